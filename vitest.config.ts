@@ -1,0 +1,32 @@
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { defineConfig } from "vitest/config";
+
+const conditions = ["@cev/source", "module", "node", "import", "default"];
+
+/** Every workspace folder below `parent` is a vitest project named after its package. */
+function projectsBelow(parent: string): { name: string; root: string }[] {
+  return readdirSync(new URL(parent, import.meta.url))
+    .map((folder) => ({ folder, manifest: new URL(`${parent}/${folder}/package.json`, import.meta.url) }))
+    .filter(({ manifest }) => existsSync(manifest))
+    .map(({ folder, manifest }) => ({
+      name: (JSON.parse(readFileSync(manifest, "utf8")) as { name: string }).name,
+      root: `${parent}/${folder}`,
+    }));
+}
+
+export default defineConfig({
+  // Tests see the sources of other packages, so nothing needs a build first.
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    pool: "forks",
+    passWithNoTests: true,
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    projects: ["packages", "examples", "tests"].flatMap(projectsBelow).map((project) => ({
+      extends: true as const,
+      root: project.root,
+      test: { name: project.name, include: ["**/*.test.ts"], exclude: ["**/node_modules/**", "**/dist/**"] },
+    })),
+  },
+});
