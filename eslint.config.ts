@@ -17,7 +17,10 @@ export default defineConfig(
       "@typescript-eslint/consistent-type-imports": ["error", { fixStyle: "separate-type-imports" }],
       "@typescript-eslint/no-import-type-side-effects": "error",
       // Numbers in a message need no conversion; everything else does.
-      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
+      "@typescript-eslint/restrict-template-expressions": [
+        "error",
+        { allowNumber: true, allowBoolean: true },
+      ],
       // Bit-level code indexes where the bounds were just checked: `!` says so without a branch.
       "@typescript-eslint/no-non-null-assertion": "off",
       // A lower layer may be given as a literal object in a test; methods there need no `this`.
