@@ -32,13 +32,19 @@ async function make(set: GoldenSet): Promise<void> {
     await run(set, "make", set.isPowerCut === true ? "power-cut" : "write", work, disks);
     writeFileSync(join(work, "facts"), "");
     await run(set, "read", set.readMode ?? "read-only", work, disks);
-    pack(set, work, disks.map((path, index) => ({ path, file: `disk${index}.img` })).filter((_, index) => set.missing !== index));
+    pack(set, work, disks);
   } finally {
     rmSync(work, { recursive: true });
   }
 }
 
-async function run(set: GoldenSet, step: string, mode: OracleMode, work: string, disks: readonly string[]): Promise<void> {
+async function run(
+  set: GoldenSet,
+  step: string,
+  mode: OracleMode,
+  work: string,
+  disks: readonly string[],
+): Promise<void> {
   const script = `set -- "$@"; . "$GOLDEN/sets/${set.script}.sh"`;
   const env = {
     GOLDEN,
@@ -51,15 +57,20 @@ async function run(set: GoldenSet, step: string, mode: OracleMode, work: string,
   if (result.status !== 0) throw new Error(`${set.name}, ${step}: ${result.stdout}${result.stderr}`);
 }
 
-function pack(set: GoldenSet, work: string, disks: readonly { path: string; file: string }[]): void {
+function pack(set: GoldenSet, work: string, disks: readonly string[]): void {
   const target = join(GOLDEN, set.name);
   rmSync(target, { recursive: true, force: true });
   mkdirSync(target);
   let total = 0;
-  const images = disks.map(({ path, file }): GoldenImage => {
+  const images = disks.map((path, index): GoldenImage => {
+    const file = `disk${index}.img`;
     const bytes = readFileSync(path);
     const packed = brotliCompressSync(bytes, {
-      params: { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_LGWIN]: 24, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length },
+      params: {
+        [constants.BROTLI_PARAM_QUALITY]: 9,
+        [constants.BROTLI_PARAM_LGWIN]: 24,
+        [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+      },
     });
     total += packed.length;
     writeFileSync(join(target, `${file}.br`), packed);

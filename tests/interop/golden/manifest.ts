@@ -32,6 +32,3 @@ export interface GoldenManifest {
   /** UUIDs and the like, by dotted name. */
   readonly facts: Readonly<Record<string, string>>;
 }
-
-/** Every golden set in the repository. */
-export const GOLDEN_NAMES: readonly string[] = ["stack"];

@@ -16,8 +16,6 @@ export interface GoldenSet {
   readonly isPowerCut?: boolean;
   /** What has to write before it can be read needs `snapshot`. */
   readonly readMode?: "read-only" | "snapshot";
-  /** The index of an image that is left out of the repository. */
-  readonly missing?: number;
 }
 
 const PASSPHRASE = "correct horse battery staple";
@@ -32,5 +30,73 @@ export const GOLDEN_SETS: readonly GoldenSet[] = [
     sizes: [16 * MIB, 16 * MIB, 16 * MIB, 16 * MIB],
     passphrase: PASSPHRASE,
     secondPassphrase: "another way in",
+  },
+  {
+    name: "raid5-4k",
+    description: "md RAID5, 3 members, 4 KiB chunks",
+    script: "raid5",
+    sizes: [4 * MIB, 4 * MIB, 4 * MIB],
+    env: { CHUNK: "4", STATE: "clean", NAME: "small-chunks" },
+  },
+  {
+    name: "raid5-512k",
+    description: "md RAID5, 3 members, one larger than the others, 512 KiB chunks",
+    script: "raid5",
+    sizes: [4 * MIB, 5 * MIB, 4 * MIB],
+    env: { CHUNK: "512", STATE: "clean", NAME: "large-chunks" },
+  },
+  {
+    name: "raid5-stale",
+    description: "md RAID5, 4 members, 64 KiB chunks; disk1 failed and was removed before the last writes",
+    script: "raid5",
+    sizes: [4 * MIB, 4 * MIB, 4 * MIB, 4 * MIB],
+    env: { CHUNK: "64", STATE: "stale", NAME: "degraded" },
+  },
+  {
+    name: "raid5-dirty",
+    description: "md RAID5, 3 members, 64 KiB chunks; the power was cut while it was written: marked dirty",
+    script: "raid5",
+    sizes: [4 * MIB, 4 * MIB, 4 * MIB],
+    env: { CHUNK: "64", STATE: "dirty", NAME: "dirty" },
+    isPowerCut: true,
+    readMode: "snapshot",
+  },
+  {
+    name: "luks-4096",
+    description:
+      "LUKS2 with sectors of 4,096 bytes, aes-xts-plain64 with two keys of 128 bits, argon2id; ext4 in it",
+    script: "luks",
+    sizes: [4 * MIB],
+    passphrase: PASSPHRASE,
+    env: { OPTIONS: "--sector-size 4096" },
+  },
+  {
+    name: "luks-pbkdf2",
+    description: "LUKS2 with pbkdf2 (sha512) only, sectors of 512 bytes; ext4 in it",
+    script: "luks",
+    sizes: [4 * MIB],
+    passphrase: PASSPHRASE,
+    env: { OPTIONS: "--sector-size 512 --pbkdf pbkdf2 --hash sha512 --pbkdf-force-iterations 2000" },
+  },
+  {
+    name: "lvm",
+    description:
+      "vg1 over two disks, volumes in several pieces, metadata text that wraps around the end of its area",
+    script: "lvm",
+    sizes: [4 * MIB, 4 * MIB],
+  },
+  {
+    name: "gpt",
+    description: "a GPT disk: ext4 in p1, vg2 in p2",
+    script: "partitions",
+    sizes: [8 * MIB],
+    env: { LABEL: "gpt" },
+  },
+  {
+    name: "mbr",
+    description: "an MBR disk: ext4 in p1, an extended partition with p5 and p6, vg2 in p6",
+    script: "partitions",
+    sizes: [8 * MIB],
+    env: { LABEL: "dos" },
   },
 ];

@@ -14,7 +14,9 @@ export interface UnpackedGolden {
 
 /** Reads what is known about a golden set. */
 export function readGoldenManifest(name: string): GoldenManifest {
-  return JSON.parse(readFileSync(new URL(`${name}/manifest.json`, import.meta.url), "utf8")) as GoldenManifest;
+  return JSON.parse(
+    readFileSync(new URL(`${name}/manifest.json`, import.meta.url), "utf8"),
+  ) as GoldenManifest;
 }
 
 /** Writes the images of a golden set into a folder, with holes where they hold zeroes, and checks their hashes. */
@@ -35,10 +37,11 @@ export function unpackGolden(name: string, directory: string): UnpackedGolden {
 
 function writeSparse(path: string, bytes: Buffer): void {
   const zeroes = Buffer.alloc(BLOCK);
-  const isHole = (at: number): boolean => bytes.compare(zeroes, 0, Math.min(BLOCK, bytes.length - at), at, at + BLOCK) === 0;
+  const isHole = (at: number): boolean =>
+    bytes.compare(zeroes, 0, Math.min(BLOCK, bytes.length - at), at, at + BLOCK) === 0;
   const file = openSync(path, "w");
   try {
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       let end = at;
       while (end < bytes.length && !isHole(end)) end += BLOCK;
       if (end > at) writeSync(file, bytes, at, Math.min(end, bytes.length) - at, at);

@@ -1,0 +1,18 @@
+# LUKS2 alone on one disk, ext4 in it. OPTIONS go to luksFormat.
+. "$GOLDEN/lib.sh"
+
+case $STEP in
+  make)
+    luks_format "$1" --key-size 256 --luks2-keyslots-size 128k --offset 2048 $OPTIONS
+    cryptsetup open --key-file /run/passphrase "$1" plain
+    ext4 /dev/mapper/plain secret 9b1c7b60-6e2f-4a3e-8f50-2f0e4f6f7a11
+    some_files /dev/mapper/plain
+    ;;
+  read)
+    cryptsetup open --readonly --key-file /run/passphrase "$1" plain
+    fact luks.uuid "$(cryptsetup luksUUID "$1")"
+    layer luks /dev/mapper/plain
+    e2fsck -fn /dev/mapper/plain
+    files /dev/mapper/plain
+    ;;
+esac
