@@ -3,7 +3,7 @@
 
 case $STEP in
   make)
-    mdadm --create /dev/md0 --run --level=5 --raid-devices=4 --chunk=64 --name=stack \
+    mdadm --create /dev/md0 --run --level=5 --raid-devices=4 --chunk=64 --bitmap=internal --name=stack \
       --uuid=c0ffee00:11223344:55667788:99aabbcc "$@"
     idle md0
     luks_format /dev/md0 --key-size 512 --sector-size 512 --luks2-keyslots-size 512k --offset 8192 \
