@@ -30,6 +30,7 @@ export const GOLDEN_SETS: readonly GoldenSet[] = [
     sizes: [16 * MIB, 16 * MIB, 16 * MIB, 16 * MIB],
     passphrase: PASSPHRASE,
     secondPassphrase: "another way in",
+    readMode: "snapshot",
   },
   {
     name: "raid5-4k",
