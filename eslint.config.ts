@@ -33,5 +33,5 @@ export default defineConfig(
   },
   { files: ["packages/*/src/**/*.ts"], rules: { "no-console": "error" } },
   { files: ["packages/cli/src/**/*.ts"], rules: { "no-console": "off" } },
-  { files: ["*.config.ts"], rules: { "no-restricted-syntax": "off" } },
+  { files: ["**/*.config.ts"], rules: { "no-restricted-syntax": "off" } },
 );

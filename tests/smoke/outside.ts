@@ -1,0 +1,128 @@
+/** A project outside this workspace that has the packed packages installed, as a user would have them. */
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+
+const top = resolve(import.meta.dirname, "../..");
+
+export interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly bin?: Readonly<Record<string, string>>;
+}
+
+export interface PackedPackage {
+  readonly manifest: Manifest;
+  readonly folder: string;
+  readonly tarball: string;
+}
+
+export interface Outcome {
+  readonly status: number | null;
+  readonly output: string;
+}
+
+/** The published packages of this repository: name and folder of each, whether built or not. */
+export function publishedPackages(): { manifest: Manifest; folder: string }[] {
+  return readdirSync(join(top, "packages"))
+    .map((name) => join(top, "packages", name))
+    .filter((folder) => existsSync(join(folder, "package.json")))
+    .map((folder) => ({ folder, manifest: readManifest(folder) }));
+}
+
+/** Packs every published package into `folder`; throws where one has not been built. */
+export function packAll(folder: string): PackedPackage[] {
+  const packages = publishedPackages();
+  for (const { folder: source } of packages) {
+    if (!existsSync(join(source, "dist/index.js"))) throw new Error(`${source} is not built: pnpm run build`);
+  }
+  pnpm(top, "--filter", "./packages/*", "pack", "--pack-destination", folder);
+  return packages.map((one) => {
+    const tarball = `${one.manifest.name.replace("@", "").replace("/", "-")}-${one.manifest.version}.tgz`;
+    return { ...one, tarball: join(folder, tarball) };
+  });
+}
+
+/** A project in a folder of its own under the system's temporary directory; `using` removes it. */
+export class OutsideProject implements Disposable {
+  readonly folder: string;
+  readonly packages: readonly PackedPackage[];
+
+  /** Packs the workspace and installs the tarballs, with `extra` dependencies (name to specifier) beside them. */
+  constructor(extra: Readonly<Record<string, string>> = {}) {
+    this.folder = mkdtempSync(join(tmpdir(), "cev-outside-"));
+    const tarballs = join(this.folder, "tarballs");
+    mkdirSync(tarballs);
+    this.packages = packAll(tarballs);
+    const own = Object.fromEntries(this.packages.map((one) => [one.manifest.name, `file:${one.tarball}`]));
+    this.write(
+      "package.json",
+      json({ name: "outside", private: true, type: "module", dependencies: { ...own, ...extra } }),
+    );
+    this.write("pnpm-workspace.yaml", json({ overrides: { ...own, ...linkedDependencies(this.packages) } }));
+    pnpm(this.folder, "install", "--offline", "--no-frozen-lockfile");
+  }
+
+  write(name: string, text: string): string {
+    const path = join(this.folder, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    return path;
+  }
+
+  /** Runs a program in the project and returns its exit status and all it printed. */
+  run(command: string, ...rest: string[]): Outcome {
+    const { status, stdout, stderr, error } = spawnSync(command, rest, {
+      cwd: this.folder,
+      encoding: "utf8",
+    });
+    if (error) throw error;
+    return { status, output: stdout + stderr };
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * What the packages need from others is linked from where the workspace has it, so that the project installs without
+ * a registry. The packages themselves come from their tarballs alone.
+ */
+function linkedDependencies(packages: readonly PackedPackage[]): Record<string, string> {
+  const links: Record<string, string> = {};
+  for (const { manifest, folder } of packages) {
+    for (const name of Object.keys(manifest.dependencies ?? {})) {
+      if (!name.startsWith("@cev/")) links[name] = `link:${realpathSync(join(folder, "node_modules", name))}`;
+    }
+  }
+  return links;
+}
+
+function readManifest(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+}
+
+function pnpm(folder: string, ...rest: string[]): void {
+  const { packageManager } = JSON.parse(readFileSync(join(top, "package.json"), "utf8")) as {
+    packageManager: string;
+  };
+  execFileSync("npx", ["-y", "--prefer-offline", packageManager, ...rest], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe"],
+    shell: process.platform === "win32",
+  });
+}
+
+const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
