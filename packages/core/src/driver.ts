@@ -1,0 +1,107 @@
+import type { Device } from "./device.ts";
+import type { Environment } from "./environment.ts";
+import type { Json, Layer } from "./layer.ts";
+
+/** The part of the Standard Schema interface (version 1) that is used: any validator that follows it fits. */
+export interface StandardSchema<Output = unknown> {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>;
+  };
+}
+
+export type StandardResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | {
+      readonly issues: readonly {
+        readonly message: string;
+        readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+      }[];
+    };
+
+/** Plain facts about something found or opened, for people and `--json`. */
+export type Details = { readonly [key: string]: Json };
+
+/** Something that is not as it should be, but does not stop the work. */
+export interface Problem {
+  readonly severity: "warning" | "error";
+  /** The code of the matching error, such as "CEV_DEGRADED". */
+  readonly code: string;
+  /** One line: what, where, what to do next. */
+  readonly message: string;
+  /** The device it is about, as named in the stack. */
+  readonly device?: string;
+}
+
+/** A driver's answer to "does this device carry my format?". */
+export interface Finding {
+  /** In a few words: "md member 2 of 4". */
+  readonly summary: string;
+  /** Devices with equal groups belong together and are opened together (members of an array, of a volume group); null: alone. */
+  readonly group: string | null;
+  readonly details: Details;
+}
+
+/** Secrets, in the order they are to be tried. Never put into errors or descriptions. */
+export interface KeySource {
+  /** Passphrases and key files alike: the bytes that unlock. The caller wipes nothing of them before the stack is closed. */
+  readonly keys: readonly Uint8Array[];
+}
+
+/** A device with the name it has in the stack, such as "d0.img" or "md/oracle:0". */
+export interface NamedLayer {
+  readonly name: string;
+  readonly layer: Layer;
+}
+
+/** What a driver is given to open a device. */
+export interface OpenContext<Options> {
+  readonly environment: Environment;
+  readonly options: Options;
+  /** What the new device stands on; opened already. For a group: all members that were found, in no particular order. */
+  readonly lowers: readonly NamedLayer[];
+  readonly keySource: KeySource;
+  /** Nothing may be written, not one byte. */
+  readonly isReadOnly: boolean;
+  /** Writing with redundancy missing was allowed by name. */
+  readonly canWriteDegraded: boolean;
+  /** Relative paths in options start here. */
+  readonly directory: string;
+  /** For what does not stop the work. */
+  report(problem: Problem): void;
+}
+
+/** One device that a driver made. Its layer has not been opened yet: the stack does that. */
+export interface OpenedDevice {
+  /** Name proposed for it ("vg0/root", "md/name", "luks/UUID"); null: the lower's name, or the one in the stack file, stands alone. */
+  readonly name: string | null;
+  readonly layer: Layer;
+  /** "clean", "degraded", "inactive"… in the words of the format. */
+  readonly state: string;
+  readonly details: Details;
+}
+
+/**
+ * What a package exports to be found by name. `open` reads metadata and makes layers; the layers claim and write only
+ * once they are opened themselves.
+ */
+export interface Driver<Options = unknown> {
+  /** As written in stack files: the package's name, or one of its own. */
+  readonly name: string;
+  readonly interfaceVersion: number;
+  /** One line on what it is. */
+  readonly summary: string;
+  /** Checks and completes the options. */
+  readonly options: StandardSchema<Options>;
+  /** The same as a JSON Schema, for editors and documentation. */
+  readonly optionsSchema: Details;
+  /** How many lowers it takes. */
+  readonly lowers: { readonly countMin: number; readonly countMax: number };
+  /**
+   * Looks at a device and writes nothing. Null: not this format. Throws `CEV_BAD_METADATA` when it clearly is, but
+   * cannot be accepted.
+   */
+  probe?(device: Device): Promise<Finding | null>;
+  open(context: OpenContext<Options>): Promise<readonly OpenedDevice[]>;
+}

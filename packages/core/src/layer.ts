@@ -1,0 +1,122 @@
+import { Claims } from "./claims.ts";
+import type { Claim, ClaimMode } from "./claims.ts";
+import { CevError } from "./errors.ts";
+import type { Io } from "./io.ts";
+import type { Limits } from "./limits.ts";
+import type { Support } from "./support.ts";
+
+/** Version of the `Layer` and `Driver` interfaces. A driver names the one it was written for. */
+export const INTERFACE_VERSION = 1;
+
+/** Plain data, as in JSON. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** Enough to build the layer again: its driver, its options, and what it stands on. */
+export interface LayerDescription {
+  readonly driver: string;
+  readonly options: { readonly [key: string]: Json };
+  readonly lowers: readonly LayerDescription[];
+}
+
+/**
+ * Anything that stores blocks, disk or mapping. `submit` is the data path; the rest stands beside it. The contract:
+ * `submit` returns nothing, never throws, never blocks, and completes the `Io` exactly once, perhaps before it returns;
+ * an operation is done or refused, never dropped; the data of a write is never altered; only known operations are
+ * forwarded.
+ */
+export interface Layer {
+  /** Of this layer, for people: "raid5", "window". */
+  readonly name: string;
+  readonly lowers: readonly Layer[];
+  readonly limits: Limits;
+  readonly support: Support;
+  readonly claims: Claims;
+  /** Claims the lowers and makes ready for requests. Once. */
+  open(): Promise<void>;
+  submit(io: Io): void;
+  /** Called when no request is under way and nobody above is open. Leaves the metadata clean, gives the lowers back. */
+  close(): Promise<void>;
+  describe(): LayerDescription;
+}
+
+/** What most layers share beside the data path: claiming their lowers on open, giving them back on close. */
+export abstract class LayerBase implements Layer {
+  abstract readonly name: string;
+  abstract readonly limits: Limits;
+  abstract readonly support: Support;
+  readonly lowers: readonly Layer[];
+  readonly claims: Claims = new Claims();
+  readonly #held: Claim[] = [];
+
+  constructor(lowers: readonly Layer[] = []) {
+    this.lowers = lowers;
+  }
+
+  /** Claims all lowers: for writing unless this layer is read-only. */
+  open(): Promise<void> {
+    return Promise.resolve().then(() => this.claimLowers(this.support.write === "none" ? "read" : "write"));
+  }
+
+  abstract submit(io: Io): void;
+
+  close(): Promise<void> {
+    this.releaseLowers();
+    return Promise.resolve();
+  }
+
+  abstract describe(): LayerDescription;
+
+  /** Claims every lower or none. Throws `CEV_BUSY`. */
+  protected claimLowers(mode: ClaimMode): void {
+    try {
+      for (const lower of this.lowers) this.#held.push(lower.claims.acquire(this, mode, lower.name));
+    } catch (error) {
+      this.releaseLowers();
+      throw error;
+    }
+  }
+
+  protected releaseLowers(): void {
+    for (const claim of this.#held.splice(0)) claim.release();
+  }
+}
+
+/** Opens a layer and all below it, lowest first; what is open already (because another stack shares it) is only counted. */
+export async function openTree(layer: Layer): Promise<void> {
+  if (layer.claims.openCount > 0) {
+    layer.claims.openCount++;
+    return;
+  }
+  const opened: Layer[] = [];
+  try {
+    for (const lower of layer.lowers) {
+      await openTree(lower);
+      opened.push(lower);
+    }
+    await layer.open();
+    layer.claims.openCount = 1;
+  } catch (error) {
+    for (const lower of opened.reverse()) await closeTree(lower);
+    throw error;
+  }
+}
+
+/** Closes a layer and all below it that nobody else has open, uppermost first. All are closed, also when one of them fails. */
+export async function closeTree(layer: Layer): Promise<void> {
+  if (layer.claims.openCount > 1) {
+    layer.claims.openCount--;
+    return;
+  }
+  if (layer.claims.openCount === 0) return;
+  if (layer.claims.count > 0) {
+    throw new CevError("CEV_BUSY", `${layer.name} cannot be closed: it is in use`, {
+      layer: layer.name,
+      hint: "close what stands on it first",
+    });
+  }
+  layer.claims.openCount = 0;
+  const errors: unknown[] = [];
+  await layer.close().catch((error: unknown) => errors.push(error));
+  for (const lower of layer.lowers) await closeTree(lower).catch((error: unknown) => errors.push(error));
+  if (errors.length > 0) throw errors[0];
+}
