@@ -55,7 +55,8 @@ export const GOLDEN_SETS: readonly GoldenSet[] = [
   },
   {
     name: "raid5-dirty",
-    description: "md RAID5, 3 members, 64 KiB chunks, internal bitmap; the power was cut while it was written: marked dirty",
+    description:
+      "md RAID5, 3 members, 64 KiB chunks, internal bitmap; the power was cut while it was written: marked dirty",
     script: "raid5",
     sizes: [4 * MIB, 4 * MIB, 4 * MIB],
     env: { CHUNK: "64", STATE: "dirty", NAME: "dirty", BITMAP: "internal" },

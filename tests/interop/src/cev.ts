@@ -1,0 +1,133 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { run } from "./run.ts";
+import type { RunOptions, RunResult } from "./run.ts";
+
+const BIN = fileURLToPath(new URL("src/bin.ts", import.meta.resolve("@cev/cli/package.json")));
+const COMMAND: readonly string[] = ["--conditions=@cev/source", "--disable-warning=ExperimentalWarning", BIN];
+
+/** One device, as `cev inspect --json` shows it. */
+export interface InspectedDevice {
+  readonly name: string;
+  readonly driver: string;
+  readonly size: number;
+  readonly blockSize: number;
+  readonly lowers: readonly string[];
+  readonly state: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+export interface Inspection extends RunResult {
+  readonly devices: readonly InspectedDevice[];
+  /** What was said of each problem, as text. */
+  readonly problems: readonly string[];
+}
+
+/** Runs the `cev` command from its sources. */
+export function cev(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  return run(process.execPath, [...COMMAND, ...args], options);
+}
+
+/** `cev inspect --json`, read. */
+export async function inspect(args: readonly string[]): Promise<Inspection> {
+  const result = await cev(["inspect", "--json", ...args]);
+  if (result.stdout === "") return { ...result, devices: [], problems: [] };
+  const { devices, problems } = JSON.parse(result.stdout) as {
+    devices: InspectedDevice[];
+    problems: unknown[];
+  };
+  return {
+    ...result,
+    devices,
+    problems: problems.map((problem) => (typeof problem === "string" ? problem : JSON.stringify(problem))),
+  };
+}
+
+/** The size and hash of what `cev copy --to -` puts out. */
+export async function hashDevice(
+  device: string,
+  args: readonly string[],
+): Promise<{ size: number; sha256: string; status: number; stderr: string }> {
+  const hash = createHash("sha256");
+  let size = 0;
+  const onOutput = (bytes: Buffer): void => {
+    hash.update(bytes);
+    size += bytes.length;
+  };
+  const { status, stderr } = await cev(["copy", ...args, "--device", device, "--to", "-"], { onOutput });
+  return { size, sha256: hash.digest("hex"), status, stderr };
+}
+
+/** A running `cev serve`. */
+export class Server implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<RunResult>;
+
+  private constructor(child: ChildProcess, ended: Promise<RunResult>) {
+    this.#child = child;
+    this.#ended = ended;
+  }
+
+  /** Starts `cev serve` on a Unix socket, and waits until it can be connected to. */
+  static async onSocket(socket: string, args: readonly string[]): Promise<Server> {
+    const server = Server.#start([...args, "--socket", socket]);
+    await server.#until(() => existsSync(socket));
+    return server;
+  }
+
+  /** Starts `cev serve` on a TCP port, and waits until it takes connections. */
+  static async onPort(
+    port: number,
+    canConnect: () => Promise<boolean>,
+    args: readonly string[],
+  ): Promise<Server> {
+    const server = Server.#start([...args, "--listen", `127.0.0.1:${port}`]);
+    await server.#until(canConnect);
+    return server;
+  }
+
+  /** Asks it to end, and gives what it said. */
+  async stop(signal: "SIGINT" | "SIGTERM" = "SIGTERM"): Promise<RunResult> {
+    this.#child.kill(signal);
+    return this.#ended;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  static #start(args: readonly string[]): Server {
+    const child = spawn(process.execPath, [...COMMAND, "serve", ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const ended = new Promise<RunResult>((resolve, reject) => {
+      let stdout = "";
+      let stderr = "";
+      child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+      child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+      child.on("error", reject);
+      child.on("close", (code) => {
+        resolve({ status: code ?? -1, stdout, stderr });
+      });
+    });
+    return new Server(child, ended);
+  }
+
+  async #until(isReady: () => boolean | Promise<boolean>): Promise<void> {
+    for (let tries = 0; tries < 400; tries++) {
+      if (await isReady()) return;
+      const ended = await Promise.race([this.#ended, later(50)]);
+      if (ended !== undefined)
+        throw new Error(`cev serve ended with ${ended.status}: ${ended.stdout}${ended.stderr}`);
+    }
+    this.#child.kill("SIGKILL");
+    throw new Error("cev serve was not ready after 20 seconds");
+  }
+}
+
+function later(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, ms, undefined));
+}
