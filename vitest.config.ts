@@ -5,7 +5,9 @@ const conditions = ["@cev/source", "module", "node", "import", "default"];
 
 /** Every workspace folder below `parent` is a vitest project named after its package. */
 function projectsBelow(parent: string): { name: string; root: string }[] {
-  return readdirSync(new URL(parent, import.meta.url))
+  const start = new URL(parent, import.meta.url);
+  if (!existsSync(start)) return [];
+  return readdirSync(start)
     .map((folder) => ({ folder, manifest: new URL(`${parent}/${folder}/package.json`, import.meta.url) }))
     .filter(({ manifest }) => existsSync(manifest))
     .map(({ folder, manifest }) => ({
