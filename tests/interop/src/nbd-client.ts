@@ -75,23 +75,23 @@ export class NbdClient implements AsyncDisposable {
   }
 
   read(offset: number, length: number): Promise<Buffer> {
-    return this.#request(NbdCommand.read, { offset, length });
+    return this.send(NbdCommand.read, { offset, length });
   }
 
   async write(offset: number, data: Uint8Array, isFua = false): Promise<void> {
-    await this.#request(NbdCommand.write, { offset, length: data.length, data, isFua });
+    await this.send(NbdCommand.write, { offset, length: data.length, data, isFua });
   }
 
   async writeZeroes(offset: number, length: number): Promise<void> {
-    await this.#request(NbdCommand.writeZeroes, { offset, length });
+    await this.send(NbdCommand.writeZeroes, { offset, length });
   }
 
   async trim(offset: number, length: number): Promise<void> {
-    await this.#request(NbdCommand.trim, { offset, length });
+    await this.send(NbdCommand.trim, { offset, length });
   }
 
   async flush(): Promise<void> {
-    await this.#request(NbdCommand.flush, { offset: 0, length: 0 });
+    await this.send(NbdCommand.flush, { offset: 0, length: 0 });
   }
 
   /** Says goodbye and closes the connection. */
@@ -102,7 +102,8 @@ export class NbdClient implements AsyncDisposable {
     this.socket.destroy();
   }
 
-  #request(command: number, request: Request): Promise<Buffer> {
+  /** Sends a request with any number for a command. */
+  send(command: number, request: Request): Promise<Buffer> {
     const cookie = ++this.#cookie;
     return new Promise((resolve, reject) => {
       this.#pending.set(cookie, {

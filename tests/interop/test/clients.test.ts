@@ -120,13 +120,13 @@ for (const transport of ["a Unix socket", "TCP"]) {
               `--uri=${place.uri}`,
               "--rw=randwrite",
               blocks.includes("-") ? `--bsrange=${blocks}` : `--bs=${blocks}`,
-              "--blockalign=512",
               `--size=${size}`,
               "--iodepth=32",
               "--verify=crc32c",
               "--verify_fatal=1",
               "--fsync=64",
               "--randseed=4",
+              "--verify_state_save=0",
               "--output-format=json",
             ]);
             const { jobs } = JSON.parse(report.slice(report.indexOf("{"))) as {
@@ -149,6 +149,7 @@ for (const transport of ["a Unix socket", "TCP"]) {
           "--size=1m",
           "--offset_increment=2m",
           "--numjobs=4",
+          "--verify_state_save=0",
           "--iodepth=8",
           "--verify=crc32c",
           "--verify_fatal=1",
