@@ -1,0 +1,25 @@
+import { spawnSync } from "node:child_process";
+import { benchCore } from "./core/main.ts";
+import { Report } from "./report.ts";
+
+const PARTS: Record<string, (report: Report) => Promise<void>> = { core: benchCore };
+
+const HELP = `usage: pnpm bench [core] [nbd]
+
+Measures cev side by side with its peers, in alternating runs, and prints ratios; without names, all parts.`;
+
+// Allocation is measured with the collector at hand and a young generation that holds a whole run.
+if (!("gc" in globalThis)) {
+  const child = spawnSync(process.execPath, ["--expose-gc", "--max-semi-space-size=256", ...process.argv.slice(1)], { stdio: "inherit" });
+  process.exit(child.status ?? 1);
+}
+
+const names = process.argv.slice(2).filter((name) => !name.startsWith("-"));
+if (process.argv.includes("--help") || names.some((name) => !(name in PARTS))) {
+  console.log(HELP);
+  process.exit(process.argv.includes("--help") ? 0 : 2);
+}
+const report = new Report();
+for (const name of names.length > 0 ? names : Object.keys(PARTS)) await PARTS[name]!(report);
+const shortCount = report.summary();
+console.log(`\n${shortCount === 0 ? "All figures were reached." : `${shortCount} figures fell short.`}`);
