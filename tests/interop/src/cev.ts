@@ -95,6 +95,12 @@ export class Server implements AsyncDisposable {
     return this.#ended;
   }
 
+  /** Ends it at once, as a crash would. */
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#ended;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
