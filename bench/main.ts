@@ -10,7 +10,11 @@ Measures cev side by side with its peers, in alternating runs, and prints ratios
 
 // Allocation is measured with the collector at hand and a young generation that holds a whole run.
 if (!("gc" in globalThis)) {
-  const child = spawnSync(process.execPath, ["--expose-gc", "--max-semi-space-size=256", ...process.argv.slice(1)], { stdio: "inherit" });
+  const child = spawnSync(
+    process.execPath,
+    ["--expose-gc", "--max-semi-space-size=256", ...process.argv.slice(1)],
+    { stdio: "inherit" },
+  );
   process.exit(child.status ?? 1);
 }
 

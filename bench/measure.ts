@@ -25,7 +25,10 @@ export interface CompareOptions {
  * Runs all contestants in turn, round after round, so that a noisy minute hits all alike, and gives the median of
  * each and of the ratios within a round.
  */
-export async function compare(contestants: readonly Contestant[], options: CompareOptions = {}): Promise<Comparison> {
+export async function compare(
+  contestants: readonly Contestant[],
+  options: CompareOptions = {},
+): Promise<Comparison> {
   const rounds = options.rounds ?? 9;
   const runMs = options.runMs ?? 25;
   const counts = new Map<string, number>();
@@ -37,7 +40,8 @@ export async function compare(contestants: readonly Contestant[], options: Compa
   }
   const samples = new Map<string, number[]>(contestants.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
-    for (const contestant of contestants) samples.get(contestant.name)!.push(await time(contestant, counts.get(contestant.name)!));
+    for (const contestant of contestants)
+      samples.get(contestant.name)!.push(await time(contestant, counts.get(contestant.name)!));
   }
   const bytes = new Map<string, number>();
   for (const contestant of contestants) bytes.set(contestant.name, await allocated(contestant));
@@ -55,7 +59,11 @@ export class Comparison {
   }
 
   result(name: string): Result {
-    return { name, nanoseconds: median(this.#samples.get(name)!), bytes: this.#bytes.get(name) ?? Number.NaN };
+    return {
+      name,
+      nanoseconds: median(this.#samples.get(name)!),
+      bytes: this.#bytes.get(name) ?? Number.NaN,
+    };
   }
 
   /** Time of `a` in units of `b`: the median of the ratios within each round. */

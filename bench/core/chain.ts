@@ -1,6 +1,7 @@
 import { FULL_SUPPORT, Io, LayerBase, Op, RunQueue, plainLimits } from "@cev/core";
 import type { Layer } from "@cev/core";
-import { Observable, defer, map, of } from "rxjs";
+import { compileFunction } from "node:vm";
+import { Observable, defer, tap, of } from "rxjs";
 import type { Contestant } from "../measure.ts";
 import { PumpQueue } from "../pump-queue.ts";
 
@@ -14,9 +15,9 @@ const IN_FLIGHT = 128;
  * device that completes at once or when it is pumped. Each layer has a class of its own, made from text: closures from one
  * place in the source share their type feedback, which no real stack does.
  */
-function classFrom<T>(source: string, names: Record<string, unknown>): T {
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval -- a class of its own for each layer is the point
-  return new Function(...Object.keys(names), `"use strict"; return ${source}`)(...Object.values(names)) as T;
+export function classFrom(source: string, names: Record<string, unknown>): unknown {
+  const make = compileFunction(`"use strict"; return ${source}`, Object.keys(names));
+  return Reflect.apply(make, undefined, Object.values(names));
 }
 
 interface Request {
@@ -26,7 +27,10 @@ interface Request {
 function stackOf<T>(depth: number, source: string, names: Record<string, unknown>, bottom: T): T {
   let lower = bottom;
   for (let index = 0; index < depth; index++) {
-    const Class = classFrom<new (lower: T, start: number) => T>(source.replaceAll("NAME", `Layer${index}`), names);
+    const Class = classFrom(source.replaceAll("NAME", `Layer${index}`), names) as new (
+      lower: T,
+      start: number,
+    ) => T;
     lower = new Class(lower, 4096 + index);
   }
   return lower;
@@ -230,10 +234,10 @@ export function rxjs(depth: number, completes: Completes): Contestant {
       return defer(() => {
         request.offset += this.start;
         return this.lower.submit(request);
-      }).pipe(map((done) => { done.offset -= this.start; return done; }));
+      }).pipe(tap((done) => { done.offset -= this.start; }));
     }
   }`;
-  const top = stackOf(depth, source, { defer, map }, bottom);
+  const top = stackOf(depth, source, { defer, tap }, bottom);
   const requests = Array.from({ length: IN_FLIGHT }, (): Request => ({ offset: 0.5 }));
   let done = 0;
   const ended = (): void => {

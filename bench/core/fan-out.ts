@@ -1,25 +1,48 @@
 import { CompoundIoPool, Io, Op, RunQueue, allMustSucceed } from "@cev/core";
+import type { SubmitTarget } from "@cev/core";
 import type { Contestant } from "../measure.ts";
 import { PumpQueue } from "../pump-queue.ts";
+import { classFrom } from "./chain.ts";
 import type { Completes } from "./chain.ts";
 
 /*
- * One request becomes `parts` sub-requests over a device that completes at once or when it is pumped. One unit of work is one
+ * One request becomes `parts` sub-requests over five members that complete at once or when they are pumped. Each member has a
+ * class of its own, as a file, memory or a network device would: with one class alone the compiler melts the whole request of
+ * hand-written callbacks into a loop without a single call, which no real stack gives it a chance to. One unit of work is one
  * sub-request, so the figures of different fan-outs compare.
  */
+const MEMBER_COUNT = 5;
+
+function members<T>(source: string, names: Record<string, unknown>): T[] {
+  return Array.from({ length: MEMBER_COUNT }, (_, index) => {
+    const Class = classFrom(source.replaceAll("NAME", `Member${index}`), names) as new () => T;
+    return new Class();
+  });
+}
 
 /** cev's own: a pooled compound event. */
 export function compoundEvent(parts: number, completes: Completes): Contestant {
   const queue = new PumpQueue<Io>();
-  const lower = {
-    name: "bottom",
-    submit(io: Io): void {
-      if (completes === "at once") io.complete();
-      else queue.push(io);
-    },
-  };
+  const source =
+    completes === "at once"
+      ? `class NAME { get name() { return "NAME"; } submit(io) { io.complete(); } }`
+      : `class NAME { get name() { return "NAME"; } submit(io) { queue.push(io); } }`;
+  const lowers = members<SubmitTarget>(source, { queue });
   const runQueue = new RunQueue({ later: setImmediate, completionsPerTurnMax: 1e9 });
-  const pool = new CompoundIoPool({ name: "splitter" });
+  const Splitter = classFrom(
+    `class Splitter {
+      constructor() { this.name = "splitter"; this.pool = new CompoundIoPool(this); }
+      submit(io) {
+        const compound = this.pool.over(io, allMustSucceed);
+        for (let part = 0; part < parts; part++) {
+          compound.add(lowers[part % lowers.length], io.op, io.offset + part * 4096, 4096, io.data, io.dataOffset);
+        }
+        compound.submit();
+      }
+    }`,
+    { CompoundIoPool, allMustSucceed, lowers, parts },
+  ) as new () => SubmitTarget;
+  const splitter = new Splitter();
   const io = new Io(runQueue);
   const data = new Uint8Array(4096);
   let done = 0;
@@ -34,9 +57,7 @@ export function compoundEvent(parts: number, completes: Completes): Contestant {
       for (let round = 0; round < rounds; round++) {
         io.prepare(Op.write, 0, 4096, data);
         io.setOwner(ended, null);
-        const compound = pool.over(io, allMustSucceed);
-        for (let part = 0; part < parts; part++) compound.add(lower, Op.write, part * 4096, 4096, data);
-        compound.submit();
+        splitter.submit(io);
         for (let index = 0; index < queue.length; index++) queue.items[index]!.complete();
         queue.length = 0;
       }
@@ -53,37 +74,50 @@ interface Request {
   data: Uint8Array;
 }
 
+interface CallbackLayer {
+  submit(request: Request, callback: Callback): void;
+}
+
+interface PromiseLayer {
+  submit(request: Request): Promise<null>;
+}
+
 /** What one writes by hand: a counter in a closure. */
 export function nestedCallbacks(parts: number, completes: Completes): Contestant {
   const queue = new PumpQueue<Callback>();
-  const lower = {
-    submit(_request: Request, callback: Callback): void {
-      if (completes === "at once") callback(null);
-      else queue.push(callback);
-    },
-  };
+  const source =
+    completes === "at once"
+      ? `class NAME { submit(request, callback) { callback(null); } }`
+      : `class NAME { submit(request, callback) { queue.push(callback); } }`;
+  const lowers = members<CallbackLayer>(source, { queue });
   const data = new Uint8Array(4096);
   let done = 0;
   const ended = (): void => {
     done++;
   };
-  const write = (callback: Callback): void => {
-    let pending = parts;
-    let first: Error | null = null;
-    for (let part = 0; part < parts; part++) {
-      lower.submit({ offset: part * 4096, length: 4096, data }, (error) => {
-        first ??= error;
-        if (--pending === 0) callback(first);
-      });
-    }
-  };
+  const Splitter = classFrom(
+    `class Splitter {
+      submit(request, callback) {
+        let pending = parts;
+        let first = null;
+        for (let part = 0; part < parts; part++) {
+          lowers[part % lowers.length].submit({ offset: request.offset + part * 4096, length: 4096, data: request.data }, (error) => {
+            first ??= error;
+            if (--pending === 0) callback(first);
+          });
+        }
+      }
+    }`,
+    { lowers, parts },
+  ) as new () => CallbackLayer;
+  const splitter = new Splitter();
   return {
     name: "nested callbacks",
     run(count) {
       done = 0;
       const rounds = Math.ceil(count / parts);
       for (let round = 0; round < rounds; round++) {
-        write(ended);
+        splitter.submit({ offset: 0, length: 4096, data }, ended);
         for (let index = 0; index < queue.length; index++) queue.items[index]!(null);
         queue.length = 0;
       }
@@ -95,21 +129,31 @@ export function nestedCallbacks(parts: number, completes: Completes): Contestant
 /** `Promise.all` over one promise per sub-request. */
 export function promiseAll(parts: number, completes: Completes): Contestant {
   const queue = new PumpQueue<(value: null) => void>();
-  const lower = {
-    submit(_request: Request): Promise<null> {
-      if (completes === "at once") return Promise.resolve(null);
-      return new Promise((resolve) => queue.push(resolve));
-    },
-  };
+  const source =
+    completes === "at once"
+      ? `class NAME { submit(request) { return Promise.resolve(null); } }`
+      : `class NAME { submit(request) { return new Promise((resolve) => { queue.push(resolve); }); } }`;
+  const lowers = members<PromiseLayer>(source, { queue });
+  const Splitter = classFrom(
+    `class Splitter {
+      submit(request) {
+        const waiting = [];
+        for (let part = 0; part < parts; part++) {
+          waiting.push(lowers[part % lowers.length].submit({ offset: request.offset + part * 4096, length: 4096, data: request.data }));
+        }
+        return Promise.all(waiting);
+      }
+    }`,
+    { lowers, parts },
+  ) as new () => PromiseLayer;
+  const splitter = new Splitter();
   const data = new Uint8Array(4096);
   return {
     name: "Promise.all",
     async run(count) {
       const rounds = Math.ceil(count / parts);
       for (let round = 0; round < rounds; round++) {
-        const waiting: Promise<null>[] = [];
-        for (let part = 0; part < parts; part++) waiting.push(lower.submit({ offset: part * 4096, length: 4096, data }));
-        const all = Promise.all(waiting);
+        const all = splitter.submit({ offset: 0, length: 4096, data });
         for (let index = 0; index < queue.length; index++) queue.items[index]!(null);
         queue.length = 0;
         await all;

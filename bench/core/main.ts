@@ -10,20 +10,62 @@ import { memoryOfAMillion } from "./memory.ts";
 const MODES: readonly Completes[] = ["at once", "later"];
 
 async function chains(report: Report): Promise<void> {
-  report.title("The completion chain: time per I/O in units of nested callbacks with a closure per layer, 128 in flight");
-  report.row("layers", "completes", "chain", "promise.then", "async/await", "RxJS", "bytes: chain", "callbacks");
+  report.title(
+    "The completion chain: time per I/O in units of nested callbacks with a closure per layer, 128 in flight",
+  );
+  report.row(
+    "layers",
+    "completes",
+    "chain",
+    "promise.then",
+    "async/await",
+    "RxJS",
+    "bytes: chain",
+    "callbacks",
+  );
   for (const depth of [1, 4, 8, 16, 32]) {
     for (const completes of MODES) {
-      const contestants: Contestant[] = [callbacks, chain, promises, asyncAwait, rxjs].map((make) => make(depth, completes));
+      const contestants: Contestant[] = [callbacks, chain, promises, asyncAwait, rxjs].map((make) =>
+        make(depth, completes),
+      );
       const result = await compare(contestants);
       const over = (name: string): string => result.ratio(name, "callbacks").toFixed(2);
       const bytes = (name: string): string => String(result.result(name).bytes);
-      report.row(String(depth), completes, over("chain"), over("promise.then"), over("async/await"), over("RxJS"), bytes("chain"), bytes("callbacks"));
+      report.row(
+        String(depth),
+        completes,
+        over("chain"),
+        over("promise.then"),
+        over("async/await"),
+        over("RxJS"),
+        bytes("chain"),
+        bytes("callbacks"),
+      );
       if (depth !== 8) continue;
-      report.want(`8 layers, completes ${completes}: chain to callbacks`, result.ratio("chain", "callbacks"), "at most", completes === "at once" ? 1.4 : 1.1);
-      report.want(`8 layers, completes ${completes}: async/await to chain`, result.ratio("async/await", "chain"), "at least", 5);
-      report.want(`8 layers, completes ${completes}: RxJS to chain`, result.ratio("RxJS", "chain"), "at least", 15);
-      report.want(`8 layers, completes ${completes}: bytes per I/O of the chain`, result.result("chain").bytes, "at most", 0);
+      report.want(
+        `8 layers, completes ${completes}: chain to callbacks`,
+        result.ratio("chain", "callbacks"),
+        "at most",
+        completes === "at once" ? 1.4 : 1.1,
+      );
+      report.want(
+        `8 layers, completes ${completes}: async/await to chain`,
+        result.ratio("async/await", "chain"),
+        "at least",
+        5,
+      );
+      report.want(
+        `8 layers, completes ${completes}: RxJS to chain`,
+        result.ratio("RxJS", "chain"),
+        "at least",
+        15,
+      );
+      report.want(
+        `8 layers, completes ${completes}: bytes per I/O of the chain`,
+        result.result("chain").bytes,
+        "at most",
+        0,
+      );
     }
   }
 }
@@ -45,8 +87,18 @@ async function fanOuts(report: Report): Promise<void> {
         String(bytes),
         String(result.result("nested callbacks").bytes),
       );
-      report.want(`fan-out ${parts}, completes ${completes}: compound event to callbacks`, ratio, "at most", completes === "at once" ? 2.6 : 1.5);
-      report.want(`fan-out ${parts}, completes ${completes}: Promise.all to compound event`, result.ratio("Promise.all", "compound event"), "at least", 2.5);
+      report.want(
+        `fan-out ${parts}, completes ${completes}: compound event to callbacks`,
+        ratio,
+        "at most",
+        completes === "at once" ? 2.6 : 1.5,
+      );
+      report.want(
+        `fan-out ${parts}, completes ${completes}: Promise.all to compound event`,
+        result.ratio("Promise.all", "compound event"),
+        "at least",
+        2.5,
+      );
       report.want(`fan-out ${parts}, completes ${completes}: bytes per sub-I/O`, bytes, "at most", 0);
     }
   }
@@ -58,11 +110,20 @@ async function cancels(report: Report): Promise<void> {
   const extra = result.result("on a signal").nanoseconds - result.result("plain").nanoseconds;
   report.want("nanoseconds that a shared abort signal adds per I/O", extra, "at most", 40);
   report.want("bytes that it adds", result.result("on a signal").bytes, "at most", 0);
-  for (const [shape, fanOut] of [["flat", 1e9], ["as a tree of 10", 10], ["as a tree of 2", 2]] as const) {
+  for (const [shape, fanOut] of [
+    ["flat", 1e9],
+    ["as a tree of 10", 10],
+    ["as a tree of 2", 2],
+  ] as const) {
     cancelTime(10_000, fanOut);
     const small = Math.min(...Array.from({ length: 5 }, () => cancelTime(10_000, fanOut)));
     const large = Math.min(...Array.from({ length: 5 }, () => cancelTime(100_000, fanOut)));
-    report.want(`cancelling 10^5 against 10^4 sub-I/Os, ${shape} (10 would be exactly linear)`, large / small, "at most", 20);
+    report.want(
+      `cancelling 10^5 against 10^4 sub-I/Os, ${shape} (10 would be exactly linear)`,
+      large / small,
+      "at most",
+      20,
+    );
   }
 }
 
