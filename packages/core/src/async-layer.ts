@@ -35,7 +35,7 @@ export abstract class AsyncLayer extends LayerBase {
     try {
       outcome = handler.call(this, io, pass.next);
     } catch (error) {
-      outcome = Promise.reject(error);
+      outcome = Promise.reject(error instanceof Error ? error : new ProgramError(String(error)));
     }
     outcome.then(pass.succeed, pass.failWith);
   }

@@ -1,6 +1,6 @@
 import { CevError, ProgramError } from "./errors.ts";
 import { WaitQueue } from "./wait-queue.ts";
-import type { Action } from "./wait-queue.ts";
+import type { Action, WaitEntry } from "./wait-queue.ts";
 import { compileModule, createMemory, instantiate } from "./web-assembly.ts";
 import type { WasmExports, WasmMemory, WasmModule } from "./web-assembly.ts";
 
@@ -146,12 +146,22 @@ export class BufferPool {
     buffer.isLent = false;
     this.bytesLent -= buffer.bytes.length;
     this.#free[31 - Math.clz32(buffer.bytes.length)]!.push(buffer);
-    if (this.#room.length > 0) this.#room.wake(this, 1);
+    this.passRoomOn();
   }
 
   /** Is woken, one at a time and first come first served, whenever a buffer comes back. Then try again. */
-  waitForRoom<C>(wake: Action<BufferPool, C>, context: C): void {
-    this.#room.addExclusive(wake, context);
+  waitForRoom<C>(wake: Action<BufferPool, C>, context: C): WaitEntry {
+    return this.#room.addExclusive(wake, context);
+  }
+
+  /** Stops waiting for room. False when the wake-up has run already: whoever has no use for it any more calls `passRoomOn`. */
+  stopWaitingForRoom(entry: WaitEntry): boolean {
+    return this.#room.remove(entry);
+  }
+
+  /** Wakes the next that waits for room: after a wake-up that one had no use for. */
+  passRoomOn(): void {
+    if (this.#room.length > 0) this.#room.wake(this, 1);
   }
 
   /** The slab in which this memory lies, or null: then it is not the pool's, and kernels need a copy. */

@@ -6,8 +6,9 @@ import type { Collation, CompoundIo, SubIo } from "./compound-io.ts";
  */
 export const concatenate: Collation = {
   name: "concatenate",
-  ended() {},
+  ended: null,
   merge(compound) {
+    if (compound.firstError() === null) return;
     let transferred = 0;
     for (let index = 0; index < compound.subCount; index++) {
       const part = compound.subs[index]!.io;
@@ -24,7 +25,7 @@ export const concatenate: Collation = {
 /** All must succeed; the error of the first that failed, nothing counted as transferred (flush, mirrored writes). */
 export const allMustSucceed: Collation = {
   name: "all must succeed",
-  ended() {},
+  ended: null,
   merge(compound) {
     const error = compound.firstError();
     if (error === null) return;

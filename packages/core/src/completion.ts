@@ -62,8 +62,7 @@ export class Completion {
    * it runs next. Throws a `ProgramError` once the event is done.
    */
   pushAction<C>(action: Action<this, C>, context: C): void {
-    if (this.state === EventState.done)
-      throw new ProgramError(`an action (${action.name}) was pushed onto an event that is done`);
+    if (this.state === EventState.done) throw pushedTooLate(action.name);
     const at = this.entryCount;
     this.entries[at] = action;
     this.entries[at + 1] = context;
@@ -122,8 +121,7 @@ export class Completion {
    * Exactly once: a second call throws a `ProgramError`.
    */
   complete(error: CevError | null = null): void {
-    if (this.state !== EventState.pending)
-      throw new ProgramError(`an event was completed twice (it is ${stateName(this.state)})`);
+    if (this.state !== EventState.pending) throw completedTwice(this);
     if (error !== null) this.error = error;
     this.state = EventState.completing;
     this.runQueue.run(this);
@@ -202,9 +200,7 @@ export class Completion {
         while (this.entryCount > 0) {
           const at = this.entryCount - 2;
           this.entryCount = at;
-          const context = entries[at + 1];
-          entries[at + 1] = null;
-          (entries[at] as StoredAction)(this, context);
+          (entries[at] as StoredAction)(this, entries[at + 1]);
           if (this.state !== EventState.running) return;
         }
         break;
@@ -229,21 +225,24 @@ export class Completion {
 
   #finish(): void {
     this.state = EventState.done;
-    const waiters = this.#waiters;
-    if (waiters !== null) {
-      this.#waiters = null;
-      try {
-        waiters.wake(this, Infinity);
-      } catch (error) {
-        this.runQueue.report(error);
-      }
+    if (this.#waiters !== null) this.#wakeWaiters(this.#waiters);
+    if (this.#owner !== null) this.#wakeOwner(this.#owner);
+  }
+
+  #wakeWaiters(waiters: WaitQueue<Completion>): void {
+    this.#waiters = null;
+    try {
+      waiters.wake(this, Infinity);
+    } catch (error) {
+      this.runQueue.report(error);
     }
-    const owner = this.#owner;
-    if (owner === null) return;
+  }
+
+  /** The very last act: the owner may recycle the event, so nothing touches it afterwards. */
+  #wakeOwner(owner: StoredAction): void {
     const context = this.#ownerContext;
     this.#owner = null;
     this.#ownerContext = null;
-    // The owner may recycle the event: nothing here touches it afterwards.
     this.#wakeOne(owner, context);
   }
 
@@ -261,6 +260,15 @@ export class Completion {
 export function stateName(state: EventState): string {
   for (const [name, value] of Object.entries(EventState)) if (value === state) return name;
   return `in an unknown state (${state})`;
+}
+
+/** @internal */
+export function completedTwice(event: Completion): ProgramError {
+  return new ProgramError(`an event was completed twice (it is ${stateName(event.state)})`);
+}
+
+function pushedTooLate(name: string): ProgramError {
+  return new ProgramError(`an action (${name}) was pushed onto an event that is done`);
 }
 
 function isCancelTarget(context: unknown): context is CancelTarget {

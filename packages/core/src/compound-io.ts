@@ -4,6 +4,7 @@ import type { CevError } from "./errors.ts";
 import { ProgramError } from "./errors.ts";
 import { Io, ioError } from "./io.ts";
 import type { Op } from "./io.ts";
+import type { RunQueue } from "./run-queue.ts";
 
 /** What a sub-I/O is submitted to. Every `Layer` is one. */
 export interface SubmitTarget {
@@ -18,8 +19,8 @@ export interface SubmitTarget {
  */
 export interface Collation {
   readonly name: string;
-  /** One sub-I/O has ended. May `retry` it, `hold` its `Io`, add others, or `decide` the whole. */
-  ended(compound: CompoundIo, sub: SubIo): void;
+  /** One sub-I/O has ended: may `retry` it, `hold` its `Io`, add others, or `decide` the whole. Null: nothing to do. */
+  readonly ended: ((compound: CompoundIo, sub: SubIo) => void) | null;
   /** All have ended (or it was decided): set `compound.io.error` and `transferred` unless all went well. */
   merge(compound: CompoundIo): void;
 }
@@ -41,6 +42,7 @@ export class SubIo {
 
   constructor(compound: CompoundIo, index: number, lower: SubmitTarget) {
     this.io = new Io(compound.io.runQueue);
+    this.io.pushAction(subEnded, this);
     this.compound = compound;
     this.index = index;
     this.lower = lower;
@@ -55,6 +57,8 @@ export class CompoundIo implements CancelTarget {
   /** The `Io` that became several. */
   io: Io;
   collation: Collation;
+  /** @internal Of the collation. */
+  ended: Collation["ended"] = null;
   /** The layer's own: whatever its collation needs. */
   context: unknown = null;
   /** @internal Kept across uses; only the first `subCount` are in use. */
@@ -62,9 +66,11 @@ export class CompoundIo implements CancelTarget {
   subCount = 0;
   /** The layer that split, for those who watch. */
   readonly owner: { readonly name: string };
+  #runQueue: RunQueue;
   // The submit itself counts, so that sub-I/Os that complete at once cannot end the compound too early.
   #pendingCount = 1;
   #submittedCount = 0;
+  #errorCount = 0;
   #isDecided = false;
   #isReleased = false;
   #isCancelTold = false;
@@ -75,6 +81,7 @@ export class CompoundIo implements CancelTarget {
     this.#pool = pool;
     this.owner = pool.owner;
     this.io = io;
+    this.#runQueue = io.runQueue;
     this.collation = collation;
   }
 
@@ -86,15 +93,17 @@ export class CompoundIo implements CancelTarget {
   /** @internal */
   begin(io: Io, collation: Collation, context: unknown): void {
     this.io = io;
+    this.#runQueue = io.runQueue;
     this.collation = collation;
+    this.ended = collation.ended;
     this.context = context;
     this.subCount = 0;
     this.#pendingCount = 1;
     this.#submittedCount = 0;
+    this.#errorCount = 0;
     this.#isDecided = false;
     this.#isReleased = false;
     this.#isCancelTold = false;
-    io.pushAction(releaseCompound, this);
     io.pushAction(mergeCompound, this);
   }
 
@@ -117,12 +126,14 @@ export class CompoundIo implements CancelTarget {
       sub = new SubIo(this, index, lower);
       this.subs.push(sub);
     }
-    sub.lower = lower;
+    // Compared first: what has not changed since the last use is not written again.
+    if (sub.lower !== lower) sub.lower = lower;
     sub.retryCount = 0;
     const io = sub.io;
-    io.runQueue = this.io.runQueue;
+    if (io.runQueue !== this.#runQueue) io.runQueue = this.#runQueue;
     io.prepare(op, offset, length, data, dataOffset, flags);
-    io.pushAction(subEnded, sub);
+    // The action at the bottom of its chain stands there for good: see SubIo.
+    io.entryCount = 2;
     this.subCount = index + 1;
     this.#pendingCount++;
     return sub;
@@ -130,16 +141,17 @@ export class CompoundIo implements CancelTarget {
 
   /** Submits all that were added, in order. They may complete before this returns. */
   submit(): void {
-    while (this.#submittedCount < this.subCount) {
-      const sub = this.subs[this.#submittedCount++]!;
-      this.#submitOne(sub);
-    }
-    this.#countDown();
+    this.submitAdded();
+    if (--this.#pendingCount === 0) this.#end();
   }
 
   /** From within `ended`: submits sub-I/Os that were added after `submit`. */
   submitAdded(): void {
-    while (this.#submittedCount < this.subCount) this.#submitOne(this.subs[this.#submittedCount++]!);
+    const { subs } = this;
+    while (this.#submittedCount < this.subCount) {
+      const sub = subs[this.#submittedCount++]!;
+      if (this.#mayGo(sub)) sub.lower.submit(sub.io);
+    }
   }
 
   /**
@@ -150,11 +162,10 @@ export class CompoundIo implements CancelTarget {
     const io = sub.io;
     if (this.io.isCancelRequested || io.isCancelRequested) return false;
     io.restart();
-    io.entryCount = 0;
-    io.pushAction(subEnded, sub);
+    io.entryCount = 2;
     sub.retryCount++;
     sub.lower = lower;
-    this.#submitOne(sub);
+    if (this.#mayGo(sub)) lower.submit(io);
     return true;
   }
 
@@ -179,6 +190,7 @@ export class CompoundIo implements CancelTarget {
 
   /** The first error by order of the parts, or null. */
   firstError(): CevError | null {
+    if (this.#errorCount === 0) return null;
     for (let index = 0; index < this.subCount; index++) {
       const error = this.subs[index]!.io.error;
       if (error !== null) return error;
@@ -193,9 +205,10 @@ export class CompoundIo implements CancelTarget {
     this.cancelPending();
   }
 
-  /** @internal */
-  countDown(): void {
-    this.#countDown();
+  /** @internal One of those that count has ended; with the last the `Io` above completes. */
+  countDown(io: Io): void {
+    if (io.error !== null) this.#errorCount++;
+    if (--this.#pendingCount === 0) this.#end();
   }
 
   /** @internal The `Io` above is through with its collation. */
@@ -204,25 +217,22 @@ export class CompoundIo implements CancelTarget {
     if (this.#pendingCount === 0) this.#pool.reclaim(this);
   }
 
-  #submitOne(sub: SubIo): void {
-    const io = sub.io;
-    const watch = io.runQueue.watch;
-    if (watch !== null) sub.startedAt = watch.now();
-    if (this.io.isCancelRequested || io.isCancelRequested) {
-      io.complete(ioError(io, "CEV_CANCELLED", "cancelled before it was submitted", this.owner.name));
-      return;
-    }
-    sub.lower.submit(io);
+  /** Notes the time for those who watch. False, and the sub-I/O ended, when it was cancelled before it was submitted. */
+  #mayGo(sub: SubIo): boolean {
+    const { io } = sub;
+    if (this.#runQueue.watch !== null) sub.startedAt = this.#runQueue.watch.now();
+    if (!this.io.isCancelRequested && !io.isCancelRequested) return true;
+    io.complete(ioError(io, "CEV_CANCELLED", "cancelled before it was submitted", this.owner.name));
+    return false;
   }
 
-  #countDown(): void {
-    if (--this.#pendingCount > 0) return;
-    if (!this.#isDecided) {
-      this.#isDecided = true;
-      this.io.complete();
-    } else if (this.#isReleased) {
-      this.#pool.reclaim(this);
+  #end(): void {
+    if (this.#isDecided) {
+      if (this.#isReleased) this.#pool.reclaim(this);
+      return;
     }
+    this.#isDecided = true;
+    this.io.complete();
   }
 }
 
@@ -251,31 +261,40 @@ export class CompoundIoPool {
 }
 
 function subEnded(io: Io, sub: SubIo): void {
+  const { compound } = sub;
+  if (compound.ended === null) compound.countDown(io);
+  else collateSub(io, sub, compound.ended);
+}
+
+function collateSub(io: Io, sub: SubIo, ended: (compound: CompoundIo, sub: SubIo) => void): void {
   const compound = sub.compound;
   const retries = sub.retryCount;
-  let thrown: unknown = null;
+  let thrown: Error | null = null;
   try {
-    compound.collation.ended(compound, sub);
+    ended(compound, sub);
   } catch (error) {
-    thrown = error ?? new ProgramError("a collation threw nothing");
+    thrown = error instanceof Error ? error : new ProgramError(`a collation threw ${String(error)}`);
   }
   if (sub.retryCount !== retries) {
     // Submitted again: this action runs again at its end.
     if (thrown !== null) io.runQueue.report(thrown);
     return;
   }
-  if (io.state === EventState.running) compound.countDown();
+  if (io.state === EventState.running) compound.countDown(io);
   else io.pushAction(countSub, sub);
   // The chain turns this into an error of the sub-I/O, which the merge sees: it has not run yet.
   if (thrown !== null) throw thrown;
 }
 
-function countSub(_io: Io, sub: SubIo): void {
-  sub.compound.countDown();
+function countSub(io: Io, sub: SubIo): void {
+  sub.compound.countDown(io);
 }
 
-function mergeCompound(_io: Io, compound: CompoundIo): void {
+function mergeCompound(io: Io, compound: CompoundIo): void {
   compound.collation.merge(compound);
+  // Held: the collation goes on in task context and needs the compound until then.
+  if (io.state === EventState.held) io.pushAction(releaseCompound, compound);
+  else compound.release();
 }
 
 function releaseCompound(_io: Io, compound: CompoundIo): void {

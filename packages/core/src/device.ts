@@ -202,27 +202,22 @@ export class Device implements AsyncDisposable {
     const chunkLength = options.chunkLength ?? Math.max(this.limits.ioLengthPreferred, 262_144);
     const end = offset + length;
     let next = offset;
-    const underWay: Promise<{ chunk: Chunk; self: number }>[] = [];
-    const ids: number[] = [];
+    const underWay = new Map<number, Promise<Chunk>>();
     const start = (): void => {
       const at = next;
       const part = Math.min(chunkLength, end - at);
       next += part;
-      const reading = this.read(at, part, options).then((data) => ({
-        chunk: { offset: at, data },
-        self: at,
-      }));
+      const reading = this.read(at, part, options).then((data) => ({ offset: at, data }));
       // Whoever stops iterating leaves reads behind: their failure is nobody's.
       reading.catch(() => undefined);
-      underWay.push(reading);
-      ids.push(at);
+      underWay.set(at, reading);
     };
-    while (next < end || underWay.length > 0) {
-      while (next < end && underWay.length < (options.concurrencyMax ?? 4)) start();
-      const { chunk, self } = await (options.order === "arrival" ? Promise.race(underWay) : underWay[0]!);
-      const index = ids.indexOf(self);
-      underWay.splice(index, 1);
-      ids.splice(index, 1);
+    while (next < end || underWay.size > 0) {
+      while (next < end && underWay.size < (options.concurrencyMax ?? 4)) start();
+      const first =
+        options.order === "arrival" ? Promise.race(underWay.values()) : underWay.values().next().value;
+      const chunk = (await first)!;
+      underWay.delete(chunk.offset);
       yield chunk;
     }
   }

@@ -40,6 +40,11 @@ export interface Finding {
   readonly summary: string;
   /** Devices with equal groups belong together and are opened together (members of an array, of a volume group); null: alone. */
   readonly group: string | null;
+  /**
+   * Groups that belong to this one too: a physical volume without metadata cannot know its volume group, and has a group of
+   * its own, which the others of the volume group name here.
+   */
+  readonly members?: readonly string[];
   readonly details: Details;
 }
 
@@ -98,6 +103,11 @@ export interface Driver<Options = unknown> {
   readonly optionsSchema: Details;
   /** How many lowers it takes. */
   readonly lowers: { readonly countMin: number; readonly countMax: number };
+  /**
+   * True: what it opens are children of its entry in a stack file, each named by the entry and the last part of the name
+   * it proposes, even when there is only one (volume groups, partition tables). Otherwise one device takes the entry's name.
+   */
+  readonly yieldsChildren?: boolean;
   /**
    * Looks at a device and writes nothing. Null: not this format. Throws `CEV_BAD_METADATA` when it clearly is, but
    * cannot be accepted.

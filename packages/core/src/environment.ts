@@ -47,7 +47,7 @@ export class Environment {
 export interface GlobalScope {
   setTimeout(run: () => void, delayMs: number): unknown;
   clearTimeout(timer: never): void;
-  setImmediate?(run: () => void): unknown;
+  readonly setImmediate?: (run: () => void) => unknown;
   readonly performance: { now(): number };
   readonly crypto: { getRandomValues(bytes: Uint8Array): unknown };
 }

@@ -1,4 +1,4 @@
-import { Completion, EventState } from "./completion.ts";
+import { Completion, EventState, completedTwice } from "./completion.ts";
 import { IoError } from "./errors.ts";
 import type { CevError, ErrorCode } from "./errors.ts";
 import type { RunQueue } from "./run-queue.ts";
@@ -74,8 +74,11 @@ export class Io extends Completion {
 
   /** Ends the request; success means that all of `length` is done. */
   override complete(error: CevError | null = null): void {
-    if (error === null && this.state === EventState.pending) this.transferred = this.length;
-    super.complete(error);
+    if (this.state !== EventState.pending) throw completedTwice(this);
+    if (error === null) this.transferred = this.length;
+    else this.error = error;
+    this.state = EventState.completing;
+    this.runQueue.run(this);
   }
 
   override restart(): void {

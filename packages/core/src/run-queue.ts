@@ -21,12 +21,11 @@ export class RunQueue {
   readonly #cancels: Completion[] = [];
   /** The clock that times sub-I/Os, while somebody watches them. */
   watch: { now(): number } | null = null;
-  #isRunning = false;
-  #isScheduled = false;
+  // A completion runs, or the rest of them waits for a later turn.
+  #isBusy = false;
   #areDeferredScheduled = false;
   readonly #drainLater = (): void => {
-    this.#isScheduled = false;
-    if (!this.#isRunning) this.#drain(null);
+    this.#drain();
   };
   readonly #resumeDeferred = (): void => {
     this.#areDeferredScheduled = false;
@@ -40,8 +39,17 @@ export class RunQueue {
 
   /** Runs the chain of an event that has just completed or resumed: now, or right after the one under way. */
   run(event: Completion): void {
-    if (this.#isRunning || this.#isScheduled) this.#ring.push(event);
-    else this.#drain(event);
+    if (this.#isBusy) {
+      this.#ring.push(event);
+      return;
+    }
+    this.#isBusy = true;
+    try {
+      event.advance();
+    } finally {
+      this.#isBusy = false;
+    }
+    if (this.#ring.length > 0) this.#drain();
   }
 
   /** Resumes a held event in a later turn: in task context. One turn serves all that were deferred. */
@@ -59,16 +67,16 @@ export class RunQueue {
   walkCancel(event: Completion): void {
     this.#cancels.push(event);
     if (this.#cancels.length > 1) return;
-    const wasRunning = this.#isRunning;
-    this.#isRunning = true;
+    const wasBusy = this.#isBusy;
+    this.#isBusy = true;
     try {
       // The list only grows during the walk: what was cancelled first is told first.
       for (let index = 0; index < this.#cancels.length; index++) this.#cancels[index]!.tellCancelled();
     } finally {
       this.#cancels.length = 0;
-      this.#isRunning = wasRunning;
+      this.#isBusy = wasBusy;
     }
-    if (!wasRunning && this.#ring.length > 0 && !this.#isScheduled) this.#drain(null);
+    if (!wasBusy && this.#ring.length > 0) this.#drain();
   }
 
   /** A program error that no `Io` can carry any more: surfaces as an uncaught error in a turn of its own. */
@@ -78,18 +86,14 @@ export class RunQueue {
     });
   }
 
-  #drain(first: Completion | null): void {
-    this.#isRunning = true;
+  #drain(): void {
+    this.#isBusy = true;
     try {
-      first?.advance();
       let budget = this.#perTurnMax;
       while (this.#ring.length > 0 && budget-- > 0) this.#ring.shift().advance();
     } finally {
-      this.#isRunning = false;
-      if (this.#ring.length > 0 && !this.#isScheduled) {
-        this.#isScheduled = true;
-        this.#later(this.#drainLater);
-      }
+      this.#isBusy = this.#ring.length > 0;
+      if (this.#isBusy) this.#later(this.#drainLater);
     }
   }
 }

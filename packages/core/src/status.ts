@@ -55,8 +55,7 @@ export function statusOf(event: Completion): EventStatus {
     const action = event.entries[at];
     const context = event.entries[at + 1];
     actions.push({ name: typeof action === "function" ? action.name : "", owner: ownerOf(context) });
-    // A compound stands in the chain twice: its merge is the upper entry, its release the lower.
-    if (context instanceof CompoundIo && context !== event.entries[at + 3]) parts.push(...partsOf(context));
+    if (context instanceof CompoundIo) parts.push(...partsOf(context));
   }
   if (event instanceof CompoundEvent) {
     event.events.forEach((part, index) =>

@@ -261,7 +261,7 @@ function failWith(compound: CompoundIo): boolean {
 
 const READ_EDGES: Collation = {
   name: "read edges",
-  ended() {},
+  ended: null,
   merge(compound) {
     if (failWith(compound)) return;
     const edges = compound.context as EdgeRequest;
@@ -272,7 +272,7 @@ const READ_EDGES: Collation = {
 
 const READ_BEFORE_WRITE: Collation = {
   name: "read before write",
-  ended() {},
+  ended: null,
   merge(compound) {
     if (!failWith(compound)) (compound.context as EdgeRequest).write();
   },
@@ -280,7 +280,7 @@ const READ_BEFORE_WRITE: Collation = {
 
 const WRITE_EDGES: Collation = {
   name: "write edges",
-  ended() {},
+  ended: null,
   merge(compound) {
     if (!failWith(compound)) (compound.context as EdgeRequest).end();
   },
