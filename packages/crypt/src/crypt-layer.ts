@@ -1,0 +1,303 @@
+import {
+  CevError,
+  EventState,
+  LayerBase,
+  Op,
+  checkLimits,
+  isCevError,
+  narrowSupport,
+  refuse,
+} from "@cev/core";
+import type {
+  CancelTarget,
+  Details,
+  Environment,
+  Io,
+  Layer,
+  LayerDescription,
+  Limits,
+  PoolBuffer,
+  Support,
+} from "@cev/core";
+import { parseCipher } from "./cipher-spec.ts";
+import type { CryptSegment } from "./luks-volume.ts";
+import { XtsCipher } from "./xts.ts";
+
+/** Settings of a `CryptLayer`. */
+export interface CryptLayerOptions {
+  readonly environment: Environment;
+  /** Where the encrypted data lies, and how it is encrypted. */
+  readonly segment: CryptSegment;
+  /** The caller wipes it once the constructor has returned. */
+  readonly volumeKey: Uint8Array;
+  /** Let discards through: they show which sectors are unused to whoever sees the lower device. Default false. */
+  readonly allowDiscards?: boolean;
+  /** Refuse everything that writes. Default false. */
+  readonly isReadOnly?: boolean;
+  /** What `describe` says of the driver's options, from which a stack is built again. Never a secret. */
+  readonly describedOptions?: Details;
+}
+
+// A write needs as much memory of the layer's own as it is long: longer ones are cut before they come here.
+const WRITE_LENGTH_MAX = 1024 * 1024;
+
+/** Shows the plaintext of an encrypted segment of the layer below. */
+export class CryptLayer extends LayerBase {
+  readonly name = "crypt";
+  readonly limits: Limits;
+  readonly support: Support;
+  readonly #lower: Layer;
+  readonly #environment: Environment;
+  readonly #start: number;
+  readonly #firstSector: number;
+  readonly #sectorSize: number;
+  readonly #describedOptions: Details;
+  readonly #cipher: XtsCipher;
+  // A buffer of the longest write that only this layer uses: whatever else fills the pool, one write goes on.
+  #reserve: PoolBuffer | null = null;
+  #isReserveFree = false;
+  #isWaitingForRoom = false;
+  readonly #waiting: WriteRequest[] = [];
+  readonly #freeRequests: WriteRequest[] = [];
+
+  /** Throws `CEV_UNKNOWN_FEATURE` for a cipher that is not known here, `CEV_INVALID` for one that begins within a block of the lower. */
+  constructor(lower: Layer, options: CryptLayerOptions) {
+    super([lower]);
+    const { environment, segment, volumeKey } = options;
+    parseCipher(segment.encryption, volumeKey.length);
+    this.limits = limitsOf(lower, environment, segment);
+    const isReadOnly = options.isReadOnly ?? false;
+    const allowDiscards = options.allowDiscards ?? false;
+    this.support = narrowSupport(
+      lower.support,
+      isReadOnly
+        ? ["read"]
+        : ["read", "write", "flush", "fua", ...(allowDiscards ? ["discard" as const] : [])],
+    );
+    this.#lower = lower;
+    this.#environment = environment;
+    this.#start = segment.offset;
+    this.#firstSector = segment.ivTweak;
+    this.#sectorSize = segment.sectorSize;
+    this.#describedOptions = options.describedOptions ?? {};
+    this.#cipher = new XtsCipher(volumeKey, environment.buffers, {
+      unitLength: segment.sectorSize,
+      sectorStep: segment.sectorSize / 512,
+    });
+  }
+
+  override async open(): Promise<void> {
+    await super.open();
+    try {
+      this.#cipher.open();
+      this.#reserve = this.#environment.buffers.acquire(this.limits.ioLengthMax);
+      this.#isReserveFree = true;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  submit(io: Io): void {
+    switch (io.op) {
+      case Op.read:
+        io.pushAction(finishRead, this);
+        break;
+      case Op.write:
+        if (this.support.write === "none") return refuse(io, this);
+        return this.#write(io);
+      case Op.discard:
+        if (this.support.discard === "none") return refuse(io, this);
+        io.pushAction(finishDiscard, this);
+        break;
+      case Op.flush:
+        this.#lower.submit(io);
+        return;
+      default:
+        return refuse(io, this);
+    }
+    io.offset += this.#start;
+    this.#lower.submit(io);
+  }
+
+  override async close(): Promise<void> {
+    this.#cipher.close();
+    if (this.#reserve !== null) this.#environment.buffers.release(this.#reserve);
+    this.#reserve = null;
+    this.#isReserveFree = false;
+    await super.close();
+  }
+
+  describe(): LayerDescription {
+    return { driver: "@cev/crypt", options: this.#describedOptions, lowers: [this.#lower.describe()] };
+  }
+
+  /** @internal The lower device has read: what it read is decrypted where it lies. */
+  decrypt(io: Io): void {
+    io.offset -= this.#start;
+    let { length } = io;
+    if (io.error !== null) {
+      // What came before the error counts as read, so it must be plaintext; part of a sector cannot be.
+      length = io.transferred - (io.transferred % this.#sectorSize);
+      io.transferred = length;
+    }
+    if (length > 0) this.#cipher.decrypt(this.#sectorOf(io), io.data, io.dataOffset, length);
+  }
+
+  /** @internal */
+  restoreOffset(io: Io): void {
+    io.offset -= this.#start;
+  }
+
+  /** @internal The write is done: its own data and offset come back, its buffer is free. */
+  finishWrite(io: Io, request: WriteRequest): void {
+    const { buffer } = request;
+    io.data = request.data;
+    io.dataOffset = request.dataOffset;
+    request.clear();
+    this.#freeRequests.push(request);
+    if (buffer === null) return;
+    io.offset -= this.#start;
+    if (buffer === this.#reserve) this.#isReserveFree = true;
+    else this.#environment.buffers.release(buffer);
+    this.#startWaiting();
+  }
+
+  /** @internal The write was cancelled. What is under way below is told there; what waits for memory ends here. */
+  cancelWaiting(request: WriteRequest): void {
+    const index = this.#waiting.indexOf(request);
+    if (index < 0) return;
+    this.#waiting.splice(index, 1);
+    const { io } = request;
+    if (io?.state === EventState.pending)
+      io.fail("CEV_CANCELLED", "cancelled while it waited for memory", this.name);
+  }
+
+  #write(io: Io): void {
+    const request = this.#freeRequests.pop() ?? new WriteRequest(this);
+    request.io = io;
+    request.data = io.data;
+    request.dataOffset = io.dataOffset;
+    io.pushAction(finishWrite, request);
+    const buffer = this.#waiting.length === 0 ? this.#takeBuffer(io.length) : null;
+    if (buffer !== null) return this.#startWrite(io, request, buffer);
+    this.#waiting.push(request);
+    this.#waitForRoom();
+  }
+
+  #startWrite(io: Io, request: WriteRequest, buffer: PoolBuffer): void {
+    request.buffer = buffer;
+    try {
+      this.#cipher.encrypt(this.#sectorOf(io), request.data, request.dataOffset, io.length, buffer);
+    } catch (error) {
+      io.offset += this.#start;
+      io.complete(
+        isCevError(error) ? error : new CevError("CEV_PROGRAM", "encryption failed", { cause: error }),
+      );
+      return;
+    }
+    io.data = buffer.bytes;
+    io.dataOffset = 0;
+    io.offset += this.#start;
+    this.#lower.submit(io);
+  }
+
+  #takeBuffer(length: number): PoolBuffer | null {
+    const buffer = this.#environment.buffers.tryAcquire(length);
+    if (buffer !== null || !this.#isReserveFree) return buffer;
+    this.#isReserveFree = false;
+    return this.#reserve;
+  }
+
+  #startWaiting(): void {
+    while (this.#waiting.length > 0) {
+      const io = this.#waiting[0]!.io!;
+      const buffer = this.#takeBuffer(io.length);
+      if (buffer === null) return this.#waitForRoom();
+      this.#startWrite(io, this.#waiting.shift()!, buffer);
+    }
+  }
+
+  #waitForRoom(): void {
+    if (this.#isWaitingForRoom) return;
+    this.#isWaitingForRoom = true;
+    this.#environment.buffers.waitForRoom(roomCame, this);
+  }
+
+  /** @internal */
+  roomCame(): void {
+    this.#isWaitingForRoom = false;
+    this.#startWaiting();
+  }
+
+  /** Number of the tweak of an `Io`'s first sector: it counts in units of 512 bytes, whatever the sector size is. */
+  #sectorOf(io: Io): number {
+    return this.#firstSector + io.offset / 512;
+  }
+}
+
+/** A write on its way: what is the caller's, and the buffer that goes down in its place. Used again and again. */
+class WriteRequest implements CancelTarget {
+  readonly owner: CryptLayer;
+  io: Io | null = null;
+  data: Uint8Array = NO_DATA;
+  dataOffset = 0;
+  /** Null while it waits for memory. */
+  buffer: PoolBuffer | null = null;
+
+  constructor(owner: CryptLayer) {
+    this.owner = owner;
+  }
+
+  clear(): void {
+    this.io = null;
+    this.data = NO_DATA;
+    this.buffer = null;
+  }
+
+  onCancel(): void {
+    if (this.buffer === null) this.owner.cancelWaiting(this);
+  }
+}
+
+const NO_DATA = new Uint8Array(0);
+
+function finishRead(io: Io, layer: CryptLayer): void {
+  layer.decrypt(io);
+}
+
+function finishDiscard(io: Io, layer: CryptLayer): void {
+  layer.restoreOffset(io);
+}
+
+function finishWrite(io: Io, request: WriteRequest): void {
+  request.owner.finishWrite(io, request);
+}
+
+function roomCame(_pool: unknown, layer: CryptLayer): void {
+  layer.roomCame();
+}
+
+function limitsOf(lower: Layer, environment: Environment, segment: CryptSegment): Limits {
+  const { limits } = lower;
+  const { buffers } = environment;
+  const logicalBlockSize = Math.max(limits.logicalBlockSize, segment.sectorSize);
+  const toBlocks = (length: number): number => length - (length % logicalBlockSize);
+  if (segment.offset % limits.logicalBlockSize !== 0) {
+    throw new CevError(
+      "CEV_INVALID",
+      `the encrypted data begins at byte ${segment.offset}, within a block of ${limits.logicalBlockSize} bytes`,
+      { source: lower.name },
+    );
+  }
+  // A power of two that the pool can lend, or nothing would ever be written.
+  const bufferMax = 2 ** Math.floor(Math.log2(Math.min(buffers.bytesMax, buffers.bufferLengthMax)));
+  return checkLimits({
+    size: toBlocks(segment.size ?? limits.size - segment.offset),
+    logicalBlockSize,
+    physicalBlockSize: Math.max(limits.physicalBlockSize, logicalBlockSize),
+    ioLengthMax: Math.min(toBlocks(limits.ioLengthMax), WRITE_LENGTH_MAX, bufferMax),
+    ioLengthPreferred: Math.max(limits.ioLengthPreferred, logicalBlockSize),
+    discardGranularity: Math.max(limits.discardGranularity, logicalBlockSize),
+  });
+}

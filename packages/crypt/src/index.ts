@@ -1,0 +1,16 @@
+export { cryptDriver } from "./driver.ts";
+export type { CryptOptions } from "./options.ts";
+export { CryptLayer } from "./crypt-layer.ts";
+export type { CryptLayerOptions } from "./crypt-layer.ts";
+export { KDF_LIMITS } from "./kdf.ts";
+export type { KdfLimits } from "./kdf.ts";
+export type {
+  Argon2,
+  CryptSegment,
+  KeyDerivation,
+  KeyDigest,
+  Keyslot,
+  KeyslotPriority,
+  LuksVolume,
+  Pbkdf2,
+} from "./luks-volume.ts";

@@ -1,0 +1,77 @@
+import { CevError, isCevError } from "@cev/core";
+import type { HeaderSource } from "./luks2-copies.ts";
+import { checkKdfCost } from "./kdf.ts";
+import type { KdfLimits } from "./kdf.ts";
+import { matchesDigest, splitLengthOf, unwrapKey } from "./keyslot.ts";
+import type { KeyDigest, Keyslot, LuksVolume } from "./luks-volume.ts";
+import { wipe } from "./secret.ts";
+
+/** A key that opened, and which keyslot it was in. */
+export interface Unlocked {
+  /** The caller wipes it. */
+  readonly volumeKey: Uint8Array;
+  readonly keyslotId: number;
+}
+
+/**
+ * Tries each passphrase on each keyslot, preferred ones first; keyslots to be ignored, and keys that open nothing here, are left
+ * out. Throws `CEV_KEY_REQUIRED` when there is no passphrase, `CEV_WRONG_KEY` when none fits.
+ */
+export async function unlockVolume(
+  volume: LuksVolume,
+  source: HeaderSource,
+  passphrases: readonly Uint8Array[],
+  limits: KdfLimits,
+): Promise<Unlocked> {
+  const name = `luks/${volume.uuid}`;
+  if (passphrases.length === 0) {
+    throw new CevError("CEV_KEY_REQUIRED", `${name} is locked, and no passphrase or key was given`, {
+      source: source.name,
+      hint: "give a passphrase file or a key file",
+    });
+  }
+  const digest = volume.digests.find(({ segments }) => segments.includes(0))!;
+  const left: string[] = [];
+  for (const slot of usableKeyslots(volume, digest)) {
+    try {
+      checkKdfCost(slot.kdf, limits);
+      checkKdfCost(digest.kdf, limits);
+      for (const passphrase of passphrases) {
+        const volumeKey = await tryKeyslot(slot, digest, source, passphrase);
+        if (volumeKey !== null) return { volumeKey, keyslotId: slot.id };
+      }
+    } catch (error) {
+      // One keyslot that cannot be tried must not keep the others shut.
+      if (!isCevError(error) || !CANNOT_BE_TRIED.has(error.code)) throw error;
+      const hint = error.place.hint === undefined ? "" : ` (${error.place.hint})`;
+      left.push(`; keyslot ${slot.id} was not tried: ${error.message}${hint}`);
+    }
+  }
+  const message = `none of the keys given opens ${name}${left.join("")}`;
+  throw new CevError("CEV_WRONG_KEY", message, { source: source.name });
+}
+
+const CANNOT_BE_TRIED: ReadonlySet<string> = new Set(["CEV_NOT_SUPPORTED", "CEV_UNKNOWN_FEATURE"]);
+
+function usableKeyslots(volume: LuksVolume, digest: KeyDigest): Keyslot[] {
+  const slots = volume.keyslots.filter(
+    ({ id, priority }) => digest.keyslots.includes(id) && priority !== "ignore",
+  );
+  return [
+    ...slots.filter(({ priority }) => priority === "prefer"),
+    ...slots.filter(({ priority }) => priority !== "prefer"),
+  ];
+}
+
+async function tryKeyslot(
+  slot: Keyslot,
+  digest: KeyDigest,
+  source: HeaderSource,
+  passphrase: Uint8Array,
+): Promise<Uint8Array | null> {
+  const area = await source.read(slot.area.offset, splitLengthOf(slot));
+  const key = await unwrapKey(slot, passphrase, area);
+  if (await matchesDigest(key, digest)) return key;
+  wipe(key);
+  return null;
+}
