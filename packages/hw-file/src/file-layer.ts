@@ -1,0 +1,374 @@
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { dirname } from "node:path";
+import { IoFlag, LayerBase, Op, READ_ONLY_SUPPORT, ioError, plainLimits, refuse } from "@cev/core";
+import type { CevError, Environment, Io, LayerDescription, Limits, Support } from "@cev/core";
+import { systemCalls } from "./file-calls.ts";
+import type { FileCalls } from "./file-calls.ts";
+import { codeOfErrno, openError, refusedFile } from "./file-errors.ts";
+import { inspectFile } from "./file-facts.ts";
+import type { FileFacts } from "./file-facts.ts";
+import { lockFile } from "./file-lock.ts";
+import type { FileLock, LockScope } from "./file-lock.ts";
+import { FileRequest } from "./file-request.ts";
+import type { RequestOwner } from "./file-request.ts";
+import { checkFileOptions } from "./options.ts";
+import type { FileOptions } from "./options.ts";
+import { RequestQueue } from "./request-queue.ts";
+
+/** Settings of a `FileLayer` that are not the user's to make. */
+export interface FileLayerSettings {
+  /** How many system calls are under way at once; further requests wait, and neighbours among them share a call. Default 16. */
+  readonly queueDepthMax?: number;
+  /** The system calls; by default those of `node:fs`. */
+  readonly calls?: FileCalls;
+}
+
+const QUEUE_DEPTH_DEFAULT = 16;
+const GATHERED_COUNT_MAX = 64;
+const GATHERED_LENGTH_MAX = 1024 * 1024;
+// The system moves at most 2 GiB less a page per call.
+const CALL_LENGTH_MAX = 1024 * 1024 * 1024;
+const RETRY_DELAY_MS = 1;
+
+const WRITABLE_SUPPORT: Support = {
+  read: "native",
+  write: "native",
+  flush: "native",
+  discard: "none",
+  writeZeroes: "none",
+  fua: "emulated",
+};
+
+/** A regular file or a block device. Reads and writes go to the thread pool of Node: nothing here blocks. */
+export class FileLayer extends LayerBase implements RequestOwner {
+  readonly name = "file";
+  readonly path: string;
+  readonly limits: Limits;
+  readonly support: Support;
+  readonly isReadOnly: boolean;
+  /** Bytes after the last whole block, out of reach. */
+  readonly bytesIgnored: number;
+  readonly #environment: Environment;
+  readonly #options: FileOptions;
+  readonly #facts: FileFacts | null;
+  readonly #calls: FileCalls;
+  readonly #queueDepthMax: number;
+  readonly #waiting = new RequestQueue();
+  readonly #free: FileRequest[] = [];
+  readonly #syncWaiting: FileRequest[] = [];
+  readonly #syncRunning: FileRequest[] = [];
+  #syncError: CevError | null = null;
+  #underWayCount = 0;
+  #handle: FileHandle | null = null;
+  #fd = -1;
+  #lock: FileLock | null = null;
+
+  /** Use `FileLayer.at`. */
+  private constructor(
+    environment: Environment,
+    options: FileOptions,
+    facts: FileFacts | null,
+    settings: FileLayerSettings,
+  ) {
+    super();
+    const size = facts?.size ?? options.size ?? 0;
+    const logicalBlockSize = facts?.logicalBlockSize ?? 512;
+    this.path = options.path;
+    this.isReadOnly = options.readOnly === true;
+    this.bytesIgnored = size % logicalBlockSize;
+    this.limits = plainLimits(size - this.bytesIgnored, {
+      logicalBlockSize,
+      physicalBlockSize: facts?.physicalBlockSize ?? 4096,
+    });
+    this.support = this.isReadOnly ? READ_ONLY_SUPPORT : WRITABLE_SUPPORT;
+    this.#environment = environment;
+    this.#options = options;
+    this.#facts = facts;
+    this.#calls = settings.calls ?? systemCalls;
+    this.#queueDepthMax = settings.queueDepthMax ?? QUEUE_DEPTH_DEFAULT;
+  }
+
+  /**
+   * The layer of a file, after a look at it; nothing is opened yet, or made. Throws `CEV_NOT_FOUND`, `CEV_ACCESS`, or
+   * `CEV_INVALID` for what holds no blocks and for options that do not fit the file.
+   */
+  static async at(
+    environment: Environment,
+    options: FileOptions,
+    settings: FileLayerSettings = {},
+  ): Promise<FileLayer> {
+    checkFileOptions(options);
+    const { path, create, size } = options;
+    const facts = await inspectFile(path);
+    if (facts === null && create !== true) {
+      throw refusedFile(
+        "CEV_NOT_FOUND",
+        path,
+        "there is no such file",
+        "check the path, or set create and size",
+      );
+    }
+    if (facts !== null && size !== undefined && facts.size !== size) {
+      const message = `has ${facts.size} bytes, not ${size}`;
+      throw refusedFile("CEV_INVALID", path, message, "leave size out, or resize the file");
+    }
+    return new FileLayer(environment, options, facts, settings);
+  }
+
+  /** How far the claim reaches while the file is open for writing; null when it is not. */
+  get lockScope(): LockScope | null {
+    return this.#lock?.scope ?? null;
+  }
+
+  override async open(): Promise<void> {
+    const handle = await this.#openHandle();
+    try {
+      // Between the look and the opening another file may have taken the path.
+      const facts = await inspectFile(this.path);
+      const hasChanged = this.#facts !== null && facts?.identity !== this.#facts.identity;
+      if (facts === null || hasChanged || facts.size < this.limits.size) {
+        throw refusedFile("CEV_IO", this.path, "was replaced or cut short while it was being opened");
+      }
+      if (!this.isReadOnly) this.#lock = await lockFile(handle.fd, facts.identity, this.path);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+    this.#handle = handle;
+    this.#fd = handle.fd;
+    this.#syncError = null;
+  }
+
+  submit(io: Io): void {
+    switch (io.op) {
+      case Op.read:
+        return this.#enter(io);
+      case Op.write:
+        if (this.isReadOnly) return io.fail("CEV_READ_ONLY", "the file is open read-only", this.name);
+        return this.#enter(io);
+      case Op.flush:
+        if (this.isReadOnly) return refuse(io, this);
+        return this.#sync(this.#begin(io));
+      default:
+        return refuse(io, this);
+    }
+  }
+
+  override async close(): Promise<void> {
+    this.#lock?.release();
+    this.#lock = null;
+    this.#fd = -1;
+    await this.#handle?.close();
+    this.#handle = null;
+  }
+
+  describe(): LayerDescription {
+    return { driver: "@cev/hw-file", options: { ...this.#options }, lowers: [] };
+  }
+
+  /** @internal A system call has ended. */
+  callEnded(request: FileRequest, error: NodeJS.ErrnoException | null, count: number): void {
+    this.#underWayCount--;
+    if (request.gathered.length > 0) this.#shareOut(request, error, count);
+    else this.#partEnded(request, error, count);
+    this.#startWaiting();
+  }
+
+  /** @internal The `Io` has ended: its request is free, unless a queue still holds it and frees it when it gets there. */
+  requestDone(request: FileRequest): void {
+    request.io = null;
+    if (request.state !== "ended") this.#release(request);
+  }
+
+  async #openHandle(): Promise<FileHandle> {
+    try {
+      if (this.#facts === null) return await this.#create();
+      // A block device opened so is refused while it is mounted or otherwise in the kernel's use.
+      const exclusive = this.#facts.isBlockDevice ? constants.O_EXCL : 0;
+      return await open(this.path, this.isReadOnly ? constants.O_RDONLY : constants.O_RDWR | exclusive);
+    } catch (error) {
+      throw openError(error, this.path);
+    }
+  }
+
+  /** Makes the file, and makes sure that it is still there after a power cut. Whoever was faster keeps theirs. */
+  async #create(): Promise<FileHandle> {
+    const handle = await open(this.path, constants.O_RDWR | constants.O_CREAT);
+    try {
+      const { size } = await handle.stat();
+      if (size > 0) return handle;
+      await handle.truncate(this.limits.size);
+      await handle.sync();
+      const folder = await open(dirname(this.path), constants.O_RDONLY);
+      await folder.sync().finally(() => folder.close());
+      return handle;
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  #begin(io: Io): FileRequest {
+    const request = this.#free.pop() ?? new FileRequest(this);
+    request.begin(io);
+    return request;
+  }
+
+  #enter(io: Io): void {
+    const request = this.#begin(io);
+    if (this.#underWayCount < this.#queueDepthMax) this.#start(request);
+    else this.#waiting.push(request);
+  }
+
+  #startWaiting(): void {
+    while (this.#underWayCount < this.#queueDepthMax) {
+      const request = this.#waiting.shift();
+      if (request === null) return;
+      if (request.state === "ended") {
+        this.#release(request);
+        continue;
+      }
+      this.#gather(request);
+      this.#start(request);
+    }
+  }
+
+  /** Takes along the requests behind this one that go on where it ends: one call serves them all. */
+  #gather(first: FileRequest): void {
+    const { op, offset, length } = first.io!;
+    let end = offset + length;
+    while (first.gathered.length < GATHERED_COUNT_MAX) {
+      const next = this.#waiting.first();
+      if (next?.state !== "waiting") break;
+      const io = next.io!;
+      if (io.op !== op || io.offset !== end || end + io.length - offset > GATHERED_LENGTH_MAX) break;
+      this.#waiting.shift();
+      if (first.gathered.length === 0) first.gathered.push(first);
+      first.gathered.push(next);
+      end += io.length;
+    }
+  }
+
+  #start(request: FileRequest): void {
+    const { op, offset, length, data, dataOffset } = request.io!;
+    this.#underWayCount++;
+    request.state = "underWay";
+    if (request.gathered.length > 0) return this.#startGathered(request);
+    const { done } = request;
+    const part = Math.min(length - done, CALL_LENGTH_MAX);
+    if (op === Op.read)
+      this.#calls.read(this.#fd, data, dataOffset + done, part, offset + done, request.ended);
+    else this.#calls.write(this.#fd, data, dataOffset + done, part, offset + done, request.ended);
+  }
+
+  #startGathered(first: FileRequest): void {
+    const parts = first.gathered.map(({ io }) => {
+      const { data, dataOffset, length } = io!;
+      return new Uint8Array(data.buffer, data.byteOffset + dataOffset, length);
+    });
+    for (const request of first.gathered) request.state = "underWay";
+    const { op, offset } = first.io!;
+    if (op === Op.read) this.#calls.readv(this.#fd, parts, offset, first.ended);
+    else this.#calls.writev(this.#fd, parts, offset, first.ended);
+  }
+
+  /** A call for several requests has ended: each has its share, and those that fell short go on alone. */
+  #shareOut(first: FileRequest, error: NodeJS.ErrnoException | null, count: number): void {
+    const requests = first.gathered.splice(0);
+    let left = error === null ? count : 0;
+    for (const request of requests) {
+      const share = Math.min(left, request.io!.length);
+      left -= share;
+      // One that got nothing, perhaps because another one failed, finds out by itself.
+      if (share === 0) this.#start(request);
+      else this.#partEnded(request, null, share);
+    }
+  }
+
+  #partEnded(request: FileRequest, error: NodeJS.ErrnoException | null, count: number): void {
+    const io = request.io!;
+    if (error !== null) return this.#callFailed(request, io, error);
+    request.done += count;
+    if (request.done === io.length) return this.#allDone(request, io);
+    if (count === 0) {
+      const at = io.offset + request.done;
+      const message =
+        io.op === Op.read ? `the file ends at byte ${at}` : `nothing could be written at byte ${at}`;
+      return this.#fail(request, ioError(io, "CEV_IO", message, this.name));
+    }
+    if (io.isCancelRequested) {
+      return this.#fail(request, ioError(io, "CEV_CANCELLED", "cancelled half-way", this.name));
+    }
+    this.#start(request);
+  }
+
+  #callFailed(request: FileRequest, io: Io, error: NodeJS.ErrnoException): void {
+    if (error.code === "EINTR") return this.#start(request);
+    if (error.code === "EAGAIN") {
+      // Its place stays taken, so that the device is not asked ever more often.
+      this.#underWayCount++;
+      this.#environment.clock.after(RETRY_DELAY_MS, () => {
+        this.#underWayCount--;
+        this.#start(request);
+      });
+      return;
+    }
+    const code = codeOfErrno(error.code, io.op);
+    this.#fail(
+      request,
+      ioError(io, code, `the system says ${error.code ?? error.message}`, this.name, error),
+    );
+  }
+
+  #fail(request: FileRequest, error: CevError): void {
+    const io = request.io!;
+    io.transferred = request.done;
+    io.complete(error);
+  }
+
+  #allDone(request: FileRequest, io: Io): void {
+    if (io.op === Op.write && (io.flags & IoFlag.fua) !== 0) this.#sync(request);
+    else io.complete();
+  }
+
+  /** Waits for a sync that begins from now on: only that covers all that has been written so far. */
+  #sync(request: FileRequest): void {
+    request.state = "waiting";
+    this.#syncWaiting.push(request);
+    if (this.#syncRunning.length === 0) this.#startSync();
+  }
+
+  #startSync(): void {
+    for (const request of this.#syncWaiting.splice(0)) {
+      if (request.state === "ended") {
+        this.#release(request);
+      } else {
+        request.state = "underWay";
+        this.#syncRunning.push(request);
+      }
+    }
+    if (this.#syncRunning.length > 0) this.#calls.fdatasync(this.#fd, this.#syncEnded);
+  }
+
+  readonly #syncEnded = (error: NodeJS.ErrnoException | null): void => {
+    const requests = this.#syncRunning.splice(0);
+    if (error !== null && this.#syncError === null) {
+      // The system forgets what it could not write, and the next sync would succeed without it: from here on none does.
+      const code = codeOfErrno(error.code, Op.flush);
+      const message = `written data could not be made durable (${error.code ?? error.message}), and what was lost is not known`;
+      this.#syncError = ioError(requests[0]!.io!, code, message, this.name, error);
+    }
+    if (this.#syncWaiting.length > 0) this.#startSync();
+    for (const { io } of requests) {
+      if (this.#syncError !== null) io!.transferred = 0;
+      io!.complete(this.#syncError);
+    }
+  };
+
+  #release(request: FileRequest): void {
+    request.state = "free";
+    this.#free.push(request);
+  }
+}

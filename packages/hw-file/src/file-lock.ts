@@ -1,0 +1,63 @@
+import { spawn } from "node:child_process";
+import { refusedFile } from "./file-errors.ts";
+
+/** How far a claim on a file reaches: other processes too, or this one alone. */
+export type LockScope = "system" | "process";
+
+/** The right to write a file. `release` it before the file is closed. */
+export interface FileLock {
+  readonly scope: LockScope;
+  release(): void;
+}
+
+// Files belong to the process, not to a copy of this package: two installed copies must find the same list.
+const KEY: unique symbol = Symbol.for("@cev/hw-file: files that are being written") as never;
+
+interface Holder {
+  [KEY]?: Set<string>;
+}
+
+/**
+ * Claims the writing of an open file. In this process by its identity, so every path counts, links too; against other
+ * processes by `flock(2)` where the system has the `flock` command: a lock belongs to the open file, not to the process
+ * that asked for it, so it stays when that command has ended. Throws `CEV_BUSY`.
+ */
+export async function lockFile(fd: number, identity: string, path: string): Promise<FileLock> {
+  const written = writtenFiles();
+  if (written.has(identity)) throw busy(path, "is already being written by this process");
+  written.add(identity);
+  try {
+    const outcome = await flock(fd);
+    if (outcome === "busy") throw busy(path, "is already being written by another process");
+    return {
+      scope: outcome === "locked" ? "system" : "process",
+      release: () => void written.delete(identity),
+    };
+  } catch (error) {
+    written.delete(identity);
+    throw error;
+  }
+}
+
+function writtenFiles(): Set<string> {
+  const holder = globalThis as Holder;
+  holder[KEY] ??= new Set();
+  return holder[KEY];
+}
+
+// What the command ends with when somebody else holds the lock; other values are failures of its own.
+const EXIT_BUSY = 1;
+
+function flock(fd: number): Promise<"locked" | "busy" | "unknown"> {
+  return new Promise((resolve) => {
+    if (process.platform === "win32") return resolve("unknown");
+    const command = spawn("flock", ["-x", "-n", "3"], { stdio: ["ignore", "ignore", "ignore", fd] });
+    command.on("error", () => resolve("unknown"));
+    command.on("exit", (status) =>
+      resolve(status === 0 ? "locked" : status === EXIT_BUSY ? "busy" : "unknown"),
+    );
+  });
+}
+
+const busy = (path: string, message: string): Error =>
+  refusedFile("CEV_BUSY", path, message, "close it there first, or open this one read-only");

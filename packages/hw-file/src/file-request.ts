@@ -1,0 +1,51 @@
+import { Op, ioError } from "@cev/core";
+import type { CancelTarget, Io } from "@cev/core";
+import type { CallEnded } from "./file-calls.ts";
+
+/** Where a request stands. `waiting`: for a free place, or for the next sync. `ended`: cancelled while it waited. */
+export type RequestState = "free" | "waiting" | "underWay" | "ended";
+
+/** What a `FileRequest` tells of its end. */
+export interface RequestOwner {
+  readonly name: string;
+  callEnded(request: FileRequest, error: NodeJS.ErrnoException | null, count: number): void;
+  requestDone(request: FileRequest): void;
+}
+
+/** One `Io` on its way through a `FileLayer`. Reused, with its callback, so that no request allocates. */
+export class FileRequest implements CancelTarget {
+  readonly owner: RequestOwner;
+  io: Io | null = null;
+  state: RequestState = "free";
+  /** Bytes done. */
+  done = 0;
+  /** Neighbours that are served by the same call, this one first; empty when it is alone. */
+  readonly gathered: FileRequest[] = [];
+  readonly ended: CallEnded = (error, count) => this.owner.callEnded(this, error, count);
+
+  constructor(owner: RequestOwner) {
+    this.owner = owner;
+  }
+
+  /** Takes an `Io` in. */
+  begin(io: Io): void {
+    this.io = io;
+    this.state = "waiting";
+    this.done = 0;
+    io.pushAction(leaveRequest, this);
+  }
+
+  /** A request that only waits ends at once; one that the system has cannot be called back. */
+  onCancel(): void {
+    const io = this.io;
+    if (this.state !== "waiting" || io === null) return;
+    // A write that waits to be made durable has happened already: its sync is all that is cancelled.
+    if (io.op !== Op.flush) io.transferred = this.done;
+    this.state = "ended";
+    io.complete(ioError(io, "CEV_CANCELLED", "cancelled while it waited", this.owner.name));
+  }
+}
+
+function leaveRequest(_io: Io, request: FileRequest): void {
+  request.owner.requestDone(request);
+}

@@ -1,0 +1,75 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { link, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { environmentFrom } from "@cev/core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { FileLayer } from "../src/index.ts";
+
+const environment = environmentFrom(globalThis);
+const hasFlock = spawnSync("flock", ["--version"]).status === 0;
+const coded = (code: string): unknown => expect.objectContaining({ code });
+let folder = "";
+beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), "cev-lock-"))));
+afterAll(() => rm(folder, { recursive: true }));
+
+async function newFile(name: string): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, new Uint8Array(512));
+  return path;
+}
+
+const layerAt = (path: string, readOnly = false): Promise<FileLayer> =>
+  FileLayer.at(environment, { path, readOnly });
+
+describe("the claim of a writer", () => {
+  test("refuses a second writer in this process, by whatever path, until it is given back", async () => {
+    const path = await newFile("one");
+    const alias = join(folder, "alias");
+    await link(path, alias);
+    const first = await layerAt(path);
+    const second = await layerAt(alias);
+    await first.open();
+    await expect(second.open()).rejects.toThrow(coded("CEV_BUSY"));
+    await first.close();
+    await second.open();
+    expect(second.lockScope).toBe(hasFlock ? "system" : "process");
+    await second.close();
+    expect(second.lockScope).toBeNull();
+  });
+
+  test("does not keep readers out", async () => {
+    const path = await newFile("readers");
+    const [writer, reader] = [await layerAt(path), await layerAt(path, true)];
+    await writer.open();
+    await reader.open();
+    expect(reader.lockScope).toBeNull();
+    await reader.close();
+    await writer.close();
+  });
+
+  test.skipIf(!hasFlock)("refuses a second writer in another process (needs the flock command)", async () => {
+    const path = await newFile("processes");
+    const layer = await layerAt(path);
+    const isFree = (): boolean => spawnSync("flock", ["-x", "-n", path, "true"]).status === 0;
+    await layer.open();
+    expect(isFree()).toBe(false);
+    await layer.close();
+    expect(isFree()).toBe(true);
+  });
+
+  test.skipIf(!hasFlock)("gives way to a writer in another process (needs the flock command)", async () => {
+    const path = await newFile("other");
+    const layer = await layerAt(path);
+    const holder = spawn("flock", ["-x", path, "cat"], { stdio: ["pipe", "pipe", "ignore"] });
+    // What comes back through `cat` says that the lock is held.
+    holder.stdin.write("locked\n");
+    await once(holder.stdout, "data");
+    await expect(layer.open()).rejects.toThrow(coded("CEV_BUSY"));
+    holder.stdin.end();
+    await once(holder, "exit");
+    await layer.open();
+    await layer.close();
+  });
+});
