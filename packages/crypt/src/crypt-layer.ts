@@ -18,6 +18,7 @@ import type {
   Limits,
   PoolBuffer,
   Support,
+  WaitEntry,
 } from "@cev/core";
 import { parseCipher } from "./cipher-spec.ts";
 import type { CryptSegment } from "./luks-volume.ts";
@@ -56,7 +57,7 @@ export class CryptLayer extends LayerBase {
   // A buffer of the longest write that only this layer uses: whatever else fills the pool, one write goes on.
   #reserve: PoolBuffer | null = null;
   #isReserveFree = false;
-  #isWaitingForRoom = false;
+  #roomEntry: WaitEntry | null = null;
   readonly #waiting: WriteRequest[] = [];
   readonly #freeRequests: WriteRequest[] = [];
 
@@ -168,6 +169,10 @@ export class CryptLayer extends LayerBase {
     const index = this.#waiting.indexOf(request);
     if (index < 0) return;
     this.#waiting.splice(index, 1);
+    if (this.#waiting.length === 0 && this.#roomEntry !== null) {
+      this.#environment.buffers.stopWaitingForRoom(this.#roomEntry);
+      this.#roomEntry = null;
+    }
     const { io } = request;
     if (io?.state === EventState.pending)
       io.fail("CEV_CANCELLED", "cancelled while it waited for memory", this.name);
@@ -219,15 +224,15 @@ export class CryptLayer extends LayerBase {
   }
 
   #waitForRoom(): void {
-    if (this.#isWaitingForRoom) return;
-    this.#isWaitingForRoom = true;
-    this.#environment.buffers.waitForRoom(roomCame, this);
+    this.#roomEntry ??= this.#environment.buffers.waitForRoom(roomCame, this);
   }
 
   /** @internal */
   roomCame(): void {
-    this.#isWaitingForRoom = false;
+    this.#roomEntry = null;
     this.#startWaiting();
+    // Others may have use for what is left.
+    if (this.#roomEntry === null) this.#environment.buffers.passRoomOn();
   }
 
   /** Number of the tweak of an `Io`'s first sector: it counts in units of 512 bytes, whatever the sector size is. */

@@ -1,7 +1,6 @@
 import { CevError, INTERFACE_VERSION, readBytes } from "@cev/core";
 import type { Device, Driver, Finding, OpenContext, OpenedDevice } from "@cev/core";
 import { CryptLayer } from "./crypt-layer.ts";
-import { readKeyFile, readPassphraseFile } from "./key-file.ts";
 import { detailsOf, summarize } from "./luks-details.ts";
 import { readLuksVolume } from "./luks-open.ts";
 import type { HeaderSource } from "./luks2-copies.ts";
@@ -53,11 +52,8 @@ async function open(context: OpenContext<CryptOptions>): Promise<readonly Opened
       message: `${name}: ${problem}`,
       device: name,
     });
-  const ownKeys = await readOwnKeys(options, context.directory);
-  let volumeKey: Uint8Array | null = null;
+  const { volumeKey, keyslotId } = await unlockVolume(volume, source, context.keySource.keys, options.kdf);
   try {
-    const unlocked = await unlockVolume(volume, source, [...ownKeys, ...context.keySource.keys], options.kdf);
-    volumeKey = unlocked.volumeKey;
     const layer = new CryptLayer(lower, {
       environment,
       segment: volume.segment,
@@ -71,23 +67,15 @@ async function open(context: OpenContext<CryptOptions>): Promise<readonly Opened
         name: `luks/${volume.uuid}`,
         layer,
         state: "active",
-        details: { ...detailsOf(volume), keyslot: unlocked.keyslotId },
+        details: { ...detailsOf(volume), keyslot: keyslotId },
       },
     ];
   } finally {
-    wipe(volumeKey, ...ownKeys);
+    wipe(volumeKey);
   }
 }
 
-/** What the options name, if anything: the caller wipes it. */
-async function readOwnKeys(options: CryptOptions, directory: string): Promise<Uint8Array[]> {
-  const keys: Uint8Array[] = [];
-  if (options.passphrase !== null) keys.push(await readPassphraseFile(options.passphrase.file, directory));
-  if (options.keyFile !== null) keys.push(await readKeyFile(options.keyFile, directory));
-  return keys;
-}
-
-/** The options as they stand in a stack file. Paths are no secrets. */
+/** The options as they stand in a stack file, from which the stack reads the key files. Paths are no secrets. */
 function describeOptions(options: CryptOptions): OpenedDevice["details"] {
   return {
     ...(options.passphrase === null ? {} : { passphrase: { file: options.passphrase.file } }),

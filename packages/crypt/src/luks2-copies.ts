@@ -101,7 +101,8 @@ function newer(primary: HeaderCopy | null, secondary: HeaderCopy | null): Header
 }
 
 function isWhole(copy: HeaderCopy | null): copy is WholeCopy {
-  return (copy?.content ?? null) !== null;
+  if (copy === null) return false;
+  return copy.content !== null;
 }
 
 function isOlder(copy: HeaderCopy, best: HeaderCopy | null): boolean {

@@ -2,7 +2,7 @@ import type { Details, StandardResult, StandardSchema } from "@cev/core";
 import { KDF_LIMITS } from "./kdf.ts";
 import type { KdfLimits } from "./kdf.ts";
 
-/** Settings of the driver, checked. */
+/** Settings of the driver, checked. Key files are read by the stack, which hands their bytes to the driver. */
 export interface CryptOptions {
   /** A file with a passphrase: all of it, without its last newline. */
   readonly passphrase: { readonly file: string } | null;
