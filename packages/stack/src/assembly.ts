@@ -1,0 +1,100 @@
+import { CevError, closeTree, openTree } from "@cev/core";
+import type { Environment, Layer, OpenContext, OpenedDevice, Problem } from "@cev/core";
+import type { AnyDriver } from "./registry.ts";
+import type { DeviceRecord } from "./stack-device.ts";
+
+/** What holds for every device of a stack. */
+export interface AssemblyOptions {
+  readonly environment: Environment;
+  /** Passphrases and key files, each to be tried on each lock. */
+  readonly keys: readonly Uint8Array[];
+  readonly isReadOnly: boolean;
+  readonly canWriteDegraded: boolean;
+}
+
+/** One call of a driver's `open`. */
+export interface EntryPlan {
+  /** For reports that name no device. */
+  readonly name: string;
+  readonly driver: AnyDriver;
+  /** Checked already. */
+  readonly options: unknown;
+  readonly lowers: readonly DeviceRecord[];
+  readonly directory: string;
+  readonly isReadOnly: boolean;
+}
+
+/** Opens entries one after the other, remembers which layers it has open, and closes them again, uppermost first. */
+export class Assembly {
+  readonly options: AssemblyOptions;
+  readonly #opened: Layer[] = [];
+
+  constructor(options: AssemblyOptions) {
+    this.options = options;
+  }
+
+  /** Opens the lowers of an entry, then the entry. The layers it yields are not open yet. */
+  async openEntry(plan: EntryPlan, report: (problem: Problem) => void): Promise<readonly OpenedDevice[]> {
+    const { driver } = plan;
+    checkCount(plan);
+    for (const lower of plan.lowers) await this.ensureOpen(lower);
+    const context: OpenContext<never> = {
+      environment: this.options.environment,
+      options: plan.options as never,
+      lowers: plan.lowers.map(({ name, layer }) => ({ name, layer: layer! })),
+      keySource: { keys: this.options.keys },
+      isReadOnly:
+        this.options.isReadOnly ||
+        plan.isReadOnly ||
+        (plan.lowers.length > 0 && plan.lowers.every(({ layer }) => layer?.support.write === "none")),
+      canWriteDegraded: this.options.canWriteDegraded,
+      directory: plan.directory,
+      report: (problem) => report(problem.device === undefined ? { ...problem, device: plan.name } : problem),
+    };
+    return driver.open(context);
+  }
+
+  /** Opens a device's layer and all below it, once, until the assembly is closed. */
+  async ensureOpen({ name, layer }: DeviceRecord): Promise<Layer> {
+    if (layer === null) {
+      throw new CevError("CEV_KEY_REQUIRED", `${name} is locked`, {
+        hint: "give a passphrase or a key file",
+      });
+    }
+    if (!this.#opened.includes(layer)) {
+      await openTree(layer);
+      this.#opened.push(layer);
+    }
+    return layer;
+  }
+
+  /** Closes some layers, the last opened first. All are closed, also when one of them fails. */
+  async closeLayers(layers: readonly Layer[]): Promise<void> {
+    const errors: unknown[] = [];
+    for (const layer of this.#opened.filter((one) => layers.includes(one)).reverse()) {
+      this.#opened.splice(this.#opened.indexOf(layer), 1);
+      await closeTree(layer).catch((error: unknown) => errors.push(error));
+    }
+    if (errors.length > 0) throw errors[0];
+  }
+
+  close(): Promise<void> {
+    return this.closeLayers([...this.#opened]);
+  }
+}
+
+function checkCount({ name, driver, lowers }: EntryPlan): void {
+  const { countMin, countMax } = driver.lowers;
+  if (lowers.length >= countMin && lowers.length <= countMax) return;
+  const wants =
+    countMin === countMax
+      ? String(countMin)
+      : countMax === Infinity
+        ? `${countMin} or more`
+        : `${countMin} to ${countMax}`;
+  throw new CevError(
+    "CEV_INVALID",
+    `${driver.name} stands on ${wants} ${wants === "1" ? "device" : "devices"}, and ${name} names ${lowers.length}`,
+    { hint: "name the devices below as lower, lowers or members" },
+  );
+}

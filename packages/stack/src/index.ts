@@ -1,0 +1,15 @@
+export { openStack, openStackFile } from "./open-stack.ts";
+export type { OpenStackOptions } from "./open-stack.ts";
+export { openImages } from "./open-images.ts";
+export type { OpenImagesOptions } from "./open-images.ts";
+export { Stack } from "./stack.ts";
+export type { Content, StackDevice } from "./stack-device.ts";
+export { checkDescription } from "./description.ts";
+export type { DeviceEntry, StackDescription } from "./description.ts";
+export { isStackFilePath, readStackFile } from "./stack-file.ts";
+export type { StackFile } from "./stack-file.ts";
+export { DriverRegistry } from "./registry.ts";
+export type { AnyDriver } from "./registry.ts";
+export { partitionsDriver } from "./partition/partitions-driver.ts";
+export { WindowLayer } from "./partition/window-layer.ts";
+export type { WindowOptions } from "./partition/window-layer.ts";

@@ -1,0 +1,144 @@
+import { resolve } from "node:path";
+import { CevError, isCevError } from "@cev/core";
+import type { NamedLayer, Problem } from "@cev/core";
+import { Assembly } from "./assembly.ts";
+import type { DeviceEntry, StackDescription } from "./description.ts";
+import { checkOptions } from "./driver-options.ts";
+import { openStack } from "./open-stack.ts";
+import type { OpenStackOptions } from "./open-stack.ts";
+import { Discovery } from "./probe/discovery.ts";
+import { nameImages } from "./probe/image-names.ts";
+import { nameEntries } from "./probe/naming.ts";
+import { DriverRegistry } from "./registry.ts";
+import { Stack } from "./stack.ts";
+
+/** How unknown images are opened. */
+export interface OpenImagesOptions extends Omit<OpenStackOptions, "source" | "layers"> {
+  /** Default true: unknown images are not written unless that is asked for. */
+  readonly isReadOnly?: boolean;
+  /** The driver that opens image files; one of `drivers`. Default "@cev/hw-file". */
+  readonly imageDriver?: string;
+  /** Layers upon layers. Default 16. */
+  readonly depthMax?: number;
+  /** Default 1024. */
+  readonly devicesMax?: number;
+}
+
+/**
+ * Finds out what is in images (paths of files, or layers with a name) and opens it. What cannot be opened is a problem of
+ * the stack; the rest goes on. To write, the images are looked at read-only first; only then what `only` names (all, by
+ * default) is opened for writing, and nothing beside it.
+ */
+export async function openImages(
+  sources: readonly (string | NamedLayer)[],
+  options: OpenImagesOptions,
+): Promise<Stack> {
+  const found = await discover(sources, options);
+  if (options.isReadOnly ?? true) return found;
+  const { problems } = found;
+  let only: string[];
+  try {
+    only = (options.only ?? found.uppermost.map((one) => one.name)).map((name) => found.find(name).name);
+  } finally {
+    await found.close();
+  }
+  const stack = await openStack(found.describe(), {
+    ...options,
+    only,
+    source: "the images",
+    layers: sources.filter((one) => typeof one !== "string"),
+  });
+  return stack.withProblems(problems);
+}
+
+async function discover(
+  sources: readonly (string | NamedLayer)[],
+  options: OpenImagesOptions,
+): Promise<Stack> {
+  const drivers =
+    options.drivers instanceof DriverRegistry ? options.drivers : new DriverRegistry(options.drivers);
+  const directory = options.directory ?? ".";
+  const assembly = new Assembly({
+    environment: options.environment,
+    keys: options.keys ?? [],
+    isReadOnly: true,
+    canWriteDegraded: false,
+  });
+  const bounds = { depthMax: options.depthMax ?? 16, devicesMax: options.devicesMax ?? 1024 };
+  const discovery = new Discovery(assembly, drivers, bounds, directory);
+  try {
+    const images = await addSources(sources, drivers, assembly, discovery, options);
+    await discovery.run();
+    const { devices, aliases, problems } = nameEntries(
+      discovery.entries,
+      discovery.devices.filter((one) => one.lowers.length === 0),
+    );
+    const description: StackDescription = { devices: { ...images, ...devices } };
+    return new Stack({
+      assembly,
+      devices: discovery.devices,
+      aliases,
+      description,
+      problems: [...discovery.problems, ...problems, ...unknownImages(discovery)],
+    });
+  } catch (error) {
+    await assembly.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function addSources(
+  sources: readonly (string | NamedLayer)[],
+  drivers: DriverRegistry,
+  assembly: Assembly,
+  discovery: Discovery,
+  options: OpenImagesOptions,
+): Promise<StackDescription["devices"]> {
+  const entries: Record<string, DeviceEntry> = {};
+  const driverName = options.imageDriver ?? "@cev/hw-file";
+  const directory = options.directory ?? ".";
+  for (const { name, layer } of sources.filter((one) => typeof one !== "string")) {
+    discovery.add({ name, driver: null, layer, lowers: [], state: "given", details: {}, content: null });
+  }
+  const paths = sources.filter((one) => typeof one === "string").map((path) => resolve(directory, path));
+  for (const { name, path } of await nameImages(paths)) {
+    const driver = drivers.get(driverName);
+    if (driver === undefined) {
+      throw new CevError(
+        "CEV_NOT_FOUND",
+        `the driver ${driverName}, which opens image files, is not among the drivers`,
+      );
+    }
+    const entry = { driver: driverName, path };
+    const checked = await checkOptions(driver.options, { path }, "the images", [name]);
+    const plan = { name, driver, options: checked, lowers: [], directory, isReadOnly: true };
+    try {
+      const [opened] = await assembly.openEntry(plan, (problem) => discovery.problems.push(problem));
+      const { layer, state, details } = opened!;
+      discovery.add({ name, driver: driverName, layer, lowers: [], state, details, content: null });
+    } catch (error) {
+      throw namedError(error, path);
+    }
+    entries[name] = entry;
+  }
+  return entries;
+}
+
+function namedError(error: unknown, path: string): unknown {
+  if (!isCevError(error) || (error.place.source ?? error.message).includes(path)) return error;
+  return new CevError(error.code, error.message, { ...error.place, source: path, cause: error });
+}
+
+/** An image in which nothing was recognized was given by mistake, or is damaged: it is not passed over in silence. */
+function unknownImages({ devices, problems }: Discovery): Problem[] {
+  const isNamed = (name: string): boolean =>
+    problems.some((one) => one.device === name && one.severity === "error");
+  return devices
+    .filter((one) => one.lowers.length === 0 && one.content === null && !isNamed(one.name))
+    .map(({ name }) => ({
+      severity: "error",
+      code: "CEV_NOT_FOUND",
+      message: `${name}: nothing known was found in it: no partition table, RAID member, lock or physical volume; is it the right file, and whole?`,
+      device: name,
+    }));
+}

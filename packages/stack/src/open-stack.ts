@@ -1,0 +1,181 @@
+import type { Environment, NamedLayer, OpenedDevice, Problem } from "@cev/core";
+import { Assembly } from "./assembly.ts";
+import type { EntryPlan } from "./assembly.ts";
+import { checkDescription, lowersOf, optionsOf } from "./description.ts";
+import type { LowerReference, StackDescription } from "./description.ts";
+import { checkOptions } from "./driver-options.ts";
+import { descriptionError, pathText, placed } from "./places.ts";
+import { orderEntries } from "./references.ts";
+import { DriverRegistry } from "./registry.ts";
+import type { AnyDriver } from "./registry.ts";
+import type { DeviceRecord } from "./stack-device.ts";
+import { readStackFile } from "./stack-file.ts";
+import { Stack } from "./stack.ts";
+import { resolveDriver } from "./third-party.ts";
+
+/** How a stack is opened. */
+export interface OpenStackOptions {
+  readonly environment: Environment;
+  /** Drivers known by name, in the order in which they are asked about unknown images. */
+  readonly drivers: DriverRegistry | Iterable<AnyDriver>;
+  /** Nothing is written, not one byte. Default false. */
+  readonly isReadOnly?: boolean;
+  /** Allow writing where redundancy is missing. Default false. */
+  readonly canWriteDegraded?: boolean;
+  /** Passphrases and key files, as bytes; each is tried on each lock. */
+  readonly keys?: readonly Uint8Array[];
+  /** Open only what these devices or exports need. Default: everything. */
+  readonly only?: readonly string[];
+  /** Where relative paths and packages are looked for. Default: the current directory. */
+  readonly directory?: string;
+  /** What messages call the description. Default "stack". */
+  readonly source?: string;
+  /** Devices that are there already, by the names they are given. */
+  readonly layers?: readonly NamedLayer[];
+}
+
+/** Opens a stack file. Throws with the place in the file where it cannot be. */
+export async function openStackFile(path: string, options: OpenStackOptions): Promise<Stack> {
+  const { description, directory, source } = await readStackFile(path);
+  return openStack(description, { directory, source, ...options });
+}
+
+/** Opens a stack from its description: the same as a stack file, as plain data. */
+export async function openStack(description: StackDescription, options: OpenStackOptions): Promise<Stack> {
+  const source = options.source ?? "stack";
+  const checked = checkDescription(description, source);
+  const assembly = new Assembly({
+    environment: options.environment,
+    keys: options.keys ?? [],
+    isReadOnly: options.isReadOnly ?? false,
+    canWriteDegraded: options.canWriteDegraded ?? false,
+  });
+  const building = new Building(checked, source, options, assembly);
+  try {
+    await building.run();
+  } catch (error) {
+    await assembly.close().catch(() => undefined);
+    throw error;
+  }
+  const { devices, aliases, problems } = building;
+  return new Stack({ assembly, devices, aliases, problems, description });
+}
+
+/** One stack being put together. */
+class Building {
+  readonly devices: DeviceRecord[] = [];
+  readonly aliases = new Map<string, DeviceRecord[]>();
+  readonly problems: Problem[] = [];
+  readonly #description: StackDescription;
+  readonly #source: string;
+  readonly #options: OpenStackOptions;
+  readonly #assembly: Assembly;
+  readonly #registry: DriverRegistry;
+  readonly #directory: string;
+
+  constructor(description: StackDescription, source: string, options: OpenStackOptions, assembly: Assembly) {
+    this.#description = description;
+    this.#source = source;
+    this.#options = options;
+    this.#assembly = assembly;
+    this.#registry =
+      options.drivers instanceof DriverRegistry ? options.drivers : new DriverRegistry(options.drivers);
+    this.#directory = options.directory ?? ".";
+  }
+
+  async run(): Promise<void> {
+    for (const { name, layer } of this.#options.layers ?? []) {
+      this.#add({ name, driver: null, layer, lowers: [], state: "given", details: {}, content: null }, [
+        "devices",
+        name,
+      ]);
+    }
+    const exported = this.#exports();
+    const wanted =
+      this.#options.only?.map((name) => exported.get(name) ?? { name, path: "the call" }) ?? null;
+    const given = new Set(this.devices.map((one) => one.name));
+    // All names are looked at before the first device is, also those nobody asked for.
+    orderEntries(this.#description, this.#source, [...exported.values()], given);
+    orderEntries(this.#description, this.#source, null, given);
+    for (const key of orderEntries(this.#description, this.#source, wanted, given))
+      await this.#openEntry(key);
+    // An export of what its entry did not yield is found out now, not when it is used.
+    if (wanted === null) for (const reference of exported.values()) this.#lower(reference);
+  }
+
+  #exports(): Map<string, LowerReference> {
+    return new Map(
+      Object.entries(this.#description.exports ?? {}).map(([name, device]) => [
+        name,
+        { name: device, path: pathText(["exports", name]) },
+      ]),
+    );
+  }
+
+  async #openEntry(key: string): Promise<void> {
+    const entry = this.#description.devices[key]!;
+    const keys = ["devices", key];
+    const path = pathText(keys);
+    try {
+      const driver = await resolveDriver(entry.driver, this.#registry, this.#directory);
+      const plan: EntryPlan = {
+        name: key,
+        driver,
+        options: await checkOptions(driver.options, optionsOf(entry, driver), this.#source, keys),
+        lowers: lowersOf(key, entry).map((reference) => this.#lower(reference)),
+        directory: this.#directory,
+        isReadOnly: entry.readOnly === true,
+      };
+      const opened = await this.#assembly.openEntry(plan, (problem) => this.problems.push(problem));
+      this.#name(key, plan, opened);
+    } catch (error) {
+      throw placed(error, this.#source, path);
+    }
+  }
+
+  /** One device takes the name of its entry; several, and those of a driver that yields children, stand below it. */
+  #name(key: string, { driver, lowers }: EntryPlan, opened: readonly OpenedDevice[]): void {
+    const isParent = key.endsWith("/*") || driver.yieldsChildren === true || opened.length !== 1;
+    const prefix = key.endsWith("/*") ? key.slice(0, -2) : key;
+    for (const [index, { name, layer, state, details }] of opened.entries()) {
+      const childName = `${prefix}/${name === null ? String(index) : name.slice(name.lastIndexOf("/") + 1)}`;
+      const record: DeviceRecord = {
+        name: isParent ? childName : key,
+        driver: driver.name,
+        layer,
+        lowers,
+        state,
+        details,
+        content: null,
+      };
+      this.#add(record, ["devices", key]);
+      if (!isParent) this.aliases.set(childName, [record]);
+    }
+  }
+
+  #add(record: DeviceRecord, keys: readonly string[]): void {
+    const other = this.devices.find((one) => one.name === record.name);
+    if (other !== undefined) {
+      throw descriptionError(
+        "CEV_AMBIGUOUS",
+        this.#source,
+        pathText(keys),
+        `the name ${record.name} is taken already`,
+        { hint: "give one of the two entries another name" },
+      );
+    }
+    this.devices.push(record);
+  }
+
+  #lower(reference: LowerReference): DeviceRecord {
+    const { name, path } = reference;
+    const device = this.devices.find((one) => one.name === name) ?? this.aliases.get(name)?.[0];
+    if (device !== undefined) return device;
+    const children = this.devices.filter((one) => one.name.startsWith(`${name}/`)).map((one) => one.name);
+    const hint =
+      children.length > 0
+        ? `there are ${children.join(", ")}: name one of them`
+        : "its entry yielded no such device";
+    throw descriptionError("CEV_NOT_FOUND", this.#source, path, `there is no device ${name}`, { hint });
+  }
+}

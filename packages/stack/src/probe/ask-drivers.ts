@@ -1,0 +1,63 @@
+import { CevError, Device, formatError, isCevError } from "@cev/core";
+import type { Environment, Finding, Problem } from "@cev/core";
+import type { AnyDriver, DriverRegistry } from "../registry.ts";
+import type { DeviceRecord } from "../stack-device.ts";
+
+/** What became of asking every driver about one device. */
+export interface Answer {
+  readonly finding: { readonly driver: AnyDriver; readonly finding: Finding } | null;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Asks the drivers in their order; the first that knows the device gets it. A driver that knows it and cannot accept it is a
+ * problem: an error when nobody else accepts it either, else a warning.
+ */
+export async function askDrivers(
+  record: DeviceRecord,
+  drivers: DriverRegistry,
+  environment: Environment,
+): Promise<Answer> {
+  const problems: Problem[] = [];
+  const device = await Device.open(record.layer!, environment, { name: record.name, isReadOnly: true });
+  try {
+    for (const driver of drivers) {
+      if (driver.probe === undefined || isOwnChild(driver, record)) continue;
+      try {
+        const finding = await driver.probe(device);
+        if (finding !== null) {
+          return {
+            finding: { driver, finding },
+            problems: problems.map((one) => ({ ...one, severity: "warning" })),
+          };
+        }
+      } catch (error) {
+        problems.push(problemOf(error, record.name));
+      }
+    }
+  } finally {
+    await device.close();
+  }
+  return { finding: null, problems };
+}
+
+/** A partition holds no partition table: what looks like one there is the boot sector of a file system. */
+function isOwnChild(driver: AnyDriver, record: DeviceRecord): boolean {
+  return driver.yieldsChildren === true && driver.lowers.countMax === 1 && record.driver === driver.name;
+}
+
+/** What was thrown, as a problem of a device whose name it tells. */
+export function problemOf(error: unknown, device: string): Problem {
+  const isNamed = isCevError(error) && (error.place.source ?? "").includes(device);
+  const told =
+    isCevError(error) && !isNamed && error.place.source === undefined
+      ? new CevError(error.code, error.message, { ...error.place, source: device })
+      : error;
+  const text = formatError(told);
+  return {
+    severity: "error",
+    code: isCevError(error) ? error.code : "CEV_PROGRAM",
+    message: text.includes(device) ? text : `${device}: ${text}`,
+    device,
+  };
+}

@@ -1,0 +1,251 @@
+import { CevError, isCevError } from "@cev/core";
+import type { Details, Finding, Json, OpenedDevice, Problem } from "@cev/core";
+import type { Assembly } from "../assembly.ts";
+import type { AnyDriver, DriverRegistry } from "../registry.ts";
+import type { DeviceRecord } from "../stack-device.ts";
+import { askDrivers, problemOf } from "./ask-drivers.ts";
+
+/** One call of a driver's `open` on what was found. */
+export interface FoundEntry {
+  readonly driver: AnyDriver;
+  readonly options: { readonly [key: string]: Json };
+  readonly lowers: readonly DeviceRecord[];
+  readonly devices: readonly DeviceRecord[];
+  /** What the driver proposed; null where it proposed nothing. */
+  readonly proposals: readonly (string | null)[];
+  readonly groups: ReadonlySet<string>;
+  readonly problems: readonly Problem[];
+}
+
+/** Devices that belong together and are still to be opened. */
+interface Group {
+  readonly driver: AnyDriver;
+  readonly isAlone: boolean;
+  readonly groups: Set<string>;
+  readonly members: DeviceRecord[];
+}
+
+/** How far to look. */
+export interface DiscoveryBounds {
+  /** Layers upon layers. */
+  readonly depthMax: number;
+  readonly devicesMax: number;
+}
+
+/**
+ * Looks at devices, opens what they carry, and looks at what that yields, until nothing new is found. What stands alone is
+ * opened first, then groups: by then all their members have likely been seen. A member that shows up later has its group
+ * opened anew.
+ */
+export class Discovery {
+  readonly devices: DeviceRecord[] = [];
+  readonly entries: FoundEntry[] = [];
+  readonly problems: Problem[] = [];
+  readonly #assembly: Assembly;
+  readonly #drivers: DriverRegistry;
+  readonly #bounds: DiscoveryBounds;
+  readonly #directory: string;
+  readonly #unseen: DeviceRecord[] = [];
+  readonly #waiting: Group[] = [];
+  readonly #depths = new Map<DeviceRecord, number>();
+
+  constructor(assembly: Assembly, drivers: DriverRegistry, bounds: DiscoveryBounds, directory: string) {
+    this.#assembly = assembly;
+    this.#drivers = drivers;
+    this.#bounds = bounds;
+    this.#directory = directory;
+  }
+
+  /** Adds a device to begin with. */
+  add(record: DeviceRecord): void {
+    this.devices.push(record);
+    this.#unseen.push(record);
+    this.#depths.set(record, 0);
+  }
+
+  async run(): Promise<void> {
+    for (;;) {
+      const record = this.#unseen.shift();
+      if (record !== undefined) {
+        await this.#look(record);
+        continue;
+      }
+      const group = this.#nextGroup();
+      if (group === null) return;
+      await this.#open(group);
+    }
+  }
+
+  async #look(record: DeviceRecord): Promise<void> {
+    if (record.layer === null) return;
+    let answer;
+    try {
+      await this.#assembly.ensureOpen(record);
+      answer = await askDrivers(record, this.#drivers, this.#assembly.options.environment);
+    } catch (error) {
+      this.problems.push(problemOf(error, record.name));
+      return;
+    }
+    this.problems.push(...answer.problems);
+    if (answer.finding === null) return;
+    const { driver, finding } = answer.finding;
+    record.content = { driver: driver.name, summary: finding.summary, details: finding.details };
+    await this.#file(record, driver, finding);
+  }
+
+  /** Puts a finding to those it belongs with. */
+  async #file(record: DeviceRecord, driver: AnyDriver, finding: Finding): Promise<void> {
+    if (finding.group === null) {
+      this.#waiting.push({ driver, isAlone: true, groups: new Set(), members: [record] });
+      return;
+    }
+    const groups = new Set([finding.group, ...otherGroups(finding)]);
+    const belongs = (one: { readonly driver: AnyDriver; readonly groups: ReadonlySet<string> }): boolean =>
+      one.driver === driver && [...one.groups].some((name) => groups.has(name));
+    const members: DeviceRecord[] = [];
+    for (const opened of this.entries.filter(belongs)) {
+      members.push(...opened.lowers);
+      opened.groups.forEach((name) => groups.add(name));
+      await this.#takeBack(opened);
+    }
+    for (const waiting of this.#waiting.filter(belongs)) {
+      members.push(...waiting.members);
+      waiting.groups.forEach((name) => groups.add(name));
+      this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+    }
+    this.#waiting.push({ driver, isAlone: false, groups, members: [...members, record] });
+  }
+
+  /** Closes what an entry yielded, and all that stands on it, as if it had not been opened. */
+  async #takeBack(entry: FoundEntry): Promise<void> {
+    const gone = new Set<DeviceRecord>(entry.devices);
+    for (const record of this.devices) if (record.lowers.some((lower) => gone.has(lower))) gone.add(record);
+    const isGone = (record: DeviceRecord): boolean => gone.has(record);
+    for (const other of this.entries.filter((one) => one === entry || one.lowers.some(isGone))) {
+      remove(this.entries, (one) => one === other);
+      remove(this.problems, (one) => other.problems.includes(one));
+    }
+    remove(this.devices, isGone);
+    remove(this.#unseen, isGone);
+    // Groups that lose a member this way wait for the others, which are seen again.
+    for (const group of this.#waiting) remove(group.members, isGone);
+    remove(this.#waiting, (group) => group.members.length === 0);
+    await this.#assembly.closeLayers([...gone].flatMap(({ layer }) => (layer === null ? [] : [layer])));
+  }
+
+  #nextGroup(): Group | null {
+    const order = [...this.#drivers];
+    const rank = (group: Group): number => (group.isAlone ? -1 : order.indexOf(group.driver));
+    const [next] = this.#waiting.toSorted((a, b) => rank(a) - rank(b));
+    if (next === undefined) return null;
+    this.#waiting.splice(this.#waiting.indexOf(next), 1);
+    return next;
+  }
+
+  async #open({ driver, members, groups }: Group): Promise<void> {
+    const [first] = members;
+    const depth = 1 + Math.max(...members.map((one) => this.#depths.get(one) ?? 0));
+    const problems: Problem[] = [];
+    const options = {};
+    let opened: readonly OpenedDevice[] = [];
+    let failure: unknown = null;
+    try {
+      this.#checkBounds(depth, first!);
+      const checked = await driver.options["~standard"].validate(options);
+      if (checked.issues !== undefined) {
+        throw new CevError(
+          "CEV_INVALID",
+          `${driver.name} needs options: ${checked.issues[0]?.message ?? ""}`,
+          {
+            hint: "describe this device in a stack file",
+          },
+        );
+      }
+      opened = await this.#assembly.openEntry(
+        {
+          name: first!.name,
+          driver,
+          options: checked.value,
+          lowers: members,
+          directory: this.#directory,
+          isReadOnly: true,
+        },
+        (problem) => problems.push(problem),
+      );
+    } catch (error) {
+      failure = error;
+      problems.push(problemOf(error, first!.name));
+    }
+    const devices =
+      failure === null
+        ? opened.map((one) => recordOf(one, driver, members))
+        : lockedOf(failure, driver, members);
+    for (const record of devices) {
+      this.devices.push(record);
+      this.#depths.set(record, depth);
+      this.#unseen.push(record);
+    }
+    if (devices.length > 0 && devices[0]!.state === "locked" && isNoKey(failure)) {
+      problems.splice(-1, 1, { ...problems.at(-1)!, severity: "warning" });
+    }
+    this.problems.push(...problems);
+    const proposals = failure === null ? opened.map((one) => one.name) : devices.map((one) => one.name);
+    this.entries.push({ driver, options, lowers: members, devices, proposals, groups, problems });
+  }
+
+  #checkBounds(depth: number, record: DeviceRecord): void {
+    const { depthMax, devicesMax } = this.#bounds;
+    if (depth > depthMax || this.devices.length >= devicesMax) {
+      const what = depth > depthMax ? `${depthMax} layers upon layers` : `${devicesMax} devices`;
+      throw new CevError("CEV_INVALID", `more than ${what}: the search ends here`, {
+        source: record.name,
+        hint: "describe the stack in a file to go further",
+      });
+    }
+  }
+}
+
+function recordOf(
+  { name, layer, state, details }: OpenedDevice,
+  driver: AnyDriver,
+  lowers: readonly DeviceRecord[],
+): DeviceRecord {
+  return {
+    name: name ?? `${lowers[0]!.name}/${shortName(driver)}`,
+    driver: driver.name,
+    layer,
+    lowers,
+    state,
+    details,
+    content: null,
+  };
+}
+
+/** A lock without its key is listed under the name it would have. */
+function lockedOf(
+  failure: unknown,
+  driver: AnyDriver,
+  lowers: readonly DeviceRecord[],
+): readonly DeviceRecord[] {
+  if (!isCevError(failure) || (failure.code !== "CEV_KEY_REQUIRED" && failure.code !== "CEV_WRONG_KEY"))
+    return [];
+  const details: Details = lowers[0]!.content?.details ?? {};
+  const uuid = details["uuid"];
+  const name = typeof uuid === "string" ? `luks/${uuid}` : `${lowers[0]!.name}/${shortName(driver)}`;
+  return [{ name, driver: driver.name, layer: null, lowers, state: "locked", details, content: null }];
+}
+
+const isNoKey = (failure: unknown): boolean => isCevError(failure) && failure.code === "CEV_KEY_REQUIRED";
+const shortName = (driver: AnyDriver): string => driver.name.slice(driver.name.lastIndexOf("/") + 1);
+
+/** A physical volume without metadata does not know its group; one that has it names all the volumes that belong to it. */
+function otherGroups(finding: Finding & { readonly members?: readonly string[] }): readonly string[] {
+  if (finding.members !== undefined) return finding.members;
+  const listed = finding.details["members"];
+  return Array.isArray(listed) ? listed.filter((one): one is string => typeof one === "string") : [];
+}
+
+function remove<T>(list: T[], isGone: (item: T) => boolean): void {
+  const kept = list.filter((item) => !isGone(item));
+  list.splice(0, list.length, ...kept);
+}
