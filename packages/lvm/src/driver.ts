@@ -1,0 +1,163 @@
+import { CevError, INTERFACE_VERSION, MetadataError, formatError, readBytes } from "@cev/core";
+import type {
+  Device,
+  Driver,
+  Environment,
+  Finding,
+  NamedLayer,
+  OpenContext,
+  OpenedDevice,
+  RequestTarget,
+} from "@cev/core";
+import { assembleGroups } from "./assemble.ts";
+import type { AssembledGroup } from "./assemble.ts";
+import { decodeGroup } from "./metadata.ts";
+import { lvmOptions, lvmOptionsSchema } from "./options.ts";
+import type { LvmOptions } from "./options.ts";
+import { TextCache, scanPhysicalVolume, textFault } from "./scan.ts";
+import type { MetadataCopy, PvScan, ScanSource } from "./scan.ts";
+import { show } from "./text-parser.ts";
+import { dashUuid } from "./uuid.ts";
+import { openVolumes } from "./volumes.ts";
+
+/** LVM2 volume groups: from physical volumes to logical ones. */
+export const lvmDriver: Driver<LvmOptions> = {
+  name: "@cev/lvm",
+  interfaceVersion: INTERFACE_VERSION,
+  summary: "LVM2 volume groups: linear and striped volumes, read and written",
+  options: lvmOptions,
+  optionsSchema: lvmOptionsSchema,
+  lowers: { countMin: 1, countMax: 65_536 },
+  probe,
+  open,
+};
+
+async function probe(device: Device): Promise<Finding | null> {
+  const scan = await scanPhysicalVolume(sourceOf(device.name, device, device.environment), new TextCache());
+  if (scan === null) return null;
+  const uuid = dashUuid(scan.label.uuid);
+  const copy = newestOf(scan);
+  const damaged = scan.areas.flatMap(({ error }) => (error === null ? [] : [formatError(error)]));
+  if (copy !== null) {
+    const { name, uuid: group, seqno } = copy.identity;
+    return {
+      summary: `LVM2 physical volume, VG ${name}`,
+      group,
+      details: {
+        uuid,
+        group: { name, uuid: group, seqno },
+        // Those of the group that carry no metadata of their own answer with their UUID as the group.
+        members: membersOf(copy),
+        damaged,
+      },
+    };
+  }
+  return { summary: summaryWithoutCopy(scan), group: uuid, details: { uuid, group: null, damaged } };
+}
+
+function summaryWithoutCopy({ areas }: PvScan): string {
+  if (areas.some(({ error }) => error !== null)) return "LVM2 physical volume, metadata damaged";
+  if (areas.every(({ isIgnored }) => isIgnored)) return "LVM2 physical volume without metadata of its own";
+  return "LVM2 physical volume of no group";
+}
+
+function newestOf({ areas }: PvScan): MetadataCopy | null {
+  let newest: MetadataCopy | null = null;
+  for (const { copy } of areas)
+    if (copy !== null && (newest === null || copy.identity.seqno > newest.identity.seqno)) newest = copy;
+  return newest;
+}
+
+function membersOf(copy: MetadataCopy): string[] {
+  try {
+    return decodeGroup(copy.identity).physicalVolumes.map((volume) => volume.uuid);
+  } catch (error) {
+    throw textFault(error, copy);
+  }
+}
+
+async function open(context: OpenContext<LvmOptions>): Promise<readonly OpenedDevice[]> {
+  const { scans, lowers } = await scanAll(context);
+  const groups = wantedGroups(
+    assembleGroups(scans, (problem) => context.report(problem)),
+    context.options.group,
+  );
+  return groups.flatMap((group) => openVolumes(group, lowers, context));
+}
+
+/** Scans all lowers; one whose label is damaged is reported and left out, so that the others still open. */
+async function scanAll(
+  context: OpenContext<LvmOptions>,
+): Promise<{ readonly scans: PvScan[]; readonly lowers: NamedLayer[] }> {
+  const texts = new TextCache();
+  const scans: PvScan[] = [];
+  const lowers: NamedLayer[] = [];
+  const errors: MetadataError[] = [];
+  for (const lower of context.lowers) {
+    try {
+      const scan = await scanPhysicalVolume(sourceOf(lower.name, lower.layer, context.environment), texts);
+      if (scan === null)
+        throw new MetadataError("there is no LVM2 label in the first four sectors", {
+          source: lower.name,
+          structure: "LVM2 label",
+          byteOffset: 0,
+        });
+      scans.push(scan);
+      lowers.push(lower);
+    } catch (error) {
+      if (!(error instanceof MetadataError)) throw error;
+      errors.push(error);
+    }
+  }
+  if (scans.length === 0 && errors[0] !== undefined) throw errors[0];
+  for (const error of errors)
+    context.report({
+      severity: "error",
+      code: error.code,
+      message: formatError(error),
+      ...(error.place.source === undefined ? {} : { device: error.place.source }),
+    });
+  return { scans, lowers };
+}
+
+function wantedGroups(groups: readonly AssembledGroup[], wanted: string | null): readonly AssembledGroup[] {
+  if (wanted !== null) {
+    const found = groups.filter(({ group }) => group.name === wanted || group.uuid === wanted);
+    checkNames(found);
+    if (found.length === 0)
+      throw new CevError("CEV_NOT_FOUND", `there is no volume group ${show(wanted)} on these devices`, {
+        hint: `there is ${groups.map(({ group }) => group.name).join(", ") || "none"}`,
+      });
+    return found;
+  }
+  checkNames(groups);
+  return groups;
+}
+
+/** Groups of one name would give their volumes the same names. */
+function checkNames(groups: readonly AssembledGroup[]): void {
+  const seen = new Map<string, AssembledGroup>();
+  for (const found of groups) {
+    const other = seen.get(found.group.name);
+    if (other !== undefined)
+      throw new CevError(
+        "CEV_AMBIGUOUS",
+        `two groups are named ${found.group.name}: ${other.group.uuid} on ${devicesOf(other)}, ` +
+          `and ${found.group.uuid} on ${devicesOf(found)}`,
+        { hint: "name the one to open by its UUID in the option group" },
+      );
+    seen.set(found.group.name, found);
+  }
+}
+
+function devicesOf({ copy }: AssembledGroup): string {
+  return copy.source;
+}
+
+function sourceOf(name: string, target: RequestTarget, environment: Environment): ScanSource {
+  return {
+    name,
+    size: target.limits.size,
+    read: (offset, length) => readBytes(target, environment, offset, length),
+  };
+}

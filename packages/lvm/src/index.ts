@@ -1,0 +1,18 @@
+export { lvmDriver } from "./driver.ts";
+export type { LvmOptions } from "./options.ts";
+export { VolumeLayer } from "./volume-layer.ts";
+export type { VolumeOptions } from "./volume-layer.ts";
+export { SegmentMap } from "./segments.ts";
+export type { Area, MappedSegment } from "./segments.ts";
+export { decodeLabel, encodeLabel, findLabel } from "./label.ts";
+export type { DiskArea, LabelSearch, PvExtension, PvLabel } from "./label.ts";
+export { decodeMdaHeader, encodeMdaHeader } from "./mda.ts";
+export type { MdaHeader, TextLocation } from "./mda.ts";
+export type { StructurePlace } from "./bytes.ts";
+export { lvmCrc } from "./crc.ts";
+export { TextError, parseText } from "./text-parser.ts";
+export type { ConfigEntry, ConfigFloat, ConfigScalar, ConfigSection, ConfigValue } from "./text-parser.ts";
+export { writeText } from "./text-writer.ts";
+export { decodeGroup, identifyGroup } from "./metadata.ts";
+export type { GroupIdentity, LogicalVolume, PhysicalVolume, VolumeGroup } from "./metadata.ts";
+export type { PhysicalArea, Segment, StripedMapping, UnknownMapping } from "./segment-types.ts";

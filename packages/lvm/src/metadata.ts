@@ -1,0 +1,185 @@
+import { SIZE_MAX } from "@cev/core";
+import { SECTOR } from "./bytes.ts";
+import { checkLayout } from "./layout-check.ts";
+import { SectionReader, isValidName } from "./section-reader.ts";
+import { decodeSegments } from "./segment-types.ts";
+import type { Segment } from "./segment-types.ts";
+import { parseText, show } from "./text-parser.ts";
+import type { ConfigSection } from "./text-parser.ts";
+
+/** A 32-bit count, as LVM2 keeps extents and sequence numbers. */
+export const COUNT_MAX: number = 2 ** 32 - 1;
+
+/** A physical volume as its group knows it. */
+export interface PhysicalVolume {
+  /** Within the metadata: "pv0". */
+  readonly name: string;
+  /** With dashes. */
+  readonly uuid: string;
+  /** The path it had when the group was last changed: a hint for people. */
+  readonly deviceHint: string;
+  /** Bytes; 0 where the metadata does not say. */
+  readonly size: number;
+  /** Byte offset of the first extent. */
+  readonly dataOffset: number;
+  readonly extentCount: number;
+  readonly status: readonly string[];
+  readonly flags: readonly string[];
+  readonly tags: readonly string[];
+  /** It was missing when the group was last changed, so what it holds may be out of date. */
+  readonly isMarkedMissing: boolean;
+}
+
+/** A logical volume with its segments, which cover it without a gap. */
+export interface LogicalVolume {
+  readonly name: string;
+  /** With dashes. */
+  readonly uuid: string;
+  readonly status: readonly string[];
+  readonly flags: readonly string[];
+  readonly tags: readonly string[];
+  readonly isVisible: boolean;
+  readonly isWritable: boolean;
+  readonly extentCount: number;
+  readonly segments: readonly Segment[];
+}
+
+/** A volume group as one copy of its metadata describes it, checked in itself. */
+export interface VolumeGroup {
+  readonly name: string;
+  /** With dashes. */
+  readonly uuid: string;
+  /** Grows with every change of the group. */
+  readonly seqno: number;
+  /** Bytes. */
+  readonly extentSize: number;
+  readonly status: readonly string[];
+  readonly flags: readonly string[];
+  readonly tags: readonly string[];
+  readonly systemId: string;
+  /** How hosts that share the group lock it; "" or "none": they do not. */
+  readonly lockType: string;
+  readonly description: string;
+  readonly physicalVolumes: readonly PhysicalVolume[];
+  readonly logicalVolumes: readonly LogicalVolume[];
+  /** The whole text, unknown keys included. */
+  readonly tree: ConfigSection;
+}
+
+/** What identifies a copy of the metadata, before all of it is looked at. */
+export interface GroupIdentity {
+  readonly name: string;
+  readonly uuid: string;
+  readonly seqno: number;
+  readonly text: string;
+  readonly tree: ConfigSection;
+}
+
+const CONTENTS = "Text Format Volume Group";
+const VERSION = 1;
+
+/** Parses a metadata text as far as to say which group it describes. Throws a `TextError`. */
+export function identifyGroup(text: string): GroupIdentity {
+  const tree = parseText(text);
+  const root = new SectionReader(text, tree, "the metadata");
+  if (root.string("contents") !== CONTENTS) root.fail("contents", `is not ${show(CONTENTS)}`);
+  if (root.integer("version", 0, COUNT_MAX) !== VERSION) root.fail("version", `is not ${VERSION}`);
+  const { name, reader } = groupSection(root);
+  return { name, uuid: reader.uuid("id"), seqno: reader.integer("seqno", 0, COUNT_MAX), text, tree };
+}
+
+function groupSection(root: SectionReader): { readonly name: string; readonly reader: SectionReader } {
+  const sections = root.children("volume group");
+  const [group, other] = sections;
+  if (group === undefined) root.failAt(0, "the metadata describe no volume group");
+  if (other !== undefined) root.failAt(other.offset, "the metadata describe a second volume group");
+  if (!isValidName(group.name)) root.failAt(group.offset, "this is no valid name of a volume group");
+  return group;
+}
+
+/** Makes the model of a group and checks that it holds together. Throws a `TextError`. */
+export function decodeGroup(identity: GroupIdentity): VolumeGroup {
+  const { text, tree, name, uuid, seqno } = identity;
+  const root = new SectionReader(text, tree, "the metadata");
+  const { reader } = groupSection(root);
+  const format = reader.string("format", "lvm2");
+  if (format !== "lvm2") reader.fail("format", `is ${show(format)}, not "lvm2"`);
+  const extentSize = reader.integer("extent_size", 1, COUNT_MAX) * SECTOR;
+  const physicalVolumes = decodePhysicalVolumes(reader, extentSize);
+  const names = new Map(physicalVolumes.map((volume) => [volume.name, volume]));
+  const logicalVolumes = decodeLogicalVolumes(reader, names);
+  const group: VolumeGroup = {
+    name,
+    uuid,
+    seqno,
+    extentSize,
+    status: reader.strings("status"),
+    flags: reader.strings("flags"),
+    tags: reader.strings("tags"),
+    systemId: reader.string("system_id", ""),
+    lockType: reader.string("lock_type", ""),
+    description: root.string("description", ""),
+    physicalVolumes,
+    logicalVolumes,
+    tree,
+  };
+  checkLayout(group, text);
+  return group;
+}
+
+function decodePhysicalVolumes(group: SectionReader, extentSize: number): PhysicalVolume[] {
+  const section = group.child("physical_volumes", "physical_volumes");
+  const uuids = new Set<string>();
+  return (section?.children("physical volume") ?? []).map(({ name, reader }) => {
+    const uuid = reader.uuid("id");
+    if (uuids.has(uuid)) reader.fail("id", "is that of another physical volume, too");
+    uuids.add(uuid);
+    const dataOffset = reader.integer("pe_start", 0, SIZE_MAX / SECTOR) * SECTOR;
+    const extentCount = reader.integer("pe_count", 0, COUNT_MAX);
+    const size = reader.integer("dev_size", 0, SIZE_MAX / SECTOR, 0) * SECTOR;
+    const end = dataOffset + extentCount * extentSize;
+    if (end > SIZE_MAX || (size > 0 && end > size))
+      reader.fail("pe_count", `puts extents beyond the end of the physical volume`);
+    const flags = reader.strings("flags");
+    const status = reader.strings("status");
+    return {
+      name,
+      uuid,
+      deviceHint: reader.string("device", ""),
+      size,
+      dataOffset,
+      extentCount,
+      status,
+      flags,
+      tags: reader.strings("tags"),
+      isMarkedMissing: flags.includes("MISSING") || status.includes("MISSING"),
+    };
+  });
+}
+
+function decodeLogicalVolumes(
+  group: SectionReader,
+  physicalVolumes: ReadonlyMap<string, PhysicalVolume>,
+): LogicalVolume[] {
+  const section = group.child("logical_volumes", "logical_volumes");
+  const uuids = new Set<string>();
+  return (section?.children("logical volume") ?? []).map(({ name, offset, reader }) => {
+    if (!isValidName(name)) reader.failAt(offset, "this is no valid name of a logical volume");
+    const uuid = reader.uuid("id");
+    if (uuids.has(uuid)) reader.fail("id", "is that of another logical volume, too");
+    uuids.add(uuid);
+    const status = reader.strings("status");
+    const segments = decodeSegments(reader, physicalVolumes);
+    return {
+      name,
+      uuid,
+      status,
+      flags: reader.strings("flags"),
+      tags: reader.strings("tags"),
+      isVisible: status.includes("VISIBLE"),
+      isWritable: status.includes("WRITE") || status.includes("WRITE_LOCKED"),
+      extentCount: segments.reduce((sum, { extentCount }) => sum + extentCount, 0),
+      segments,
+    };
+  });
+}

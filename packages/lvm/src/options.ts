@@ -1,0 +1,51 @@
+import type { Details, StandardResult, StandardSchema } from "@cev/core";
+
+/** Settings of the driver. */
+export interface LvmOptions {
+  /** Name or UUID of the group to open; null: every group found on the devices. */
+  readonly group: string | null;
+  /** Names of the volumes to open; null: all that are visible. */
+  readonly volumes: readonly string[] | null;
+}
+
+/** `LvmOptions` as a JSON Schema. */
+export const lvmOptionsSchema: Details = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    group: {
+      type: "string",
+      description: "Name or UUID of the volume group to open; by default every group on the devices.",
+    },
+    volumes: {
+      type: "array",
+      items: { type: "string" },
+      description: "Names of the logical volumes to open; by default all that are visible.",
+    },
+  },
+};
+
+/** Checks and completes `LvmOptions`. */
+export const lvmOptions: StandardSchema<LvmOptions> = {
+  "~standard": { version: 1, vendor: "cev", validate },
+};
+
+function validate(value: unknown): StandardResult<LvmOptions> {
+  if (value === undefined || value === null) return { value: { group: null, volumes: null } };
+  if (typeof value !== "object" || Array.isArray(value)) return issue("the options are an object");
+  const { group = null, volumes = null, ...others } = value as Record<string, unknown>;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) return issue("there is no such option", unknown);
+  if (group !== null && typeof group !== "string")
+    return issue("the name or UUID of a volume group", "group");
+  if (volumes === null) return { value: { group, volumes } };
+  if (!Array.isArray(volumes)) return issue("a list of names of logical volumes", "volumes");
+  const names: unknown[] = volumes;
+  if (!names.every((name) => typeof name === "string"))
+    return issue("a list of names of logical volumes", "volumes");
+  return { value: { group, volumes: names } };
+}
+
+function issue(message: string, key?: string): StandardResult<LvmOptions> {
+  return { issues: [key === undefined ? { message } : { message, path: [key] }] };
+}
