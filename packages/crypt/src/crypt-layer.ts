@@ -122,6 +122,7 @@ export class CryptLayer extends LayerBase {
   }
 
   override async close(): Promise<void> {
+    this.#stopWaitingForRoom();
     this.#cipher.close();
     if (this.#reserve !== null) this.#environment.buffers.release(this.#reserve);
     this.#reserve = null;
@@ -169,10 +170,7 @@ export class CryptLayer extends LayerBase {
     const index = this.#waiting.indexOf(request);
     if (index < 0) return;
     this.#waiting.splice(index, 1);
-    if (this.#waiting.length === 0 && this.#roomEntry !== null) {
-      this.#environment.buffers.stopWaitingForRoom(this.#roomEntry);
-      this.#roomEntry = null;
-    }
+    if (this.#waiting.length === 0) this.#stopWaitingForRoom();
     const { io } = request;
     if (io?.state === EventState.pending)
       io.fail("CEV_CANCELLED", "cancelled while it waited for memory", this.name);
@@ -225,6 +223,11 @@ export class CryptLayer extends LayerBase {
 
   #waitForRoom(): void {
     this.#roomEntry ??= this.#environment.buffers.waitForRoom(roomCame, this);
+  }
+
+  #stopWaitingForRoom(): void {
+    if (this.#roomEntry !== null) this.#environment.buffers.stopWaitingForRoom(this.#roomEntry);
+    this.#roomEntry = null;
   }
 
   /** @internal */

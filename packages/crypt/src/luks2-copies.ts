@@ -101,8 +101,8 @@ function newer(primary: HeaderCopy | null, secondary: HeaderCopy | null): Header
 }
 
 function isWhole(copy: HeaderCopy | null): copy is WholeCopy {
-  if (copy === null) return false;
-  return copy.content !== null;
+  const content = copy === null ? null : copy.content;
+  return content !== null;
 }
 
 function isOlder(copy: HeaderCopy, best: HeaderCopy | null): boolean {
@@ -137,9 +137,9 @@ function problemOf(best: WholeCopy, other: HeaderCopy | null): string | null {
 function bothDamaged(source: HeaderSource, primary: HeaderCopy, secondary: HeaderCopy | null): CevError {
   const { message, place } = primary.error!;
   const second =
-    secondary === null || secondary.error === null
+    secondary === null
       ? "a second copy was not found"
-      : `the second copy at byte ${secondary.byteOffset} is damaged too: ${secondary.error.message}`;
+      : `the second copy at byte ${secondary.byteOffset} is damaged too: ${secondary.error?.message ?? ""}`;
   return new MetadataError(`${message}; ${second}`, {
     ...place,
     source: source.name,
