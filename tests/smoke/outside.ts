@@ -10,6 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 
@@ -108,6 +109,15 @@ function linkedDependencies(packages: readonly PackedPackage[]): Record<string, 
     }
   }
   return links;
+}
+
+/** The program `node` of a version that npm has as a package for one platform; undefined on others. */
+export function installedNode(name: string): string | undefined {
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), "bin/node");
+  } catch {
+    return undefined;
+  }
 }
 
 function readManifest(folder: string): Manifest {

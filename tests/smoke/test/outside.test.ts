@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { build } from "esbuild";
 import { afterAll, describe, expect, test } from "vitest";
-import { OutsideProject } from "../outside.ts";
+import { OutsideProject, installedNode } from "../outside.ts";
 
 const top = resolve(import.meta.dirname, "../../..");
 const nodeTypes = dirname(createRequire(join(top, "package.json")).resolve("@types/node/package.json"));
@@ -100,14 +100,6 @@ describe("a project outside, with the tarballs installed", () => {
     expect(status).toBe(0);
   });
 });
-
-function installedNode(name: string): string | undefined {
-  try {
-    return join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), "bin/node");
-  } catch {
-    return undefined;
-  }
-}
 
 function compilerOf(name: string): string {
   const manifest = createRequire(join(top, "package.json")).resolve(`${name}/package.json`);
