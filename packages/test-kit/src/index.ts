@@ -1,0 +1,16 @@
+export { Random } from "./random.ts";
+export { SimulatedWorld } from "./simulated-world.ts";
+export type { SimulatedWorldOptions } from "./simulated-world.ts";
+export { ModelDevice } from "./model-device.ts";
+export { firstDifference, hashOf } from "./bytes.ts";
+
+export { MemoryLayer } from "./layers/memory-layer.ts";
+export type { CompletionMode, MemoryLayerOptions, RequestRecord } from "./layers/memory-layer.ts";
+export { AsyncNoOpLayer, NoOpLayer } from "./layers/no-op-layer.ts";
+export { StatisticsLayer } from "./layers/statistics-layer.ts";
+export type { OpCounts } from "./layers/statistics-layer.ts";
+export { FaultLayer } from "./layers/fault-layer.ts";
+export type { Fault, FaultRule } from "./layers/fault-layer.ts";
+export { CheckingLayer } from "./layers/checking-layer.ts";
+export { PowerCutLayer, cutPower } from "./layers/power-cut-layer.ts";
+export type { PowerCutOptions } from "./layers/power-cut-layer.ts";
