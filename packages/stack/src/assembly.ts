@@ -22,6 +22,8 @@ export interface EntryPlan {
   readonly lowers: readonly DeviceRecord[];
   readonly directory: string;
   readonly isReadOnly: boolean;
+  /** Keys of this entry alone, tried before those of the stack. */
+  readonly keys: readonly Uint8Array[];
 }
 
 /** Opens entries one after the other, remembers which layers it has open, and closes them again, uppermost first. */
@@ -38,11 +40,11 @@ export class Assembly {
     const { driver } = plan;
     checkCount(plan);
     for (const lower of plan.lowers) await this.ensureOpen(lower);
-    const context: OpenContext<never> = {
+    const context: OpenContext<unknown> = {
       environment: this.options.environment,
-      options: plan.options as never,
+      options: plan.options,
       lowers: plan.lowers.map(({ name, layer }) => ({ name, layer: layer! })),
-      keySource: { keys: this.options.keys },
+      keySource: { keys: [...plan.keys, ...this.options.keys] },
       isReadOnly:
         this.options.isReadOnly ||
         plan.isReadOnly ||

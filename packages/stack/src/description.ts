@@ -99,9 +99,11 @@ export function lowersOf(key: string, entry: DeviceEntry): LowerReference[] {
 export function optionsOf(entry: DeviceEntry, driver: AnyDriver): { [key: string]: Json } {
   const { properties } = driver.optionsSchema;
   const own = new Set<string>(["driver", ...LOWER_KEYS]);
-  // A driver may have an option of that name: then both act on it.
-  const knowsReadOnly = typeof properties === "object" && properties !== null && "readOnly" in properties;
-  if (!knowsReadOnly) own.add("readOnly");
+  // The stack acts on these itself; a driver that lists them as options of its own is handed them as well.
+  for (const key of ["readOnly", "passphrase", "keyFile"]) {
+    const isKnown = typeof properties === "object" && properties !== null && key in properties;
+    if (!isKnown) own.add(key);
+  }
   return Object.fromEntries(
     Object.entries(entry).filter(
       (pair): pair is [string, Json] => !own.has(pair[0]) && pair[1] !== undefined,

@@ -8,6 +8,7 @@ export { checkDescription } from "./description.ts";
 export type { DeviceEntry, StackDescription } from "./description.ts";
 export { isStackFilePath, readStackFile } from "./stack-file.ts";
 export type { StackFile } from "./stack-file.ts";
+export { readKeyFile, readPassphraseFile } from "./key-files.ts";
 export { DriverRegistry } from "./registry.ts";
 export type { AnyDriver } from "./registry.ts";
 export { partitionsDriver } from "./partition/partitions-driver.ts";

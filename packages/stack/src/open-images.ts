@@ -111,7 +111,7 @@ async function addSources(
     }
     const entry = { driver: driverName, path };
     const checked = await checkOptions(driver.options, { path }, "the images", [name]);
-    const plan = { name, driver, options: checked, lowers: [], directory, isReadOnly: true };
+    const plan = { name, driver, options: checked, lowers: [], directory, isReadOnly: true, keys: [] };
     try {
       const [opened] = await assembly.openEntry(plan, (problem) => discovery.problems.push(problem));
       const { layer, state, details } = opened!;

@@ -4,6 +4,7 @@ import type { EntryPlan } from "./assembly.ts";
 import { checkDescription, lowersOf, optionsOf } from "./description.ts";
 import type { LowerReference, StackDescription } from "./description.ts";
 import { checkOptions } from "./driver-options.ts";
+import { readKeysOf } from "./key-files.ts";
 import { descriptionError, pathText, placed } from "./places.ts";
 import { orderEntries } from "./references.ts";
 import { DriverRegistry } from "./registry.ts";
@@ -125,6 +126,7 @@ class Building {
         lowers: lowersOf(key, entry).map((reference) => this.#lower(reference)),
         directory: this.#directory,
         isReadOnly: entry.readOnly === true,
+        keys: await readKeysOf(entry, this.#directory),
       };
       const opened = await this.#assembly.openEntry(plan, (problem) => this.problems.push(problem));
       this.#name(key, plan, opened);

@@ -1,8 +1,8 @@
 import { CevError, INTERFACE_VERSION } from "@cev/core";
 import type { Driver } from "@cev/core";
 
-/** A driver whatever its options; what else it may say of itself. */
-export type AnyDriver = Driver<never> & { readonly yieldsChildren?: boolean };
+/** A driver whatever its options. */
+export type AnyDriver = Driver;
 
 /**
  * The drivers that are known by name: a value, not a place where modules sign up. Their order counts when unknown images

@@ -4,6 +4,7 @@ import { CevError } from "@cev/core";
 import { LineCounter, parseDocument } from "yaml";
 import { checkDescription } from "./description.ts";
 import type { StackDescription } from "./description.ts";
+import { fileError } from "./file-error.ts";
 
 /** A stack file that was read: what it says, and from where its relative paths start. */
 export interface StackFile {
@@ -63,18 +64,4 @@ function parseYaml(text: string, source: string): unknown {
   } catch (cause) {
     throw new CevError("CEV_INVALID", (cause as Error).message, { source, cause });
   }
-}
-
-function fileError(path: string, error: unknown): CevError {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "ENOENT") {
-    return new CevError("CEV_NOT_FOUND", "there is no such file", { source: path, cause: error });
-  }
-  if (code === "EACCES" || code === "EPERM") {
-    return new CevError("CEV_ACCESS", "this file may not be read", { source: path, cause: error });
-  }
-  return new CevError("CEV_IO", `it cannot be read: ${(error as Error).message}`, {
-    source: path,
-    cause: error,
-  });
 }

@@ -6,11 +6,11 @@ import type { Partition, PartitionTable, TableFault } from "./partition-table.ts
 import { WindowLayer } from "./window-layer.ts";
 
 /** Partition tables: yields `p1`, `p2`, … of the disk below. Takes no options. */
-export const partitionsDriver: Driver<Record<string, never>> & { readonly yieldsChildren: true } = {
+export const partitionsDriver: Driver<object> = {
   name: "partitions",
   interfaceVersion: INTERFACE_VERSION,
   summary: "the partitions of a GPT or an MBR",
-  options: v.strictObject({}) as Driver<Record<string, never>>["options"],
+  options: v.strictObject({}),
   optionsSchema: { type: "object", properties: {}, additionalProperties: false },
   lowers: { countMin: 1, countMax: 1 },
   yieldsChildren: true,
@@ -25,7 +25,7 @@ export const partitionsDriver: Driver<Record<string, never>> & { readonly yields
     return { summary: summaryOf(table), group: null, details: detailsOf(table) };
   },
 
-  async open(context: OpenContext<Record<string, never>>): Promise<readonly OpenedDevice[]> {
+  async open(context: OpenContext<object>): Promise<readonly OpenedDevice[]> {
     const lower = context.lowers[0]!;
     const { limits } = lower.layer;
     const table = await readPartitionTable(

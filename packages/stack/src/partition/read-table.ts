@@ -25,7 +25,7 @@ export async function readPartitionTable(
   const blockSizes = [...new Set([blockSize, SECTOR, LARGE_BLOCK])];
   const gpt = await readGptTable(readAt, diskSize, {
     blockSizes,
-    isExpected: mbr !== null && mbr.isProtective,
+    isExpected: mbr?.isProtective === true,
   });
   if (gpt !== null || mbr === null) return gpt;
   return readMbrTable(mbr, readAt, diskSize);

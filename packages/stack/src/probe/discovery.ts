@@ -99,7 +99,7 @@ export class Discovery {
       this.#waiting.push({ driver, isAlone: true, groups: new Set(), members: [record] });
       return;
     }
-    const groups = new Set([finding.group, ...otherGroups(finding)]);
+    const groups = new Set([finding.group, ...(finding.members ?? [])]);
     const belongs = (one: { readonly driver: AnyDriver; readonly groups: ReadonlySet<string> }): boolean =>
       one.driver === driver && [...one.groups].some((name) => groups.has(name));
     const members: DeviceRecord[] = [];
@@ -169,6 +169,7 @@ export class Discovery {
           lowers: members,
           directory: this.#directory,
           isReadOnly: true,
+          keys: [],
         },
         (problem) => problems.push(problem),
       );
@@ -237,13 +238,6 @@ function lockedOf(
 
 const isNoKey = (failure: unknown): boolean => isCevError(failure) && failure.code === "CEV_KEY_REQUIRED";
 const shortName = (driver: AnyDriver): string => driver.name.slice(driver.name.lastIndexOf("/") + 1);
-
-/** A physical volume without metadata does not know its group; one that has it names all the volumes that belong to it. */
-function otherGroups(finding: Finding & { readonly members?: readonly string[] }): readonly string[] {
-  if (finding.members !== undefined) return finding.members;
-  const listed = finding.details["members"];
-  return Array.isArray(listed) ? listed.filter((one): one is string => typeof one === "string") : [];
-}
 
 function remove<T>(list: T[], isGone: (item: T) => boolean): void {
   const kept = list.filter((item) => !isGone(item));

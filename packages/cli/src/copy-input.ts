@@ -1,0 +1,51 @@
+import { open } from "node:fs/promises";
+import { addAbortSignal } from "node:stream";
+import type { Readable } from "node:stream";
+import { hostError } from "./host-error.ts";
+
+const CHUNK = 1 << 20;
+
+/** Content to be written into a device: a file, or standard input for "-". */
+export interface CopyInput {
+  /** Bytes; null while nobody knows. */
+  readonly size: number | null;
+  /** Pieces of at most 1 MiB, in order. Each is the reader's to keep. */
+  chunks(): AsyncIterable<Uint8Array>;
+}
+
+/** Opens a file, or standard input for "-". Reading ends with an error when the signal aborts. */
+export async function openInput(path: string, signal: AbortSignal): Promise<CopyInput> {
+  if (path === "-") {
+    const stdin = addAbortSignal(signal, process.stdin);
+    return { size: null, chunks: () => regroup(stdin, "standard input") };
+  }
+  const file = await open(path, "r").catch((error: unknown) => {
+    throw hostError(path, error);
+  });
+  const facts = await file.stat();
+  const stream = addAbortSignal(signal, file.createReadStream({ highWaterMark: CHUNK }));
+  return { size: facts.isFile() ? facts.size : null, chunks: () => regroup(stream, path) };
+}
+
+/** Whole chunks, however the stream cut them: pipes come in pieces of 64 KiB. */
+async function* regroup(stream: Readable, source: string): AsyncGenerator<Uint8Array, void, void> {
+  let chunk = new Uint8Array(CHUNK);
+  let filled = 0;
+  try {
+    for await (const piece of stream as AsyncIterable<Buffer>) {
+      for (let at = 0; at < piece.length;) {
+        const part = piece.subarray(at, at + CHUNK - filled);
+        chunk.set(part, filled);
+        filled += part.length;
+        at += part.length;
+        if (filled < CHUNK) continue;
+        yield chunk;
+        chunk = new Uint8Array(CHUNK);
+        filled = 0;
+      }
+    }
+  } catch (error) {
+    throw hostError(source, error);
+  }
+  if (filled > 0) yield chunk.subarray(0, filled);
+}

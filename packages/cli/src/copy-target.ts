@@ -1,0 +1,106 @@
+import { constants } from "node:fs";
+import { open, unlink } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { CevError } from "@cev/core";
+import { hostError } from "./host-error.ts";
+import { zeroRuns } from "./zero-runs.ts";
+
+/** Where a device's content goes, in order. */
+export interface CopyTarget {
+  write(offset: number, data: Uint8Array): Promise<void>;
+  /** All of it has been written: make it last. */
+  finish(size: number): Promise<void>;
+  /** The copy failed: leave nothing half done that was not there before. */
+  abandon(): Promise<void>;
+}
+
+/** Opens a file, or standard output for "-". */
+export function openTarget(path: string): Promise<CopyTarget> {
+  return path === "-" ? Promise.resolve(new StandardOutput()) : FileTarget.open(path);
+}
+
+class StandardOutput implements CopyTarget {
+  write(_offset: number, data: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      process.stdout.write(data, (error) => {
+        if (error === null || error === undefined) resolve();
+        else reject(hostError("standard output", error));
+      });
+    });
+  }
+
+  async finish(): Promise<void> {}
+
+  async abandon(): Promise<void> {}
+}
+
+class FileTarget implements CopyTarget {
+  readonly #path: string;
+  readonly #file: FileHandle;
+  /** Made by this copy: what is not written in it is a hole, and reads as zeroes. */
+  readonly #isNew: boolean;
+  readonly #isRegular: boolean;
+  readonly #hasOffsets: boolean;
+
+  private constructor(
+    path: string,
+    file: FileHandle,
+    isNew: boolean,
+    isRegular: boolean,
+    hasOffsets: boolean,
+  ) {
+    this.#path = path;
+    this.#file = file;
+    this.#isNew = isNew;
+    this.#isRegular = isRegular;
+    this.#hasOffsets = hasOffsets;
+  }
+
+  static async open(path: string): Promise<FileTarget> {
+    try {
+      return new FileTarget(path, await open(path, "wx"), true, true, true);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw hostError(path, error);
+    }
+    const file = await open(path, constants.O_WRONLY).catch((error: unknown) => {
+      throw hostError(path, error);
+    });
+    const facts = await file.stat();
+    return new FileTarget(path, file, false, facts.isFile(), facts.isFile() || facts.isBlockDevice());
+  }
+
+  async write(offset: number, data: Uint8Array): Promise<void> {
+    try {
+      if (!this.#isNew) return await this.#writeAll(data, offset);
+      for (const { start, end, isZero } of zeroRuns(data)) {
+        if (!isZero) await this.#writeAll(data.subarray(start, end), offset + start);
+      }
+    } catch (error) {
+      throw hostError(this.#path, error);
+    }
+  }
+
+  async finish(size: number): Promise<void> {
+    try {
+      if (this.#isRegular) await this.#file.truncate(size);
+      if (this.#hasOffsets) await this.#file.sync();
+      await this.#file.close();
+    } catch (error) {
+      throw hostError(this.#path, error);
+    }
+  }
+
+  async abandon(): Promise<void> {
+    await this.#file.close().catch(() => undefined);
+    if (this.#isNew) await unlink(this.#path).catch(() => undefined);
+  }
+
+  async #writeAll(data: Uint8Array, offset: number): Promise<void> {
+    for (let at = 0; at < data.length;) {
+      const position = this.#hasOffsets ? offset + at : null;
+      const { bytesWritten } = await this.#file.write(data, at, data.length - at, position);
+      if (bytesWritten === 0) throw new CevError("CEV_NO_SPACE", "it takes no more", { source: this.#path });
+      at += bytesWritten;
+    }
+  }
+}

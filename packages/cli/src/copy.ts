@@ -1,0 +1,162 @@
+import { stat } from "node:fs/promises";
+import { CevError } from "@cev/core";
+import type { Device } from "@cev/core";
+import type { Stack } from "@cev/stack";
+import { openInput } from "./copy-input.ts";
+import type { CopyInput } from "./copy-input.ts";
+import { openTarget } from "./copy-target.ts";
+import { ExitStatus } from "./exit-status.ts";
+import { Interrupt } from "./interrupt.ts";
+import { complainOf } from "./output.ts";
+import { Progress } from "./progress.ts";
+import { openSources } from "./sources.ts";
+import type { KeyOptions } from "./sources.ts";
+import { UsageError } from "./usage-error.ts";
+import { openDevice } from "./open-device.ts";
+import { zeroRuns } from "./zero-runs.ts";
+
+const CHUNK = 1 << 20;
+const WRITES_MAX = 4;
+
+export interface CopyOptions extends KeyOptions {
+  readonly device: string;
+  readonly to?: string;
+  readonly from?: string;
+  readonly degraded?: boolean;
+  readonly progress?: boolean;
+}
+
+/** `cev copy`: a device's content out, or content into a device. */
+export async function copy(sources: readonly string[], options: CopyOptions): Promise<ExitStatus> {
+  const { to, from } = options;
+  if ((to === undefined) === (from === undefined)) {
+    throw new UsageError("give either --to, to read the device, or --from, to write into it");
+  }
+  using interrupt = new Interrupt();
+  const isReadOnly = to !== undefined;
+  const stack = await openSources({
+    ...options,
+    sources,
+    isReadOnly,
+    canWriteDegraded: options.degraded === true,
+    only: isReadOnly ? null : [options.device],
+  });
+  try {
+    complainOf(stack.problems, { isStopped: false });
+    const device = await openDevice(stack, options.device, { isReadOnly });
+    if (to !== undefined) await copyOut(stack, device, to, options, interrupt.signal);
+    else await copyIn(stack, device, from!, options, interrupt.signal);
+    interrupt.signal.throwIfAborted();
+  } finally {
+    await stack.close();
+  }
+  return ExitStatus.done;
+}
+
+async function copyOut(
+  stack: Stack,
+  device: Device,
+  path: string,
+  options: CopyOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  await refuseOwnImage(stack, path);
+  const target = await openTarget(path);
+  using progress = new Progress(device.name, device.size, options.progress === true);
+  try {
+    for await (const { offset, data } of device.chunks(0, device.size, { chunkLength: CHUNK, signal })) {
+      signal.throwIfAborted();
+      await target.write(offset, data);
+      progress.add(data.length);
+    }
+    await target.finish(device.size);
+  } catch (error) {
+    await target.abandon();
+    throw signal.aborted ? signal.reason : error;
+  }
+}
+
+async function copyIn(
+  stack: Stack,
+  device: Device,
+  path: string,
+  options: CopyOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  await refuseOwnImage(stack, path);
+  const input = await openInput(path, signal);
+  if (input.size !== null && input.size > device.size) throw tooLong(path, input.size, device);
+  using progress = new Progress(device.name, input.size ?? device.size, options.progress === true);
+  await writeAll(device, input, path, signal, (length) => progress.add(length));
+  await device.flush();
+}
+
+/** Writes with several requests under way; the first that fails ends it. */
+async function writeAll(
+  device: Device,
+  input: CopyInput,
+  path: string,
+  signal: AbortSignal,
+  onWritten: (length: number) => void,
+): Promise<void> {
+  const underWay: Promise<void>[] = [];
+  let offset = 0;
+  try {
+    for await (const chunk of input.chunks()) {
+      signal.throwIfAborted();
+      if (offset + chunk.length > device.size) throw tooLong(path, null, device);
+      if (underWay.length >= WRITES_MAX) await underWay.shift();
+      const writing = writeChunk(device, offset, chunk, signal).then(() => onWritten(chunk.length));
+      // Whoever ends early leaves writes behind, which are waited for below; the first error is the one told.
+      writing.catch(() => undefined);
+      underWay.push(writing);
+      offset += chunk.length;
+    }
+    await Promise.all(underWay);
+  } catch (error) {
+    await Promise.allSettled(underWay);
+    throw signal.aborted ? signal.reason : error;
+  }
+}
+
+/** Zeroes are written as such, so that holes stay holes below. */
+async function writeChunk(
+  device: Device,
+  offset: number,
+  chunk: Uint8Array,
+  signal: AbortSignal,
+): Promise<void> {
+  const hasZeroes = device.support.writeZeroes !== "none";
+  if (!hasZeroes) return device.write(offset, chunk, { signal });
+  for (const { start, end, isZero } of zeroRuns(chunk)) {
+    if (isZero) await device.writeZeroes(offset + start, end - start, { signal });
+    else await device.write(offset + start, chunk.subarray(start, end), { signal });
+  }
+}
+
+function tooLong(path: string, size: number | null, device: Device): CevError {
+  const name = path === "-" ? "standard input" : path;
+  const has = size === null ? "more bytes" : `${size} bytes, more`;
+  return new CevError("CEV_OUT_OF_RANGE", `it has ${has} than ${device.name}, which has ${device.size}`, {
+    source: name,
+    hint: "nothing past the end was written; cut the input, or choose a larger device",
+  });
+}
+
+/** Copying a device onto one of the images it lies on would destroy both. */
+async function refuseOwnImage(stack: Stack, path: string): Promise<void> {
+  if (path === "-") return;
+  const facts = await stat(path, { bigint: true }).catch(() => null);
+  if (facts === null) return;
+  for (const { details, name } of stack.devices) {
+    const image = details["path"];
+    if (typeof image !== "string") continue;
+    const own = await stat(image, { bigint: true }).catch(() => null);
+    if (own !== null && own.dev === facts.dev && own.ino === facts.ino) {
+      throw new CevError("CEV_BUSY", `this is the image ${name} itself`, {
+        source: path,
+        hint: "copy from and to different files",
+      });
+    }
+  }
+}

@@ -1,0 +1,75 @@
+/** What each help text says after the list of options: examples first, then what one has to know. */
+
+export const PROGRAM_HELP = `
+Examples:
+  $ cev inspect disk*.img                                 what is in these four disks?
+  $ cev inspect disk*.img --passphrase-file secret        the same, with the lock opened
+  $ cev copy disk*.img --device vg0/root --to root.img --passphrase-file secret
+  $ cev serve disk*.img --device vg0/root --socket /tmp/root.sock --passphrase-file secret
+
+A source is any number of image files (or block devices), or one stack file that says how
+devices stand on one another:
+
+  devices:
+    d0:    { driver: "@cev/hw-file", path: d0.img }
+    d1:    { driver: "@cev/hw-file", path: d1.img }
+    d2:    { driver: "@cev/hw-file", path: d2.img }
+    r5:    { driver: "@cev/raid", members: [d0, d1, d2] }
+    plain: { driver: "@cev/crypt", lower: r5, passphrase: { file: ./secret } }
+    vg0:   { driver: "@cev/lvm", lowers: [plain] }
+  exports:
+    root: vg0/root
+
+Names of what is found in images:
+  disk0.img  disk0.img/p1  md/<array name or UUID>  luks/<UUID>  <volume group>/<volume>
+
+Exit status: 0 done, 1 failed, 2 called the wrong way.
+`;
+
+export const INSPECT_HELP = `
+Examples:
+  $ cev inspect disk0.img disk1.img disk2.img
+  $ cev inspect backup/*.img --passphrase-file secret --json | jq '.devices[].name'
+  $ cev inspect stack.yaml
+
+Give all the disks of an array or a volume group together. Each passphrase and key is tried
+on each lock; a lock that none opens is listed as locked.
+
+Exit status: 0 when all is well (also with locks that no key was given for, and with
+degraded arrays), 1 when something is broken: the rest is shown all the same. A file in
+which nothing known is found is broken, too.
+
+--json prints {"devices":[{"name","driver","size","blockSize","lowers","state","details"}],
+"problems":[{"severity","code","message","device"}]}; size and blockSize are bytes, and null
+for what is locked.
+`;
+
+export const COPY_HELP = `
+Examples:
+  $ cev copy disk*.img --device vg0/root --to root.img
+  $ cev copy disk*.img --device md/data --to - | zstd > data.zst
+  $ cev copy disk*.img --device vg0/root --from root.img
+  $ zstdcat data.zst | cev copy disk*.img --device md/data --from -
+
+--to reads the device and writes nothing to the images. A new file gets holes where the
+device holds zeroes. --from writes into the device: at most its size, from its beginning,
+and flushes at the end; what the input does not reach stays as it is.
+
+An array with members missing is read with a warning. Writing to it needs --degraded,
+because one more loss would lose what is written.
+`;
+
+export const SERVE_HELP = `
+Examples:
+  $ cev serve disk*.img --device vg0/root --socket /tmp/root.sock --passphrase-file secret
+  $ nbdinfo 'nbd+unix:///?socket=/tmp/root.sock'
+  $ nbdcopy 'nbd+unix:///?socket=/tmp/root.sock' root.img
+  $ cev serve stack.yaml --listen 127.0.0.1:10809 --read-only
+
+Each device is an export of its name; a single one is the default export as well. Without
+--device all devices that nothing else stands on are served, or the exports of a stack
+file. NBD has no passwords: whoever reaches the socket or port reads and writes.
+
+SIGINT or SIGTERM ends it: requests under way are finished, everything is flushed. A second
+one ends it at once, and says what was not flushed.
+`;

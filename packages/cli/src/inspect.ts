@@ -1,0 +1,55 @@
+import type { Problem } from "@cev/core";
+import type { Stack, StackDevice } from "@cev/stack";
+import { ExitStatus } from "./exit-status.ts";
+import { complainOf, say } from "./output.ts";
+import { openSources } from "./sources.ts";
+import type { KeyOptions } from "./sources.ts";
+import { drawTree } from "./tree.ts";
+
+export interface InspectOptions extends KeyOptions {
+  readonly json?: boolean;
+}
+
+/** `cev inspect`: what is in these images. Failed when something in them is broken; the rest is shown all the same. */
+export async function inspect(sources: readonly string[], options: InspectOptions): Promise<ExitStatus> {
+  const stack = await openSources({
+    ...options,
+    sources,
+    isReadOnly: true,
+    canWriteDegraded: false,
+    only: null,
+  });
+  try {
+    if (options.json === true) say(inspectionJson(stack.devices, stack.problems));
+    else {
+      for (const line of drawTree(stack.devices)) say(line);
+      for (const line of exportLines(stack)) say(line);
+    }
+    complainOf(stack.problems, { isStopped: true });
+  } finally {
+    await stack.close();
+  }
+  return stack.problems.some((one) => one.severity === "error") ? ExitStatus.failed : ExitStatus.done;
+}
+
+/** The answer for programs. */
+export function inspectionJson(devices: readonly StackDevice[], problems: readonly Problem[]): string {
+  return JSON.stringify({ devices: devices.map(deviceJson), problems }, null, 2);
+}
+
+function deviceJson({ name, driver, layer, lowers, state, details, content }: StackDevice): object {
+  return {
+    name,
+    driver,
+    size: layer?.limits.size ?? null,
+    blockSize: layer?.limits.logicalBlockSize ?? null,
+    lowers: lowers.map((one) => one.name),
+    state,
+    details,
+    content,
+  };
+}
+
+function exportLines({ exports }: Stack): string[] {
+  return [...exports].map(([name, device]) => `export ${name}: ${device}`);
+}

@@ -1,0 +1,40 @@
+import { isCevError } from "@cev/core";
+import type { Problem } from "@cev/core";
+import { CommanderError } from "commander";
+import { ExitStatus } from "./exit-status.ts";
+import { inspectionJson } from "./inspect.ts";
+import { complain, errorLine, outliveReaders, say } from "./output.ts";
+import { buildProgram } from "./program.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** Runs the command with its arguments, and tells the exit status: 0 done, 1 failed, 2 called the wrong way. */
+export async function main(args: readonly string[]): Promise<ExitStatus> {
+  outliveReaders();
+  let status: ExitStatus = ExitStatus.done;
+  const program = buildProgram((ended) => (status = ended));
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return status;
+  } catch (error) {
+    return answerError(error, args);
+  }
+}
+
+function answerError(error: unknown, args: readonly string[]): ExitStatus {
+  if (error instanceof CommanderError && error.exitCode === 0) return ExitStatus.done;
+  const isUsage = error instanceof CommanderError || error instanceof UsageError;
+  const line = isUsage ? usageLine(error, args) : errorLine(error);
+  if (args[0] === "inspect" && args.includes("--json")) {
+    const code = isCevError(error) ? error.code : isUsage ? "CEV_INVALID" : "CEV_PROGRAM";
+    const problem: Problem = { severity: "error", code, message: line };
+    say(inspectionJson([], [problem]));
+  }
+  complain(line);
+  return isUsage ? ExitStatus.usage : ExitStatus.failed;
+}
+
+function usageLine(error: Error, args: readonly string[]): string {
+  const command = args.find((one) => ["inspect", "copy", "serve"].includes(one));
+  const help = command === undefined ? "cev --help" : `cev ${command} --help`;
+  return `${error.message.replace(/^error: /, "").replace(/\.?\s*$/, "")}; see ${help}`;
+}

@@ -1,0 +1,92 @@
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import type { ExitStatus } from "./exit-status.ts";
+import { copy } from "./copy.ts";
+import type { CopyOptions } from "./copy.ts";
+import { COPY_HELP, INSPECT_HELP, PROGRAM_HELP, SERVE_HELP } from "./help.ts";
+import { inspect } from "./inspect.ts";
+import type { InspectOptions } from "./inspect.ts";
+import { serve } from "./serve.ts";
+import type { ServeOptions } from "./serve.ts";
+
+/** Told how a command ended. */
+export type Ended = (status: ExitStatus) => void;
+
+/** The command line: names, options, help. */
+export function buildProgram(ended: Ended): Command {
+  const program = quiet(new Command("cev"))
+    .description("Open, copy and serve Linux storage (md RAID, LUKS, LVM2, partitions) without root.")
+    .version(versionText(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .addHelpText("after", PROGRAM_HELP);
+
+  withKeys(
+    quiet(program.command("inspect"))
+      .summary("show what is in disk images")
+      .description(
+        "Show what is in disk images, as a tree. Opens everything read-only: not one byte is written.",
+      )
+      .argument("<source...>", "image files, or one stack file (.yaml, .yml, .json)")
+      .option("--json", "print devices and problems as JSON"),
+  )
+    .addHelpText("after", INSPECT_HELP)
+    .action(async (sources: string[], options: InspectOptions) => ended(await inspect(sources, options)));
+
+  withKeys(
+    quiet(program.command("copy"))
+      .summary("copy a device's content to a file, or a file into a device")
+      .description("Copy a device's content to a file or standard output, or from there into a device.")
+      .argument("<source...>", "image files, or one stack file (.yaml, .yml, .json)")
+      .requiredOption("--device <name>", "the device, as `cev inspect` names it")
+      .option("--to <file>", "read the device into this file; - is standard output")
+      .option("--from <file>", "write this file into the device; - is standard input")
+      .option("--degraded", "write although redundancy is missing")
+      .option("--progress", "show progress also where standard error is no terminal"),
+  )
+    .addHelpText("after", COPY_HELP)
+    .action(async (sources: string[], options: CopyOptions) => ended(await copy(sources, options)));
+
+  withKeys(
+    quiet(program.command("serve"))
+      .summary("serve devices over NBD")
+      .description("Serve devices over NBD (network block device), on a Unix socket or a TCP port.")
+      .argument("<source...>", "image files, or one stack file (.yaml, .yml, .json)")
+      .option("--device <name>", "a device to serve, as `cev inspect` names it (repeatable)", collect)
+      .option("--socket <path>", "listen on this Unix socket")
+      .option("--listen <host:port>", "listen on this address")
+      .option("--read-only", "serve, and open the images, for reading alone")
+      .option("--degraded", "write although redundancy is missing")
+      .option("--verbose", "tell who connects to what"),
+  )
+    .addHelpText("after", SERVE_HELP)
+    .action(async (sources: string[], options: ServeOptions) => ended(await serve(sources, options)));
+
+  return program;
+}
+
+/** Errors come back as exceptions: they are told in one place. */
+function quiet(command: Command): Command {
+  return command
+    .exitOverride()
+    .showSuggestionAfterError(true)
+    .configureOutput({ outputError: () => undefined });
+}
+
+function withKeys(command: Command): Command {
+  return command
+    .option(
+      "--passphrase-file <file>",
+      "a passphrase: the file without its last newline (repeatable)",
+      collect,
+    )
+    .option("--key-file <file>", "a key: the file, byte for byte (repeatable)", collect);
+}
+
+function collect(value: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, value];
+}
+
+function versionText(): string {
+  const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { readonly version: string }).version;
+}

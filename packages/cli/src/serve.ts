@@ -1,0 +1,142 @@
+import { NbdServer, nbdUri } from "@cev/nbd";
+import type { BoundAddress, CloseReport, NbdEvent } from "@cev/nbd";
+import type { Device } from "@cev/core";
+import type { Stack } from "@cev/stack";
+import { ExitStatus } from "./exit-status.ts";
+import { hostError } from "./host-error.ts";
+import { parseListenAddress } from "./listen-address.ts";
+import type { ListenAddress } from "./listen-address.ts";
+import { openDevice } from "./open-device.ts";
+import { complain, complainOf, errorLine, say } from "./output.ts";
+import { Signals } from "./signals.ts";
+import { sizeText } from "./sizes.ts";
+import { openSources } from "./sources.ts";
+import type { KeyOptions } from "./sources.ts";
+import { UsageError } from "./usage-error.ts";
+
+export interface ServeOptions extends KeyOptions {
+  readonly device?: readonly string[];
+  readonly socket?: string;
+  readonly listen?: string;
+  readonly readOnly?: boolean;
+  readonly degraded?: boolean;
+  readonly verbose?: boolean;
+}
+
+/** `cev serve`: devices over NBD, until a signal ends it. */
+export async function serve(sources: readonly string[], options: ServeOptions): Promise<ExitStatus> {
+  const address = addressOf(options);
+  const isReadOnly = options.readOnly === true;
+  const ending = new Ending();
+  const stack = await openSources({
+    ...options,
+    sources,
+    isReadOnly,
+    canWriteDegraded: options.degraded === true,
+    only: options.device ?? null,
+  });
+  try {
+    complainOf(stack.problems, { isStopped: false });
+    const exported = await openExports(stack, options.device ?? null, isReadOnly);
+    const server = new NbdServer({
+      environment: stack.environment,
+      exports: exported.map(({ name, device }) => ({ name, device })),
+      // Who asks for no export in particular means the only one; of several none is meant.
+      defaultExport: exported.length === 1 ? exported[0]!.name : null,
+      onEvent: (event) => tell(event, options.verbose === true),
+    });
+    const bound = await server.listen(address).catch((error: unknown) => {
+      throw hostError(options.socket ?? options.listen ?? "", error);
+    });
+    for (const one of exported) say(exportLine(one, bound, exported.length === 1));
+    say("ready; ends with Ctrl-C (SIGINT or SIGTERM)");
+    await ending.first;
+    const closing = server.close();
+    void ending.second.then(() => server.close({ isForced: true }));
+    const report = await closing;
+    if (isIncomplete(report)) {
+      tellUnflushed(report);
+      // What is stuck below would keep the process alive: there is nothing left to wait for.
+      process.exit(ExitStatus.failed);
+    }
+  } finally {
+    await Promise.race([stack.close(), ending.second.then(() => exitUnflushed())]);
+    ending[Symbol.dispose]();
+  }
+  return ExitStatus.done;
+}
+
+/** Waits for the signals that end a server. */
+class Ending implements Disposable {
+  readonly first: Promise<void>;
+  readonly second: Promise<void>;
+  readonly #signals: Signals;
+
+  constructor() {
+    const first = Promise.withResolvers<undefined>();
+    const second = Promise.withResolvers<undefined>();
+    this.first = first.promise;
+    this.second = second.promise;
+    this.#signals = new Signals((_signal, count) => (count === 1 ? first : second).resolve(undefined));
+  }
+
+  [Symbol.dispose](): void {
+    this.#signals[Symbol.dispose]();
+  }
+}
+
+function addressOf({ socket, listen }: ServeOptions): { path: string } | ListenAddress {
+  if ((socket === undefined) === (listen === undefined)) {
+    throw new UsageError("give either --socket PATH or --listen HOST:PORT");
+  }
+  return socket === undefined ? parseListenAddress(listen!) : { path: socket };
+}
+
+interface Exported {
+  readonly name: string;
+  readonly device: Device;
+}
+
+async function openExports(
+  stack: Stack,
+  asked: readonly string[] | null,
+  isReadOnly: boolean,
+): Promise<Exported[]> {
+  const ownNames =
+    stack.exports.size > 0 ? [...stack.exports.keys()] : stack.uppermost.map((one) => one.name);
+  const names = [...new Set(asked ?? ownNames)];
+  const exported: Exported[] = [];
+  for (const name of names) exported.push({ name, device: await openDevice(stack, name, { isReadOnly }) });
+  return exported;
+}
+
+function exportLine({ name, device }: Exported, bound: BoundAddress, isOnly: boolean): string {
+  const mode = device.isReadOnly ? ", read-only" : "";
+  return `serving ${name} (${sizeText(device.size)}${mode}) at ${nbdUri(bound, isOnly ? "" : name)}`;
+}
+
+function tell(event: NbdEvent, isVerbose: boolean): void {
+  if (event.kind === "error") complain(`warning: listening failed: ${errorLine(event.error)}`);
+  else if (event.kind === "turnedAway") complain(`warning: ${event.peer}: turned away, too many connections`);
+  else if (isVerbose && event.kind === "chosen")
+    say(`client ${event.connection} (${event.peer}): ${event.export}`);
+  else if (event.kind === "closed" && event.error !== null) {
+    complain(`warning: client ${event.connection} (${event.peer}): ${errorLine(event.error)}`);
+  }
+}
+
+const isIncomplete = ({ unflushed, abandonedCount }: CloseReport): boolean =>
+  unflushed.length > 0 || abandonedCount > 0;
+
+function tellUnflushed({ unflushed, abandonedCount }: CloseReport): void {
+  for (const { export: name, error } of unflushed) {
+    const why = error === null ? "it was ended before that" : errorLine(error);
+    complain(`${name} was not flushed: ${why}; what was written last may be lost`);
+  }
+  if (abandonedCount > 0) complain(`${abandonedCount} requests were abandoned`);
+}
+
+function exitUnflushed(): never {
+  complain("ended before everything was closed; what was written last may be lost");
+  process.exit(ExitStatus.failed);
+}

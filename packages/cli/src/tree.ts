@@ -1,0 +1,60 @@
+import type { StackDevice } from "@cev/stack";
+import { sizeText } from "./sizes.ts";
+
+type Row = readonly string[];
+
+/**
+ * Draws devices from the disks upwards, one line each. What stands on several devices is drawn once, below the last of them,
+ * and the others are drawn right above.
+ */
+export function drawTree(devices: readonly StackDevice[]): string[] {
+  const rows: Row[] = [["NAME", "SIZE", "DRIVER", "STATE", "CARRIES"]];
+  const drawn = new Set<StackDevice>();
+  const isReady = (device: StackDevice): boolean => device.lowers.every((lower) => drawn.has(lower));
+
+  const draw = (device: StackDevice, head: string, indent: string): void => {
+    drawn.add(device);
+    rows.push([head + device.name, ...facts(device)]);
+    const uppers = devices.filter((one) => one.lowers.includes(device) && !drawn.has(one) && isReady(one));
+    for (const [index, upper] of uppers.entries()) {
+      const isLast = index === uppers.length - 1;
+      draw(upper, `${indent}${isLast ? "└─ " : "├─ "}`, `${indent}${isLast ? "   " : "│  "}`);
+    }
+  };
+
+  for (const device of rootsOf(devices)) draw(device, "", "");
+  return columns(rows);
+}
+
+/** The disks; those that something stands on together are neighbours. */
+function rootsOf(devices: readonly StackDevice[]): StackDevice[] {
+  const roots: StackDevice[] = [];
+  const add = (device: StackDevice): void => {
+    if (device.lowers.length === 0 && !roots.includes(device)) roots.push(device);
+  };
+  for (const device of devices.filter((one) => one.lowers.length === 0)) {
+    add(device);
+    const together = devices.find((one) => one.lowers.includes(device) && one.lowers.length > 1);
+    together?.lowers.forEach(add);
+  }
+  return roots;
+}
+
+function facts({ driver, layer, state, content }: StackDevice): Row {
+  return [
+    layer === null ? "?" : sizeText(layer.limits.size),
+    driver?.replace(/^@cev\//, "") ?? "-",
+    state,
+    content?.summary ?? "",
+  ];
+}
+
+function columns(rows: readonly Row[]): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (column === 1 ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))
+      .join("  ")
+      .trimEnd(),
+  );
+}
