@@ -1,0 +1,102 @@
+import { CevError } from "@cev/core";
+import type { Device } from "@cev/core";
+import { PAYLOAD_LENGTH_PORTABLE, STRING_LENGTH_MAX, TransmissionFlag } from "./protocol.ts";
+
+/** A device that clients can choose by name. */
+export interface ExportOptions {
+  /** Up to 4096 bytes of UTF-8. The empty name is what clients ask for that give none. */
+  readonly name: string;
+  /** For people; shown in lists. */
+  readonly description?: string;
+  /** Not closed by the server. */
+  readonly device: Device;
+  /** Refuse to write, also where the device could. */
+  readonly isReadOnly?: boolean;
+}
+
+/** Size constraints, as told to clients. All in bytes. */
+export interface BlockSizes {
+  readonly minimum: number;
+  readonly preferred: number;
+  readonly payloadMax: number;
+}
+
+const BLOCK_SIZE_MAX = 65_536;
+const PREFERRED_DEFAULT = 4096;
+const PREFERRED_MIN = 512;
+
+/** One export: what it offers, and in which sizes. */
+export class Export {
+  readonly name: string;
+  readonly nameBytes: Uint8Array;
+  readonly descriptionBytes: Uint8Array;
+  readonly device: Device;
+  readonly isReadOnly: boolean;
+  readonly blockSizes: BlockSizes;
+  /** Offsets and lengths of zeroes that are to be fast have to be multiples of it. */
+  readonly fastZeroAlignment: number;
+
+  constructor(options: ExportOptions, payloadLengthMax: number = PAYLOAD_LENGTH_PORTABLE) {
+    this.name = options.name;
+    this.nameBytes = encodeString(options.name, "the name of an export");
+    this.descriptionBytes = encodeString(
+      options.description ?? "",
+      `the description of export "${options.name}"`,
+    );
+    this.device = options.device;
+    this.isReadOnly =
+      options.isReadOnly === true || options.device.isReadOnly || options.device.support.write === "none";
+    this.blockSizes = blockSizesOf(options.device, payloadLengthMax);
+    this.fastZeroAlignment = options.device.layer.limits.logicalBlockSize;
+  }
+
+  /** The transmission flags. Fragments can only be ruled out where replies are structured. */
+  flags(hasStructuredReplies: boolean): number {
+    const { support } = this.device;
+    // One device serves all connections, so what one of them flushes is flushed for all.
+    let flags = TransmissionFlag.hasFlags | TransmissionFlag.canMultiConn | TransmissionFlag.sendCache;
+    if (hasStructuredReplies) flags |= TransmissionFlag.sendDf;
+    if (support.flush !== "none") flags |= TransmissionFlag.sendFlush;
+    if (support.fua !== "none") flags |= TransmissionFlag.sendFua;
+    if (this.isReadOnly) return flags | TransmissionFlag.readOnly;
+    if (support.discard !== "none") flags |= TransmissionFlag.sendTrim;
+    if (support.writeZeroes !== "none")
+      flags |= TransmissionFlag.sendWriteZeroes | TransmissionFlag.sendFastZero;
+    return flags;
+  }
+}
+
+function blockSizesOf(device: Device, payloadMax: number): BlockSizes {
+  const { logicalBlockSize: minimum, physicalBlockSize, ioLengthPreferred } = device.limits;
+  if (minimum > BLOCK_SIZE_MAX) {
+    throw new CevError("CEV_INVALID", `the protocol has blocks of at most ${BLOCK_SIZE_MAX} bytes`, {
+      source: device.name,
+      hint: "open the device with a smaller blockSize",
+    });
+  }
+  // A power of two is wanted: of a full stripe over three members, one member's share.
+  const share = largestPowerOfTwoIn(ioLengthPreferred);
+  const preferred = Math.max(minimum, PREFERRED_MIN, Math.min(physicalBlockSize, payloadMax));
+  return {
+    minimum,
+    preferred: Math.max(preferred, share <= payloadMax ? share : PREFERRED_DEFAULT),
+    payloadMax,
+  };
+}
+
+function largestPowerOfTwoIn(value: number): number {
+  let power = 1;
+  while (power < BLOCK_SIZE_MAX * BLOCK_SIZE_MAX && value % (power * 2) === 0 && value > 0) power *= 2;
+  return power;
+}
+
+function encodeString(text: string, what: string): Uint8Array {
+  const bytes = new TextEncoder().encode(text);
+  if (bytes.length > STRING_LENGTH_MAX || text.includes("\0")) {
+    throw new CevError(
+      "CEV_INVALID",
+      `${what} has ${bytes.length} bytes, of at most ${STRING_LENGTH_MAX} without a zero`,
+    );
+  }
+  return bytes;
+}

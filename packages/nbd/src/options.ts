@@ -1,0 +1,95 @@
+import { CevError } from "@cev/core";
+import type { Environment } from "@cev/core";
+import type { ExportOptions } from "./exports.ts";
+import { PAYLOAD_LENGTH_PORTABLE } from "./protocol.ts";
+
+/** Something that happened, for logs. Connections are numbered from 1. */
+export type NbdEvent =
+  | { readonly kind: "opened"; readonly connection: number; readonly peer: string }
+  /** The handshake has ended with this export. */
+  | { readonly kind: "chosen"; readonly connection: number; readonly peer: string; readonly export: string }
+  /** `error`: why, unless the client ended it as the protocol has it. */
+  | {
+      readonly kind: "closed";
+      readonly connection: number;
+      readonly peer: string;
+      readonly export: string | null;
+      readonly error: Error | null;
+    }
+  /** There were `connectionsMax` connections already. */
+  | { readonly kind: "turnedAway"; readonly peer: string }
+  /** Of a listening socket. */
+  | { readonly kind: "error"; readonly error: Error };
+
+/** An export that a close did not flush: with the error of the flush, or null when it was not waited for. */
+export interface Unflushed {
+  readonly export: string;
+  readonly error: CevError | null;
+}
+
+/** What a close left undone; both empty when all is well. */
+export interface CloseReport {
+  readonly unflushed: readonly Unflushed[];
+  /** Requests that were under way when it was forced. */
+  readonly abandonedCount: number;
+}
+
+/** Settings of an `NbdServer`. */
+export interface NbdServerOptions {
+  readonly environment: Environment;
+  /** In the order of lists. */
+  readonly exports: readonly ExportOptions[];
+  /** Which export answers to the empty name; null: none. By default the first. */
+  readonly defaultExport?: string | null;
+  /** The longest data of one request, in bytes. Default 32 MiB. */
+  readonly payloadLengthMax?: number;
+  /** Connections at a time; more are turned away. Default 1024. */
+  readonly connectionsMax?: number;
+  /** Requests under way per connection; more wait in the socket. Default 256. */
+  readonly requestsMax?: number;
+  /** Memory that the requests of a connection keep busy before no more are let in, in bytes. Default 64 MiB. */
+  readonly bytesMax?: number;
+  /** Bytes that may wait for a client to read them before no more requests of it are let in. Default 1 MiB. */
+  readonly unsentMax?: number;
+  /** Default 30 seconds. */
+  readonly handshakeTimeoutMs?: number;
+  /** How long `close` lets clients take their last answers. Default 30 seconds. */
+  readonly drainTimeoutMs?: number;
+  /** Is told what happens, for logs. What it throws surfaces as an uncaught error. */
+  readonly onEvent?: (event: NbdEvent) => void;
+}
+
+/** The options with their defaults, checked. */
+export type ResolvedOptions = Required<Omit<NbdServerOptions, "exports" | "defaultExport">>;
+
+const PREFERRED_MIN = 4096;
+
+/** Throws `CEV_INVALID` for values that make no sense. */
+export function resolveOptions(options: NbdServerOptions): ResolvedOptions {
+  return {
+    environment: options.environment,
+    payloadLengthMax: checkNumber("payloadLengthMax", options.payloadLengthMax ?? PAYLOAD_LENGTH_PORTABLE, {
+      min: PREFERRED_MIN,
+      max: 2 * PAYLOAD_LENGTH_PORTABLE,
+    }),
+    connectionsMax: checkNumber("connectionsMax", options.connectionsMax ?? 1024, { min: 1 }),
+    requestsMax: checkNumber("requestsMax", options.requestsMax ?? 256, { min: 1 }),
+    bytesMax: checkNumber("bytesMax", options.bytesMax ?? 2 * PAYLOAD_LENGTH_PORTABLE, { min: 1 }),
+    unsentMax: checkNumber("unsentMax", options.unsentMax ?? 1_048_576, { min: 1 }),
+    handshakeTimeoutMs: checkNumber("handshakeTimeoutMs", options.handshakeTimeoutMs ?? 30_000, { min: 1 }),
+    drainTimeoutMs: checkNumber("drainTimeoutMs", options.drainTimeoutMs ?? 30_000, { min: 0 }),
+    onEvent: options.onEvent ?? ((): void => {}),
+  };
+}
+
+function checkNumber(
+  name: string,
+  value: number,
+  { min, max = Number.MAX_SAFE_INTEGER }: { readonly min: number; readonly max?: number },
+): number {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
+  throw new CevError(
+    "CEV_INVALID",
+    `${name} is ${value}, and should be a whole number from ${min} to ${max}`,
+  );
+}

@@ -1,0 +1,34 @@
+import { answerRefused } from "./answers.ts";
+import type { NbdErrno } from "./protocol.ts";
+import type { ReceiveBuffer } from "./receive-buffer.ts";
+import type { ReplyWriter } from "./reply-writer.ts";
+
+/** A request that was refused: its payload is thrown away as it comes, and the answer follows when all of it has come. */
+export class RefusedPayload {
+  #length = 0;
+  #errno: NbdErrno = 22;
+  #cookieHigh = 0;
+  #cookieLow = 0;
+
+  /** True while more of the payload is to come. */
+  get isPending(): boolean {
+    return this.#length > 0;
+  }
+
+  begin(errno: NbdErrno, cookieHigh: number, cookieLow: number, payloadLength: number): void {
+    this.#errno = errno;
+    this.#cookieHigh = cookieHigh;
+    this.#cookieLow = cookieLow;
+    this.#length = payloadLength;
+  }
+
+  /** False: there is more to come. */
+  skip(receive: ReceiveBuffer, writer: ReplyWriter, isStructured: boolean): boolean {
+    const length = Math.min(this.#length, receive.available);
+    receive.start += length;
+    this.#length -= length;
+    if (this.#length > 0) return false;
+    answerRefused(writer, isStructured, this.#cookieHigh, this.#cookieLow, this.#errno);
+    return true;
+  }
+}

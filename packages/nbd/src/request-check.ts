@@ -1,0 +1,82 @@
+import { IoFlag } from "@cev/core";
+import type { Export } from "./exports.ts";
+import type { RequestHead } from "./request-head.ts";
+import { Command, CommandFlag, NbdErrno, TransmissionFlag } from "./protocol.ts";
+
+/** What is checked of a request. */
+export type RequestTerms = Readonly<Omit<RequestHead, "cookieHigh" | "cookieLow">>;
+
+/** Whether a request may be done on this export: 0, or the error the document has for it. */
+export function checkRequest(target: Export, offered: number, head: RequestTerms): NbdErrno | 0 {
+  const { command, flags } = head;
+  if ((flags & ~flagsOf(command, offered)) !== 0) return NbdErrno.EINVAL;
+  switch (command) {
+    case Command.read: {
+      const hasDf = (offered & TransmissionFlag.sendDf) !== 0;
+      return checkRange(target, head, NbdErrno.EINVAL, hasDf ? NbdErrno.EOVERFLOW : NbdErrno.EINVAL);
+    }
+    case Command.cache:
+      return checkRange(target, head, NbdErrno.EINVAL, NbdErrno.EOVERFLOW);
+    case Command.write:
+      if (target.isReadOnly) return NbdErrno.EPERM;
+      return checkRange(target, head, NbdErrno.ENOSPC, NbdErrno.EINVAL);
+    case Command.writeZeroes:
+      if (target.isReadOnly) return NbdErrno.EPERM;
+      if ((offered & TransmissionFlag.sendWriteZeroes) === 0) return NbdErrno.EINVAL;
+      return checkRange(target, head, NbdErrno.ENOSPC, 0) || checkFastZero(target, head);
+    case Command.trim:
+      if (target.isReadOnly) return NbdErrno.EPERM;
+      if ((offered & TransmissionFlag.sendTrim) === 0) return NbdErrno.EINVAL;
+      return checkRange(target, head, NbdErrno.EINVAL, 0);
+    case Command.flush: {
+      const isOffered = (offered & TransmissionFlag.sendFlush) !== 0;
+      return isOffered && head.offset === 0 && head.length === 0 ? 0 : NbdErrno.EINVAL;
+    }
+    default:
+      return NbdErrno.EINVAL;
+  }
+}
+
+/** The flags that a command may carry. */
+function flagsOf(command: number, offered: number): number {
+  const fua = (offered & TransmissionFlag.sendFua) === 0 ? 0 : CommandFlag.fua;
+  switch (command) {
+    case Command.read:
+      return (offered & TransmissionFlag.sendDf) === 0 ? fua : fua | CommandFlag.df;
+    case Command.writeZeroes:
+      return fua | CommandFlag.noHole | CommandFlag.fastZero;
+    default:
+      return fua;
+  }
+}
+
+/** `beyondEnd` and `tooLong` are the errors for those cases; 0: there is no such limit. */
+function checkRange(
+  target: Export,
+  { offset, length }: RequestTerms,
+  beyondEnd: NbdErrno,
+  tooLong: NbdErrno | 0,
+): NbdErrno | 0 {
+  const { minimum, payloadMax } = target.blockSizes;
+  if (offset + length > target.device.size) return beyondEnd;
+  if (minimum > 1 && (offset % minimum !== 0 || length % minimum !== 0)) return NbdErrno.EINVAL;
+  return length > payloadMax ? tooLong : 0;
+}
+
+/** Zeroes are fast where the layers make them themselves, in whole blocks of theirs. */
+function checkFastZero(target: Export, { flags, offset, length }: RequestTerms): NbdErrno | 0 {
+  if ((flags & CommandFlag.fastZero) === 0) return 0;
+  const alignment = target.fastZeroAlignment;
+  const isFast =
+    target.device.support.writeZeroes === "native" && offset % alignment === 0 && length % alignment === 0;
+  return isFast ? 0 : NbdErrno.ENOTSUP;
+}
+
+/** The flags of a request in the words of the stack. */
+export function ioFlagsOf(commandFlags: number): number {
+  return (
+    ((commandFlags & CommandFlag.fua) === 0 ? 0 : IoFlag.fua) |
+    ((commandFlags & CommandFlag.noHole) === 0 ? 0 : IoFlag.noHole) |
+    ((commandFlags & CommandFlag.fastZero) === 0 ? 0 : IoFlag.fastZero)
+  );
+}

@@ -1,0 +1,69 @@
+import { Io } from "@cev/core";
+import type { BufferPool, PoolBuffer, RunQueue } from "@cev/core";
+import type { Releasable } from "./reply-writer.ts";
+import type { SharedBuffer } from "./shared-buffer.ts";
+
+const NO_BYTES = new Uint8Array(0);
+
+/** Who works on a request. */
+export interface RequestOwner {
+  /** Its `Io` has ended. */
+  ended(request: Request): void;
+  /** Nobody needs it any more. */
+  released(request: Request): void;
+}
+
+/** One request of a client, from its message to the last byte of its reply. Used again. */
+export class Request implements Releasable {
+  readonly io: Io;
+  readonly owner: RequestOwner;
+  command = 0;
+  flags = 0;
+  /** The client's cookie, in signed halves. */
+  cookieHigh = 0;
+  cookieLow = 0;
+  length: number = Number.NaN;
+  /** Bytes of memory that it keeps busy. */
+  load = 0;
+  /** Memory of its own, or none. */
+  bytes: Uint8Array = NO_BYTES;
+  lent: PoolBuffer | null = null;
+  /** The connection's memory in which its data lies, held by it; or none. */
+  shared: SharedBuffer | null = null;
+  /** Where its reply starts there. */
+  replyAt = 0;
+
+  constructor(owner: RequestOwner, runQueue: RunQueue) {
+    this.owner = owner;
+    this.io = new Io(runQueue);
+    this.length = 0;
+  }
+
+  /** Memory of its own. False: the pool has no more to lend. Longer than the pool ever lends: from the heap. */
+  tryAcquireMemory(buffers: BufferPool, length: number): boolean {
+    if (length > buffers.bufferLengthMax) {
+      this.bytes = new Uint8Array(length);
+    } else {
+      this.lent = buffers.tryAcquire(length);
+      if (this.lent === null) return false;
+      this.bytes = this.lent.bytes;
+    }
+    this.load = this.bytes.length;
+    return true;
+  }
+
+  /** Its reply has left. */
+  release(): void {
+    this.owner.released(this);
+  }
+
+  /** Gives all memory back. */
+  freeMemory(buffers: BufferPool): void {
+    if (this.lent !== null) buffers.release(this.lent);
+    this.lent = null;
+    this.bytes = NO_BYTES;
+    this.shared?.release();
+    this.shared = null;
+    this.load = 0;
+  }
+}

@@ -1,0 +1,386 @@
+import { Op } from "@cev/core";
+import type { BufferPool, Io, RunQueue } from "@cev/core";
+import { COPY_LENGTH_MAX, answer, answerAtOnce } from "./answers.ts";
+import { AtOnceGuess } from "./at-once-guess.ts";
+import type { Export } from "./exports.ts";
+import {
+  Command,
+  DATA_CHUNK_LENGTH,
+  PAYLOAD_LENGTH_PORTABLE,
+  REQUEST_LENGTH,
+  REQUEST_MAGIC,
+  SIMPLE_REPLY_LENGTH,
+} from "./protocol.ts";
+import type { TransmissionLimits } from "./limits.ts";
+import type { NbdErrno } from "./protocol.ts";
+import type { ReceiveBuffer } from "./receive-buffer.ts";
+import type { ReplyWriter } from "./reply-writer.ts";
+import { RefusedPayload } from "./refused-payload.ts";
+import { checkRequest, ioFlagsOf } from "./request-check.ts";
+import { decodeRequestHead, newRequestHead } from "./request-head.ts";
+import type { RequestHead } from "./request-head.ts";
+import { Request } from "./request.ts";
+import type { RequestOwner } from "./request.ts";
+
+/** What a transmission needs of its connection. */
+export interface TransmissionUser {
+  /** There is something to do in a later turn: call `turn` then. */
+  wantsTurn(): void;
+  /** After `close`: one of those that were under way has ended. */
+  requestEnded(): void;
+  /** The client broke the protocol in a way that cannot be answered. */
+  violation(message: string): void;
+}
+
+// What is gathered leaves at this length, while it is still in cache.
+const FLUSH_LENGTH = 262_144;
+// A longer payload is not even skipped.
+const SKIP_LENGTH_MAX = 2 * PAYLOAD_LENGTH_PORTABLE;
+
+/**
+ * The second phase of a connection: takes requests from what was received, hands them to the device, answers in whatever
+ * order they end.
+ *
+ * A device that completes at once (memory) gets data where it was received, and reads right into the buffer of replies.
+ * Whether it will is guessed from its last answers. Where the guess was wrong that memory stays with the request, and the
+ * connection goes on with other memory.
+ */
+export class Transmission implements RequestOwner {
+  readonly target: Export;
+  readonly hasStructuredReplies: boolean;
+  /** True while limits do not let more requests in: nothing more should be received. */
+  isBlocked = false;
+  /** The client has said goodbye, or nothing more is to be taken. */
+  isEnding = false;
+  inFlightCount = 0;
+  readonly #offered: number;
+  readonly #receive: ReceiveBuffer;
+  readonly #writer: ReplyWriter;
+  readonly #limits: TransmissionLimits;
+  readonly #user: TransmissionUser;
+  readonly #buffers: BufferPool;
+  readonly #runQueue: RunQueue;
+  readonly #idle: Request[] = [];
+  // Ended in a turn of the device's own: answered in a turn of ours.
+  readonly #ended: Request[] = [];
+  #load = 0;
+  #isClosed = false;
+  #isWaitingForRoom = false;
+  #hasTurn = false;
+  readonly #guess = new AtOnceGuess();
+  #submitting: Request | null = null;
+  // A write too long for the receive buffer, and how much of it is there.
+  #long: Request | null = null;
+  #longFilled = 0;
+  readonly #refused = new RefusedPayload();
+  // What is there of the next message is less than this.
+  #messageLength: number = REQUEST_LENGTH;
+  readonly #head: RequestHead = newRequestHead();
+
+  constructor(
+    target: Export,
+    hasStructuredReplies: boolean,
+    parts: {
+      readonly receive: ReceiveBuffer;
+      readonly writer: ReplyWriter;
+      readonly limits: TransmissionLimits;
+      readonly user: TransmissionUser;
+      readonly buffers: BufferPool;
+    },
+  ) {
+    this.target = target;
+    this.hasStructuredReplies = hasStructuredReplies;
+    this.#offered = target.flags(hasStructuredReplies);
+    this.#receive = parts.receive;
+    this.#writer = parts.writer;
+    this.#limits = parts.limits;
+    this.#user = parts.user;
+    this.#buffers = parts.buffers;
+    this.#runQueue = target.device.environment.runQueue;
+  }
+
+  /** True when all that was taken is answered and has left. */
+  get isSettled(): boolean {
+    return this.inFlightCount === 0 && this.#writer.isIdle;
+  }
+
+  /** Where the next bytes go. */
+  receiveInto(): Uint8Array {
+    if (this.#long !== null) return this.#long.bytes.subarray(this.#longFilled, this.#long.length);
+    return this.#receive.room(this.#messageLength);
+  }
+
+  /** So many bytes are there now. */
+  received(length: number): void {
+    const long = this.#long;
+    if (long === null) {
+      this.#receive.end += length;
+    } else {
+      this.#longFilled += length;
+      if (this.#longFilled < long.length) return;
+      this.#long = null;
+      this.#submit(long);
+    }
+    this.process();
+  }
+
+  /** Takes all requests that are there, as far as the limits allow, and sends what can be sent. */
+  process(): void {
+    this.isBlocked = false;
+    while (!this.isEnding && this.#long === null && this.#step());
+    this.#answerEnded();
+    this.#writer.flush();
+  }
+
+  /** Answers what has ended since, and goes on where limits had stopped it. */
+  turn(): void {
+    this.#hasTurn = false;
+    if (this.#isClosed) return;
+    this.#answerEnded();
+    if (this.isBlocked) this.process();
+    else this.#writer.flush();
+  }
+
+  /** Takes no more. A write of which a part is missing is not done. */
+  stop(): void {
+    this.isEnding = true;
+    const long = this.#long;
+    this.#long = null;
+    if (long !== null) this.released(long);
+  }
+
+  /** The connection is gone. What is under way ends by itself, unanswered. */
+  close(): void {
+    this.#isClosed = true;
+    this.stop();
+    for (const request of this.#ended.splice(0)) this.released(request);
+  }
+
+  ended(request: Request): void {
+    if (this.#submitting === request) {
+      this.#submitting = null;
+    } else if (this.#isClosed) {
+      this.released(request);
+    } else {
+      this.#ended.push(request);
+      this.#wantTurn();
+    }
+  }
+
+  released(request: Request): void {
+    this.inFlightCount--;
+    this.#load -= request.load;
+    request.freeMemory(this.#buffers);
+    this.#idle.push(request);
+    if (this.#isClosed) this.#user.requestEnded();
+    else if (this.isBlocked || this.isEnding) this.#wantTurn();
+  }
+
+  /** Takes one message. False: more bytes, or more room, are needed first. */
+  #step(): boolean {
+    const receive = this.#receive;
+    if (this.#refused.isPending && !this.#skip()) return false;
+    if (receive.available < REQUEST_LENGTH) {
+      this.#messageLength = REQUEST_LENGTH;
+      return false;
+    }
+    const at = receive.start;
+    const { view } = receive.memory;
+    if (view.getUint32(at) !== REQUEST_MAGIC)
+      return this.#violation("a request does not start with its magic number");
+    if (!this.#hasRoom()) {
+      this.isBlocked = true;
+      return false;
+    }
+    const head = this.#head;
+    decodeRequestHead(view, at, head);
+    if (head.command === Command.disconnect) {
+      this.isEnding = true;
+      return false;
+    }
+    const errno = checkRequest(this.target, this.#offered, head);
+    if (errno !== 0) return this.#refuse(errno);
+    const request = this.#idle.pop() ?? new Request(this, this.#runQueue);
+    request.command = head.command;
+    request.flags = head.flags;
+    request.cookieHigh = head.cookieHigh;
+    request.cookieLow = head.cookieLow;
+    request.length = head.length;
+    this.inFlightCount++;
+    if (this.#begin(request)) return true;
+    this.inFlightCount--;
+    this.#idle.push(request);
+    return false;
+  }
+
+  /** Submits a request whose head lies at the start of what was received. False: not yet, and nothing has changed. */
+  #begin(request: Request): boolean {
+    const { offset, length } = this.#head;
+    const { io } = request;
+    const flags = ioFlagsOf(request.flags);
+    switch (request.command) {
+      case Command.read:
+        if (!this.#prepareRead(request)) return false;
+        break;
+      case Command.write:
+        return this.#beginWrite(request, flags);
+      case Command.cache:
+        // Whatever caches there are below fill while it is read.
+        if (!this.#acquire(request)) return false;
+        io.prepare(Op.read, offset, length, request.bytes, 0);
+        break;
+      case Command.flush:
+        io.prepare(Op.flush, 0, 0);
+        break;
+      case Command.trim:
+        io.prepare(Op.discard, offset, length, null, 0, flags);
+        break;
+      default:
+        io.prepare(Op.writeZeroes, offset, length, null, 0, flags);
+    }
+    this.#receive.start += REQUEST_LENGTH;
+    this.#submit(request);
+    return true;
+  }
+
+  #prepareRead(request: Request): boolean {
+    const { offset, length } = this.#head;
+    if (!this.#guess.isLikely || length > COPY_LENGTH_MAX) {
+      if (!this.#acquire(request)) return false;
+      request.io.prepare(Op.read, offset, length, request.bytes, 0);
+      return true;
+    }
+    const headLength = this.hasStructuredReplies ? DATA_CHUNK_LENGTH : SIMPLE_REPLY_LENGTH;
+    request.shared = this.#writer.reserve(headLength + length);
+    request.replyAt = this.#writer.position;
+    request.io.prepare(Op.read, offset, length, request.shared.bytes, request.replyAt + headLength);
+    return true;
+  }
+
+  #beginWrite(request: Request, flags: number): boolean {
+    const { offset, length } = this.#head;
+    const receive = this.#receive;
+    const messageLength = REQUEST_LENGTH + length;
+    const isLong = messageLength > receive.capacity;
+    if (!isLong && receive.available < messageLength) {
+      this.#messageLength = messageLength;
+      return false;
+    }
+    const isInPlace = !isLong && this.#guess.isLikely;
+    if (!isInPlace && !this.#acquire(request)) return false;
+    const { memory } = receive;
+    const dataAt = receive.start + REQUEST_LENGTH;
+    if (isInPlace) {
+      request.shared = memory;
+      request.io.prepare(Op.write, offset, length, memory.bytes, dataAt, flags);
+      receive.start += messageLength;
+      this.#submit(request);
+      return true;
+    }
+    request.io.prepare(Op.write, offset, length, request.bytes, 0, flags);
+    const filled = Math.min(length, receive.available - REQUEST_LENGTH);
+    request.bytes.set(memory.bytes.subarray(dataAt, dataAt + filled));
+    receive.start = dataAt + filled;
+    if (filled === length) {
+      this.#submit(request);
+    } else {
+      // Submitted when all of it is there, and never before.
+      this.#long = request;
+      this.#longFilled = filled;
+    }
+    return true;
+  }
+
+  #submit(request: Request): void {
+    request.io.setOwner(tellOwner, request);
+    this.#submitting = request;
+    this.target.device.submit(request.io);
+    if (this.#submitting === null) {
+      this.#guess.noteAtOnce();
+      answerAtOnce(request, this.#writer, this.hasStructuredReplies);
+      return;
+    }
+    this.#submitting = null;
+    this.#guess.noteLater();
+    const { shared } = request;
+    if (shared === null) return;
+    // The memory belongs to the request until it ends, and keeps this much of it busy.
+    if (request.command === Command.read) this.#writer.giveAway();
+    else shared.retain();
+    request.load = shared.length;
+    this.#load += request.load;
+  }
+
+  #answerEnded(): void {
+    const ended = this.#ended;
+    // Answering may send, and sending releases, but nothing ends meanwhile.
+    for (let index = 0; index < ended.length; index++)
+      answer(ended[index]!, this.#writer, this.hasStructuredReplies);
+    ended.length = 0;
+  }
+
+  #wantTurn(): void {
+    if (this.#hasTurn || this.#isClosed) return;
+    this.#hasTurn = true;
+    this.#user.wantsTurn();
+  }
+
+  #hasRoom(): boolean {
+    const { requestsMax, bytesMax, unsentMax } = this.#limits;
+    if (this.#writer.unsentLength >= FLUSH_LENGTH) this.#writer.flush();
+    return this.inFlightCount < requestsMax && this.#load < bytesMax && this.#writer.unsentLength < unsentMax;
+  }
+
+  /** Memory of its own for a request, or false: it comes in a later turn. */
+  #acquire(request: Request): boolean {
+    if (request.tryAcquireMemory(this.#buffers, request.length)) {
+      this.#load += request.load;
+      return true;
+    }
+    this.isBlocked = true;
+    if (!this.#isWaitingForRoom) {
+      this.#isWaitingForRoom = true;
+      this.#buffers.waitForRoom(tellOfRoom, this);
+    }
+    return false;
+  }
+
+  /** @internal The pool has room again. */
+  hasRoomAgain(): void {
+    this.#isWaitingForRoom = false;
+    if (!this.#isClosed) return this.#wantTurn();
+    // Nobody needs it here any more: the next in the queue is to hear of it.
+    const smallest = this.#buffers.tryAcquire(1);
+    if (smallest !== null) this.#buffers.release(smallest);
+  }
+
+  #refuse(errno: NbdErrno): boolean {
+    const { command, length, cookieHigh, cookieLow } = this.#head;
+    const payloadLength = command === Command.write ? length : 0;
+    if (payloadLength > SKIP_LENGTH_MAX) return this.#violation(`a payload of ${length} bytes was announced`);
+    this.#receive.start += REQUEST_LENGTH;
+    this.#refused.begin(errno, cookieHigh, cookieLow, payloadLength);
+    return this.#skip();
+  }
+
+  /** False: more of the payload of a refused request is to come. */
+  #skip(): boolean {
+    if (this.#refused.skip(this.#receive, this.#writer, this.hasStructuredReplies)) return true;
+    this.#messageLength = 1;
+    return false;
+  }
+
+  #violation(message: string): false {
+    this.isEnding = true;
+    this.#user.violation(message);
+    return false;
+  }
+}
+
+function tellOwner(_io: Io, request: Request): void {
+  request.owner.ended(request);
+}
+
+function tellOfRoom(_buffers: BufferPool, transmission: Transmission): void {
+  transmission.hasRoomAgain();
+}
