@@ -1,0 +1,71 @@
+import type { Details, Json } from "@cev/core";
+import { bitCount, hasBit } from "./bitmap.ts";
+import type { MemberBitmap } from "./member-scan.ts";
+import type { RaidLayer } from "./raid-layer.ts";
+import type { ArrayPlan } from "./plan.ts";
+import { Role, ownRole } from "./superblock.ts";
+import type { Superblock } from "./superblock.ts";
+
+const SECTOR = 512;
+
+/** What a superblock alone says, for whoever looks at one member. */
+export function memberDetails(superblock: Superblock): Details {
+  const role = ownRole(superblock);
+  return {
+    arrayUuid: superblock.arrayUuid,
+    arrayName: superblock.arrayName,
+    metadata: superblock.version,
+    level: levelName(superblock.level),
+    memberCount: superblock.memberCount,
+    role: role < Role.special ? role : role === Role.faulty ? "faulty" : "spare",
+    deviceUuid: superblock.deviceUuid,
+    events: Number(superblock.eventCount),
+    isClean: superblock.resyncSectors === null,
+  };
+}
+
+/** What there is to know about an assembled array. */
+export function arrayDetails(plan: ArrayPlan, layer: RaidLayer): Details {
+  const { newest, leftOut, members } = plan.assembly;
+  const { superblock } = newest;
+  return {
+    uuid: superblock.arrayUuid,
+    name: superblock.arrayName,
+    metadata: superblock.version,
+    level: levelName(superblock.level),
+    layout: plan.layout.name,
+    chunkSize: superblock.chunkSectors * SECTOR,
+    memberCount: superblock.memberCount,
+    events: Number(superblock.eventCount),
+    isClean: plan.isClean,
+    isDegraded: plan.isDegraded,
+    members: layer.array.members.map((member): Json => {
+      const own = members[member.index]?.superblock;
+      return {
+        role: member.index,
+        device: own === undefined ? null : member.name,
+        state: member.state,
+        deviceUuid: own?.deviceUuid ?? null,
+        events: own === undefined ? null : Number(own.eventCount),
+      };
+    }),
+    leftOut: leftOut.map(({ name, reason }): Json => ({ device: name, reason })),
+    bitmap: plan.bitmap === null ? null : bitmapDetails(plan.bitmap),
+  };
+}
+
+/** As mdadm says it: "clean", "dirty, degraded". */
+export function stateOf(plan: ArrayPlan): string {
+  return `${plan.isClean ? "clean" : "dirty"}${plan.isDegraded ? ", degraded" : ""}`;
+}
+
+/** "raid5", "linear". */
+export function levelName(level: number): string {
+  return level === -1 ? "linear" : level === -4 ? "multipath" : `raid${level}`;
+}
+
+function bitmapDetails({ head, bits }: MemberBitmap): Json {
+  let dirtyCount = 0;
+  for (let index = 0; index < bitCount(head); index++) if (hasBit(bits, index)) dirtyCount++;
+  return { chunkSize: head.chunkSize, bitCount: bitCount(head), dirtyCount, events: Number(head.eventCount) };
+}

@@ -1,0 +1,306 @@
+import { CevError, Op, isCevError, request, writeBytes } from "@cev/core";
+import type { Action, Layer, Problem } from "@cev/core";
+import { BITMAP_HEAD_LENGTH, encodeBitmapHead, hasBit, setBit } from "./bitmap.ts";
+import type { MemberBitmap } from "./member-scan.ts";
+import type { Member } from "./member.ts";
+import type { RunningArray } from "./running-array.ts";
+import { FeatureFlag } from "./superblock-features.ts";
+import { Role, encodeSuperblock } from "./superblock.ts";
+import type { Superblock } from "./superblock.ts";
+
+const SECTOR = 512;
+
+/** Who waits for metadata to be on the members; `error` is null once it is. */
+interface Waiter {
+  readonly run: Action<CevError | null, unknown>;
+  readonly context: unknown;
+}
+
+interface Preparation extends Waiter {
+  /** Bytes of the members' data. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What a `MetadataKeeper` is made of. */
+export interface MetadataKeeperOptions {
+  readonly array: RunningArray;
+  /** The newest superblock. */
+  readonly superblock: Superblock;
+  readonly bitmap: MemberBitmap | null;
+  readonly report: (problem: Problem) => void;
+}
+
+/**
+ * Keeps superblocks and bitmap of an array that may be written, in md's order: the array is marked dirty and the bits
+ * are set before the first write, failed members are recorded before a write that they missed is acknowledged, and
+ * the array is marked clean on close. The bitmap is written before the superblocks, so that it is never older.
+ */
+export class MetadataKeeper {
+  readonly #array: RunningArray;
+  readonly #report: (problem: Problem) => void;
+  readonly #superblock: Superblock;
+  #bitmap: MemberBitmap | null;
+  #eventCount: bigint;
+  /** As the superblocks on the members say. */
+  #isDirty: boolean;
+  // A member has failed since the update under way, if any, was begun.
+  #hasNewFailure = false;
+  #isSettled = true;
+  #preparations: Preparation[] = [];
+  #settlers: Waiter[] = [];
+  #work: Promise<void> | null = null;
+
+  constructor(options: MetadataKeeperOptions) {
+    this.#array = options.array;
+    this.#report = options.report;
+    this.#superblock = options.superblock;
+    this.#bitmap = options.bitmap;
+    this.#eventCount = options.superblock.eventCount;
+    this.#isDirty = options.superblock.resyncSectors !== null;
+  }
+
+  get eventCount(): bigint {
+    return this.#eventCount;
+  }
+
+  get isDirty(): boolean {
+    return this.#isDirty;
+  }
+
+  /** True when a write there may begin at once: the superblocks say dirty and the bitmap's bit is on the members. */
+  isPrepared(start: number, end: number): boolean {
+    return this.#isDirty && this.#work === null && this.#isMarked(start, end);
+  }
+
+  /** Makes the metadata ready for a write there, then calls back: with an error where that cannot be. */
+  prepare<C>(start: number, end: number, run: Action<CevError | null, C>, context: C): void {
+    this.#preparations.push({ start, end, run: run as Action<CevError | null, unknown>, context });
+    this.#start();
+  }
+
+  /** True while superblocks wait to be updated: nothing that missed a member may be acknowledged. */
+  get isUpdating(): boolean {
+    return !this.#isSettled;
+  }
+
+  /** Calls back when the failures so far are on the members, or cannot be. */
+  whenSettled<C>(run: Action<CevError | null, C>, context: C): void {
+    this.#settlers.push({ run: run as Action<CevError | null, unknown>, context });
+    this.#start();
+  }
+
+  /** A member was failed: the superblocks of the others must say so. */
+  memberFailed(member: Member, cause: CevError): void {
+    this.#report({
+      severity: "warning",
+      code: "CEV_DEGRADED",
+      message: `member ${member.index} (${member.name}) has failed: ${cause.message}; replace it`,
+      device: member.name,
+    });
+    this.#hasNewFailure = true;
+    this.#isSettled = false;
+    this.#start();
+  }
+
+  /** Marks the array dirty, before a resync. */
+  async begin(): Promise<void> {
+    await this.#settle();
+    await this.#update(true);
+  }
+
+  /**
+   * Everything is in place: flushes the members and marks the array clean. With all members there the bitmap is
+   * cleared; with one missing it keeps what that one missed.
+   */
+  async end(): Promise<void> {
+    await this.#settle();
+    if (!this.#isDirty || this.#array.isBroken) return;
+    await this.#flushMembers();
+    if (this.#bitmap !== null && this.#array.lostCount === 0) {
+      this.#bitmap.bits.fill(0);
+      this.#bitmap = {
+        head: { ...this.#bitmap.head, clearedEventCount: this.#eventCount, state: 0 },
+        bits: this.#bitmap.bits,
+      };
+    }
+    await this.#update(false);
+  }
+
+  #isMarked(start: number, end: number): boolean {
+    const bitmap = this.#bitmap;
+    if (bitmap === null) return true;
+    const { chunkSize } = bitmap.head;
+    for (let index = Math.floor(start / chunkSize); index * chunkSize < end; index++)
+      if (!hasBit(bitmap.bits, index)) return false;
+    return true;
+  }
+
+  /** Lets the work that is under way end. */
+  async #settle(): Promise<void> {
+    while (this.#work !== null) await this.#work;
+  }
+
+  #start(): void {
+    this.#work ??= this.#workOff();
+  }
+
+  /** One round after another until nobody waits any more. */
+  async #workOff(): Promise<void> {
+    // The caller of `prepare` has not returned yet: it must not be called back before.
+    await Promise.resolve();
+    for (;;) {
+      const preparations = this.#preparations;
+      const settlers = this.#settlers;
+      this.#preparations = [];
+      this.#settlers = [];
+      const error = await this.#round(preparations).then(() => null, worldError);
+      if (error !== null) this.#hasNewFailure = false;
+      const isLast = this.#preparations.length === 0 && this.#settlers.length === 0 && !this.#hasNewFailure;
+      // Those called back may ask again at once: that starts the work anew.
+      if (isLast) this.#work = null;
+      for (const waiter of preparations) waiter.run(error, waiter.context);
+      for (const waiter of settlers) waiter.run(error, waiter.context);
+      if (isLast) return;
+    }
+  }
+
+  async #round(preparations: readonly Preparation[]): Promise<void> {
+    if (this.#hasNewFailure || (!this.#isDirty && preparations.length > 0)) {
+      await this.#update(this.#isDirty || preparations.length > 0);
+    }
+    if (this.#bitmap === null) return;
+    const { bits, head } = this.#bitmap;
+    const changed = new Set<number>();
+    for (const { start, end } of preparations) {
+      for (let index = Math.floor(start / head.chunkSize); index * head.chunkSize < end; index++) {
+        if (hasBit(bits, index)) continue;
+        setBit(bits, index);
+        changed.add(BITMAP_HEAD_LENGTH + (index >>> 3));
+      }
+    }
+    if (changed.size > 0) await this.#writeBitmap(changed);
+    // A member that did not take the bits has failed: the others must say so before anything is written.
+    if (this.#hasNewFailure) await this.#update(true);
+  }
+
+  /** Writes bitmap and superblocks with the next event count, again as long as that makes another member fail. */
+  async #update(isDirty: boolean): Promise<void> {
+    do {
+      this.#hasNewFailure = false;
+      if (this.#array.isBroken) throw this.#brokenError();
+      this.#eventCount++;
+      if (this.#bitmap !== null) {
+        const { head, bits } = this.#bitmap;
+        this.#bitmap = { head: { ...head, eventCount: this.#eventCount }, bits };
+        await this.#writeBitmap(null);
+      }
+      if (this.#array.isBroken) throw this.#brokenError();
+      await this.#eachMember((member, layer) => {
+        const bytes = padTo(
+          encodeSuperblock(this.#superblockOf(member, isDirty)),
+          layer.limits.logicalBlockSize,
+        );
+        return writeBytes(
+          layer,
+          this.#array.environment,
+          superblockStart(member),
+          bytes,
+          canBeDurable(layer),
+        );
+      });
+      this.#isDirty = isDirty;
+    } while (this.#hasNewFailure);
+    this.#isSettled = true;
+  }
+
+  #superblockOf(member: Member, isDirty: boolean): Superblock {
+    const own = member.device!.superblock;
+    const roles = new Array<number>(this.#superblock.roles.length).fill(Role.spare);
+    for (const other of this.#array.members) {
+      if (other.device === null) continue;
+      roles[other.device.superblock.deviceNumber] = other.isInSync ? other.index : Role.faulty;
+    }
+    return {
+      ...own,
+      features:
+        this.#bitmap === null ? own.features & ~FeatureFlag.bitmap : own.features | FeatureFlag.bitmap,
+      eventCount: this.#eventCount,
+      resyncSectors: isDirty ? 0 : null,
+      roles,
+    };
+  }
+
+  /** Writes the blocks of the bitmap that hold these bytes (counted from its head), or all of it. */
+  #writeBitmap(changed: ReadonlySet<number> | null): Promise<void> {
+    const { head, bits } = this.#bitmap!;
+    const bytes = new Uint8Array(BITMAP_HEAD_LENGTH + bits.length);
+    bytes.set(encodeBitmapHead(head));
+    bytes.set(bits, BITMAP_HEAD_LENGTH);
+    return this.#eachMember(async (member, layer) => {
+      const { environment } = this.#array;
+      const { logicalBlockSize } = layer.limits;
+      const start = bitmapStart(member);
+      const isDurable = canBeDurable(layer);
+      const padded = padTo(bytes, logicalBlockSize);
+      if (changed === null) return writeBytes(layer, environment, start, padded, isDurable);
+      const blocks = new Set([...changed].map((at) => at - (at % logicalBlockSize)));
+      for (const at of blocks)
+        await writeBytes(
+          layer,
+          environment,
+          start + at,
+          padded.subarray(at, at + logicalBlockSize),
+          isDurable,
+        );
+    });
+  }
+
+  async #flushMembers(): Promise<void> {
+    await this.#eachMember(async (_member, layer) => {
+      if (layer.support.flush !== "none") await request(layer, this.#array.environment, Op.flush, 0, 0);
+    });
+    if (this.#hasNewFailure) await this.#update(true);
+  }
+
+  /** Does something with all members that are in sync, at once; those where it fails are failed. */
+  async #eachMember(run: (member: Member, layer: Layer) => Promise<void>): Promise<void> {
+    const members = this.#array.members.filter((member) => member.isInSync);
+    const outcomes = await Promise.allSettled(members.map((member) => run(member, member.device!.layer)));
+    outcomes.forEach((outcome, index) => {
+      if (outcome.status === "rejected") this.#array.failMember(members[index]!, worldError(outcome.reason));
+    });
+  }
+
+  #brokenError(): CevError {
+    return new CevError("CEV_DEGRADED", "two members or more are gone: nothing more is written", {
+      layer: this.#array.name,
+      hint: "open the array again with at most one member missing",
+    });
+  }
+}
+
+function superblockStart(member: Member): number {
+  return member.device!.superblock.superOffsetSectors * SECTOR;
+}
+
+function bitmapStart(member: Member): number {
+  const { superOffsetSectors, bitmapOffsetSectors } = member.device!.superblock;
+  return (superOffsetSectors + bitmapOffsetSectors) * SECTOR;
+}
+
+function padTo(bytes: Uint8Array, blockSize: number): Uint8Array {
+  const padded = new Uint8Array(Math.ceil(bytes.length / blockSize) * blockSize);
+  padded.set(bytes);
+  return padded;
+}
+
+/** Nothing can be asked of a device without flush and FUA. */
+function canBeDurable(layer: Layer): boolean {
+  return layer.support.fua !== "none" || layer.support.flush !== "none";
+}
+
+function worldError(error: unknown): CevError {
+  if (isCevError(error)) return error;
+  return new CevError("CEV_PROGRAM", `keeping the metadata threw: ${String(error)}`, { cause: error });
+}

@@ -1,0 +1,58 @@
+import type { Details, StandardResult, StandardSchema } from "@cev/core";
+import { parseUuid } from "./identity.ts";
+
+/** Settings of the driver, as in a stack file. The order of the members does not matter. */
+export interface RaidOptions {
+  /** The array to assemble, where members of several were given. */
+  readonly uuid?: string;
+  /** Write although a member is missing. */
+  readonly degraded?: boolean;
+  /** Believe the parity of a degraded array that was not shut down cleanly: what was being written then may read wrong. */
+  readonly force?: boolean;
+}
+
+/** The options as a JSON Schema. */
+export const RAID_OPTIONS_SCHEMA: Details = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    uuid: {
+      type: "string",
+      description: "The UUID of the array to assemble, where members of several were given.",
+    },
+    degraded: { type: "boolean", default: false, description: "Write although a member is missing." },
+    force: {
+      type: "boolean",
+      default: false,
+      description:
+        "Believe the parity of a degraded array that was not shut down cleanly: what was being written then may read wrong.",
+    },
+  },
+};
+
+const FLAGS = ["degraded", "force"] as const;
+
+/** The options as a Standard Schema. */
+export const RAID_OPTIONS: StandardSchema<RaidOptions> = {
+  "~standard": { version: 1, vendor: "cev", validate },
+};
+
+function validate(value: unknown): StandardResult<RaidOptions> {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return { issues: [{ message: "the options must be an object" }] };
+  const issues: { message: string; path: string[] }[] = [];
+  const given = value as Record<string, unknown>;
+  for (const key of Object.keys(given)) {
+    const option = given[key];
+    if (option === undefined) continue;
+    if (key === "uuid") {
+      if (typeof option !== "string" || parseUuid(option) === null)
+        issues.push({ message: "must be a UUID of 32 hexadecimal digits", path: [key] });
+    } else if (FLAGS.some((flag) => flag === key)) {
+      if (typeof option !== "boolean") issues.push({ message: "must be true or false", path: [key] });
+    } else {
+      issues.push({ message: "is not an option of @cev/raid", path: [key] });
+    }
+  }
+  return issues.length > 0 ? { issues } : { value: given };
+}

@@ -1,0 +1,171 @@
+import {
+  CevError,
+  LayerBase,
+  Op,
+  SIZE_MAX,
+  checkLimits,
+  combineLimits,
+  combineSupport,
+  refuse,
+} from "@cev/core";
+import type { Environment, Io, LayerDescription, Limits, Problem, Support } from "@cev/core";
+import { ChunkReader } from "./chunk-reader.ts";
+import { flushMembers } from "./flush.ts";
+import type { MemberBitmap } from "./member-scan.ts";
+import type { MemberDevice } from "./member.ts";
+import { MetadataKeeper } from "./metadata-keeper.ts";
+import { resync } from "./resync.ts";
+import type { ResyncProgress } from "./resync.ts";
+import { RunningArray } from "./running-array.ts";
+import { StripeWriter } from "./stripe-writer.ts";
+import type { StripeLayout } from "./stripe.ts";
+import type { Superblock } from "./superblock.ts";
+import { unsyncedRanges } from "./unsynced-ranges.ts";
+import type { MemberRange } from "./unsynced-ranges.ts";
+
+const SECTOR = 512;
+
+/** What a `RaidLayer` is made of: an assembled array. */
+export interface RaidLayerOptions {
+  readonly environment: Environment;
+  /** By member index; null where a member is missing. At most one is. */
+  readonly devices: readonly (MemberDevice | null)[];
+  readonly layout: StripeLayout;
+  /** The newest superblock. */
+  readonly superblock: Superblock;
+  /** The newest bitmap, where the array has one. */
+  readonly bitmap: MemberBitmap | null;
+  /** Nothing is written, not one byte. */
+  readonly isReadOnly: boolean;
+  /** The parity is believed although the array was not shut down cleanly. */
+  readonly isForced: boolean;
+  /** Members that fail while the array is in use. */
+  readonly report?: (problem: Problem) => void;
+  /** Called while the parity is made right on open. */
+  readonly onResync?: (progress: ResyncProgress) => void;
+}
+
+/** A RAID5 array over its members: stripes of one chunk from each, one of them parity. */
+export class RaidLayer extends LayerBase {
+  readonly name = "raid5";
+  readonly limits: Limits;
+  readonly support: Support;
+  /** The array at work, for those who show its state. */
+  readonly array: RunningArray;
+  readonly #options: RaidLayerOptions;
+  readonly #unsynced: readonly MemberRange[];
+  readonly #reader: ChunkReader;
+  readonly #writer: StripeWriter;
+
+  constructor(options: RaidLayerOptions) {
+    const { devices, layout, superblock, bitmap, environment } = options;
+    const present = devices.filter((device) => device !== null);
+    super(present.map((device) => device.layer));
+    const chunkSize = superblock.chunkSectors * SECTOR;
+    this.#unsynced = unsyncedRanges(superblock, bitmap);
+    const unsynced = options.isForced ? [] : this.#unsynced;
+    this.array = new RunningArray({ name: this.name, environment, devices, layout, chunkSize, unsynced });
+    this.#options = options;
+    this.limits = limitsOf(present, superblock, this.array.map.stripeSize);
+    this.support = supportOf(
+      this.lowers.map((lower) => lower.support),
+      options.isReadOnly,
+    );
+    this.#reader = new ChunkReader(this.array);
+    this.#writer = new StripeWriter(this.array);
+  }
+
+  /** Claims the members. After an unclean stop, with all members there, the parity is made right first. */
+  override async open(): Promise<void> {
+    await super.open();
+    if (this.support.write === "none") return;
+    const { superblock, bitmap, report = () => undefined } = this.#options;
+    const { array } = this;
+    const keeper = new MetadataKeeper({ array, superblock, bitmap, report });
+    try {
+      if (this.#unsynced.length > 0 && array.unsynced.length > 0) await this.#resync(keeper);
+    } catch (error) {
+      this.releaseLowers();
+      throw error;
+    }
+    array.keeper = keeper;
+  }
+
+  submit(io: Io): void {
+    switch (io.op) {
+      case Op.read:
+        return this.#reader.read(io);
+      case Op.write:
+        if (this.array.keeper === null) return refuse(io, this);
+        return this.#writer.write(io);
+      case Op.flush:
+        if (this.array.keeper === null) return refuse(io, this);
+        return flushMembers(this.array, io);
+      default:
+        return refuse(io, this);
+    }
+  }
+
+  /** Marks the array clean and gives the members back. */
+  override async close(): Promise<void> {
+    const { keeper } = this.array;
+    this.array.keeper = null;
+    try {
+      await keeper?.end();
+    } finally {
+      await super.close();
+    }
+  }
+
+  describe(): LayerDescription {
+    const { superblock, isForced } = this.#options;
+    return {
+      driver: "@cev/raid",
+      options: { uuid: superblock.arrayUuid, ...(isForced ? { force: true } : {}) },
+      lowers: this.lowers.map((lower) => lower.describe()),
+    };
+  }
+
+  async #resync(keeper: MetadataKeeper): Promise<void> {
+    const { array } = this;
+    if (array.lostCount > 0) {
+      throw new CevError(
+        "CEV_DEGRADED",
+        "the array is degraded and was not shut down cleanly: what was being written then cannot be reconstructed",
+        { layer: this.name, hint: "open it read-only, or with the option force to accept what it holds" },
+      );
+    }
+    await keeper.begin();
+    await resync(array, this.#unsynced, this.#options.onResync ?? (() => undefined));
+    await keeper.end();
+    array.unsynced = [];
+  }
+}
+
+function limitsOf(devices: readonly MemberDevice[], superblock: Superblock, stripeSize: number): Limits {
+  const chunkSectors = superblock.chunkSectors;
+  const memberSectors = superblock.sizeSectors - (superblock.sizeSectors % chunkSectors);
+  const size = memberSectors * SECTOR * (superblock.memberCount - 1);
+  const combined = combineLimits(
+    size,
+    devices.map((device) => device.layer.limits),
+  );
+  for (const { name, layer, superblock: own } of devices) {
+    const { logicalBlockSize } = layer.limits;
+    const places = [own.dataOffsetSectors, own.superOffsetSectors, own.bitmapOffsetSectors, chunkSectors];
+    if (places.every((sectors) => (sectors * SECTOR) % logicalBlockSize === 0)) continue;
+    throw new CevError(
+      "CEV_INVALID",
+      `${name} has blocks of ${logicalBlockSize} bytes, to which the array is not aligned`,
+      { source: name, hint: "put the image on a device of smaller blocks" },
+    );
+  }
+  return checkLimits({ ...combined, ioLengthMax: SIZE_MAX, ioLengthPreferred: stripeSize });
+}
+
+function supportOf(members: readonly Support[], isReadOnly: boolean): Support {
+  const { read, write, flush, fua } = combineSupport(members);
+  if (isReadOnly || write === "none")
+    return { read, write: "none", flush: "none", discard: "none", writeZeroes: "none", fua: "none" };
+  return { read, write, flush, fua, discard: "none", writeZeroes: "none" };
+}

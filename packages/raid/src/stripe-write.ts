@@ -1,0 +1,346 @@
+import { EventState, Io, IoFlag, Op } from "@cev/core";
+import type { CevError, Collation, CompoundIo, PoolBuffer, SubIo } from "@cev/core";
+import { cancelled, degradedError, noMemory, readFailureOf } from "./failure.ts";
+import type { Member } from "./member.ts";
+import { PARITY_KERNEL } from "./parity-kernel.ts";
+import type { RunningArray } from "./running-array.ts";
+import type { StripeLock } from "./stripe-locks.ts";
+import { chooseParityWay, nextSlice } from "./stripe-slice.ts";
+import type { ParityWay, StripeSlice } from "./stripe-slice.ts";
+
+/**
+ * One write within one stripe, slice after slice under the stripe's lock: what the new parity needs is read, the
+ * parity is computed into memory of the pool, and data and parity are written at once. The data goes down from the
+ * caller's own memory.
+ */
+export class StripeWrite {
+  /** The array's, for those who watch. */
+  readonly name: string;
+  readonly #array: RunningArray;
+  readonly #writer: { ended(): void };
+  readonly #io: Io;
+  readonly #stripe: number;
+  /** Where in the stripe's data the write begins. */
+  readonly #start: number;
+  readonly #parity: Member;
+  #lock: StripeLock | null = null;
+  #slice: StripeSlice | null = null;
+  #way: ParityWay = "none";
+  #buffer: PoolBuffer | null = null;
+  /** The member whose range could not be read for this slice. */
+  #unreadable: Member | null = null;
+  #redoCount = 0;
+
+  constructor(array: RunningArray, writer: { ended(): void }, io: Io) {
+    this.name = array.name;
+    this.#array = array;
+    this.#writer = writer;
+    this.#io = io;
+    this.#stripe = array.map.stripeOf(io.offset);
+    this.#start = io.offset % array.map.stripeSize;
+    this.#parity = array.members[array.map.parityMember(this.#stripe)]!;
+  }
+
+  start(): void {
+    this.#array.locks.acquire(this.#stripe, true, locked, this);
+  }
+
+  /** @internal Nobody else writes or reconstructs in this stripe. */
+  onLocked(lock: StripeLock): void {
+    this.#lock = lock;
+    const { keeper, map } = this.#array;
+    const start = this.#stripe * map.chunkSize;
+    const end = start + map.chunkSize;
+    if (keeper!.isPrepared(start, end)) this.onPrepared(null);
+    else keeper!.prepare(start, end, prepared, this);
+  }
+
+  /** @internal The metadata says that this stripe is about to change. */
+  onPrepared(error: CevError | null): void {
+    if (error === null) this.#nextSlice(0);
+    else this.#finish(error);
+  }
+
+  #nextSlice(row: number): void {
+    const { map, sliceLengthMax } = this.#array;
+    const range = { start: this.#start, end: this.#start + this.#io.length, lengthMax: sliceLengthMax };
+    this.#slice = nextSlice(map, range, row);
+    this.#unreadable = null;
+    if (this.#slice === null) this.#finish(null);
+    else this.onRoom();
+  }
+
+  /** @internal Plans the slice, gets memory for it (waits where there is none), and begins it. */
+  onRoom(): void {
+    const slice = this.#slice!;
+    if (this.#io.isCancelRequested) return this.#finish(cancelled(this.#io, this.name));
+    const way = this.#chooseWay(slice);
+    if (way === null || this.#array.isBroken) {
+      const message = "the stripe cannot be written: more members are gone than the parity makes up for";
+      return this.#finish(degradedError(this.#io, this.name, message, this.#io.error));
+    }
+    this.#way = way;
+    if (way === "none") return this.#writeSlice();
+    const { buffers, map } = this.#array;
+    this.#releaseBuffer();
+    const writtenCount = slice.columnLast - slice.columnFirst + 1;
+    const readCount = way === "full" ? 0 : way === "modify" ? writtenCount : map.dataCount - writtenCount;
+    const length = (1 + readCount) * (slice.rowEnd - slice.rowStart);
+    if (length > buffers.bytesMax) return this.#finish(noMemory(this.#io, this.name, length));
+    this.#buffer = buffers.tryAcquire(length);
+    if (this.#buffer === null) {
+      this.#holdChain();
+      buffers.waitForRoom(roomCame, this);
+    } else if (way === "full") this.#writeSlice();
+    else this.#readSlice();
+  }
+
+  #chooseWay(slice: StripeSlice): ParityWay | null {
+    const { map } = this.#array;
+    let isWrittenUnreadable = false;
+    let isOtherUnreadable = false;
+    for (let column = 0; column < map.dataCount; column++) {
+      if (this.#canRead(this.#memberOf(column))) continue;
+      if (column >= slice.columnFirst && column <= slice.columnLast) isWrittenUnreadable = true;
+      else isOtherUnreadable = true;
+    }
+    return chooseParityWay({
+      dataCount: map.dataCount,
+      writtenCount: slice.columnLast - slice.columnFirst + 1,
+      isParityLost: !this.#parity.isInSync,
+      isParityUnreadable: !this.#canRead(this.#parity),
+      isWrittenUnreadable,
+      isOtherUnreadable,
+    });
+  }
+
+  #canRead(member: Member): boolean {
+    return member.isInSync && member !== this.#unreadable;
+  }
+
+  #readSlice(): void {
+    const { map, compounds } = this.#array;
+    const { columnFirst, columnLast, rowStart, rowEnd } = this.#slice!;
+    const isModify = this.#way === "modify";
+    this.#restart();
+    const compound = compounds.over(this.#io, READ_OLD, this);
+    // The parity's place in the buffer comes first; it holds the old parity where that is needed.
+    if (isModify) this.#addRead(compound, this.#parity, 0);
+    let at = rowEnd - rowStart;
+    for (let column = 0; column < map.dataCount; column++) {
+      const isWritten = column >= columnFirst && column <= columnLast;
+      if (isWritten !== isModify) continue;
+      this.#addRead(compound, this.#memberOf(column), at);
+      at += rowEnd - rowStart;
+    }
+    compound.submit();
+  }
+
+  /** @internal What the new parity needs has been read, or not. */
+  mergeRead(compound: CompoundIo): void {
+    let isLost = false;
+    for (let index = 0; index < compound.subCount; index++) {
+      const sub = compound.subs[index]!;
+      const { error } = sub.io;
+      if (error === null) continue;
+      const member = this.#array.members[sub.tag]!;
+      const failure = readFailureOf(error);
+      if (failure === "request") return this.#finish(error);
+      if (failure === "lost") this.#array.failMember(member, error);
+      else if (this.#unreadable === null || this.#unreadable === member) this.#unreadable = member;
+      else {
+        const message = `the stripe cannot be written: ${this.#unreadable.name} and ${member.name} cannot be read`;
+        return this.#finish(degradedError(this.#io, this.name, message, error));
+      }
+      this.#io.error = error;
+      isLost = true;
+    }
+    // Planned anew, with what can be read now.
+    if (isLost) return this.onRoom();
+    this.#computeParity(compound.subCount);
+    this.#writeSlice();
+  }
+
+  #computeParity(readCount: number): void {
+    const { rowStart, rowEnd, columnFirst, columnLast } = this.#slice!;
+    const { slab, address, bytes } = this.#buffer!;
+    const length = rowEnd - rowStart;
+    const kernel = slab.kernel(PARITY_KERNEL);
+    kernel.begin();
+    const first = this.#way === "modify" ? 0 : 1;
+    for (let index = 0; index < readCount; index++) kernel.add(bytes, (first + index) * length);
+    for (let column = columnFirst; column <= columnLast; column++)
+      kernel.add(this.#io.data, this.#dataOffsetOf(column));
+    kernel.xorTo(address, length);
+  }
+
+  #writeSlice(): void {
+    const { rowStart, rowEnd, columnFirst, columnLast } = this.#slice!;
+    const length = rowEnd - rowStart;
+    if (this.#way === "full") this.#computeParity(0);
+    if (this.#io.isCancelRequested) return this.#finish(cancelled(this.#io, this.name));
+    this.#restart();
+    const compound = this.#array.compounds.over(this.#io, WRITE_NEW, this);
+    const flags = this.#io.flags & IoFlag.fua;
+    for (let column = columnFirst; column <= columnLast; column++) {
+      const member = this.#memberOf(column);
+      if (!member.isInSync) continue;
+      const { data } = this.#io;
+      const offset = this.#memberOffsetOf(member);
+      compound.add(member.target, Op.write, offset, length, data, this.#dataOffsetOf(column), flags).tag =
+        member.index;
+    }
+    if (this.#way !== "none" && this.#parity.isInSync) {
+      const offset = this.#memberOffsetOf(this.#parity);
+      compound.add(this.#parity.target, Op.write, offset, length, this.#buffer!.bytes, 0, flags).tag =
+        this.#parity.index;
+    }
+    compound.submit();
+  }
+
+  /** @internal All writes of the slice have ended: those that failed fail their members. */
+  mergeWrite(compound: CompoundIo): void {
+    this.#redoCount = 0;
+    for (let index = 0; index < compound.subCount; index++) {
+      const sub = compound.subs[index]!;
+      const { error } = sub.io;
+      if (error === null) continue;
+      if (error.code === "CEV_CANCELLED") this.#redoCount++;
+      else this.#array.failMember(this.#array.members[sub.tag]!, error);
+    }
+    if (this.#redoCount > 0) this.#redo(compound);
+    else this.#sliceDone();
+  }
+
+  /** Half a stripe must not stay: what a cancel kept from being written is written after all, outside its reach. */
+  #redo(compound: CompoundIo): void {
+    this.#holdChain();
+    const left: SubIo[] = [];
+    for (let index = 0; index < compound.subCount; index++) {
+      const sub = compound.subs[index]!;
+      if (sub.io.error?.code === "CEV_CANCELLED") left.push(sub);
+    }
+    for (const { io: part, tag, lower } of left) {
+      const again = new Io(this.#io.runQueue);
+      again.prepare(Op.write, part.offset, part.length, part.data, part.dataOffset, part.flags);
+      again.setOwner(redone, { write: this, member: this.#array.members[tag]! });
+      lower.submit(again);
+    }
+  }
+
+  /** @internal */
+  onRedone(again: Io, member: Member): void {
+    if (again.error !== null) this.#array.failMember(member, again.error);
+    if (--this.#redoCount === 0) this.#sliceDone();
+  }
+
+  #sliceDone(): void {
+    if (this.#array.isBroken) {
+      const message = "the write is not complete: more members have failed than the parity makes up for";
+      return this.#finish(degradedError(this.#io, this.name, message));
+    }
+    this.#nextSlice(this.#slice!.rowEnd);
+  }
+
+  /** Success is not told before the superblocks name the members that missed it. */
+  #finish(error: CevError | null): void {
+    const keeper = this.#array.keeper!;
+    if (error === null && keeper.isUpdating) {
+      this.#holdChain();
+      keeper.whenSettled(settled, this);
+      return;
+    }
+    this.#end(error);
+  }
+
+  /** @internal */
+  onSettled(error: CevError | null): void {
+    this.#end(error);
+  }
+
+  #end(error: CevError | null): void {
+    const io = this.#io;
+    this.#releaseBuffer();
+    this.#array.locks.release(this.#lock!);
+    this.#writer.ended();
+    if (io.state === EventState.pending) {
+      io.complete(error);
+      return;
+    }
+    io.error = error;
+    io.transferred = error === null ? io.length : 0;
+    if (io.state === EventState.held) io.resume();
+  }
+
+  /** What follows comes in a later turn: the chain of actions, where it runs, must wait for it. */
+  #holdChain(): void {
+    if (this.#io.state === EventState.running) this.#io.hold();
+  }
+
+  /** The request is under way again, for the next of its phases. */
+  #restart(): void {
+    if (this.#io.state !== EventState.pending) this.#io.restart();
+  }
+
+  #addRead(compound: CompoundIo, member: Member, at: number): void {
+    const { rowStart, rowEnd } = this.#slice!;
+    const offset = this.#memberOffsetOf(member);
+    compound.add(member.target, Op.read, offset, rowEnd - rowStart, this.#buffer!.bytes, at).tag =
+      member.index;
+  }
+
+  #memberOf(column: number): Member {
+    return this.#array.members[this.#array.map.dataMember(this.#stripe, column)]!;
+  }
+
+  #memberOffsetOf(member: Member): number {
+    return member.dataStart + this.#stripe * this.#array.map.chunkSize + this.#slice!.rowStart;
+  }
+
+  /** Where in the caller's memory the slice's part of a column lies. */
+  #dataOffsetOf(column: number): number {
+    const inStripe = column * this.#array.map.chunkSize + this.#slice!.rowStart;
+    return this.#io.dataOffset + inStripe - this.#start;
+  }
+
+  #releaseBuffer(): void {
+    if (this.#buffer !== null) this.#array.buffers.release(this.#buffer);
+    this.#buffer = null;
+  }
+}
+
+const READ_OLD: Collation = {
+  name: "read for parity",
+  ended() {},
+  merge(compound) {
+    (compound.context as StripeWrite).mergeRead(compound);
+  },
+};
+
+const WRITE_NEW: Collation = {
+  name: "data and parity",
+  ended() {},
+  merge(compound) {
+    (compound.context as StripeWrite).mergeWrite(compound);
+  },
+};
+
+function locked(lock: StripeLock, write: StripeWrite): void {
+  write.onLocked(lock);
+}
+
+function prepared(error: CevError | null, write: StripeWrite): void {
+  write.onPrepared(error);
+}
+
+function roomCame(_pool: unknown, write: StripeWrite): void {
+  write.onRoom();
+}
+
+function settled(error: CevError | null, write: StripeWrite): void {
+  write.onSettled(error);
+}
+
+function redone(again: Io, context: { readonly write: StripeWrite; readonly member: Member }): void {
+  context.write.onRedone(again, context.member);
+}

@@ -1,0 +1,38 @@
+import { Device, environmentFrom, openTree } from "@cev/core";
+import type { Environment, Layer, OpenedDevice, Problem } from "@cev/core";
+import { raidDriver } from "../../src/index.ts";
+import type { RaidLayer, RaidOptions } from "../../src/index.ts";
+
+export interface OpenArrayOptions {
+  readonly environment?: Environment;
+  readonly options?: RaidOptions;
+  readonly isReadOnly?: boolean;
+  readonly canWriteDegraded?: boolean;
+}
+
+/** An array opened through its driver, with the problems that were reported. */
+export interface OpenArray {
+  readonly device: Device;
+  readonly layer: RaidLayer;
+  readonly opened: OpenedDevice;
+  readonly problems: Problem[];
+}
+
+/** Opens an array through its driver, as a stack would. Closing the device closes the layer, not the members. */
+export async function openArray(members: readonly Layer[], how: OpenArrayOptions = {}): Promise<OpenArray> {
+  const environment = how.environment ?? environmentFrom(globalThis);
+  const problems: Problem[] = [];
+  for (const member of members) await openTree(member);
+  const [opened] = await raidDriver.open({
+    environment,
+    options: how.options ?? {},
+    lowers: members.map((layer) => ({ name: layer.name, layer })),
+    keySource: { keys: [] },
+    isReadOnly: how.isReadOnly ?? false,
+    canWriteDegraded: how.canWriteDegraded ?? false,
+    directory: ".",
+    report: (problem) => problems.push(problem),
+  });
+  const device = await Device.open(opened!.layer, environment, { isReadOnly: how.isReadOnly ?? false });
+  return { device, layer: opened!.layer as RaidLayer, opened: opened!, problems };
+}
