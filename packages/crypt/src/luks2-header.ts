@@ -87,11 +87,11 @@ export function decodeLuks2Header(bytes: Uint8Array, place: HeaderPlace): Luks2H
     sequenceId: view.getBigUint64(16),
     label: text("label", 24, 48),
     checksumAlgorithm: text("csum_alg", 72, 32),
-    salt: bytes.slice(104, 168),
+    salt: Uint8Array.from(bytes.subarray(104, 168)),
     uuid: text("uuid", 168, 40),
     subsystem: text("subsystem", 208, 48),
     headerOffset,
-    checksum: bytes.slice(CHECKSUM_OFFSET, CHECKSUM_OFFSET + CHECKSUM_LENGTH),
+    checksum: Uint8Array.from(bytes.subarray(CHECKSUM_OFFSET, CHECKSUM_OFFSET + CHECKSUM_LENGTH)),
   };
 }
 

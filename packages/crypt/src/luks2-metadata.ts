@@ -229,6 +229,9 @@ function decodeSegments(field: JsonField, offsetMin: number): CryptSegment {
     throw segment
       .member("integrity")
       .unknown("the device keeps integrity tags (dm-integrity), which is not known here");
+  const flags = segment.member("flags");
+  for (const flag of flags.isMissing ? [] : flags.items())
+    throw flag.unknown(`the segment has the flag ${JSON.stringify(flag.string())}, which is not known here`);
   const sectorSize = segment.member("sector_size").integer(512, 4096);
   if (![512, 1024, 2048, 4096].includes(sectorSize))
     throw segment.member("sector_size").bad("is not 512, 1024, 2048 or 4096");

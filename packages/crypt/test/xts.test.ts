@@ -1,0 +1,162 @@
+import { createCipheriv } from "node:crypto";
+import { BufferPool } from "@cev/core";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { xtsPlain } from "../src/xts-plain.ts";
+import { XtsCipher } from "../src/xts.ts";
+
+const hex = (text: string): Uint8Array => Buffer.from(text, "hex");
+const counting = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => index & 0xff);
+
+/** IEEE 1619-2007, annex B: key 1, key 2, data unit number, plaintext, ciphertext (its beginning, where it is long). */
+const VECTORS = [
+  {
+    name: "vector 1",
+    key: "00".repeat(32),
+    sector: 0,
+    plain: new Uint8Array(32),
+    cipher: "917cf69ebd68b2ec9b9fe9a3eadda692cd43d2f59598ed858c02c2652fbf922e",
+  },
+  {
+    name: "vector 2",
+    key: "11".repeat(16) + "22".repeat(16),
+    sector: 0x3333333333,
+    plain: new Uint8Array(32).fill(0x44),
+    cipher: "c454185e6a16936e39334038acef838bfb186fff7480adc4289382ecd6d394f0",
+  },
+  {
+    name: "vector 3",
+    key: "fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0" + "22".repeat(16),
+    sector: 0x3333333333,
+    plain: new Uint8Array(32).fill(0x44),
+    cipher: "af85336b597afc1a900b2eb21ec949d292df4c047e0b21532186a5971a227a89",
+  },
+  {
+    name: "vector 4",
+    key: "2718281828459045235360287471352631415926535897932384626433832795",
+    sector: 0,
+    plain: counting(512),
+    cipher: "27a7479befa1d476489f308cd4cfa6e2a96e4bbe3208ff25287dd3819616e89c",
+  },
+  {
+    name: "vector 10",
+    key:
+      "2718281828459045235360287471352662497757247093699959574966967627" +
+      "3141592653589793238462643383279502884197169399375105820974944592",
+    sector: 0xff,
+    plain: counting(512),
+    cipher: "1c3b3a102f770386e4836c99e370cf9bea00803f5e482357a4ae12d414a3e63b",
+  },
+];
+
+describe.each(VECTORS)("IEEE 1619 $name", ({ key, sector, plain, cipher }) => {
+  test("comes out of the plain implementation, and goes back in", () => {
+    const data = plain.slice();
+    const units = { sector, sectorStep: 1, unitLength: plain.length };
+    xtsPlain("encrypt", hex(key), data, units);
+    expect(Buffer.from(data.subarray(0, 32)).toString("hex")).toBe(cipher);
+    xtsPlain("decrypt", hex(key), data, units);
+    expect(data).toEqual(plain);
+  });
+});
+
+describe.each(VECTORS.filter(({ plain }) => plain.length === 512))(
+  "IEEE 1619 $name",
+  ({ key, sector, plain, cipher }) => {
+    test("comes out of the kernel, and goes back in", () => {
+      const pool = new BufferPool();
+      const xts = new XtsCipher(hex(key), pool, { unitLength: 512, sectorStep: 1 });
+      xts.open();
+      const target = pool.acquire(512);
+      xts.encrypt(sector, plain, 0, 512, target);
+      expect(Buffer.from(target.bytes.subarray(0, 32)).toString("hex")).toBe(cipher);
+      xts.decrypt(sector, target.bytes, 0, 512);
+      expect(target.bytes).toEqual(plain);
+    });
+  },
+);
+
+/** OpenSSL's own XTS, one call per unit. */
+function opensslXts(
+  key: Uint8Array,
+  data: Uint8Array,
+  sector: number,
+  step: number,
+  unitLength: number,
+): Buffer {
+  const parts: Buffer[] = [];
+  for (let at = 0, unit = sector; at < data.length; at += unitLength, unit += step) {
+    const iv = Buffer.alloc(16);
+    iv.writeBigUInt64LE(BigInt(unit));
+    const cipher = createCipheriv(key.length === 32 ? "aes-128-xts" : "aes-256-xts", key, iv);
+    parts.push(cipher.update(data.subarray(at, at + unitLength)));
+  }
+  return Buffer.concat(parts);
+}
+
+const requests = fc
+  .record({
+    keyLength: fc.constantFrom(32, 64),
+    unitLength: fc.constantFrom(512, 1024, 2048, 4096),
+    // Around the chunks of 64 KiB, and around groups of four chains.
+    unitCount: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 14, max: 300 })),
+    sector: fc.oneof(
+      fc.nat(100),
+      fc.integer({ min: 2 ** 32 - 300, max: 2 ** 32 }),
+      fc.nat({ max: 2 ** 31 - 1 }).map((n) => n * 2 ** 15),
+    ),
+    source: fc.constantFrom("own memory", "same slab", "other slab"),
+    dataOffset: fc.constantFrom(0, 1, 16, 513),
+    seed: fc.integer(),
+  })
+  .map((request) => ({ ...request, length: request.unitCount * request.unitLength }));
+
+function pseudoRandom(length: number, seed: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let state = seed | 1;
+  for (let at = 0; at < length; at++) {
+    state = Math.imul(state, 1_664_525) + 1_013_904_223;
+    bytes[at] = state >>> 24;
+  }
+  return bytes;
+}
+
+test("the kernel, the plain implementation and OpenSSL agree, wherever the memory lies", () => {
+  // Small slabs, so that buffers fall into different ones.
+  const pool = new BufferPool({ slabLength: 4 * 1024 * 1024 });
+  fc.assert(
+    fc.property(requests, ({ keyLength, unitLength, length, sector, source, dataOffset, seed }) => {
+      const key = pseudoRandom(keyLength, seed ^ 0x5555);
+      const plain = pseudoRandom(length, seed);
+      const sectorStep = unitLength / 512;
+      const xts = new XtsCipher(key, pool, { unitLength, sectorStep });
+      xts.open();
+      const target = pool.acquire(length);
+      const spare = pool.acquire(dataOffset + length);
+      // Two pools never share a slab.
+      const stranger = new BufferPool({ slabLength: 4 * 1024 * 1024 });
+      const memory =
+        source === "own memory"
+          ? new Uint8Array(dataOffset + length)
+          : (source === "same slab" ? spare : stranger.acquire(dataOffset + length)).bytes;
+      memory.set(plain, dataOffset);
+      xts.encrypt(sector, memory, dataOffset, length, target);
+      const expected = opensslXts(key, plain, sector, sectorStep, unitLength);
+      expect(expected.equals(target.bytes.subarray(0, length))).toBe(true);
+      expect(Buffer.from(plain).equals(memory.subarray(dataOffset, dataOffset + length))).toBe(true);
+
+      const twin = plain.slice();
+      xtsPlain("encrypt", key, twin, { sector, sectorStep, unitLength });
+      expect(expected.equals(twin)).toBe(true);
+
+      memory.set(expected, dataOffset);
+      xts.decrypt(sector, memory, dataOffset, length);
+      expect(Buffer.from(plain).equals(memory.subarray(dataOffset, dataOffset + length))).toBe(true);
+      pool.release(target);
+      pool.release(spare);
+      xts.close();
+    }),
+    { numRuns: 60 },
+  );
+  expect(pool.bytesLent).toBe(0);
+});
