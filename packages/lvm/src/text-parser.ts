@@ -118,8 +118,9 @@ class Parser {
       if (this.#at >= this.#text.length) this.#fail("the list that begins here does not end", start);
       values.push(this.#scalar());
       this.#skipSpace();
-      if (this.#peek() === ",") this.#at++;
-      else if (this.#peek() !== "]") this.#fail("values of a list are followed by , or ]");
+      const mark = this.#peek();
+      if (mark === ",") this.#at++;
+      else if (mark !== "]" && mark !== "") this.#fail("values of a list are followed by , or ]");
     }
   }
 
