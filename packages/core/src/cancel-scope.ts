@@ -24,7 +24,12 @@ export class CancelScope {
   #first: Link | null = null;
   #free: Link | null = null;
   readonly #abort = (): void => {
-    for (let link = this.#first; link !== null; link = link.next) link.io?.cancel();
+    // A cancelled Io may end at once, leave the list, and be used again: so the list is read before the first is told.
+    const under: { readonly io: Io; readonly generation: number }[] = [];
+    for (let link = this.#first; link !== null; link = link.next) {
+      if (link.io !== null) under.push({ io: link.io, generation: link.io.generation });
+    }
+    for (const { io, generation } of under) if (io.generation === generation) io.cancel();
   };
 
   constructor(signal: AbortSignalLike) {

@@ -1,7 +1,6 @@
 import { EventState } from "./completion.ts";
 import type { CancelTarget } from "./completion.ts";
 import type { CevError } from "./errors.ts";
-import { ProgramError } from "./errors.ts";
 import { Io, ioError } from "./io.ts";
 import type { Op } from "./io.ts";
 import type { RunQueue } from "./run-queue.ts";
@@ -22,7 +21,7 @@ export interface Collation {
   /** One sub-I/O has ended: may `retry` it, `hold` its `Io`, add others, or `decide` the whole. Null: nothing to do. */
   readonly ended: ((compound: CompoundIo, sub: SubIo) => void) | null;
   /** All have ended (or it was decided): set `compound.io.error` and `transferred` unless all went well. */
-  merge(compound: CompoundIo): void;
+  readonly merge: (compound: CompoundIo) => void;
 }
 
 /** One part of an `Io` that became several, with an `Io` of its own. Reused with its compound. */
@@ -37,6 +36,8 @@ export class SubIo {
   retryCount = 0;
   /** For the layer's own use, such as the member index. */
   tag = 0;
+  /** @internal The collation has seen its end. */
+  isCollated = false;
   /** Milliseconds of the run queue's `watch`; NaN when nobody watches. */
   startedAt: number = Number.NaN;
 
@@ -163,6 +164,7 @@ export class CompoundIo implements CancelTarget {
     if (this.io.isCancelRequested || io.isCancelRequested) return false;
     io.restart();
     io.entryCount = 2;
+    sub.isCollated = false;
     sub.retryCount++;
     sub.lower = lower;
     if (this.#mayGo(sub)) lower.submit(io);
@@ -260,34 +262,19 @@ export class CompoundIoPool {
   }
 }
 
+/** Stands at the bottom of every sub-I/O's chain. */
 function subEnded(io: Io, sub: SubIo): void {
   const { compound } = sub;
-  if (compound.ended === null) compound.countDown(io);
-  else collateSub(io, sub, compound.ended);
-}
-
-function collateSub(io: Io, sub: SubIo, ended: (compound: CompoundIo, sub: SubIo) => void): void {
-  const compound = sub.compound;
-  const retries = sub.retryCount;
-  let thrown: Error | null = null;
-  try {
-    ended(compound, sub);
-  } catch (error) {
-    thrown = error instanceof Error ? error : new ProgramError(`a collation threw ${String(error)}`);
-  }
-  if (sub.retryCount !== retries) {
-    // Submitted again: this action runs again at its end.
-    if (thrown !== null) io.runQueue.report(thrown);
+  if (compound.ended === null || sub.isCollated) {
+    sub.isCollated = false;
+    compound.countDown(io);
     return;
   }
-  if (io.state === EventState.running) compound.countDown(io);
-  else io.pushAction(countSub, sub);
-  // The chain turns this into an error of the sub-I/O, which the merge sees: it has not run yet.
-  if (thrown !== null) throw thrown;
-}
-
-function countSub(io: Io, sub: SubIo): void {
-  sub.compound.countDown(io);
+  // It stays at the bottom while the collation runs, so that whatever the collation adds, holds or throws is through
+  // before the sub-I/O counts as ended.
+  io.entryCount = 2;
+  sub.isCollated = true;
+  compound.ended(compound, sub);
 }
 
 function mergeCompound(io: Io, compound: CompoundIo): void {
