@@ -27,9 +27,3 @@ export function namesListed(text: string): string[] {
 export function codesIn(text: string): string[] {
   return [...new Set(text.match(/\bCEV_[A-Z_]+\b/g) ?? [])].toSorted();
 }
-
-/** Fenced blocks of one language, `ts` for instance. */
-export function codeBlocks(readme: string, language: string): string[] {
-  const found = readme.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, "gm"));
-  return [...found].map(([, code = ""]) => code);
-}

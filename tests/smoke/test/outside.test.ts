@@ -47,7 +47,7 @@ describe("a project outside, with the tarballs installed", () => {
       logLevel: "silent",
       // CommonJS dependencies inside an ES module bundle look for `require`.
       banner: {
-        js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+        js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
       },
     });
     expect(project.run(process.execPath, "bundle/run.mjs")).toEqual({ status: 0, output: `${expected}\n` });
