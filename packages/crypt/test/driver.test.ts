@@ -1,7 +1,7 @@
 import { Device, environmentFrom, formatError, isCevError } from "@cev/core";
+import { MemoryLayer } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { cryptDriver } from "../src/index.ts";
-import { MemoryLayer } from "./memory-layer.ts";
 import { changeMetadata, goldenImage, jsonOf, putJson } from "./luks2-image.ts";
 import type { Metadata } from "./luks2-image.ts";
 import { openContext } from "./open-context.ts";
@@ -13,18 +13,26 @@ const golden = goldenImage();
 const copy = (): Uint8Array => golden.bytes.slice();
 
 async function probe(image: Uint8Array): Promise<Awaited<ReturnType<NonNullable<typeof cryptDriver.probe>>>> {
-  await using device = await Device.open(new MemoryLayer(image), environment, {
-    isReadOnly: true,
-    name: "disk0.img",
-  });
+  await using device = await Device.open(
+    new MemoryLayer(environment, { size: image.length, contents: image }),
+    environment,
+    {
+      isReadOnly: true,
+      name: "disk0.img",
+    },
+  );
   return await cryptDriver.probe!(device);
 }
 
 async function open(image: Uint8Array, settings: ContextSettings = {}) {
-  const { context, problems } = openContext(new MemoryLayer(image), environment, {
-    keys: [golden.passphrase],
-    ...settings,
-  });
+  const { context, problems } = openContext(
+    new MemoryLayer(environment, { size: image.length, contents: image }),
+    environment,
+    {
+      keys: [golden.passphrase],
+      ...settings,
+    },
+  );
   const [opened] = await cryptDriver.open(context);
   return { opened: opened!, problems };
 }
@@ -215,9 +223,9 @@ describe("header copies", () => {
     "any flipped bit in the first copy leaves the device as it was, and nothing is written",
     { timeout: 60_000 },
     async () => {
-      const image = copy();
+      const lower = new MemoryLayer(environment, { size: golden.bytes.length, contents: golden.bytes });
+      const image = lower.bytes;
       const textEnd = 4096 + jsonOf(image).length + 8;
-      const lower = new MemoryLayer(image);
       await using device = await Device.open(lower, environment, { isReadOnly: true });
       const expected = (await cryptDriver.probe!(device))!.details;
       // Each bit of the binary header and of the text; of what is zero all the same a sample.

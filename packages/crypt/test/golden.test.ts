@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Device, environmentFrom } from "@cev/core";
+import { MemoryLayer } from "@cev/test-kit";
 import { afterAll, describe, expect, test } from "vitest";
 import { unpackGolden } from "../../../tests/interop/golden/unpack.ts";
 import { cryptDriver } from "../src/index.ts";
-import { MemoryLayer } from "./memory-layer.ts";
 import { openContext } from "./open-context.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "cev-crypt-"));
@@ -21,7 +21,7 @@ describe.each(["luks-4096", "luks-pbkdf2"])(
 
     test("is found by its UUID, and the plaintext is what the kernel reads", async () => {
       const environment = environmentFrom(globalThis);
-      const lower = new MemoryLayer(image);
+      const lower = new MemoryLayer(environment, { size: image.length, contents: image });
       await using raw = await Device.open(lower, environment, { isReadOnly: true });
       const finding = await cryptDriver.probe!(raw);
       expect(finding?.summary).toBe(`LUKS2 ${manifest.facts["luks.uuid"]!}, 1 keyslot`);
