@@ -1,5 +1,6 @@
 import { CevError, closeTree, openTree } from "@cev/core";
-import type { Environment, Layer, OpenContext, OpenedDevice, Problem } from "@cev/core";
+import type { Environment, Layer, NamedLayer, OpenContext, OpenedDevice, Problem } from "@cev/core";
+import { readOnly } from "./read-only-layer.ts";
 import type { AnyDriver } from "./registry.ts";
 import type { DeviceRecord } from "./stack-device.ts";
 
@@ -10,6 +11,8 @@ export interface AssemblyOptions {
   readonly keys: readonly Uint8Array[];
   readonly isReadOnly: boolean;
   readonly canWriteDegraded: boolean;
+  /** Put around each device that a driver made; null: nothing. */
+  readonly around: ((layer: Layer, name: string) => Layer) | null;
 }
 
 /** One call of a driver's `open`. */
@@ -40,20 +43,31 @@ export class Assembly {
     const { driver } = plan;
     checkCount(plan);
     for (const lower of plan.lowers) await this.ensureOpen(lower);
+    const isReadOnly =
+      this.options.isReadOnly ||
+      plan.isReadOnly ||
+      (plan.lowers.length > 0 && plan.lowers.every(({ layer }) => layer?.support.write === "none"));
     const context: OpenContext<unknown> = {
       environment: this.options.environment,
       options: plan.options,
       lowers: plan.lowers.map(({ name, layer }) => ({ name, layer: layer! })),
       keySource: { keys: [...plan.keys, ...this.options.keys] },
-      isReadOnly:
-        this.options.isReadOnly ||
-        plan.isReadOnly ||
-        (plan.lowers.length > 0 && plan.lowers.every(({ layer }) => layer?.support.write === "none")),
+      isReadOnly,
       canWriteDegraded: this.options.canWriteDegraded,
       directory: plan.directory,
       report: (problem) => report(problem.device === undefined ? { ...problem, device: plan.name } : problem),
     };
-    return driver.open(context);
+    const { around } = this.options;
+    return (await driver.open(context)).map((one) => {
+      const layer = isReadOnly ? readOnly(one.layer) : one.layer;
+      return { ...one, layer: around === null ? layer : around(layer, one.name ?? plan.name) };
+    });
+  }
+
+  /** A device that was handed in. */
+  given({ name, layer }: NamedLayer): DeviceRecord {
+    const guarded = this.options.isReadOnly ? readOnly(layer) : layer;
+    return { name, driver: null, layer: guarded, lowers: [], state: "given", details: {}, content: null };
   }
 
   /** Opens a device's layer and all below it, once, until the assembly is closed. */

@@ -37,10 +37,15 @@ const entrySchema = v.looseObject(
   },
   (issue) => (issue.received === "undefined" ? "is missing" : "must be a mapping"),
 );
+const MAPPING = "must be a mapping from names to devices";
+const mapping = v.custom<Record<string, unknown>>(
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+  (issue) => (issue.received === "undefined" ? "is missing" : MAPPING),
+);
 const schema = v.strictObject(
   {
-    devices: v.record(name, entrySchema, "must be a mapping from names to devices"),
-    exports: v.optional(v.record(name, name, "must be a mapping from names to devices")),
+    devices: v.pipe(mapping, v.record(name, entrySchema, MAPPING)),
+    exports: v.optional(v.pipe(mapping, v.record(name, name, MAPPING))),
   },
   (issue) =>
     issue.expected === "never"

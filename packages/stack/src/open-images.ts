@@ -63,6 +63,7 @@ async function discover(
     keys: options.keys ?? [],
     isReadOnly: true,
     canWriteDegraded: false,
+    around: options.around ?? null,
   });
   const bounds = { depthMax: options.depthMax ?? 16, devicesMax: options.devicesMax ?? 1024 };
   const discovery = new Discovery(assembly, drivers, bounds, directory);
@@ -97,9 +98,7 @@ async function addSources(
   const entries: Record<string, DeviceEntry> = {};
   const driverName = options.imageDriver ?? "@cev/hw-file";
   const directory = options.directory ?? ".";
-  for (const { name, layer } of sources.filter((one) => typeof one !== "string")) {
-    discovery.add({ name, driver: null, layer, lowers: [], state: "given", details: {}, content: null });
-  }
+  for (const given of sources.filter((one) => typeof one !== "string")) discovery.add(assembly.given(given));
   const paths = sources.filter((one) => typeof one === "string").map((path) => resolve(directory, path));
   for (const { name, path } of await nameImages(paths)) {
     const driver = drivers.get(driverName);

@@ -1,4 +1,4 @@
-import type { Environment, NamedLayer, OpenedDevice, Problem } from "@cev/core";
+import type { Environment, Layer, NamedLayer, OpenedDevice, Problem } from "@cev/core";
 import { Assembly } from "./assembly.ts";
 import type { EntryPlan } from "./assembly.ts";
 import { checkDescription, lowersOf, optionsOf } from "./description.ts";
@@ -33,6 +33,11 @@ export interface OpenStackOptions {
   readonly source?: string;
   /** Devices that are there already, by the names they are given. */
   readonly layers?: readonly NamedLayer[];
+  /**
+   * Puts a layer around each device that a driver made, below whatever stands on it: to count, check or delay what passes.
+   * `name`: as the driver proposed it, else the entry's.
+   */
+  readonly around?: (layer: Layer, name: string) => Layer;
 }
 
 /** Opens a stack file. Throws with the place in the file where it cannot be. */
@@ -50,6 +55,7 @@ export async function openStack(description: StackDescription, options: OpenStac
     keys: options.keys ?? [],
     isReadOnly: options.isReadOnly ?? false,
     canWriteDegraded: options.canWriteDegraded ?? false,
+    around: options.around ?? null,
   });
   const building = new Building(checked, source, options, assembly);
   try {
@@ -85,11 +91,8 @@ class Building {
   }
 
   async run(): Promise<void> {
-    for (const { name, layer } of this.#options.layers ?? []) {
-      this.#add({ name, driver: null, layer, lowers: [], state: "given", details: {}, content: null }, [
-        "devices",
-        name,
-      ]);
+    for (const given of this.#options.layers ?? []) {
+      this.#add(this.#assembly.given(given), ["devices", given.name]);
     }
     const exported = this.#exports();
     const wanted =

@@ -33,6 +33,8 @@ export async function askDrivers(
         }
       } catch (error) {
         problems.push(problemOf(error, record.name));
+        // What cannot be read now cannot be read for the next driver either.
+        if (isCevError(error) && error.place.op !== undefined) break;
       }
     }
   } finally {
@@ -46,18 +48,17 @@ function isOwnChild(driver: AnyDriver, record: DeviceRecord): boolean {
   return driver.yieldsChildren === true && driver.lowers.countMax === 1 && record.driver === driver.name;
 }
 
-/** What was thrown, as a problem of a device whose name it tells. */
+/** What was thrown, as a problem; an error that does not say where it arose gets the device's name. */
 export function problemOf(error: unknown, device: string): Problem {
-  const isNamed = isCevError(error) && (error.place.source ?? "").includes(device);
+  const isCev = isCevError(error);
   const told =
-    isCevError(error) && !isNamed && error.place.source === undefined
+    isCev && error.place.source === undefined
       ? new CevError(error.code, error.message, { ...error.place, source: device })
       : error;
-  const text = formatError(told);
   return {
     severity: "error",
-    code: isCevError(error) ? error.code : "CEV_PROGRAM",
-    message: text.includes(device) ? text : `${device}: ${text}`,
+    code: isCev ? error.code : "CEV_PROGRAM",
+    message: isCev ? formatError(told) : `${device}: ${formatError(error)}`,
     device,
   };
 }

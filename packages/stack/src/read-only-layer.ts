@@ -1,0 +1,34 @@
+import { LayerBase, Op, READ_ONLY_SUPPORT } from "@cev/core";
+import type { Io, Layer, LayerDescription, Limits, Support } from "@cev/core";
+
+/**
+ * Lets reads through and nothing else: below a stack that is opened read-only stands one of these wherever a layer could be
+ * written, so that no driver above can write by mistake.
+ */
+export class ReadOnlyLayer extends LayerBase {
+  readonly name: string;
+  readonly limits: Limits;
+  readonly support: Support = READ_ONLY_SUPPORT;
+  readonly #lower: Layer;
+
+  constructor(lower: Layer) {
+    super([lower]);
+    this.name = lower.name;
+    this.limits = lower.limits;
+    this.#lower = lower;
+  }
+
+  submit(io: Io): void {
+    if (io.op === Op.read) this.#lower.submit(io);
+    else io.fail("CEV_READ_ONLY", "the stack is open read-only", this.name);
+  }
+
+  describe(): LayerDescription {
+    return this.#lower.describe();
+  }
+}
+
+/** The layer itself where it cannot be written anyway. */
+export function readOnly(layer: Layer): Layer {
+  return layer.support.write === "none" ? layer : new ReadOnlyLayer(layer);
+}
