@@ -1,7 +1,7 @@
 import { FULL_SUPPORT, Io, LayerBase, Op, RunQueue, plainLimits } from "@cev/core";
 import type { Layer } from "@cev/core";
 import { compileFunction } from "node:vm";
-import { Observable, defer, tap, of } from "rxjs";
+import * as rx from "rxjs";
 import type { Contestant } from "../measure.ts";
 import { PumpQueue } from "../pump-queue.ts";
 
@@ -218,9 +218,9 @@ export function asyncAwait(depth: number, completes: Completes): Contestant {
 export function rxjs(depth: number, completes: Completes): Contestant {
   const queue = new PumpQueue<() => void>();
   const bottom = {
-    submit(request: Request): Observable<Request> {
-      if (completes === "at once") return of(request);
-      return new Observable((subscriber) => {
+    submit(request: Request): rx.Observable<Request> {
+      if (completes === "at once") return rx.of(request);
+      return new rx.Observable((subscriber) => {
         queue.push(() => {
           subscriber.next(request);
           subscriber.complete();
@@ -231,13 +231,13 @@ export function rxjs(depth: number, completes: Completes): Contestant {
   const source = `class NAME {
     constructor(lower, start) { this.lower = lower; this.start = start; }
     submit(request) {
-      return defer(() => {
+      return rx.defer(() => {
         request.offset += this.start;
         return this.lower.submit(request);
-      }).pipe(tap((done) => { done.offset -= this.start; }));
+      }).pipe(rx.tap((done) => { done.offset -= this.start; }));
     }
   }`;
-  const top = stackOf(depth, source, { defer, tap }, bottom);
+  const top = stackOf(depth, source, { rx }, bottom);
   const requests = Array.from({ length: IN_FLIGHT }, (): Request => ({ offset: 0.5 }));
   let done = 0;
   const ended = (): void => {

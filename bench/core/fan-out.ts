@@ -66,13 +66,19 @@ export function compoundEvent(parts: number, completes: Completes): Contestant {
   };
 }
 
-type Callback = (error: Error | null) => void;
+type Callback = (error: Error | null, transferred: number) => void;
 
 interface Request {
+  op: number;
+  flags: number;
   offset: number;
   length: number;
   data: Uint8Array;
+  dataOffset: number;
 }
+
+const REQUEST =
+  "{ op: request.op, flags: 0, offset: request.offset + part * 4096, length: 4096, data: request.data, dataOffset: 0 }";
 
 interface CallbackLayer {
   submit(request: Request, callback: Callback): void;
@@ -82,12 +88,12 @@ interface PromiseLayer {
   submit(request: Request): Promise<null>;
 }
 
-/** What one writes by hand: a counter in a closure. */
+/** What one writes by hand to the same end: the first error in the order of the parts, and what was transferred. */
 export function nestedCallbacks(parts: number, completes: Completes): Contestant {
   const queue = new PumpQueue<Callback>();
   const source =
     completes === "at once"
-      ? `class NAME { submit(request, callback) { callback(null); } }`
+      ? `class NAME { submit(request, callback) { callback(null, request.length); } }`
       : `class NAME { submit(request, callback) { queue.push(callback); } }`;
   const lowers = members<CallbackLayer>(source, { queue });
   const data = new Uint8Array(4096);
@@ -99,11 +105,13 @@ export function nestedCallbacks(parts: number, completes: Completes): Contestant
     `class Splitter {
       submit(request, callback) {
         let pending = parts;
-        let first = null;
+        let total = 0;
+        let failed = null;
         for (let part = 0; part < parts; part++) {
-          lowers[part % lowers.length].submit({ offset: request.offset + part * 4096, length: 4096, data: request.data }, (error) => {
-            first ??= error;
-            if (--pending === 0) callback(first);
+          lowers[part % lowers.length].submit(${REQUEST}, (error, transferred) => {
+            if (error !== null) (failed ??= [])[part] = error;
+            total += transferred;
+            if (--pending === 0) callback(failed === null ? null : failed.find((each) => each), total);
           });
         }
       }
@@ -117,8 +125,8 @@ export function nestedCallbacks(parts: number, completes: Completes): Contestant
       done = 0;
       const rounds = Math.ceil(count / parts);
       for (let round = 0; round < rounds; round++) {
-        splitter.submit({ offset: 0, length: 4096, data }, ended);
-        for (let index = 0; index < queue.length; index++) queue.items[index]!(null);
+        splitter.submit({ op: Op.write, flags: 0, offset: 0, length: 4096, data, dataOffset: 0 }, ended);
+        for (let index = 0; index < queue.length; index++) queue.items[index]!(null, 4096);
         queue.length = 0;
       }
       if (done !== rounds) throw new Error("nested callbacks: not all ended");
@@ -139,7 +147,7 @@ export function promiseAll(parts: number, completes: Completes): Contestant {
       submit(request) {
         const waiting = [];
         for (let part = 0; part < parts; part++) {
-          waiting.push(lowers[part % lowers.length].submit({ offset: request.offset + part * 4096, length: 4096, data: request.data }));
+          waiting.push(lowers[part % lowers.length].submit(${REQUEST}));
         }
         return Promise.all(waiting);
       }
@@ -153,7 +161,7 @@ export function promiseAll(parts: number, completes: Completes): Contestant {
     async run(count) {
       const rounds = Math.ceil(count / parts);
       for (let round = 0; round < rounds; round++) {
-        const all = splitter.submit({ offset: 0, length: 4096, data });
+        const all = splitter.submit({ op: Op.write, flags: 0, offset: 0, length: 4096, data, dataOffset: 0 });
         for (let index = 0; index < queue.length; index++) queue.items[index]!(null);
         queue.length = 0;
         await all;

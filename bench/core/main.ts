@@ -1,6 +1,6 @@
 import { compare } from "../measure.ts";
 import type { Contestant } from "../measure.ts";
-import { Report } from "../report.ts";
+import type { Report } from "../report.ts";
 import { cancelTime, cancellable } from "./cancel.ts";
 import { asyncAwait, callbacks, chain, promises, rxjs } from "./chain.ts";
 import type { Completes } from "./chain.ts";
