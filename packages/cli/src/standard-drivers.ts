@@ -2,9 +2,17 @@ import { cryptDriver } from "@cev/crypt";
 import { fileDriver } from "@cev/hw-file";
 import { ramdiskDriver } from "@cev/hw-ramdisk";
 import { lvmDriver } from "@cev/lvm";
+import { raidDriver } from "@cev/raid";
 import { DriverRegistry, partitionsDriver } from "@cev/stack";
 
 /** The drivers that the command knows by name. Unknown images are shown to them in this order, from the outer to the inner. */
 export function standardDrivers(): DriverRegistry {
-  return new DriverRegistry([fileDriver, ramdiskDriver, cryptDriver, lvmDriver, partitionsDriver]);
+  return new DriverRegistry([
+    fileDriver,
+    ramdiskDriver,
+    raidDriver,
+    cryptDriver,
+    lvmDriver,
+    partitionsDriver,
+  ]);
 }

@@ -216,6 +216,7 @@ describe("problems do not stop the rest:", () => {
     await using stack = await open({ d0: disk("box:-:fine") }, { drivers: [wild, box] });
     expect(stack.problems).toMatchObject([
       { severity: "warning", code: "CEV_PROGRAM", message: "d0: x is undefined" },
+      { severity: "error", code: "CEV_PROGRAM", message: "fine: x is undefined" },
     ]);
   });
 
