@@ -1,13 +1,25 @@
 import { CevError } from "@cev/core";
-import type { Claimant, Details, Json, NamedLayer, OpenContext, OpenedDevice } from "@cev/core";
-import type { AssembledGroup, Member } from "./assemble.ts";
+import type { Claimant, Details, Layer, NamedLayer, OpenContext, OpenedDevice } from "@cev/core";
+import type { AssembledGroup } from "./assemble.ts";
 import { GroupAvailability, unknownGroupFlag } from "./availability.ts";
-import type { LogicalVolume } from "./metadata.ts";
+import { groupDetails, volumeDetails } from "./details.ts";
+import type { LogicalVolume, VolumeGroup } from "./metadata.ts";
 import type { LvmOptions } from "./options.ts";
 import { SegmentMap } from "./segments.ts";
 import type { MappedSegment } from "./segments.ts";
 import { show } from "./text-parser.ts";
 import { VolumeLayer } from "./volume-layer.ts";
+
+/** What all volumes of a group have in common. */
+interface GroupParts {
+  readonly group: VolumeGroup;
+  /** By name of the physical volume within the metadata; those that are missing are not there. */
+  readonly lowers: ReadonlyMap<string, Layer>;
+  /** What the user calls each of them. */
+  readonly names: ReadonlyMap<Layer, string>;
+  readonly claimant: Claimant;
+  readonly details: Details;
+}
 
 /** Makes the volumes of one group. `lowers`: as indexed by the members. Reports the volumes that cannot be opened. */
 export function openVolumes(
@@ -24,7 +36,16 @@ export function openVolumes(
       hint: "it is left alone: what that means for its volumes is not known",
     });
   const availability = new GroupAvailability(assembled);
-  const claimant: Claimant = { name: `the volume group ${group.name}` };
+  const present = assembled.members.flatMap(({ physicalVolume, scanIndex }) =>
+    scanIndex === null ? [] : [{ key: physicalVolume.name, ...lowers[scanIndex]! }],
+  );
+  const parts: GroupParts = {
+    group,
+    lowers: new Map(present.map(({ key, layer }) => [key, layer])),
+    names: new Map(present.map(({ layer, name }) => [layer, name])),
+    claimant: { name: `the volume group ${group.name}` },
+    details: groupDetails(assembled, lowers),
+  };
   const devices: OpenedDevice[] = [];
   for (const volume of wantedVolumes(assembled, context.options)) {
     const name = `${group.name}/${volume.name}`;
@@ -39,18 +60,12 @@ export function openVolumes(
           message: `${name} is opened read-only: ${readOnlyReason}`,
           device: name,
         });
-      const layer = makeLayer(
-        assembled,
-        volume,
-        lowers,
-        claimant,
-        context.isReadOnly || readOnlyReason !== null,
-      );
+      const layer = makeLayer(parts, volume, context.isReadOnly || readOnlyReason !== null);
       devices.push({
         name,
         layer,
         state: layer.support.write === "none" ? "active, read-only" : "active",
-        details: volumeDetails(assembled, volume, lowers),
+        details: volumeDetails(parts.details, volume),
       });
     } catch (error) {
       if (!(error instanceof CevError) || context.options.volumes !== null) throw error;
@@ -73,137 +88,68 @@ function wantedVolumes({ group }: AssembledGroup, options: LvmOptions): readonly
   });
 }
 
-function makeLayer(
-  assembled: AssembledGroup,
-  volume: LogicalVolume,
-  lowers: readonly NamedLayer[],
-  claimant: Claimant,
-  isReadOnly: boolean,
-): VolumeLayer {
-  const { group, members } = assembled;
-  const layers = new Map(
-    members.flatMap(({ physicalVolume, scanIndex }) =>
-      scanIndex === null ? [] : [[physicalVolume.name, lowers[scanIndex]!] as const],
-    ),
-  );
+function makeLayer(parts: GroupParts, volume: LogicalVolume, isReadOnly: boolean): VolumeLayer {
+  const { group, lowers, claimant } = parts;
+  const name = `${group.name}/${volume.name}`;
   const segments = volume.segments.flatMap((segment): MappedSegment[] => {
-    const { mapping } = segment;
+    const { mapping, startExtent, extentCount } = segment;
     if (mapping.kind === "unknown") return [];
-    const areas = mapping.areas.map(({ physicalVolume, startExtent, extentCount }) => {
-      const { name, layer } = layers.get(physicalVolume.name)!;
-      const start = physicalVolume.dataOffset + startExtent * group.extentSize;
-      const length = extentCount * group.extentSize;
-      checkArea({ name: `${group.name}/${volume.name}`, lower: name }, { start, length }, layer.limits);
-      return { lower: layer, start };
-    });
-    checkStripes(`${group.name}/${volume.name}`, mapping.stripeSize, areas.length, {
-      length: (segment.extentCount * group.extentSize) / areas.length,
-      blockSize: Math.max(...areas.map(({ lower }) => lower.limits.logicalBlockSize)),
-    });
+    const areas = mapping.areas.map(({ physicalVolume, startExtent: first }) => ({
+      lower: lowers.get(physicalVolume.name)!,
+      start: physicalVolume.dataOffset + first * group.extentSize,
+    }));
     return [
       {
-        start: segment.startExtent * group.extentSize,
-        length: segment.extentCount * group.extentSize,
+        start: startExtent * group.extentSize,
+        length: extentCount * group.extentSize,
         areas,
         stripeSize: mapping.stripeSize,
       },
     ];
   });
+  checkSegments(name, segments, parts.names);
   return new VolumeLayer({
-    name: `${group.name}/${volume.name}`,
+    name,
     segments: new SegmentMap(segments),
     isReadOnly,
     claimant,
     description: {
       options: { group: group.uuid, volumes: [volume.name] },
-      lowers: [...layers.values()].map(({ layer }) => layer),
+      lowers: [...lowers.values()],
     },
   });
 }
 
-function checkArea(
-  names: { readonly name: string; readonly lower: string },
-  area: { readonly start: number; readonly length: number },
-  limits: { readonly size: number; readonly logicalBlockSize: number },
-): void {
-  if (area.start + area.length > limits.size)
-    throw new CevError(
-      "CEV_BAD_METADATA",
-      `${names.name} cannot be opened: it reaches to byte ${area.start + area.length} of ${names.lower}, ` +
-        `which ends at ${limits.size}`,
-    );
-  if (area.start % limits.logicalBlockSize !== 0 || area.length % limits.logicalBlockSize !== 0)
-    throw new CevError(
-      "CEV_BAD_METADATA",
-      `${names.name} cannot be opened: its extents on ${names.lower} are not aligned to the blocks of ` +
-        `${limits.logicalBlockSize} bytes there`,
-    );
-}
-
-function checkStripes(
+/** Checks that segments lie on their devices and keep the alignment that requests to the volume will have. */
+function checkSegments(
   name: string,
-  stripeSize: number,
-  areaCount: number,
-  area: { readonly length: number; readonly blockSize: number },
+  segments: readonly MappedSegment[],
+  names: ReadonlyMap<Layer, string>,
 ): void {
-  if (areaCount === 1) return;
-  if (area.length % stripeSize !== 0 || stripeSize % area.blockSize !== 0)
-    throw new CevError(
-      "CEV_BAD_METADATA",
-      `${name} cannot be opened: its stripes of ${stripeSize} bytes fit neither extents nor blocks`,
-    );
+  const lowers = new Set(segments.flatMap(({ areas }) => areas.map(({ lower }) => lower)));
+  const blockSize = Math.max(...[...lowers].map(({ limits }) => limits.logicalBlockSize));
+  for (const { length, areas, stripeSize } of segments) {
+    const areaLength = length / areas.length;
+    for (const { lower, start } of areas) {
+      if (start + areaLength > lower.limits.size)
+        throw notOpened(
+          name,
+          `reaches to byte ${start + areaLength} of ${names.get(lower)}, which ends at ${lower.limits.size}`,
+        );
+      if (start % lower.limits.logicalBlockSize !== 0 || length % blockSize !== 0)
+        throw notOpened(
+          name,
+          `has extents on ${names.get(lower)} that are not aligned to its blocks of ${blockSize} bytes`,
+        );
+    }
+    if (areas.length > 1 && (areaLength % stripeSize !== 0 || stripeSize % blockSize !== 0))
+      throw notOpened(
+        name,
+        `has stripes of ${stripeSize} bytes, which fit neither its extents nor its blocks`,
+      );
+  }
 }
 
-/** What is known of a group, for people and `--json`. */
-export function groupDetails(
-  { group, members }: AssembledGroup,
-  lowers: readonly { readonly name: string }[],
-): Details {
-  return {
-    name: group.name,
-    uuid: group.uuid,
-    seqno: group.seqno,
-    extentSize: group.extentSize,
-    status: group.status,
-    tags: group.tags,
-    physicalVolumes: members.map((member) => memberDetails(member, lowers)),
-  };
-}
-
-function memberDetails(
-  { physicalVolume, scanIndex, state }: Member,
-  lowers: readonly { readonly name: string }[],
-): Json {
-  return {
-    name: physicalVolume.name,
-    uuid: physicalVolume.uuid,
-    device: scanIndex === null ? null : lowers[scanIndex]!.name,
-    state,
-    extentCount: physicalVolume.extentCount,
-  };
-}
-
-function volumeDetails(
-  assembled: AssembledGroup,
-  volume: LogicalVolume,
-  lowers: readonly { readonly name: string }[],
-): Details {
-  return {
-    group: groupDetails(assembled, lowers),
-    uuid: volume.uuid,
-    status: volume.status,
-    tags: volume.tags,
-    segments: volume.segments.map(({ type, startExtent, extentCount, mapping }) => ({
-      type,
-      startExtent,
-      extentCount,
-      areas:
-        mapping.kind === "striped"
-          ? mapping.areas.map(({ physicalVolume, startExtent: start }) => ({
-              physicalVolume: physicalVolume.name,
-              startExtent: start,
-            }))
-          : [],
-    })),
-  };
+function notOpened(name: string, reason: string): CevError {
+  return new CevError("CEV_BAD_METADATA", `${name} cannot be opened: it ${reason}`);
 }

@@ -1,0 +1,27 @@
+import { describe, expect, test } from "vitest";
+import { lvmDriver } from "../src/index.ts";
+
+const { validate } = lvmDriver.options["~standard"];
+
+test("no options mean every group and every visible volume", () => {
+  for (const value of [undefined, null, {}])
+    expect(validate(value)).toEqual({ value: { group: null, volumes: null } });
+});
+
+test("options are taken as they are", () => {
+  const value = { group: "vg0", volumes: ["root", "swap"] };
+  expect(validate(value)).toEqual({ value });
+});
+
+describe("is refused:", () => {
+  test.each([
+    ["a group that is no string", { group: 7 }, ["group"]],
+    ["volumes that are no list", { volumes: "root" }, ["volumes"]],
+    ["volumes that are not all names", { volumes: ["root", 1] }, ["volumes"]],
+    ["an option that does not exist", { volume: "root" }, ["volume"]],
+    ["a list", [], undefined],
+    ["a string", "vg0", undefined],
+  ])("%s", (_, value, path) => {
+    expect(validate(value)).toMatchObject({ issues: [path === undefined ? {} : { path }] });
+  });
+});
