@@ -1,4 +1,5 @@
-import { CevError, MetadataError } from "@cev/core";
+import { MetadataError } from "@cev/core";
+import { LUKS1_HEADER_LENGTH, decodeLuks1Header } from "./luks1-header.ts";
 import { luksVersionAtStart, readLuks2Copies } from "./luks2-copies.ts";
 import type { HeaderSource } from "./luks2-copies.ts";
 import type { LuksVolume } from "./luks-volume.ts";
@@ -15,26 +16,26 @@ export interface FoundVolume {
  */
 export async function readLuksVolume(source: HeaderSource): Promise<FoundVolume | null> {
   if ((await luksVersionAtStart(source)) === 1) {
-    throw new CevError("CEV_UNKNOWN_FEATURE", "a LUKS1 header was found; LUKS2 is what can be opened", {
-      source: source.name,
-      hint: "`cryptsetup convert --type luks2` makes a LUKS2 header of it",
-    });
+    const volume = decodeLuks1Header(await source.read(0, LUKS1_HEADER_LENGTH), source.name);
+    checkFits(volume, source);
+    return { volume, problem: null };
   }
   const copies = await readLuks2Copies(source);
   if (copies === null) return null;
   const { header, metadata, problem } = copies;
-  checkFits(metadata.segment, source);
   const { uuid, label, subsystem } = header;
-  return { volume: { version: 2, uuid, label, subsystem, ...metadata }, problem };
+  const volume: LuksVolume = { version: 2, uuid, label, subsystem, ...metadata };
+  checkFits(volume, source);
+  return { volume, problem };
 }
 
-function checkFits(segment: LuksVolume["segment"], source: HeaderSource): void {
+function checkFits({ version, segment }: LuksVolume, source: HeaderSource): void {
   const end = segment.offset + (segment.size ?? segment.sectorSize);
   if (end <= source.size) return;
   throw new MetadataError(`the encrypted data ends at byte ${end}, the device at byte ${source.size}`, {
     source: source.name,
-    structure: "LUKS2 JSON area",
-    field: "segments.0",
+    structure: version === 1 ? "LUKS1 header" : "LUKS2 JSON area",
+    field: version === 1 ? "payload-offset" : "segments.0",
     hint: "is the image complete?",
   });
 }

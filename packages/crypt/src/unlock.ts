@@ -1,4 +1,5 @@
 import { CevError, isCevError } from "@cev/core";
+import { parseCipher } from "./cipher-spec.ts";
 import type { HeaderSource } from "./luks2-copies.ts";
 import { checkKdfCost } from "./kdf.ts";
 import type { KdfLimits } from "./kdf.ts";
@@ -31,8 +32,11 @@ export async function unlockVolume(
     });
   }
   const digest = volume.digests.find(({ segments }) => segments.includes(0))!;
-  const left: string[] = [];
-  for (const slot of usableKeyslots(volume, digest)) {
+  const slots = usableKeyslots(volume, digest);
+  // A cipher that is not known is no fault of the keys.
+  for (const { keySize } of slots) parseCipher(volume.segment.encryption, keySize);
+  const left: CevError[] = [];
+  for (const slot of slots) {
     try {
       checkKdfCost(slot.kdf, limits);
       checkKdfCost(digest.kdf, limits);
@@ -43,12 +47,34 @@ export async function unlockVolume(
     } catch (error) {
       // One keyslot that cannot be tried must not keep the others shut.
       if (!isCevError(error) || !CANNOT_BE_TRIED.has(error.code)) throw error;
-      const hint = error.place.hint === undefined ? "" : ` (${error.place.hint})`;
-      left.push(`; keyslot ${slot.id} was not tried: ${error.message}${hint}`);
+      left.push(error);
     }
   }
-  const message = `none of the keys given opens ${name}${left.join("")}`;
-  throw new CevError("CEV_WRONG_KEY", message, { source: source.name });
+  throw noneFits(name, source, slots, left);
+}
+
+/** What to say when nothing has opened. `left`: why keyslots were not tried. */
+function noneFits(
+  name: string,
+  source: HeaderSource,
+  slots: readonly Keyslot[],
+  left: readonly CevError[],
+): CevError {
+  const reasons = left.map((error) => {
+    const hint = error.place.hint === undefined ? "" : ` (${error.place.hint})`;
+    return `${error.message}${hint}`;
+  });
+  if (slots.length > 0 && left.length === slots.length) {
+    const message = `no keyslot of ${name} can be tried: ${reasons.join("; ")}`;
+    return new CevError(left[0]!.code, message, { source: source.name });
+  }
+  const notTried =
+    left.length === 0
+      ? ""
+      : `; ${left.length} of ${slots.length} keyslots were not tried: ${reasons.join("; ")}`;
+  return new CevError("CEV_WRONG_KEY", `none of the keys given opens ${name}${notTried}`, {
+    source: source.name,
+  });
 }
 
 const CANNOT_BE_TRIED: ReadonlySet<string> = new Set(["CEV_NOT_SUPPORTED", "CEV_UNKNOWN_FEATURE"]);
