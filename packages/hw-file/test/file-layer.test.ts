@@ -35,7 +35,7 @@ const flushOn = (layer: FileLayer): Io => submit(layer, Op.flush, 0, new Uint8Ar
 const ended = (io: Io): Promise<Io> => new Promise((resolve) => void io.wait(() => resolve(io), null));
 
 describe("contents", () => {
-  test("what is written is in the file, and what is in the file is read", async () => {
+  test("S7 what is written is in the file, and what is in the file is read", async () => {
     const path = await newFile("contents", bytesOf(4096, 1));
     const device = await Device.open(await FileLayer.at(environment, { path }), environment);
     await device.write(1000, bytesOf(100, 2));

@@ -14,7 +14,7 @@ function newRamdisk(size: number, { blockSize = 1, bytesMax = Number.MAX_SAFE_IN
 }
 
 describe("contents", () => {
-  test("what was never written reads as zeroes, whatever the memory held", async () => {
+  test("S7 what was never written reads as zeroes, whatever the memory held", async () => {
     const { layer, open } = newRamdisk(4 * PIECE);
     const device = await open();
     expect(await device.read(PIECE - 100, 200)).toEqual(bytesOf(200, 0));

@@ -14,3 +14,8 @@ export type { Fault, FaultRule } from "./layers/fault-layer.ts";
 export { CheckingLayer } from "./layers/checking-layer.ts";
 export { PowerCutLayer, cutPower } from "./layers/power-cut-layer.ts";
 export type { PowerCutOptions } from "./layers/power-cut-layer.ts";
+
+export { conformanceChecks, testLayer } from "./conformance/suite.ts";
+export type { TestRunner } from "./conformance/suite.ts";
+export { THEMES } from "./conformance/subject.ts";
+export type { Check, LowerOptions, Manifest, Subject, TestBench, Theme } from "./conformance/subject.ts";

@@ -1,4 +1,4 @@
-import { ERROR_CODES, EventState, IoFlag, LayerBase, Op, isCevError, opName, supportOf } from "@cev/core";
+import { ERROR_CODES, EventState, IoFlag, LayerBase, Op, isCevError, opName } from "@cev/core";
 import type { Io, Layer, LayerDescription, Limits, Support } from "@cev/core";
 import { hashOf } from "../bytes.ts";
 
@@ -51,7 +51,7 @@ export class CheckingLayer extends LayerBase {
     const violationCount = this.violations.length;
     if (io.op <= Op.writeZeroes) this.#checkRequest(io);
     if (this.violations.length > violationCount)
-      return io.fail("CEV_INVALID", "the request breaks the layer contract", this.name);
+      return io.fail("CEV_INVALID", `the contract is broken: ${this.violations.at(-1)}`, this.name);
     this.inFlightCount++;
     const { op, flags, offset, length, data, dataOffset, generation } = io;
     const hash = op === Op.write ? hashOf(data, dataOffset, length) : 0;
@@ -98,7 +98,6 @@ export class CheckingLayer extends LayerBase {
     if ((flags & ~KNOWN_FLAGS) !== 0) this.violate(io, `carries unknown flags ${flags}`);
     if ((flags & IoFlag.fua) !== 0 && this.support.fua === "none")
       this.violate(io, "carries FUA, which is not offered here");
-    if (supportOf(this.support, op) === "none") this.violate(io, "is an operation that is not offered here");
     if (op === Op.flush) return;
     const { size, logicalBlockSize, ioLengthMax } = this.limits;
     if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length <= 0)

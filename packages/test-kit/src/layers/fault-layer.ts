@@ -78,6 +78,7 @@ export class FaultLayer extends LayerBase {
   }
 
   submit(io: Io): void {
+    this.requestCount++;
     switch (io.op) {
       case Op.read:
       case Op.write:
@@ -88,7 +89,6 @@ export class FaultLayer extends LayerBase {
       default:
         return refuse(io, this);
     }
-    this.requestCount++;
     if (this.#isLost) return this.#fail(io, "CEV_DEVICE_LOST");
     const rule = this.#rules.find((one) => this.#catches(one, io));
     if (rule !== undefined) {

@@ -33,7 +33,8 @@ export class PowerCutLayer extends LayerBase {
   /** How often the power went. */
   cutCount = 0;
   readonly #environment: Environment;
-  readonly #atomicLength: number;
+  /** What is written whole or not at all. Bytes. */
+  atomicLength: number;
   readonly #durable: Uint8Array;
   readonly #cached: Uint8Array;
   readonly #completion: "atOnce" | "later";
@@ -45,7 +46,7 @@ export class PowerCutLayer extends LayerBase {
     this.limits = plainLimits(options.size, { logicalBlockSize: options.blockSize ?? 512 });
     this.support = { ...FULL_SUPPORT, ...options.support };
     this.#environment = environment;
-    this.#atomicLength = options.atomicLength ?? 512;
+    this.atomicLength = options.atomicLength ?? 512;
     this.#completion = options.completion ?? "atOnce";
     this.#durable = new Uint8Array(options.size);
     if (options.contents !== undefined) this.#durable.set(options.contents);
@@ -86,7 +87,7 @@ export class PowerCutLayer extends LayerBase {
     // Each sector keeps the durable contents, or what one of the writes put there: any of them, in any order.
     const chosen = new Map<number, Unflushed | null>();
     for (const change of this.#unflushed) {
-      for (let at = change.offset; at < change.offset + change.data.length; at += this.#atomicLength) {
+      for (let at = change.offset; at < change.offset + change.data.length; at += this.atomicLength) {
         const earlier = chosen.get(at);
         if (earlier === undefined) chosen.set(at, random.chance(0.5) ? change : null);
         else if (random.chance(0.5)) chosen.set(at, change);
@@ -95,7 +96,7 @@ export class PowerCutLayer extends LayerBase {
     for (const [at, change] of chosen) {
       if (change === null) continue;
       const within = at - change.offset;
-      image.set(change.data.subarray(within, within + this.#atomicLength), at);
+      image.set(change.data.subarray(within, within + this.atomicLength), at);
     }
     return image;
   }
@@ -154,7 +155,7 @@ export class PowerCutLayer extends LayerBase {
     const ends = new Map<number, number>();
     this.#unflushed.forEach((change, index) => {
       if (!durable.has(change)) return;
-      for (let at = change.offset; at < change.offset + change.data.length; at += this.#atomicLength)
+      for (let at = change.offset; at < change.offset + change.data.length; at += this.atomicLength)
         ends.set(at, index);
     });
     this.#unflushed = this.#unflushed.flatMap((change, index) =>
@@ -166,13 +167,13 @@ export class PowerCutLayer extends LayerBase {
   #laterParts(change: Unflushed, index: number, ends: ReadonlyMap<number, number>): Unflushed[] {
     const isOver = (at: number): boolean => (ends.get(at) ?? -1) > index;
     let hasOver = false;
-    for (let at = change.offset; at < change.offset + change.data.length; at += this.#atomicLength)
+    for (let at = change.offset; at < change.offset + change.data.length; at += this.atomicLength)
       hasOver ||= isOver(at);
     if (!hasOver) return [change];
     const parts: Unflushed[] = [];
-    for (let within = 0; within < change.data.length; within += this.#atomicLength) {
+    for (let within = 0; within < change.data.length; within += this.atomicLength) {
       if (isOver(change.offset + within)) continue;
-      const data = change.data.subarray(within, within + this.#atomicLength);
+      const data = change.data.subarray(within, within + this.atomicLength);
       parts.push({ offset: change.offset + within, data, isCompleted: change.isCompleted });
     }
     return parts;

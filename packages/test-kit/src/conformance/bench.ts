@@ -1,0 +1,278 @@
+import {
+  BufferPool,
+  EventState,
+  Io,
+  Op,
+  closeTree,
+  environmentFrom,
+  isCevError,
+  openTree,
+  opName,
+} from "@cev/core";
+import type { Environment, Layer } from "@cev/core";
+import { CheckingLayer } from "../layers/checking-layer.ts";
+import { FaultLayer } from "../layers/fault-layer.ts";
+import { MemoryLayer } from "../layers/memory-layer.ts";
+import type { CompletionMode } from "../layers/memory-layer.ts";
+import { PowerCutLayer } from "../layers/power-cut-layer.ts";
+import { ModelDevice } from "../model-device.ts";
+import { Random } from "../random.ts";
+import { expectThat, fail } from "./subject.ts";
+import type { LowerOptions, Subject, TestBench } from "./subject.ts";
+
+/** Settings of a `Bench`. */
+export interface BenchOptions {
+  readonly seed?: number;
+  /** The disks below: plain memory (default), or with a cache that a power cut loses. */
+  readonly disks?: "memory" | "powerCut";
+  /** Of plain disks. Default "atOnce". */
+  readonly completion?: CompletionMode;
+  /** Puts something between the layer and each disk, or over the layer. */
+  readonly wrap?: (layer: Layer) => Layer;
+}
+
+/** A disk below the layer under test, with what makes it fail and what watches it. */
+export interface LowerDisk {
+  readonly disk: MemoryLayer | PowerCutLayer;
+  readonly fault: FaultLayer;
+  readonly checking: CheckingLayer;
+}
+
+/** Settings of one request. */
+export interface RequestSettings {
+  readonly data?: Uint8Array;
+  readonly dataOffset?: number;
+  readonly flags?: number;
+}
+
+const SIZE_MAX = 64 * 1024 * 1024;
+const DEADLINE_MS_DEFAULT = 10_000;
+
+/** One layer under test, between checking layers, with disks whose behaviour the test controls. */
+export class Bench implements TestBench {
+  readonly environment: Environment;
+  readonly random: Random;
+  readonly lowers: LowerDisk[] = [];
+  isFirst = true;
+  readonly #subject: Subject;
+  readonly #options: BenchOptions;
+  readonly #endings: (() => void | Promise<void>)[] = [];
+  readonly #images: Uint8Array[] = [];
+  #nextLower = 0;
+  #layer: Layer | null = null;
+  #top: CheckingLayer | null = null;
+  #bytesLent = 0;
+
+  private constructor(subject: Subject, options: BenchOptions) {
+    this.#subject = subject;
+    this.#options = options;
+    this.random = new Random(options.seed ?? 1);
+    this.environment = environmentFrom(globalThis, { buffers: new BufferPool() });
+  }
+
+  /** Runs a test over an open layer, closes it and checks that the contract was kept. */
+  static async run(
+    subject: Subject,
+    options: BenchOptions,
+    test: (bench: Bench) => Promise<void>,
+  ): Promise<void> {
+    const bench = new Bench(subject, options);
+    try {
+      await bench.start();
+      await test(bench);
+      await bench.stop();
+    } finally {
+      for (const run of bench.#endings.reverse()) await run();
+    }
+  }
+
+  /** The layer under test itself. */
+  get layer(): Layer {
+    return this.#layer ?? fail("the layer is not open");
+  }
+
+  /** Where requests go in: the checking layer over the layer under test. */
+  get top(): CheckingLayer {
+    return this.#top ?? fail("the layer is not open");
+  }
+
+  get size(): number {
+    return this.top.limits.size;
+  }
+
+  get blockSize(): number {
+    return this.top.limits.logicalBlockSize;
+  }
+
+  /** The longest request that is sensible here, in whole blocks. */
+  get lengthMax(): number {
+    const { ioLengthMax } = this.top.limits;
+    const length = Math.min(this.size, ioLengthMax);
+    return length - (length % this.blockSize);
+  }
+
+  lower(options: LowerOptions): Layer {
+    const index = this.#nextLower++;
+    const contents = this.#images[index];
+    const common = { ...options, ...(contents === undefined ? {} : { contents }) };
+    const seed = this.random.next();
+    const disk =
+      this.#options.disks === "powerCut"
+        ? new PowerCutLayer(this.environment, { ...common, completion: "later" })
+        : new MemoryLayer(this.environment, {
+            ...common,
+            seed,
+            completion: this.#options.completion ?? "atOnce",
+          });
+    const fault = new FaultLayer(disk, this.environment);
+    const checking = new CheckingLayer(fault);
+    this.lowers[index] = { disk, fault, checking };
+    return this.#options.wrap?.(checking) ?? checking;
+  }
+
+  onEnd(run: () => void | Promise<void>): void {
+    this.#endings.push(run);
+  }
+
+  /** Makes and opens the layer. */
+  async start(): Promise<void> {
+    this.#nextLower = 0;
+    this.lowers.length = 0;
+    this.#bytesLent = this.environment.buffers.bytesLent;
+    const layer = await this.#deadline(Promise.resolve(this.#subject.create(this)), "was not made");
+    this.#layer = layer;
+    const top = new CheckingLayer(this.#options.wrap?.(layer) ?? layer);
+    await this.#deadline(openTree(top), "did not open");
+    this.#top = top;
+    expectThat(this.size <= SIZE_MAX, `the suite takes layers of at most ${SIZE_MAX} bytes`);
+    for (const { disk } of this.lowers)
+      if (disk instanceof PowerCutLayer) disk.atomicLength = Math.max(512, this.blockSize);
+  }
+
+  /** Closes the layer; nothing of it may be left below. */
+  async stop(): Promise<void> {
+    await this.#deadline(closeTree(this.top), "did not close");
+    this.checkContract();
+    this.#checkLeft();
+    this.#top = null;
+  }
+
+  /** Closes the layer and makes it again over what it left. */
+  async reopen(): Promise<void> {
+    await this.stop();
+    await this.#startAgain();
+  }
+
+  /** The power goes on all disks; then the layer is made again over what is left. */
+  async crash(): Promise<void> {
+    for (const { disk } of this.lowers) if (disk instanceof PowerCutLayer) disk.cut(this.random);
+    this.checkContract();
+    await this.#startAgain();
+  }
+
+  /** Throws when the layer, or a disk below, broke the contract. */
+  checkContract(): void {
+    this.#top?.check();
+    for (const { checking } of this.lowers) checking.check();
+  }
+
+  /** Submits a request and waits for its end. Never rejects: the outcome is in the `Io`. */
+  run(op: Op, offset: number, length: number, settings: RequestSettings = {}): Promise<Io> {
+    return this.ended(this.submit(op, offset, length, settings));
+  }
+
+  /** Submits a request. A read without `data` gets fresh memory. */
+  submit(op: Op, offset: number, length: number, settings: RequestSettings = {}): Io {
+    const data = settings.data ?? (op === Op.read ? new Uint8Array(length).fill(0xaa) : null);
+    const io = new Io(this.environment.runQueue);
+    io.prepare(op, offset, length, data, settings.dataOffset ?? 0, settings.flags ?? 0);
+    this.top.submit(io);
+    return io;
+  }
+
+  /** Waits for the end of a request. Throws when it does not come. */
+  ended(io: Io): Promise<Io> {
+    if (io.state === EventState.done) return Promise.resolve(io);
+    const done = new Promise<Io>((resolve) => void io.wait(() => resolve(io), null));
+    return this.#deadline(done, `(${opName(io.op)} of ${io.length} bytes at ${io.offset}) did not complete`);
+  }
+
+  /** Runs a request that must succeed. */
+  async succeed(op: Op, offset: number, length: number, settings: RequestSettings = {}): Promise<Io> {
+    const io = await this.run(op, offset, length, settings);
+    if (io.error !== null) throw unexpected(io);
+    return io;
+  }
+
+  /** Waits until something happened that `isEnough` accepts, or nothing can be expected to happen any more. */
+  async turns(isEnough: () => boolean): Promise<void> {
+    for (let count = 0; count < 20 && !isEnough(); count++)
+      await new Promise<void>((resolve) => this.environment.later(resolve));
+    // Work that runs elsewhere (threads, the system) takes its time.
+    for (let count = 0; count < 5 && !isEnough(); count++)
+      await new Promise<void>((resolve) => void this.environment.clock.after(1, resolve));
+  }
+
+  /** Reads everything. */
+  async readAll(): Promise<Uint8Array> {
+    const bytes = new Uint8Array(this.size);
+    const step = Math.min(this.lengthMax, Math.max(this.blockSize, 1024 * 1024));
+    for (let at = 0; at < this.size; at += step) {
+      const length = Math.min(step, this.size - at);
+      await this.succeed(Op.read, at, length, { data: bytes, dataOffset: at });
+    }
+    return bytes;
+  }
+
+  /** A model that knows what the device holds now. */
+  async learn(): Promise<ModelDevice> {
+    const model = new ModelDevice(this.size);
+    model.learn(0, await this.readAll());
+    return model;
+  }
+
+  /** Reads everything and compares it. */
+  async compare(model: ModelDevice, when: string): Promise<void> {
+    const at = model.firstDifference(0, await this.readAll());
+    expectThat(at < 0, `${when} byte ${at} is not what it should be`);
+  }
+
+  async #startAgain(): Promise<void> {
+    this.lowers.forEach(({ disk }, index) => {
+      this.#images[index] = disk instanceof PowerCutLayer ? disk.contents : disk.bytes.slice();
+    });
+    this.isFirst = false;
+    await this.start();
+  }
+
+  #checkLeft(): void {
+    this.lowers.forEach(({ checking }, index) => {
+      expectThat(checking.claims.count === 0, `lower ${index} is still claimed after close`);
+      expectThat(checking.inFlightCount === 0, `a request to lower ${index} never completed`);
+    });
+    // A layer without lowers may keep its contents in the pool.
+    const { bytesLent } = this.environment.buffers;
+    expectThat(
+      this.lowers.length === 0 || bytesLent === this.#bytesLent,
+      `${bytesLent - this.#bytesLent} bytes of the buffer pool were not given back`,
+    );
+  }
+
+  #deadline<T>(promise: Promise<T>, what: string): Promise<T> {
+    const deadlineMs = this.#subject.manifest.deadlineMs ?? DEADLINE_MS_DEFAULT;
+    return new Promise((resolve, reject) => {
+      const timer = this.environment.clock.after(deadlineMs, () =>
+        reject(new Error(`${this.#subject.name} ${what} within ${deadlineMs} ms`)),
+      );
+      void promise.finally(() => timer.cancel()).then(resolve, reject);
+    });
+  }
+}
+
+/** A finding: a request failed that should not have. */
+export function unexpected(io: Io): Error {
+  const { error } = io;
+  const what = `${opName(io.op)} of ${io.length} bytes at ${io.offset}`;
+  const code = isCevError(error) ? error.code : "no code";
+  return new Error(`${what} failed: ${code}, ${error?.message ?? "no message"}`);
+}

@@ -1,0 +1,140 @@
+import { Device, EventState, Io, Op, opName } from "@cev/core";
+import { hashOf } from "../bytes.ts";
+import { MemoryLayer } from "../layers/memory-layer.ts";
+import { Bench, unexpected } from "./bench.ts";
+import { expectThat } from "./subject.ts";
+import type { Check, Subject } from "./subject.ts";
+import { offeredOps, randomBatch, randomRanges } from "./work.ts";
+
+const RESUBMISSIONS = 5000;
+
+/** How requests end. */
+export function completionChecks(subject: Subject): Check[] {
+  return [
+    {
+      theme: "completion",
+      name: "actions run last in first out, before the request is up to date and anybody is woken, each once",
+      run: () => Bench.run(subject, { completion: "random", seed: 600 }, orderOfEnd),
+    },
+    {
+      theme: "completion",
+      name: "memory belongs to the caller again afterwards, and write data is never altered, not even meanwhile",
+      run: () => Bench.run(subject, { completion: "random", seed: 610 }, memoryAfterwards),
+    },
+    {
+      theme: "completion",
+      name: "a request that is submitted again from its own completion, thousands of times, overflows nothing",
+      run: () => Bench.run(subject, { seed: 620 }, resubmission),
+    },
+  ];
+}
+
+/** Closing with requests under way. */
+export function closeChecks(subject: Subject): Check[] {
+  return [
+    {
+      theme: "close",
+      name: "closing under load lets every request end, then releases everything below",
+      run: () => Bench.run(subject, { completion: "later", seed: 630 }, closeUnderLoad),
+    },
+  ];
+}
+
+async function orderOfEnd(bench: Bench): Promise<void> {
+  for (const op of offeredOps(bench.top.support)) {
+    for (const { offset, length } of randomRanges(bench, 6)) {
+      const seen: string[] = [];
+      const data = op === Op.write ? bench.random.bytes(length) : new Uint8Array(length);
+      const io = new Io(bench.environment.runQueue).prepare(op, offset, length, data);
+      const note = (done: Io, name: string): void => {
+        seen.push(done.isUpToDate ? `${name} when up to date` : name);
+      };
+      io.pushAction(note, "older action");
+      io.pushAction(note, "newer action");
+      io.wait(() => note(io, "waiter"), null);
+      io.setOwner(() => note(io, "owner"), null);
+      bench.top.submit(io);
+      await bench.ended(io);
+      await bench.turns(() => false);
+      if (io.error !== null) throw unexpected(io);
+      expectThat(
+        seen.join() === "newer action,older action,waiter when up to date,owner when up to date",
+        `the end of ${opName(op)} ran as: ${seen.join()}`,
+      );
+    }
+  }
+}
+
+async function memoryAfterwards(bench: Bench): Promise<void> {
+  const { random } = bench;
+  const canWrite = bench.top.support.write !== "none";
+  const model = await bench.learn();
+  for (let round = 0; round < 6; round++) {
+    const requests = randomRanges(bench, 5).map(({ offset, length }) => {
+      const op = canWrite && random.chance(0.6) ? Op.write : Op.read;
+      const data = random.bytes(length);
+      const hash = hashOf(data);
+      return { io: bench.submit(op, offset, length, { data }), data, hash };
+    });
+    while (requests.some(({ io }) => io.state !== EventState.done)) {
+      for (const { io, data, hash } of requests)
+        expectThat(io.op !== Op.write || hashOf(data) === hash, "the data of a write was altered under way");
+      const [slow] = requests.filter(({ io }) => io.state !== EventState.done);
+      await bench.turns(() => slow!.io.state === EventState.done);
+    }
+    // The caller uses its memory for something else: nobody may touch it, or take it for the data.
+    const marks = requests.map(({ io, data }) => {
+      if (io.op === Op.write) model.write(io.offset, data);
+      return hashOf(random.fill(data));
+    });
+    await randomBatch(bench, model, 3);
+    requests.forEach(({ data }, index) =>
+      expectThat(hashOf(data) === marks[index], "memory was touched after its request had completed"),
+    );
+  }
+  await bench.compare(model, "after the memory was used again");
+}
+
+async function resubmission(bench: Bench): Promise<void> {
+  const { top, blockSize } = bench;
+  const io = new Io(bench.environment.runQueue);
+  const data = new Uint8Array(blockSize);
+  let left = RESUBMISSIONS;
+  await new Promise<void>((resolve, reject) => {
+    const again = (done: Io): void => {
+      if (done.error !== null) return reject(unexpected(done));
+      if (left-- === 0) return resolve();
+      done.prepare(Op.read, 0, blockSize, data);
+      done.setOwner(again, null);
+      top.submit(done);
+    };
+    again(io);
+  });
+}
+
+async function closeUnderLoad(bench: Bench): Promise<void> {
+  const device = await Device.open(bench.top, bench.environment);
+  const ops = offeredOps(bench.top.support);
+  const requests: Promise<unknown>[] = [];
+  for (const { offset, length } of randomRanges(bench, 16)) {
+    const op = bench.random.pick(ops);
+    const io = new Io(bench.environment.runQueue).prepare(op, offset, length, new Uint8Array(length));
+    requests.push(bench.ended(io));
+    device.submit(io);
+  }
+  const closing = device.close();
+  const late = new Io(bench.environment.runQueue).prepare(
+    Op.read,
+    0,
+    bench.blockSize,
+    new Uint8Array(bench.blockSize),
+  );
+  device.submit(late);
+  expectThat(late.error?.code === "CEV_CLOSED", "a request after close() was not refused");
+  await closing;
+  for (const io of (await Promise.all(requests)) as Io[]) if (io.error !== null) throw unexpected(io);
+}
+
+/** True when all disks below are plain memory, which completes by hand. */
+export const canHold = (bench: Bench): boolean =>
+  bench.lowers.length > 0 && bench.lowers.every(({ disk }) => disk instanceof MemoryLayer);

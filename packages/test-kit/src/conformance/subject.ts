@@ -1,0 +1,83 @@
+import type { Environment, Layer, Limits, Support } from "@cev/core";
+import type { Random } from "../random.ts";
+
+/** A disk for the layer under test to stand on. */
+export interface LowerOptions {
+  readonly size: number;
+  readonly blockSize?: number;
+  readonly support?: Partial<Support>;
+  readonly limits?: Partial<Limits>;
+}
+
+/** What a subject makes its layer from. */
+export interface TestBench {
+  readonly environment: Environment;
+  /** From the seed of the test. */
+  readonly random: Random;
+  /** False when the layer is made again over what it left behind (after a close or a power cut): then open, do not format. */
+  readonly isFirst: boolean;
+  /**
+   * A disk of the suite's: the n-th call gives the n-th disk, with what is left on it when it is not the first time. It can
+   * be read and written at once, also before it is opened.
+   */
+  lower(options: LowerOptions): Layer;
+  /** Runs after the test, also when it failed: last in, first out. */
+  onEnd(run: () => void | Promise<void>): void;
+}
+
+/** The parts of the suite. */
+export const THEMES = [
+  "interface",
+  "contents",
+  "limits",
+  "refusals",
+  "zeroes",
+  "durability",
+  "errors",
+  "completion",
+  "cancel",
+  "transparency",
+  "close",
+] as const;
+export type Theme = (typeof THEMES)[number];
+
+/** What a layer promises beyond its `limits`. What it denies in `support` is tested to be refused. */
+export interface Manifest {
+  /** What `support` has to say, operation by operation. */
+  readonly support: Support;
+  /** Made again after a close, it holds what it held. Default true. */
+  readonly isPersistent?: boolean;
+  /** Succeeds although a lower failed, because it has redundancy or tries again. Default false: such success is an error. */
+  readonly canHideErrors?: boolean;
+  /** How long anything may take before it counts as lost, in milliseconds. Default 10,000. */
+  readonly deadlineMs?: number;
+  /** Themes that are left out, each with the reason. They are listed as skipped. */
+  readonly skip?: { readonly [theme in Theme]?: string };
+}
+
+/** A layer in one configuration, and what it promises. */
+export interface Subject {
+  /** For the report: layer and configuration. */
+  readonly name: string;
+  readonly manifest: Manifest;
+  /** Makes the layer, not opened. At most 64 MiB in size. */
+  create(bench: TestBench): Layer | Promise<Layer>;
+}
+
+/** One test of the suite. */
+export interface Check {
+  readonly theme: Theme;
+  /** A claim. */
+  readonly name: string;
+  readonly run: () => Promise<void>;
+}
+
+/** A failed claim: what was found. */
+export function fail(finding: string): never {
+  throw new Error(finding);
+}
+
+/** Throws the finding unless the condition holds. */
+export function expectThat(condition: boolean, finding: string): asserts condition {
+  if (!condition) fail(finding);
+}
