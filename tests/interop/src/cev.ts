@@ -6,7 +6,9 @@ import { fileURLToPath } from "node:url";
 import { run } from "./run.ts";
 import type { RunOptions, RunResult } from "./run.ts";
 
-const BIN = fileURLToPath(new URL("src/bin.ts", import.meta.resolve("@cev/cli/package.json")));
+const BIN =
+  process.env["CEV_BIN"] ??
+  fileURLToPath(new URL("src/bin.ts", import.meta.resolve("@cev/cli/package.json")));
 const COMMAND: readonly string[] = ["--conditions=@cev/source", "--disable-warning=ExperimentalWarning", BIN];
 
 /** One device, as `cev inspect --json` shows it. */

@@ -50,7 +50,7 @@ describe("images that are not what they should be", () => {
     using other = new GoldenCopy("raid5-4k");
     const images = [...golden.images.slice(0, 3), other.images[0]!];
     const result = await inspectUntouched(golden, [...images, ...golden.keys]);
-    expectRefusal(result, /md\/small-chunks/, /member/);
+    expectRefusal(result, /oracle:small-chunks/, /member/);
     const copy = await hashDevice("vg0/other", [...images, ...golden.keys]);
     expect(copy, "the array that has enough members is there").toMatchObject({
       status: 0,
@@ -106,8 +106,8 @@ describe("images that are not what they should be", () => {
 });
 
 describe("one flipped bit in an md superblock", () => {
-  // Magic, version, feature map, UUID, level, chunk size, data offset, member number, event count, checksum, roles.
-  for (const offset of [0, 4, 8, 16, 72, 88, 128, 160, 200, 216, 256]) {
+  // Magic, version, feature map, level, checksum, roles; flipped-bits.test.ts tries any bit.
+  for (const offset of [0, 4, 8, 72, 216, 256]) {
     test(`at ${offset}: named, and the other members carry on`, async () => {
       using golden = new GoldenCopy("raid5-4k");
       flipBit(golden.images[1]!, 4096 + offset);
@@ -121,8 +121,8 @@ describe("one flipped bit in an md superblock", () => {
 });
 
 describe("one flipped bit in a LUKS2 header", () => {
-  // Magic, version, header size, sequence id, checksum algorithm, salt, UUID, header offset, checksum, JSON.
-  for (const offset of [0, 6, 8, 16, 72, 104, 168, 256, 448, 4096, 4200, 6000]) {
+  // Magic, version, header size, checksum algorithm, checksum, JSON; flipped-bits.test.ts tries any bit.
+  for (const offset of [0, 6, 8, 72, 448, 4200]) {
     test(`at ${offset} of the first copy: the second is used, and that is said`, async () => {
       using golden = new GoldenCopy("luks-pbkdf2");
       flipBit(golden.images[0]!, offset, 1);
@@ -167,12 +167,12 @@ describe("one flipped bit in a LUKS2 header", () => {
 describe("one flipped bit in LVM2 metadata", () => {
   // The label sector holds the label and the physical volume's header; the area's header and text have a twin on
   // the other physical volume.
-  for (const offset of [512, 520, 528, 532, 544, 576]) {
+  for (const offset of [512, 520, 528, 544]) {
     test(`at ${offset}, in the label: refused`, async () => {
       using golden = new GoldenCopy("lvm");
       flipBit(golden.images[0]!, offset);
       const result = await inspectUntouched(golden, golden.images);
-      expectRefusal(result, /disk0\.img/, ...(offset === 512 ? [] : [/label/, /512|520|528|532|544/]));
+      expectRefusal(result, /disk0\.img/, ...(offset === 512 ? [] : [/label/, /512|520|528|544/]));
     });
   }
 

@@ -55,7 +55,7 @@ for (const transport of ["a Unix socket", "TCP"]) {
           is_read_only: false,
           can_flush: true,
           can_fua: true,
-          can_trim: true,
+          can_trim: false,
           can_zero: true,
         });
       });
