@@ -1,5 +1,7 @@
 export { cryptDriver } from "./driver.ts";
 export type { CryptOptions } from "./options.ts";
+export { openLuks } from "./open-luks.ts";
+export type { OpenLuksOptions, OpenedLuks } from "./open-luks.ts";
 export { CryptLayer } from "./crypt-layer.ts";
 export type { CryptLayerOptions } from "./crypt-layer.ts";
 export { KDF_LIMITS } from "./kdf.ts";

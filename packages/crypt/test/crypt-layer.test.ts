@@ -66,7 +66,7 @@ const runs = fc.record({
   cancelProbability: fc.constantFrom(0, 0.1),
 });
 
-test("random requests, many at once, late, failing and cancelled, leave what a plain device would hold", async () => {
+test("S1 random requests, many at once, late, failing and cancelled, leave what a plain device would hold", async () => {
   await fc.assert(
     fc.asyncProperty(
       runs,
