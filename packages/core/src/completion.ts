@@ -191,29 +191,21 @@ export class Completion {
     this.generation++;
   }
 
-  /** @internal Runs the chain as far as it goes. Called by the run queue alone. */
+  /** @internal Runs the chain as far as it goes. Called by the run queue alone, which catches what an action throws. */
   advance(): void {
     this.state = EventState.running;
     const entries = this.entries;
-    for (;;) {
-      try {
-        while (this.entryCount > 0) {
-          const at = this.entryCount - 2;
-          this.entryCount = at;
-          (entries[at] as StoredAction)(this, entries[at + 1]);
-          if (this.state !== EventState.running) return;
-        }
-        break;
-      } catch (error) {
-        if (!this.#recordThrown(error)) return;
-      }
+    while (this.entryCount > 0) {
+      const at = this.entryCount - 2;
+      this.entryCount = at;
+      (entries[at] as StoredAction)(this, entries[at + 1]);
+      if (this.state !== EventState.running) return;
     }
     this.#finish();
   }
 
-  /** An action threw: its event fails, and the chain goes on. False when the event has been handed on. */
-  #recordThrown(cause: unknown): boolean {
-    // The compiler cannot know that the action changed the state.
+  /** @internal An action threw: its event fails. True when its chain is to go on; false when the event was handed on. */
+  recordThrown(cause: unknown): boolean {
     if (this.state !== EventState.running) {
       this.runQueue.report(cause);
       return false;

@@ -104,7 +104,7 @@ export class CompoundIo implements CancelTarget {
     this.#errorCount = 0;
     this.#isDecided = false;
     this.#isReleased = false;
-    this.#isCancelTold = false;
+    this.#isCancelTold = io.isCancelRequested;
     io.pushAction(mergeCompound, this);
   }
 
@@ -133,6 +133,8 @@ export class CompoundIo implements CancelTarget {
     const io = sub.io;
     if (io.runQueue !== this.#runQueue) io.runQueue = this.#runQueue;
     io.prepare(op, offset, length, data, dataOffset, flags);
+    // Once the whole was cancelled, no part is submitted any more.
+    io.isCancelRequested = this.#isCancelTold;
     // The action at the bottom of its chain stands there for good: see SubIo.
     io.entryCount = 2;
     this.subCount = index + 1;
@@ -149,9 +151,11 @@ export class CompoundIo implements CancelTarget {
   /** From within `ended`: submits sub-I/Os that were added after `submit`. */
   submitAdded(): void {
     const { subs } = this;
+    if (this.#runQueue.watch !== null) this.#noteStarts(this.#runQueue.watch.now());
     while (this.#submittedCount < this.subCount) {
       const sub = subs[this.#submittedCount++]!;
-      if (this.#mayGo(sub)) sub.lower.submit(sub.io);
+      if (sub.io.isCancelRequested) this.#endUnsubmitted(sub.io);
+      else sub.lower.submit(sub.io);
     }
   }
 
@@ -167,7 +171,8 @@ export class CompoundIo implements CancelTarget {
     sub.isCollated = false;
     sub.retryCount++;
     sub.lower = lower;
-    if (this.#mayGo(sub)) lower.submit(io);
+    if (this.#runQueue.watch !== null) sub.startedAt = this.#runQueue.watch.now();
+    lower.submit(io);
     return true;
   }
 
@@ -219,13 +224,12 @@ export class CompoundIo implements CancelTarget {
     if (this.#pendingCount === 0) this.#pool.reclaim(this);
   }
 
-  /** Notes the time for those who watch. False, and the sub-I/O ended, when it was cancelled before it was submitted. */
-  #mayGo(sub: SubIo): boolean {
-    const { io } = sub;
-    if (this.#runQueue.watch !== null) sub.startedAt = this.#runQueue.watch.now();
-    if (!this.io.isCancelRequested && !io.isCancelRequested) return true;
+  #noteStarts(now: number): void {
+    for (let index = this.#submittedCount; index < this.subCount; index++) this.subs[index]!.startedAt = now;
+  }
+
+  #endUnsubmitted(io: Io): void {
     io.complete(ioError(io, "CEV_CANCELLED", "cancelled before it was submitted", this.owner.name));
-    return false;
   }
 
   #end(): void {

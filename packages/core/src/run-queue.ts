@@ -8,6 +8,10 @@ export interface RunQueueOptions {
   readonly completionsPerTurnMax?: number;
 }
 
+/** What a run queue does: nothing; a completion; a completion with others behind it; those wait for a later turn. */
+const Load = { idle: 0, running: 1, queued: 2, scheduled: 3 } as const;
+type Load = (typeof Load)[keyof typeof Load];
+
 /**
  * Where completions run. A completion inside a completion is queued rather than nested, so neither deep
  * stacks nor endless resubmission can overflow the call stack; after `completionsPerTurnMax` of them the
@@ -21,8 +25,7 @@ export class RunQueue {
   readonly #cancels: Completion[] = [];
   /** The clock that times sub-I/Os, while somebody watches them. */
   watch: { now(): number } | null = null;
-  // A completion runs, or the rest of them waits for a later turn.
-  #isBusy = false;
+  #load: Load = Load.idle;
   #areDeferredScheduled = false;
   readonly #drainLater = (): void => {
     this.#drain();
@@ -39,17 +42,18 @@ export class RunQueue {
 
   /** Runs the chain of an event that has just completed or resumed: now, or right after the one under way. */
   run(event: Completion): void {
-    if (this.#isBusy) {
-      this.#ring.push(event);
+    if (this.#load !== Load.idle) {
+      this.#enqueue(event);
       return;
     }
-    this.#isBusy = true;
+    this.#load = Load.running;
     try {
       event.advance();
-    } finally {
-      this.#isBusy = false;
+    } catch (error) {
+      this.#actionThrew(event, error);
     }
-    if (this.#ring.length > 0) this.#drain();
+    if (this.#load === Load.running) this.#load = Load.idle;
+    else this.#drain();
   }
 
   /** Resumes a held event in a later turn: in task context. One turn serves all that were deferred. */
@@ -67,16 +71,15 @@ export class RunQueue {
   walkCancel(event: Completion): void {
     this.#cancels.push(event);
     if (this.#cancels.length > 1) return;
-    const wasBusy = this.#isBusy;
-    this.#isBusy = true;
+    const before = this.#load;
+    if (before === Load.idle) this.#load = Load.running;
     try {
       // The list only grows during the walk: what was cancelled first is told first.
       for (let index = 0; index < this.#cancels.length; index++) this.#cancels[index]!.tellCancelled();
     } finally {
       this.#cancels.length = 0;
-      this.#isBusy = wasBusy;
+      if (before === Load.idle) this.#drain();
     }
-    if (!wasBusy && this.#ring.length > 0) this.#drain();
   }
 
   /** A program error that no `Io` can carry any more: surfaces as an uncaught error in a turn of its own. */
@@ -86,14 +89,36 @@ export class RunQueue {
     });
   }
 
+  #enqueue(event: Completion): void {
+    this.#ring.push(event);
+    if (this.#load === Load.running) this.#load = Load.queued;
+  }
+
+  /** Runs what is queued, as far as this turn's budget goes. */
   #drain(): void {
-    this.#isBusy = true;
-    try {
-      let budget = this.#perTurnMax;
-      while (this.#ring.length > 0 && budget-- > 0) this.#ring.shift().advance();
-    } finally {
-      this.#isBusy = this.#ring.length > 0;
-      if (this.#isBusy) this.#later(this.#drainLater);
+    let budget = this.#perTurnMax;
+    while (this.#ring.length > 0 && budget-- > 0) {
+      const event = this.#ring.shift();
+      try {
+        event.advance();
+      } catch (error) {
+        this.#actionThrew(event, error);
+      }
+    }
+    this.#load = this.#ring.length > 0 ? Load.scheduled : Load.idle;
+    if (this.#load === Load.scheduled) this.#later(this.#drainLater);
+  }
+
+  /** The chain goes on after an action that threw, also when the next one throws too. */
+  #actionThrew(event: Completion, cause: unknown): void {
+    let thrown = cause;
+    while (event.recordThrown(thrown)) {
+      try {
+        event.advance();
+        return;
+      } catch (error) {
+        thrown = error;
+      }
     }
   }
 }
