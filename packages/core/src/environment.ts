@@ -12,6 +12,12 @@ export interface Clock {
   after(delayMs: number, run: () => void): Timer;
 }
 
+/** What day it is: for the times that formats keep in their metadata. */
+export interface WallClock {
+  /** Milliseconds since 1970-01-01 UTC. */
+  now(): number;
+}
+
 /** What an `Environment` is made of. */
 export interface EnvironmentOptions {
   readonly clock: Clock;
@@ -19,8 +25,10 @@ export interface EnvironmentOptions {
   readonly later: (task: () => void) => void;
   /** Fills the array with random bytes; a simulator's own are replayed from its seed. */
   readonly random: (bytes: Uint8Array) => void;
+  /** Without one, times in metadata stay as they were. */
+  readonly wallClock?: WallClock | undefined;
   /** The memory of the stack; by default a pool of its own. */
-  readonly buffers?: BufferPool;
+  readonly buffers?: BufferPool | undefined;
 }
 
 /**
@@ -29,6 +37,7 @@ export interface EnvironmentOptions {
  */
 export class Environment {
   readonly clock: Clock;
+  readonly wallClock: WallClock | null;
   readonly later: (task: () => void) => void;
   readonly random: (bytes: Uint8Array) => void;
   readonly runQueue: RunQueue;
@@ -36,6 +45,7 @@ export class Environment {
 
   constructor(options: EnvironmentOptions) {
     this.clock = options.clock;
+    this.wallClock = options.wallClock ?? null;
     this.later = options.later;
     this.random = options.random;
     this.runQueue = new RunQueue({ later: options.later });
@@ -49,6 +59,7 @@ export interface GlobalScope {
   clearTimeout(timer: never): void;
   readonly setImmediate?: (run: () => void) => unknown;
   readonly performance: { now(): number };
+  readonly Date?: WallClock;
   readonly crypto: { getRandomValues(bytes: Uint8Array): unknown };
 }
 

@@ -3,7 +3,7 @@ export type { Json, Layer, LayerDescription } from "./layer.ts";
 export { Device, adapt } from "./device.ts";
 export type { CallOptions, Chunk, ChunksOptions, DeviceOptions, WriteOptions } from "./device.ts";
 export { Environment, environmentFrom } from "./environment.ts";
-export type { Clock, EnvironmentOptions, GlobalScope, Timer } from "./environment.ts";
+export type { Clock, EnvironmentOptions, GlobalScope, Timer, WallClock } from "./environment.ts";
 
 export { Io, IoFlag, IoPool, Op, ioError, opName, refuse } from "./io.ts";
 export { Completion, EventState, stateName } from "./completion.ts";

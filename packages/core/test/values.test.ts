@@ -152,6 +152,7 @@ describe("environmentFrom", () => {
     const before = environment.clock.now();
     await new Promise<void>((resolve) => environment.clock.after(1, resolve));
     expect(environment.clock.now()).toBeGreaterThan(before);
+    expect(Math.abs(environment.wallClock!.now() - Date.now())).toBeLessThan(10_000);
     let fired = false;
     environment.clock.after(0, () => (fired = true)).cancel();
     await new Promise<void>((resolve) => environment.later(resolve));
@@ -163,6 +164,6 @@ describe("environmentFrom", () => {
     const { setTimeout, clearTimeout, performance, crypto } = globalThis;
     const environment = environmentFrom({ setTimeout, clearTimeout, performance, crypto });
     await new Promise<void>((resolve) => environment.later(resolve));
-    expect(environment.buffers.bytesLent).toBe(0);
+    expect([environment.buffers.bytesLent, environment.wallClock]).toEqual([0, null]);
   });
 });
