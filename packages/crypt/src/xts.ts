@@ -1,6 +1,7 @@
 import type { BufferPool, PoolBuffer } from "@cev/core";
 import { createEcb, discardResult } from "./aes-ecb.ts";
 import type { EcbTransform } from "./aes-ecb.ts";
+import { TweakCache } from "./tweak-cache.ts";
 import { CHAIN_LENGTH_MAX, CHUNK_LENGTH, xtsKernel } from "./xts-kernel.ts";
 import type { XtsKernel } from "./xts-kernel.ts";
 
@@ -23,6 +24,7 @@ export class XtsCipher {
   readonly #chainLength: number;
   readonly #chainsPerUnit: number;
   readonly #tweak: EcbTransform;
+  readonly #cache: TweakCache;
   readonly #encrypt: EcbTransform;
   readonly #decrypt: EcbTransform;
   /** For what does not lie in the pool. */
@@ -37,6 +39,7 @@ export class XtsCipher {
     this.#chainLength = Math.min(options.unitLength, CHAIN_LENGTH_MAX);
     this.#chainsPerUnit = options.unitLength / this.#chainLength;
     this.#tweak = createEcb(key.subarray(half), "encrypt");
+    this.#cache = new TweakCache(this.#tweak, options.sectorStep);
     this.#encrypt = createEcb(key.subarray(0, half), "encrypt");
     this.#decrypt = createEcb(key.subarray(0, half), "decrypt");
   }
@@ -95,6 +98,7 @@ export class XtsCipher {
 
   /** Gives the pool its memory back. Nothing may be transformed afterwards. */
   close(): void {
+    this.#cache.clear();
     if (this.#work === null) return;
     this.#work.bytes.fill(0);
     this.#pool.release(this.#work);
@@ -117,8 +121,12 @@ export class XtsCipher {
     const { bytes } = kernel.slab;
     const { firstTweaks } = kernel;
     const unitCount = length / this.#unitLength;
-    kernel.writeNumbers(unitCount, sector, this.#sectorStep);
-    replace(this.#tweak, bytes, firstTweaks, unitCount * 16);
+    if (TweakCache.isFor(unitCount)) {
+      this.#cache.write(kernel, sector, unitCount);
+    } else {
+      kernel.writeNumbers(unitCount, sector, this.#sectorStep);
+      replace(this.#tweak, bytes, firstTweaks, unitCount * 16);
+    }
     kernel.writeChains(unitCount, this.#chainsPerUnit);
     const chainCount = unitCount * this.#chainsPerUnit;
     kernel.xorChains(chainCount, this.#chainLength, source, target);

@@ -160,3 +160,42 @@ test("the kernel, the plain implementation and OpenSSL agree, wherever the memor
   );
   expect(pool.bytesLent).toBe(0);
 });
+
+test("a cipher that has served other requests, near and far, still gives the same", () => {
+  const far = 2 ** 20;
+  const runs = fc.record({
+    unitLength: fc.constantFrom(512, 4096),
+    residue: fc.nat(7),
+    requests: fc.array(
+      fc.record({
+        // Across the borders of windows of tweaks, and into places of the cache that are taken already.
+        unit: fc.oneof(
+          fc.nat(100),
+          fc.nat(3).map((times) => 32 * 1024 * times + 16),
+          fc.nat(far),
+        ),
+        unitCount: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 30, max: 40 })),
+      }),
+      { minLength: 2, maxLength: 20 },
+    ),
+  });
+  const pool = new BufferPool({ slabLength: 4 * 1024 * 1024 });
+  const key = pseudoRandom(64, 7);
+  fc.assert(
+    fc.property(runs, ({ unitLength, residue, requests: sequence }) => {
+      const sectorStep = unitLength / 512;
+      const xts = new XtsCipher(key, pool, { unitLength, sectorStep });
+      xts.open();
+      for (const { unit, unitCount } of sequence) {
+        const plain = pseudoRandom(unitCount * unitLength, unit);
+        const sector = residue + unit * sectorStep;
+        const data = plain.slice();
+        xtsPlain("encrypt", key, data, { sector, sectorStep, unitLength });
+        xts.decrypt(sector, data, 0, data.length);
+        expect(Buffer.from(data).equals(plain)).toBe(true);
+      }
+      xts.close();
+    }),
+    { numRuns: 30 },
+  );
+});
