@@ -2,6 +2,7 @@ import type { ErrorCode } from "@cev/core";
 import type { AssembledGroup, Member } from "./assemble.ts";
 import type { LogicalVolume, VolumeGroup } from "./metadata.ts";
 import type { Segment } from "./segment-types.ts";
+import { isValidName } from "./section-reader.ts";
 import { show } from "./text-parser.ts";
 import { isList, isSection } from "./text-writer.ts";
 
@@ -41,6 +42,18 @@ export function unknownGroupFlag(group: VolumeGroup): string | null {
   return group.status.find((flag) => !GROUP_STATUS.includes(flag)) ?? null;
 }
 
+/**
+ * The name users know a volume by. A snapshot is a visible volume of a name that LVM2 made up (`snapshot0`) over a hidden
+ * one, its store, that has the snapshot's.
+ */
+export function shownName(volume: LogicalVolume): string {
+  const [segment] = volume.segments;
+  if (segment?.type !== "snapshot") return volume.name;
+  const { entries } = segment.section;
+  const store = (entries.get("cow_store") ?? entries.get("merging_store"))?.value;
+  return typeof store === "string" && isValidName(store) ? store : volume.name;
+}
+
 /** How the volumes of a group use one another, and which of them can be opened. */
 export class GroupAvailability {
   readonly #assembled: AssembledGroup;
@@ -64,7 +77,7 @@ export class GroupAvailability {
     const uses = this.#uses.get(volume.name) ?? [];
     const taken = uses.find(({ isOrigin }) => !isOrigin);
     if (taken !== undefined)
-      return refused("CEV_UNKNOWN_FEATURE", `is a part of ${taken.volume.name} (${taken.type})`);
+      return refused("CEV_UNKNOWN_FEATURE", `is a part of ${shownName(taken.volume)} (${taken.type})`);
     const missing = this.#missing(volume);
     if (missing !== null) return missing;
     return { canOpen: true, readOnlyReason: this.#readOnlyReason(group, volume, uses) };
@@ -84,7 +97,7 @@ export class GroupAvailability {
   #readOnlyReason(group: VolumeGroup, volume: LogicalVolume, uses: readonly Use[]): string | null {
     const origin = uses[0];
     if (origin !== undefined)
-      return `writing to it would spoil ${origin.volume.name}, which is made from it (${origin.type})`;
+      return `writing to it would spoil ${shownName(origin.volume)}, which is made from it (${origin.type})`;
     if (group.status.includes("EXPORTED")) return "its group is exported";
     if (group.status.includes("CLUSTERED") || !["", "none"].includes(group.lockType))
       return "its group is shared by several hosts under a lock that is not taken here";

@@ -46,10 +46,10 @@ async function probe(device: Device): Promise<Finding | null> {
       details: {
         uuid,
         group: { name, uuid: group, seqno },
-        // Those of the group that carry no metadata of their own answer with their UUID as the group.
-        members: membersOf(copy),
         damaged,
       },
+      // Those of the group that carry no metadata of their own answer with their UUID as the group.
+      members: membersOf(copy),
     };
   }
   return { summary: summaryWithoutCopy(scan), group: uuid, details: { uuid, group: null, damaged } };

@@ -1,7 +1,7 @@
 import { CevError } from "@cev/core";
 import type { Claimant, Details, Layer, NamedLayer, OpenContext, OpenedDevice } from "@cev/core";
 import type { AssembledGroup } from "./assemble.ts";
-import { GroupAvailability, unknownGroupFlag } from "./availability.ts";
+import { GroupAvailability, shownName, unknownGroupFlag } from "./availability.ts";
 import { groupDetails, volumeDetails } from "./details.ts";
 import type { LogicalVolume, VolumeGroup } from "./metadata.ts";
 import type { LvmOptions } from "./options.ts";
@@ -48,7 +48,7 @@ export function openVolumes(
   };
   const devices: OpenedDevice[] = [];
   for (const volume of wantedVolumes(assembled, context.options)) {
-    const name = `${group.name}/${volume.name}`;
+    const name = `${group.name}/${shownName(volume)}`;
     try {
       const answer = availability.of(volume);
       if (!answer.canOpen) throw new CevError(answer.code, `${name} cannot be opened: it ${answer.reason}`);
@@ -79,10 +79,10 @@ function wantedVolumes({ group }: AssembledGroup, options: LvmOptions): readonly
   const visible = group.logicalVolumes.filter(({ isVisible }) => isVisible);
   if (options.volumes === null) return visible;
   return options.volumes.map((name) => {
-    const volume = visible.find((candidate) => candidate.name === name);
+    const volume = visible.find((candidate) => shownName(candidate) === name);
     if (volume === undefined)
       throw new CevError("CEV_NOT_FOUND", `the group ${group.name} has no volume ${show(name)}`, {
-        hint: `it has ${visible.map((candidate) => candidate.name).join(", ") || "none"}`,
+        hint: `it has ${visible.map(shownName).join(", ") || "none"}`,
       });
     return volume;
   });
