@@ -3,6 +3,7 @@ import type { Io, SubmitTarget } from "@cev/core";
 import type { RunningArray } from "./running-array.ts";
 import { degradedError, readFailureOf } from "./failure.ts";
 import type { Member } from "./member.ts";
+import { PIECE_LENGTH } from "./running-array.ts";
 import { Reconstruction } from "./reconstruction.ts";
 
 /** Context of a read's action: one for each member, made once. */
@@ -67,7 +68,8 @@ export class ChunkReader implements SubmitTarget {
     if (failure === "lost") this.#array.failMember(member, error);
     if (this.#array.canReconstruct(io.offset, member.index)) {
       io.restart();
-      this.submit(io);
+      if (failure === "range" && io.length > PIECE_LENGTH) this.#readPieces(io, member);
+      else this.submit(io);
       return;
     }
     io.error = degradedError(
@@ -77,6 +79,21 @@ export class ChunkReader implements SubmitTarget {
       error,
     );
     io.transferred = 0;
+  }
+
+  /** Something in a long range cannot be read: only the pieces that cannot are reconstructed. */
+  #readPieces(io: Io, member: Member): void {
+    const { map } = this.#array;
+    const compound = this.#parts.over(io, concatenate);
+    for (let at = 0; at < io.length;) {
+      const offset = io.offset + at;
+      const length = Math.min(PIECE_LENGTH - (offset % PIECE_LENGTH), io.length - at);
+      const memberOffset = member.dataStart + map.memberOffsetOf(offset);
+      const part = compound.add(member.target, Op.read, memberOffset, length, io.data, io.dataOffset + at);
+      part.io.pushAction(afterRead, this.#reads[member.index]!);
+      at += length;
+    }
+    compound.submit();
   }
 
   #readAcross(io: Io): void {

@@ -37,7 +37,7 @@ export function formatName(bytes: Uint8Array, at: number, lengthMax: number): st
   }
   // A byte order mark is dropped by the decoder: such a name is given byte for byte.
   if (utf8Encoder.encode(text).length !== name.length) return [...name].map(hexOf).join("");
-  return [...text].map(escapeCharacter).join("");
+  return Array.from(text, escapeCharacter).join("");
 }
 
 /** The bytes of a name that `formatName` gave. */

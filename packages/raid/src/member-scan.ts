@@ -1,4 +1,5 @@
 import { MetadataError, isCevError } from "@cev/core";
+import type { CevError } from "@cev/core";
 import { BITMAP_HEAD_LENGTH, bitmapLength, decodeBitmapHead } from "./bitmap.ts";
 import type { BitmapHead } from "./bitmap.ts";
 import { SUPERBLOCK_STRUCTURE } from "./superblock-fields.ts";
@@ -48,7 +49,7 @@ export function oldSuperblockOffset(deviceSize: number): number | null {
  * cannot be accepted, also for version 0.90, which is recognised only.
  */
 export async function readSuperblock(target: ScanTarget): Promise<Superblock | null> {
-  let refused: unknown = null;
+  let refused: CevError | null = null;
   for (const version of ["1.2", "1.1", "1.0"] as const) {
     const byteOffset = superblockOffset(version, target.size);
     if (byteOffset === null) continue;
@@ -58,6 +59,7 @@ export async function readSuperblock(target: ScanTarget): Promise<Superblock | n
       return decodeSuperblock(bytes, { source: target.source, deviceSize: target.size, version, byteOffset });
     } catch (error) {
       // What lies in another place may be the one that counts; else the first refusal is the answer.
+      if (!isCevError(error)) throw error;
       refused ??= error;
     }
   }

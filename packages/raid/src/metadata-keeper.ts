@@ -90,12 +90,16 @@ export class MetadataKeeper {
     this.#start();
   }
 
-  /** A member was failed: the superblocks of the others must say so. */
+  /** A member was failed: the superblocks of the others must say so, unless nothing more may be written. */
   memberFailed(member: Member, cause: CevError): void {
+    const { isBroken } = this.#array;
+    const failed = `member ${member.index} (${member.name}) has failed: ${cause.message}`;
     this.#report({
-      severity: "warning",
+      severity: isBroken ? "error" : "warning",
       code: "CEV_DEGRADED",
-      message: `member ${member.index} (${member.name}) has failed: ${cause.message}; replace it`,
+      message: isBroken
+        ? `${failed}; another is missing already, so the array takes no more writes: save what can be read`
+        : `${failed}; replace it`,
       device: member.name,
     });
     this.#hasNewFailure = true;

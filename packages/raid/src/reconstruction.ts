@@ -43,7 +43,11 @@ export class Reconstruction {
   /** @internal Tries to get memory; waits for it where there is none. */
   onRoom(): void {
     const { buffers, members } = this.#array;
-    if (this.#io.isCancelRequested) return this.#fail(cancelled(this.#io, this.name));
+    if (this.#io.isCancelRequested) {
+      // The room, if that is what came, is for the next.
+      buffers.passRoomOn();
+      return this.#fail(cancelled(this.#io, this.name));
+    }
     const length = (members.length - 1) * this.#io.length;
     if (length > buffers.bytesMax) return this.#fail(noMemory(this.#io, this.name, length));
     const buffer = buffers.tryAcquire(length);

@@ -1,5 +1,6 @@
 import { CompoundIoPool } from "@cev/core";
 import type { BufferPool, CevError, Environment } from "@cev/core";
+import { readFailureOf } from "./failure.ts";
 import { Member } from "./member.ts";
 import type { MemberDevice } from "./member.ts";
 import type { MetadataKeeper } from "./metadata-keeper.ts";
@@ -13,6 +14,9 @@ import type { MemberRange } from "./unsynced-ranges.ts";
 // buffers are lent at any time.
 const SLICE_LENGTH_MAX = 262_144;
 const SLICE_LENGTH_MIN = 512;
+
+/** Bytes of one member that are given up together where something cannot be read: a page, as in md. */
+export const PIECE_LENGTH = 4096;
 
 /** What a `RunningArray` is made of. */
 export interface RunningArrayOptions {
@@ -43,6 +47,7 @@ export class RunningArray {
   unsynced: readonly MemberRange[];
   /** Keeps superblocks and bitmap while the array may be written; null: nothing is written. */
   keeper: MetadataKeeper | null = null;
+  #isStopped = false;
 
   constructor(options: RunningArrayOptions) {
     const { devices, chunkSize, layout, environment } = options;
@@ -63,12 +68,12 @@ export class RunningArray {
     return count;
   }
 
-  /** More is gone than the parity makes up for. */
+  /** Nothing more may be written: more is gone than the parity makes up for. */
   get isBroken(): boolean {
-    return this.lostCount > 1;
+    return this.#isStopped || this.lostCount > 1;
   }
 
-  /** What was read wrongly may be written back. */
+  /** What could not be read may be written back. */
   get canRepair(): boolean {
     return this.keeper !== null && !this.isBroken;
   }
@@ -79,10 +84,21 @@ export class RunningArray {
     return this.unsynced.length === 0 || !isWithin(this.unsynced, this.map.memberOffsetOf(offset));
   }
 
-  /** The member takes no further part. Its superblock stays as it is; those of the others will say so. */
-  failMember(member: Member, cause: CevError): void {
+  /**
+   * The member takes no further part. Its superblock stays as it is; those of the others will say so. Where another one
+   * is gone already, only a member that is lost follows it: one that failed a write can still be read, so the array
+   * takes no more writes instead. `range`: of the members' data, half written now.
+   */
+  failMember(member: Member, cause: CevError, range: MemberRange | null = null): void {
     if (!member.isInSync) return;
-    member.isInSync = false;
+    const isLast = this.lostCount > 0;
+    if (isLast && readFailureOf(cause) !== "lost") {
+      if (range !== null) this.unsynced = [...this.unsynced, range];
+      if (this.#isStopped) return;
+      this.#isStopped = true;
+    } else {
+      member.isInSync = false;
+    }
     this.keeper?.memberFailed(member, cause);
   }
 }

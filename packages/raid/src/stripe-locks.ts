@@ -9,12 +9,15 @@ export interface StripeLock {
 interface Waiting extends StripeLock {
   readonly granted: Action<StripeLock, unknown>;
   readonly context: unknown;
+  next: Waiting | null;
 }
 
+/** Linked, because taking the first of a long array takes time in proportion to its length. */
 interface Queue {
   holderCount: number;
   isExclusive: boolean;
-  readonly waiting: Waiting[];
+  first: Waiting | null;
+  last: Waiting | null;
 }
 
 /**
@@ -23,7 +26,7 @@ interface Queue {
  */
 export class StripeLocks {
   readonly #queues = new Map<number, Queue>();
-  readonly #ready: Waiting[] = [];
+  readonly #ready: Queue = emptyQueue();
   #isGranting = false;
 
   /** How many stripes are locked. */
@@ -33,13 +36,19 @@ export class StripeLocks {
 
   /** Calls `granted` with the lock: at once, or when those before it are released. */
   acquire<C>(stripe: number, isExclusive: boolean, granted: Action<StripeLock, C>, context: C): void {
-    const entry: Waiting = { stripe, isExclusive, granted: granted as Action<StripeLock, unknown>, context };
+    const entry: Waiting = {
+      stripe,
+      isExclusive,
+      granted: granted as Action<StripeLock, unknown>,
+      context,
+      next: null,
+    };
     let queue = this.#queues.get(stripe);
     if (queue === undefined) {
-      queue = { holderCount: 0, isExclusive: false, waiting: [] };
+      queue = emptyQueue();
       this.#queues.set(stripe, queue);
     }
-    queue.waiting.push(entry);
+    append(queue, entry);
     this.#grant(queue);
   }
 
@@ -48,18 +57,16 @@ export class StripeLocks {
     const queue = this.#queues.get(lock.stripe)!;
     queue.holderCount--;
     if (queue.holderCount > 0) return;
-    if (queue.waiting.length === 0) this.#queues.delete(lock.stripe);
+    if (queue.first === null) this.#queues.delete(lock.stripe);
     else this.#grant(queue);
   }
 
   #grant(queue: Queue): void {
-    while (queue.waiting.length > 0) {
-      const next = queue.waiting[0]!;
+    for (let next = queue.first; next !== null; next = queue.first) {
       if (queue.holderCount > 0 && (queue.isExclusive || next.isExclusive)) break;
-      queue.waiting.shift();
+      append(this.#ready, takeFirst(queue, next));
       queue.holderCount++;
       queue.isExclusive = next.isExclusive;
-      this.#ready.push(next);
     }
     this.#runReady();
   }
@@ -69,10 +76,30 @@ export class StripeLocks {
     if (this.#isGranting) return;
     this.#isGranting = true;
     try {
-      for (let next = this.#ready.shift(); next !== undefined; next = this.#ready.shift())
+      for (let next = this.#ready.first; next !== null; next = this.#ready.first) {
+        takeFirst(this.#ready, next);
         next.granted(next, next.context);
+      }
     } finally {
       this.#isGranting = false;
     }
   }
+}
+
+function emptyQueue(): Queue {
+  return { holderCount: 0, isExclusive: false, first: null, last: null };
+}
+
+function append(queue: Queue, entry: Waiting): void {
+  if (queue.last === null) queue.first = entry;
+  else queue.last.next = entry;
+  queue.last = entry;
+}
+
+/** `first`: the queue's own. */
+function takeFirst(queue: Queue, first: Waiting): Waiting {
+  queue.first = first.next;
+  if (first.next === null) queue.last = null;
+  first.next = null;
+  return first;
 }

@@ -15,7 +15,8 @@ export interface StripeSlice {
 
 /**
  * The next slice, from a row on, of the range [start, end) of a stripe's data; null when no row is left. A range that
- * begins and ends inside chunks becomes up to three bands, each a slice, and more where they are long.
+ * begins and ends inside chunks becomes up to three bands, each a slice, and more where they cross multiples of
+ * `lengthMax`.
  */
 export function nextSlice(
   map: StripeMap,
@@ -35,7 +36,8 @@ export function nextSlice(
     if (head > rowStart) rowEnd = Math.min(rowEnd, head);
     if (tail > rowStart) rowEnd = Math.min(rowEnd, tail);
     if (columnFirst <= columnLast) {
-      return { rowStart, rowEnd: Math.min(rowEnd, rowStart + range.lengthMax), columnFirst, columnLast };
+      const pieceEnd = rowStart - (rowStart % range.lengthMax) + range.lengthMax;
+      return { rowStart, rowEnd: Math.min(rowEnd, pieceEnd), columnFirst, columnLast };
     }
     rowStart = rowEnd;
   }

@@ -3,6 +3,7 @@ import type { CevError, Collation, CompoundIo, PoolBuffer, SubIo } from "@cev/co
 import { cancelled, degradedError, noMemory, readFailureOf } from "./failure.ts";
 import type { Member } from "./member.ts";
 import { PARITY_KERNEL } from "./parity-kernel.ts";
+import { PIECE_LENGTH } from "./running-array.ts";
 import type { RunningArray } from "./running-array.ts";
 import type { StripeLock } from "./stripe-locks.ts";
 import { chooseParityWay, nextSlice } from "./stripe-slice.ts";
@@ -30,6 +31,8 @@ export class StripeWrite {
   /** The member whose range could not be read for this slice. */
   #unreadable: Member | null = null;
   #redoCount = 0;
+  /** Rows of a slice at most. */
+  #lengthMax: number;
 
   constructor(array: RunningArray, writer: { ended(): void }, io: Io) {
     this.name = array.name;
@@ -38,6 +41,7 @@ export class StripeWrite {
     this.#io = io;
     this.#stripe = array.map.stripeOf(io.offset);
     this.#start = io.offset % array.map.stripeSize;
+    this.#lengthMax = array.sliceLengthMax;
     this.#parity = array.members[array.map.parityMember(this.#stripe)]!;
   }
 
@@ -62,9 +66,8 @@ export class StripeWrite {
   }
 
   #nextSlice(row: number): void {
-    const { map, sliceLengthMax } = this.#array;
-    const range = { start: this.#start, end: this.#start + this.#io.length, lengthMax: sliceLengthMax };
-    this.#slice = nextSlice(map, range, row);
+    const range = { start: this.#start, end: this.#start + this.#io.length, lengthMax: this.#lengthMax };
+    this.#slice = nextSlice(this.#array.map, range, row);
     this.#unreadable = null;
     if (this.#slice === null) this.#finish(null);
     else this.onRoom();
@@ -72,16 +75,18 @@ export class StripeWrite {
 
   /** @internal Plans the slice, gets memory for it (waits where there is none), and begins it. */
   onRoom(): void {
+    const { buffers, map } = this.#array;
     const slice = this.#slice!;
-    if (this.#io.isCancelRequested) return this.#finish(cancelled(this.#io, this.name));
     const way = this.#chooseWay(slice);
+    // The room, if that is what came, is for the next.
+    if (this.#io.isCancelRequested || way === null || way === "none") buffers.passRoomOn();
+    if (this.#io.isCancelRequested) return this.#finish(cancelled(this.#io, this.name));
     if (way === null || this.#array.isBroken) {
       const message = "the stripe cannot be written: more members are gone than the parity makes up for";
       return this.#finish(degradedError(this.#io, this.name, message, this.#io.error));
     }
     this.#way = way;
     if (way === "none") return this.#writeSlice();
-    const { buffers, map } = this.#array;
     this.#releaseBuffer();
     const writtenCount = slice.columnLast - slice.columnFirst + 1;
     const readCount = way === "full" ? 0 : way === "modify" ? writtenCount : map.dataCount - writtenCount;
@@ -148,7 +153,11 @@ export class StripeWrite {
       if (failure === "request") return this.#finish(error);
       if (failure === "lost") this.#array.failMember(member, error);
       else if (this.#unreadable === null || this.#unreadable === member) this.#unreadable = member;
-      else {
+      else if (this.#lengthMax > PIECE_LENGTH) {
+        // They may lie in different rows: then each can be done without.
+        this.#lengthMax = PIECE_LENGTH;
+        return this.#nextSlice(this.#slice!.rowStart);
+      } else {
         const message = `the stripe cannot be written: ${this.#unreadable.name} and ${member.name} cannot be read`;
         return this.#finish(degradedError(this.#io, this.name, message, error));
       }
@@ -206,7 +215,7 @@ export class StripeWrite {
       const { error } = sub.io;
       if (error === null) continue;
       if (error.code === "CEV_CANCELLED") this.#redoCount++;
-      else this.#array.failMember(this.#array.members[sub.tag]!, error);
+      else this.#failMember(this.#array.members[sub.tag]!, error);
     }
     if (this.#redoCount > 0) this.#redo(compound);
     else this.#sliceDone();
@@ -230,8 +239,15 @@ export class StripeWrite {
 
   /** @internal */
   onRedone(again: Io, member: Member): void {
-    if (again.error !== null) this.#array.failMember(member, again.error);
+    if (again.error !== null) this.#failMember(member, again.error);
     if (--this.#redoCount === 0) this.#sliceDone();
+  }
+
+  /** A write of this slice failed: what the stripe holds there is not known. */
+  #failMember(member: Member, cause: CevError): void {
+    const start = this.#stripe * this.#array.map.chunkSize;
+    const { rowStart, rowEnd } = this.#slice!;
+    this.#array.failMember(member, cause, { start: start + rowStart, end: start + rowEnd });
   }
 
   #sliceDone(): void {

@@ -23,7 +23,7 @@ export function readGolden(name: string): Golden {
       images: images.map((path) => new Uint8Array(readFileSync(path))),
       arraySize: layer.size,
       arrayHash: layer.sha256,
-      facts: manifest.facts as Readonly<Record<string, string>>,
+      facts: manifest.facts,
     };
   } finally {
     rmSync(directory, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 import { Device, environmentFrom, openTree } from "@cev/core";
 import type { Environment, Layer, OpenedDevice, Problem } from "@cev/core";
-import { raidDriver } from "../../src/index.ts";
-import type { RaidLayer, RaidOptions } from "../../src/index.ts";
+import { RaidLayer, raidDriver } from "../../src/index.ts";
+import type { RaidOptions } from "../../src/index.ts";
 
 export interface OpenArrayOptions {
   readonly environment?: Environment;
@@ -34,5 +34,6 @@ export async function openArray(members: readonly Layer[], how: OpenArrayOptions
     report: (problem) => problems.push(problem),
   });
   const device = await Device.open(opened!.layer, environment, { isReadOnly: how.isReadOnly ?? false });
-  return { device, layer: opened!.layer as RaidLayer, opened: opened!, problems };
+  if (!(opened?.layer instanceof RaidLayer)) throw new Error("the driver did not open an array");
+  return { device, layer: opened.layer, opened, problems };
 }
