@@ -1,0 +1,25 @@
+import { testLayer } from "@cev/test-kit";
+import type { TestRunner } from "@cev/test-kit";
+import { KINDS, asynchronous, disk, diskSupport, raid5 } from "./kinds.ts";
+import type { Kind } from "./kinds.ts";
+
+const SIZE = 49_152;
+
+/** The suite over one kind of layer on top of every kind, itself included. Stacking must be invisible. */
+export function testOver(upper: Kind, runner: TestRunner): void {
+  for (const lower of KINDS) {
+    // Two of them one over the other say nothing that one does not.
+    if (upper === asynchronous && lower === asynchronous) continue;
+    testLayer(
+      {
+        name: `${upper.name} over ${lower.name}`,
+        manifest: {
+          support: upper.support(lower.support(diskSupport)),
+          canHideErrors: upper === raid5 || lower === raid5,
+        },
+        create: (bench) => upper.over(lower.over(disk))(bench, SIZE),
+      },
+      runner,
+    );
+  }
+}
