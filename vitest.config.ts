@@ -23,6 +23,12 @@ export default defineConfig({
   test: {
     pool: "forks",
     passWithNoTests: true,
+    // Relative to each project.
+    coverage: {
+      include: ["src/**/*.ts"],
+      exclude: ["**/*.generated.ts"],
+      reporter: ["text-summary", "html"],
+    },
     testTimeout: 20_000,
     hookTimeout: 60_000,
     projects: ["packages", "examples", "tests"].flatMap(projectsBelow).map((project) => ({
