@@ -80,6 +80,7 @@ export function environmentFrom(
         return { cancel: () => scope.clearTimeout(timer as never) };
       },
     },
+    wallClock: scope.Date,
     later:
       setImmediate === undefined
         ? (task) => void scope.setTimeout(task, 0)
