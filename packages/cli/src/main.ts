@@ -22,6 +22,8 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
 
 function answerError(error: unknown, args: readonly string[]): ExitStatus {
   if (error instanceof CommanderError && error.exitCode === 0) return ExitStatus.done;
+  // Called with nothing at all: the help was printed in place of an error.
+  if (error instanceof CommanderError && error.code === "commander.help") return ExitStatus.usage;
   const isUsage = error instanceof CommanderError || error instanceof UsageError;
   const line = isUsage ? usageLine(error, args) : errorLine(error);
   if (args[0] === "inspect" && args.includes("--json")) {

@@ -1,0 +1,92 @@
+import { spawn } from "node:child_process";
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { unpackGolden } from "../../../tests/interop/golden/unpack.ts";
+import type { UnpackedGolden } from "../../../tests/interop/golden/unpack.ts";
+
+const COMMAND = [
+  "--conditions=@cev/source",
+  "--disable-warning=ExperimentalWarning",
+  join(import.meta.dirname, "../src/bin.ts"),
+];
+
+/** The command as one that a shell takes. */
+export const shellCommand: string = [process.execPath, ...COMMAND].map((word) => `'${word}'`).join(" ");
+
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+/** A running `cev`. */
+export class Command {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly ended: Promise<Ended>;
+  readonly #stdout: Buffer[] = [];
+  #stderr = "";
+
+  constructor(args: readonly string[], options: { readonly input?: Uint8Array; readonly cwd?: string } = {}) {
+    this.child = spawn(process.execPath, [...COMMAND, ...args], { cwd: options.cwd });
+    this.child.stdout.on("data", (bytes: Buffer) => this.#stdout.push(bytes));
+    this.child.stderr.setEncoding("utf8").on("data", (text: string) => (this.#stderr += text));
+    // A command that ends before it has read all of its input breaks the pipe.
+    this.child.stdin.on("error", () => undefined);
+    this.child.stdin.end(options.input ?? new Uint8Array());
+    this.ended = once(this.child, "close").then(() => ({
+      status: this.child.exitCode,
+      stdout: Buffer.concat(this.#stdout),
+      stderr: this.#stderr,
+    }));
+  }
+
+  /** Waits until standard output has these words. */
+  async until(words: RegExp): Promise<void> {
+    const isThere = (): boolean => words.test(Buffer.concat(this.#stdout).toString());
+    const early = this.ended.then(({ stderr }) => {
+      throw new Error(`it ended before ${String(words)}: ${stderr}`);
+    });
+    while (!isThere()) await Promise.race([once(this.child.stdout, "data"), early]);
+    early.catch(() => undefined);
+  }
+}
+
+/** Runs `cev` to its end. */
+export function cev(
+  args: readonly string[],
+  options: { input?: Uint8Array; cwd?: string } = {},
+): Promise<Ended> {
+  return new Command(args, options).ended;
+}
+
+/** A folder that is gone after the test. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "cev-cli-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Images that a kernel made, and a passphrase file, with a newline as editors leave it. */
+export function golden(name: string): UnpackedGolden & { readonly folder: string; readonly keys: string[] } {
+  const folder = temporaryFolder();
+  const set = unpackGolden(name, folder);
+  const file = join(folder, "passphrase");
+  writeFileSync(file, `${set.manifest.passphrase ?? ""}\n`);
+  return { ...set, folder, keys: ["--passphrase-file", file] };
+}
+
+export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+/** One hash over files. */
+export const hashFiles = (paths: readonly string[]): string =>
+  sha256(Buffer.concat(paths.map((path) => readFileSync(path))));
+
+/** The hash of a layer that the kernel saw. */
+export function layerHash({ manifest }: UnpackedGolden, name: string): string {
+  return manifest.layers.find((one) => one.name === name)!.sha256;
+}

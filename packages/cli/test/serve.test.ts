@@ -1,0 +1,190 @@
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { Command, cev, golden, hashFiles } from "./helpers.ts";
+
+/** Just enough of a client: lists exports, or writes one block and leaves. */
+class Client {
+  readonly #socket: Socket;
+  #received = Buffer.alloc(0);
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  static async on(path: string): Promise<Client> {
+    const socket = connect(path);
+    await once(socket, "connect");
+    const client = new Client(socket);
+    expect((await client.#take(18)).toString("latin1", 0, 16)).toBe("NBDMAGICIHAVEOPT");
+    client.#send(4, 3);
+    return client;
+  }
+
+  async list(): Promise<string[]> {
+    this.#option(3, Buffer.alloc(0));
+    const names: string[] = [];
+    for (;;) {
+      const { type, data } = await this.#reply();
+      if (type === 1) return names;
+      names.push(data.toString("utf8", 4, 4 + data.readUInt32BE(0)));
+    }
+  }
+
+  /** Chooses an export (GO); the size it has. */
+  async go(name: string): Promise<number> {
+    const bytes = Buffer.from(name);
+    const data = Buffer.alloc(4 + bytes.length + 2);
+    data.writeUInt32BE(bytes.length);
+    bytes.copy(data, 4);
+    this.#option(7, data);
+    let size = -1;
+    for (;;) {
+      const { type, data: info } = await this.#reply();
+      if (type === 1) return size;
+      if (type >= 0x8000_0000) throw new Error(`refused: ${type.toString(16)}`);
+      if (info.readUInt16BE(0) === 0) size = Number(info.readBigUInt64BE(2));
+    }
+  }
+
+  /** Writes, and gives the error number of the reply. */
+  async write(offset: number, data: Buffer): Promise<number> {
+    const head = Buffer.alloc(28);
+    head.writeUInt32BE(0x2560_9513);
+    head.writeUInt16BE(1, 6);
+    head.writeBigUInt64BE(1n, 8);
+    head.writeBigUInt64BE(BigInt(offset), 16);
+    head.writeUInt32BE(data.length, 24);
+    this.#socket.write(Buffer.concat([head, data]));
+    return (await this.#take(16)).readUInt32BE(4);
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #option(option: number, data: Buffer): void {
+    const head = Buffer.alloc(16);
+    head.write("IHAVEOPT", "latin1");
+    head.writeUInt32BE(option, 8);
+    head.writeUInt32BE(data.length, 12);
+    this.#socket.write(Buffer.concat([head, data]));
+  }
+
+  async #reply(): Promise<{ type: number; data: Buffer }> {
+    const head = await this.#take(20);
+    return { type: head.readUInt32BE(12), data: await this.#take(head.readUInt32BE(16)) };
+  }
+
+  #send(length: number, value: number): void {
+    const bytes = Buffer.alloc(length);
+    bytes.writeUInt32BE(value);
+    this.#socket.write(bytes);
+  }
+
+  async #take(length: number): Promise<Buffer> {
+    while (this.#received.length < length) {
+      const [bytes] = (await once(this.#socket, "data")) as [Buffer];
+      this.#received = Buffer.concat([this.#received, bytes]);
+    }
+    const taken = this.#received.subarray(0, length);
+    this.#received = this.#received.subarray(length);
+    return taken;
+  }
+}
+
+describe("cev serve", () => {
+  test("serves one device, also as the default export, until SIGINT; what was written is there", async () => {
+    const { images, folder } = golden("gpt");
+    const socket = join(folder, "nbd.sock");
+    const server = new Command(["serve", ...images, "--device", "vg2/data", "--socket", socket]);
+    await server.until(/ready/);
+    const client = await Client.on(socket);
+    expect(await client.list()).toEqual(["vg2/data"]);
+    expect(await client.go("")).toBe(1 << 20);
+    expect(await client.write(4096, Buffer.alloc(4096, 9))).toBe(0);
+    client.close();
+    server.child.kill("SIGINT");
+    const { status, stdout, stderr } = await server.ended;
+    expect(stderr).toBe("");
+    expect(status).toBe(0);
+    expect(stdout.toString()).toContain(`serving vg2/data (1 MiB) at nbd+unix:///?socket=${socket}\n`);
+    expect(existsSync(socket)).toBe(false);
+    const copy = await cev(["copy", ...images, "--device", "vg2/data", "--to", "-"]);
+    expect(copy.stdout.subarray(4096, 8192).equals(Buffer.alloc(4096, 9))).toBe(true);
+  });
+
+  test("serves every uppermost device where none is named, and then none is the default", async () => {
+    const { images, folder } = golden("gpt");
+    const socket = join(folder, "nbd.sock");
+    const server = new Command(["serve", ...images, "--socket", socket]);
+    await server.until(/ready/);
+    const client = await Client.on(socket);
+    expect(await client.list()).toEqual(["disk0.img/p1", "vg2/data"]);
+    await expect(client.go("")).rejects.toThrow(/refused/);
+    expect(await client.go("disk0.img/p1")).toBe(3 << 20);
+    client.close();
+    server.child.kill("SIGTERM");
+    expect((await server.ended).status).toBe(0);
+  });
+
+  test("--read-only lets nothing be written", async () => {
+    const { images, folder } = golden("gpt");
+    const before = hashFiles(images);
+    const socket = join(folder, "nbd.sock");
+    const server = new Command([
+      "serve",
+      ...images,
+      "--device",
+      "vg2/data",
+      "--socket",
+      socket,
+      "--read-only",
+    ]);
+    await server.until(/ready/);
+    const client = await Client.on(socket);
+    await client.go("vg2/data");
+    expect(await client.write(0, Buffer.alloc(512, 9))).not.toBe(0);
+    client.close();
+    server.child.kill("SIGINT");
+    expect((await server.ended).stdout.toString()).toMatch(/read-only/);
+    expect(hashFiles(images)).toBe(before);
+  });
+
+  test("listens on a free port and says which", async () => {
+    const { images } = golden("gpt");
+    const server = new Command(["serve", ...images, "--device", "vg2/data", "--listen", "127.0.0.1:0"]);
+    await server.until(/at nbd:\/\/127\.0\.0\.1:\d+\/\n/);
+    server.child.kill("SIGINT");
+    expect((await server.ended).status).toBe(0);
+  });
+
+  test("refuses what it cannot do, in one line", async () => {
+    const set = golden("raid5-4k");
+    const socket = join(set.folder, "nbd.sock");
+    const { status, stderr } = await cev(["serve", ...set.images.slice(1), "--socket", socket]);
+    expect(stderr).toMatch(/^cev: md\/oracle:small-chunks: redundancy is missing.*add --degraded/m);
+    expect(status).toBe(1);
+    const missing = await cev(["serve", ...set.images, "--socket", "/nonexistent/nbd.sock"]);
+    expect(missing.stderr).toMatch(/^cev: .*nonexistent/);
+    expect(missing.stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(missing.status).toBe(1);
+  });
+
+  test("a stack with nothing to serve is a failure", async () => {
+    const { images, folder } = golden("luks-pbkdf2");
+    const { status, stderr } = await cev([
+      "serve",
+      ...images,
+      "--device",
+      "nothing",
+      "--socket",
+      join(folder, "s"),
+    ]);
+    expect(stderr).toMatch(/there is no device nothing/);
+    expect(status).toBe(1);
+  });
+});
