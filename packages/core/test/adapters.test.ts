@@ -142,4 +142,16 @@ describe("adapters that a device puts over a layer", () => {
     expect(adapt(memory, environmentFrom(globalThis), 512)).toBe(memory);
     expect(() => adapt(memory, environmentFrom(globalThis), 1000)).toThrow(/does not divide/);
   });
+
+  it("refuses a discard within one block where discards are not offered", async () => {
+    const memory = new MemoryLayer(SIZE, {
+      limits: { logicalBlockSize: 4096 },
+      support: { discard: "none" },
+    });
+    const environment = environmentFrom(globalThis);
+    const blocks = adapt(memory, environment, 1);
+    await expect(request(blocks, environment, Op.discard, 10, 20)).rejects.toMatchObject({
+      code: "CEV_NOT_SUPPORTED",
+    });
+  });
 });

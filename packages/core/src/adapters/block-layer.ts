@@ -50,6 +50,8 @@ export class BlockLayer extends LayerBase {
         else new EdgeRequest(this, io, null).read();
         return;
       case Op.discard:
+        // Also one that would shrink to nothing here: what the lower does not offer is not done.
+        if (this.support.discard === "none") return refuse(io, this);
         return this.#discard(io);
       case Op.write:
       case Op.writeZeroes:
