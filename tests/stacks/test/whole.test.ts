@@ -1,0 +1,56 @@
+/** The whole stack: a volume group in an encrypted array, over the suite's disks, over memory and over files. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FileLayer } from "@cev/hw-file";
+import { RamdiskLayer } from "@cev/hw-ramdisk";
+import { testLayer } from "@cev/test-kit";
+import type { Subject } from "@cev/test-kit";
+import { afterAll, beforeAll, describe, test } from "vitest";
+import { checked, crypt4096, disk, diskSupport, linear, raid5 } from "../kinds.ts";
+import type { Make } from "../kinds.ts";
+
+const SIZE = 131_072;
+const wholeOver = (below: Make): Make => linear.over(crypt4096.over(raid5.over(below)));
+// The array offers neither discards nor zeroes of its own.
+const support = { ...diskSupport, discard: "none", writeZeroes: "none" } as const;
+const skip = {
+  durability: "the power of these disks cannot be cut",
+  errors: "these disks do not fail on demand",
+};
+
+let folder = "";
+beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), "cev-stacks-"))));
+afterAll(() => rm(folder, { recursive: true }));
+
+const memories: Make = async ({ environment }, size) => new RamdiskLayer(environment, { size });
+
+/** Files that stay when the stack is made again, and go with the test. */
+function files(): Make {
+  let count = 0;
+  return async (bench, size) => {
+    const path = join(folder, `disk${count++}.img`);
+    if (bench.isFirst) bench.onEnd(() => rm(path, { force: true }));
+    return checked(bench, await FileLayer.at(bench.environment, { path, create: true, size }));
+  };
+}
+
+const subjects: readonly Subject[] = [
+  {
+    name: "lvm over crypt over raid5",
+    manifest: { support, canHideErrors: true },
+    create: (bench) => wholeOver(disk)(bench, SIZE),
+  },
+  {
+    name: "lvm over crypt over raid5 over ramdisks",
+    manifest: { support, isPersistent: false, skip },
+    create: (bench) => wholeOver(memories)(bench, SIZE),
+  },
+  {
+    name: "lvm over crypt over raid5 over files",
+    manifest: { support: { ...support, fua: "emulated" }, skip },
+    create: (bench) => wholeOver(files())(bench, SIZE),
+  },
+];
+
+for (const subject of subjects) testLayer(subject, { describe, test });
