@@ -54,11 +54,11 @@ luks_pbkdf() {
   case "$*" in *--pbkdf*) ;; *) echo --pbkdf-memory 1024 --pbkdf-parallel 2 --pbkdf-force-iterations 4 ;; esac
 }
 
-# luks_format DEVICE [OPTION...]: a LUKS2 header whose key area is no larger than two keyslots need.
+# luks_format DEVICE [OPTION...]: the type is among the options.
 luks_format() {
   device=$1
   shift
-  cryptsetup -q luksFormat --type luks2 $(luks_pbkdf "$@") \
+  cryptsetup -q luksFormat $(luks_pbkdf "$@") \
     --cipher aes-xts-plain64 "$@" "$device" /run/passphrase
 }
 

@@ -70,7 +70,7 @@ export const GOLDEN_SETS: readonly GoldenSet[] = [
     script: "luks",
     sizes: [4 * MIB],
     passphrase: PASSPHRASE,
-    env: { OPTIONS: "--sector-size 4096" },
+    env: { OPTIONS: "--type luks2 --luks2-keyslots-size 128k --offset 2048 --sector-size 4096" },
   },
   {
     name: "luks-pbkdf2",
@@ -78,7 +78,18 @@ export const GOLDEN_SETS: readonly GoldenSet[] = [
     script: "luks",
     sizes: [4 * MIB],
     passphrase: PASSPHRASE,
-    env: { OPTIONS: "--sector-size 512 --pbkdf pbkdf2 --hash sha512 --pbkdf-force-iterations 2000" },
+    env: {
+      OPTIONS:
+        "--type luks2 --luks2-keyslots-size 128k --offset 2048 --sector-size 512 --pbkdf pbkdf2 --hash sha512 --pbkdf-force-iterations 2000",
+    },
+  },
+  {
+    name: "luks1",
+    description: "LUKS1, aes-xts-plain64 with two keys of 128 bits, pbkdf2 (sha256); ext4 in it",
+    script: "luks",
+    sizes: [5 * MIB],
+    passphrase: PASSPHRASE,
+    env: { OPTIONS: "--type luks1 --offset 4096 --pbkdf-force-iterations 1000" },
   },
   {
     name: "lvm",

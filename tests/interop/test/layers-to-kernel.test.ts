@@ -62,6 +62,7 @@ const CASES: readonly Case[] = [
   { golden: "raid5-dirty", layer: "md", judge: RAID },
   { golden: "luks-4096", layer: "luks", judge: LUKS },
   { golden: "luks-pbkdf2", layer: "luks", judge: LUKS },
+  { golden: "luks1", layer: "luks", judge: LUKS },
   { golden: "lvm", layer: "vg1/linear", judge: LVM },
   { golden: "gpt", layer: "vg2/data", judge: LVM },
   { golden: "mbr", layer: "vg2/data", judge: LVM },

@@ -1,9 +1,9 @@
-# LUKS2 alone on one disk, ext4 in it. OPTIONS go to luksFormat.
+# LUKS alone on one disk, ext4 in it. OPTIONS go to luksFormat.
 . "$GOLDEN/lib.sh"
 
 case $STEP in
   make)
-    luks_format "$1" --key-size 256 --luks2-keyslots-size 128k --offset 2048 $OPTIONS
+    luks_format "$1" --key-size 256 $OPTIONS
     cryptsetup open --key-file /run/passphrase "$1" plain
     ext4 /dev/mapper/plain secret 9b1c7b60-6e2f-4a3e-8f50-2f0e4f6f7a11
     some_files /dev/mapper/plain

@@ -6,7 +6,7 @@ case $STEP in
     mdadm --create /dev/md0 --run --level=5 --raid-devices=4 --chunk=64 --bitmap=internal --name=stack \
       --uuid=c0ffee00:11223344:55667788:99aabbcc "$@"
     idle md0
-    luks_format /dev/md0 --key-size 512 --sector-size 512 --luks2-keyslots-size 512k --offset 8192 \
+    luks_format /dev/md0 --type luks2 --key-size 512 --sector-size 512 --luks2-keyslots-size 512k --offset 8192 \
       --uuid 1d0c5a2e-7f5b-4c1e-9d3a-6b8f0e2a4c61 --label golden
     cryptsetup -q luksAddKey --key-file /run/passphrase --pbkdf pbkdf2 --pbkdf-force-iterations 1000 \
       /dev/md0 /run/second-passphrase
