@@ -45,6 +45,20 @@ describe("superblocks and bitmap", () => {
     }
   });
 
+  it("say so only after what the members hold is durable", async () => {
+    const bench = await ArrayBench.open({ shape: SHAPE });
+    await bench.device.write(0, new Uint8Array(512).fill(1));
+    bench.forget();
+    await bench.layer.close();
+    for (const { log } of bench.disks) {
+      expect(log.map(({ op, offset }) => [op, offset])).toEqual([
+        [Op.flush, 0],
+        [Op.write, 8192],
+        [Op.write, 4096],
+      ]);
+    }
+  });
+
   it("are not written by an array that is only read", async () => {
     const bench = await ArrayBench.open({ shape: SHAPE });
     const before = bench.images;

@@ -12,7 +12,7 @@ function disksOf(golden: Golden): MemoryLayer[] {
 describe.each(["stack", "raid5-4k", "raid5-512k"])("the kernel's array %s", (name) => {
   const golden = readGolden(name);
 
-  it("reads to the last byte, with the members in any order, and nothing is written", async () => {
+  it("S5 reads to the last byte, with the members in any order, and nothing is written", async () => {
     const disks = disksOf(golden);
     const { device, opened, problems } = await openArray([...disks].reverse(), { isReadOnly: true });
     expect(device.size).toBe(golden.arraySize);
@@ -25,7 +25,7 @@ describe.each(["stack", "raid5-4k", "raid5-512k"])("the kernel's array %s", (nam
     for (const disk of disks) expect(disk.log.every(({ op }) => op === Op.read)).toBe(true);
   });
 
-  it("reads to the last byte with any one member missing", async () => {
+  it("S5 reads to the last byte with any one member missing", async () => {
     for (let missing = 0; missing < golden.images.length; missing++) {
       const disks = disksOf(golden).filter((_, index) => index !== missing);
       const { device, opened, problems } = await openArray(disks);
