@@ -65,7 +65,7 @@ export class Bench implements TestBench {
   private constructor(subject: Subject, options: BenchOptions) {
     this.#subject = subject;
     this.#options = options;
-    this.random = new Random(options.seed ?? 1);
+    this.random = new Random((options.seed ?? 1) + (subject.seed ?? 0));
   }
 
   /** Runs a test over an open layer, closes it and checks that the contract was kept. */

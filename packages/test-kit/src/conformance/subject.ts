@@ -60,6 +60,8 @@ export interface Subject {
   /** For the report: layer and configuration. */
   readonly name: string;
   readonly manifest: Manifest;
+  /** Added to the seeds of the suite, to try others than everybody does. Default 0. */
+  readonly seed?: number;
   /** Makes the layer, not opened. At most 64 MiB in size. */
   create(bench: TestBench): Layer | Promise<Layer>;
 }
