@@ -41,13 +41,14 @@ export interface Ext4Entry {
   readonly data: Uint8Array;
 }
 
+const require = createRequire(import.meta.url);
 // As in Linux: for reading, without a note of when that was.
 const READ_ONLY = 0;
 const NO_ACCESS_TIME = 0o1000000;
 
 /** Lists and reads everything in an ext4 file system with the npm package ext2fs, which knows nothing of cev. */
 export async function readExt4(device: Device): Promise<Ext4Entry[]> {
-  const { withMountedDisk } = createRequire(import.meta.url)("ext2fs") as Ext2fs;
+  const { withMountedDisk } = require("ext2fs") as Ext2fs;
   const disk: Disk = {
     async read(buffer, bufferOffset, length, offset) {
       await device.readInto(offset, buffer.subarray(bufferOffset, bufferOffset + length));
