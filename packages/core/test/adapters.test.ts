@@ -154,4 +154,20 @@ describe("adapters that a device puts over a layer", () => {
       code: "CEV_NOT_SUPPORTED",
     });
   });
+
+  it("refuses fast zeroes of part of a block before it has written any of them", async () => {
+    const memory = new MemoryLayer(SIZE, {
+      limits: { logicalBlockSize: 4096 },
+      support: { writeZeroes: "none" },
+    });
+    const environment = environmentFrom(globalThis);
+    const blocks = adapt(memory, environment, 1);
+    const data = new Uint8Array(10_000).fill(7);
+    await request(blocks, environment, Op.write, 100, 10_000, data);
+    const zeroing = request(blocks, environment, Op.writeZeroes, 100, 10_000, null, IoFlag.fastZero);
+    await expect(zeroing).rejects.toMatchObject({ code: "CEV_NOT_SUPPORTED" });
+    const back = new Uint8Array(10_000);
+    await request(blocks, environment, Op.read, 100, 10_000, back);
+    expect(back).toEqual(data);
+  });
 });

@@ -3,7 +3,7 @@ import { CompoundIoPool } from "../compound-io.ts";
 import type { Collation, CompoundIo } from "../compound-io.ts";
 import type { Environment } from "../environment.ts";
 import { CevError } from "../errors.ts";
-import { Op, refuse } from "../io.ts";
+import { IoFlag, Op, refuse } from "../io.ts";
 import type { Io } from "../io.ts";
 import { LayerBase } from "../layer.ts";
 import type { Layer, LayerDescription } from "../layer.ts";
@@ -116,6 +116,11 @@ export class BlockLayer extends LayerBase {
     const start = Math.floor(io.offset / this.lowerBlockSize) * this.lowerBlockSize;
     const end = Math.ceil((io.offset + io.length) / this.lowerBlockSize) * this.lowerBlockSize;
     const isAligned = this.#isAligned(io);
+    if (!isAligned && io.op === Op.writeZeroes && (io.flags & IoFlag.fastZero) !== 0) {
+      // Before anything is written: the edges would be done, and the middle perhaps refused.
+      io.fail("CEV_NOT_SUPPORTED", "zeroing part of a block is slower than a write", this.name);
+      return;
+    }
     this.#locks.acquire(start, end - start, !isAligned, isAligned ? submitLocked : modifyLocked, {
       layer: this,
       io,
