@@ -1,8 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { benchCore } from "./core/main.ts";
+import { benchNbd } from "./nbd/main.ts";
 import { Report } from "./report.ts";
 
-const PARTS: Record<string, (report: Report) => Promise<void>> = { core: benchCore };
+const PARTS: Record<string, (report: Report) => Promise<void>> = {
+  core: benchCore,
+  nbd: benchNbd,
+};
 
 const HELP = `usage: pnpm bench [core] [nbd]
 

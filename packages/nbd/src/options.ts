@@ -49,7 +49,7 @@ export interface NbdServerOptions {
   readonly requestsMax?: number;
   /** Memory that the requests of a connection keep busy before no more are let in, in bytes. Default 64 MiB. */
   readonly bytesMax?: number;
-  /** Bytes that may wait for a client to read them before no more requests of it are let in. Default 1 MiB. */
+  /** Bytes that may wait for a client to read them before no more requests of it are let in. Default 256 KiB. */
   readonly unsentMax?: number;
   /** Default 30 seconds. */
   readonly handshakeTimeoutMs?: number;
@@ -75,7 +75,7 @@ export function resolveOptions(options: NbdServerOptions): ResolvedOptions {
     connectionsMax: checkNumber("connectionsMax", options.connectionsMax ?? 1024, { min: 1 }),
     requestsMax: checkNumber("requestsMax", options.requestsMax ?? 256, { min: 1 }),
     bytesMax: checkNumber("bytesMax", options.bytesMax ?? 2 * PAYLOAD_LENGTH_PORTABLE, { min: 1 }),
-    unsentMax: checkNumber("unsentMax", options.unsentMax ?? 1_048_576, { min: 1 }),
+    unsentMax: checkNumber("unsentMax", options.unsentMax ?? 262_144, { min: 1 }),
     handshakeTimeoutMs: checkNumber("handshakeTimeoutMs", options.handshakeTimeoutMs ?? 30_000, { min: 1 }),
     drainTimeoutMs: checkNumber("drainTimeoutMs", options.drainTimeoutMs ?? 30_000, { min: 0 }),
     onEvent: options.onEvent ?? ((): void => {}),

@@ -1,7 +1,11 @@
+import { REQUEST_LENGTH } from "./protocol.ts";
 import type { SharedBuffer, SharedBufferPool } from "./shared-buffer.ts";
 
 // Kept for the case that all else is full of messages that may not be used yet: there always has to be some room.
 const TAIL_LENGTH = 4096;
+// From this length on a message is received by itself, at the front, where the memory is warm.
+const LONG_LENGTH = 65_536;
+const MOVED_LENGTH_MAX = 4096;
 
 /**
  * What has been received and not yet been used. Bytes are received behind what is there, so that a message lies in one
@@ -38,12 +42,17 @@ export class ReceiveBuffer {
    * Only here do bytes move: what was handed out stays valid until it is asked for again.
    */
   room(messageLength: number): Uint8Array {
-    if (this.start === this.end && this.#memory.isMine) this.start = this.end = 0;
-    if (!this.#memory.isMine || this.start + messageLength > this.capacity || this.end >= this.capacity) {
-      this.#moveToFront();
-    }
-    if (this.end >= this.capacity) return this.#memory.bytes.subarray(this.end);
-    return this.end === 0 ? this.#memory.bytes : this.#memory.bytes.subarray(this.end, this.capacity);
+    const { capacity } = this;
+    const isMine = this.#memory.isMine;
+    const isLong = messageLength >= LONG_LENGTH;
+    if (this.start === this.end && isMine) this.start = this.end = 0;
+    const isFull = this.start + messageLength > capacity || this.end >= capacity;
+    if (!isMine || isFull || (isLong && this.available <= MOVED_LENGTH_MAX)) this.#moveToFront();
+    const { bytes, length } = this.#memory;
+    let limit = this.end >= capacity ? length : capacity;
+    // Of what follows a long message no more than the next head: it would have to be moved to make room for its rest.
+    if (isLong) limit = Math.min(limit, this.start + messageLength + REQUEST_LENGTH);
+    return this.end === 0 && limit === length ? bytes : bytes.subarray(this.end, limit);
   }
 
   close(): void {
@@ -55,6 +64,7 @@ export class ReceiveBuffer {
   #moveToFront(): void {
     const old = this.#memory;
     if (old.isMine) {
+      if (this.start === 0) return;
       old.bytes.copyWithin(0, this.start, this.end);
     } else {
       this.#memory = this.#pool.acquire();
