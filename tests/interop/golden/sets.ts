@@ -64,6 +64,14 @@ export const GOLDEN_SETS: readonly GoldenSet[] = [
     readMode: "snapshot",
   },
   {
+    name: "raid5-bitmap",
+    description: "md RAID5, 3 members, 64 KiB chunks, internal bitmap with a bit for each 16 KiB",
+    script: "raid5",
+    sizes: [4 * MIB, 4 * MIB, 4 * MIB],
+    env: { CHUNK: "64", STATE: "clean", NAME: "fine-bitmap", BITMAP: "internal", BITMAP_CHUNK: "16K" },
+    readMode: "snapshot",
+  },
+  {
     name: "luks-4096",
     description:
       "LUKS2 with sectors of 4,096 bytes, aes-xts-plain64 with two keys of 128 bits, argon2id; ext4 in it",

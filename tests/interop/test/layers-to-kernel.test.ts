@@ -60,6 +60,8 @@ const CASES: readonly Case[] = [
   { golden: "raid5-stale", layer: "md", judge: RAID },
   { golden: "raid5-stale", layer: "md", absent: [1], judge: RAID },
   { golden: "raid5-dirty", layer: "md", judge: RAID },
+  { golden: "raid5-bitmap", layer: "md", judge: RAID },
+  { golden: "raid5-bitmap", layer: "md", absent: [0], judge: RAID },
   { golden: "luks-4096", layer: "luks", judge: LUKS },
   { golden: "luks-pbkdf2", layer: "luks", judge: LUKS },
   { golden: "luks1", layer: "luks", judge: LUKS },

@@ -4,7 +4,7 @@
 
 case $STEP in
   make)
-    mdadm --create /dev/md0 --run --level=5 --raid-devices=$# --chunk="$CHUNK" --bitmap="${BITMAP:-none}" --name="$NAME" "$@"
+    mdadm --create /dev/md0 --run --level=5 --raid-devices=$# --chunk="$CHUNK" --bitmap="${BITMAP:-none}" ${BITMAP_CHUNK:+--bitmap-chunk="$BITMAP_CHUNK"} --name="$NAME" "$@"
     idle md0
     seq 1 200000 | dd of=/dev/md0 bs=64k count=5 iflag=fullblock conv=fsync status=none
     size=$(($(blockdev --getsize64 /dev/md0) / 65536))
