@@ -16,3 +16,8 @@ export type {
   LuksVolume,
   Pbkdf2,
 } from "./luks-volume.ts";
+export { formatLuks2 } from "./format-luks2.ts";
+export type { FormatLuks2Options } from "./format-luks2.ts";
+export type { KeyCost } from "./luks2-write.ts";
+export { addLuks2Key } from "./add-key.ts";
+export type { AddLuks2KeyOptions } from "./add-key.ts";

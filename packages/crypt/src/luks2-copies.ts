@@ -20,21 +20,27 @@ export interface HeaderSource {
   read(offset: number, length: number): Promise<Uint8Array>;
 }
 
+/** What a header copy says. */
+export interface HeaderContent {
+  readonly header: Luks2Header;
+  readonly metadata: Luks2Metadata;
+  /** The JSON text, with whatever is not known here. */
+  readonly json: string;
+}
+
 /** One of the two header copies: what it says, or why it cannot be used. */
 export interface HeaderCopy {
   readonly byteOffset: number;
-  readonly content: { readonly header: Luks2Header; readonly metadata: Luks2Metadata } | null;
+  readonly content: HeaderContent | null;
   readonly error: CevError | null;
   /** As soon as the checksum has proved it. */
   readonly sequenceId: bigint | null;
 }
 
-type WholeCopy = HeaderCopy & { readonly content: NonNullable<HeaderCopy["content"]> };
+type WholeCopy = HeaderCopy & { readonly content: HeaderContent };
 
 /** Both copies of a LUKS2 header, and the one that counts. */
-export interface Luks2Copies {
-  readonly header: Luks2Header;
-  readonly metadata: Luks2Metadata;
+export interface Luks2Copies extends HeaderContent {
   /** In words for people: the copy that is damaged or out of date. Null: both agree. */
   readonly problem: string | null;
 }
@@ -51,19 +57,20 @@ export async function readLuks2Copies(source: HeaderSource): Promise<Luks2Copies
   // A copy that is whole and asks for what is not known here must not be passed over in favour of an older one.
   for (const copy of [primary, secondary])
     if (copy?.error?.code === "CEV_UNKNOWN_FEATURE" && !isOlder(copy, best)) throw copy.error;
-  if (!isWhole(best)) throw bothDamaged(source, primary!, secondary);
+  if (!isWhole(best))
+    throw isUnreadable(primary?.error) ? primary!.error! : bothDamaged(source, primary!, secondary);
   return { ...best.content, problem: problemOf(best, best === primary ? secondary : primary) };
 }
 
 /** Null: nothing there looks like a header copy. */
 async function readCopy(source: HeaderSource, byteOffset: number): Promise<HeaderCopy | null> {
   if (byteOffset + BINARY_LENGTH > source.size) return null;
-  const binary = await source.read(byteOffset, BINARY_LENGTH);
-  const magic = luksMagicOf(binary);
-  if (magic !== (byteOffset === 0 ? "luks" : "luks2-secondary")) return null;
   const place = { source: source.name, byteOffset };
   let sequenceId: bigint | null = null;
   try {
+    const binary = await source.read(byteOffset, BINARY_LENGTH);
+    const magic = luksMagicOf(binary);
+    if (magic !== (byteOffset === 0 ? "luks" : "luks2-secondary")) return null;
     const header = decodeLuks2Header(binary, place);
     if (byteOffset + header.headerSize > source.size) throw truncated(place);
     const copy = await source.read(byteOffset, header.headerSize);
@@ -75,9 +82,9 @@ async function readCopy(source: HeaderSource, byteOffset: number): Promise<Heade
       structure: "LUKS2 JSON area",
       byteOffset: byteOffset + BINARY_LENGTH,
     });
-    return { byteOffset, content: { header, metadata }, error: null, sequenceId };
+    return { byteOffset, content: { header, metadata, json: textOf(area) }, error: null, sequenceId };
   } catch (error) {
-    if (!isMetadataError(error)) throw error;
+    if (!isDamage(error)) throw error;
     return { byteOffset, content: null, error, sequenceId };
   }
 }
@@ -157,13 +164,28 @@ function truncated(place: { readonly source: string; readonly byteOffset: number
   });
 }
 
-function isMetadataError(error: unknown): error is CevError {
-  return isCevError(error) && (error.code === "CEV_BAD_METADATA" || error.code === "CEV_UNKNOWN_FEATURE");
+/** True for what makes one copy useless and leaves the other a chance. */
+function isDamage(error: unknown): error is CevError {
+  if (!isCevError(error)) return false;
+  return error.code === "CEV_BAD_METADATA" || error.code === "CEV_UNKNOWN_FEATURE" || isUnreadable(error);
 }
 
-/** Version 1 or 2 of LUKS at the start of the device, or null. One small read. */
+function isUnreadable(error: CevError | null | undefined): boolean {
+  return error?.code === "CEV_MEDIUM" || error?.code === "CEV_IO";
+}
+
+function textOf(area: Uint8Array): string {
+  return Buffer.from(area.subarray(0, area.indexOf(0))).toString("utf8");
+}
+
+/** Version 1 or 2 of LUKS at the start of the device; null when there is none, or the start cannot be read. One small read. */
 export async function luksVersionAtStart(source: HeaderSource): Promise<number | null> {
   if (source.size < BINARY_LENGTH) return null;
-  const start = await source.read(0, 512);
-  return luksMagicOf(start) === "luks" ? luksVersionOf(start) : null;
+  try {
+    const start = await source.read(0, 512);
+    return luksMagicOf(start) === "luks" ? luksVersionOf(start) : null;
+  } catch (error) {
+    if (isDamage(error)) return null;
+    throw error;
+  }
 }

@@ -77,7 +77,12 @@ function noneFits(
   });
 }
 
-const CANNOT_BE_TRIED: ReadonlySet<string> = new Set(["CEV_NOT_SUPPORTED", "CEV_UNKNOWN_FEATURE"]);
+const CANNOT_BE_TRIED: ReadonlySet<string> = new Set([
+  "CEV_NOT_SUPPORTED",
+  "CEV_UNKNOWN_FEATURE",
+  "CEV_MEDIUM",
+  "CEV_IO",
+]);
 
 function usableKeyslots(volume: LuksVolume, digest: KeyDigest): Keyslot[] {
   const slots = volume.keyslots.filter(

@@ -1,5 +1,5 @@
 import { Device, environmentFrom, formatError, isCevError } from "@cev/core";
-import { MemoryLayer } from "@cev/test-kit";
+import { FaultLayer, MemoryLayer } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { cryptDriver } from "../src/index.ts";
 import { changeMetadata, goldenImage, jsonOf, putJson } from "./luks2-image.ts";
@@ -169,6 +169,29 @@ describe("header copies", () => {
   test("the second wiped: the first is used, and that is said", async () => {
     const { problems } = await open(copy().fill(0, 16_384, 20_480));
     expect(problems[0]!.message).toContain("the second copy of the LUKS2 header is missing");
+  });
+
+  test("a copy on sectors that cannot be read is passed over, and that is said", async () => {
+    for (const [byteOffset, expected] of [
+      [0, "the LUKS2 header at byte 0 is damaged"],
+      [8192, "the LUKS2 header at byte 0 is damaged"],
+      [20_480, "the LUKS2 header at byte 16384 is damaged"],
+    ] as const) {
+      const memory = new MemoryLayer(environment, { size: golden.bytes.length, contents: golden.bytes });
+      const lower = new FaultLayer(memory, environment);
+      lower.addBadRange(byteOffset, 512);
+      const { context, problems } = openContext(lower, environment, { keys: [golden.passphrase] });
+      await cryptDriver.open(context);
+      expect(problems[0]!.message).toContain(expected);
+    }
+  });
+
+  test("with both on such sectors the error is the device's", async () => {
+    const memory = new MemoryLayer(environment, { size: golden.bytes.length, contents: golden.bytes });
+    const lower = new FaultLayer(memory, environment);
+    lower.addBadRange(0, 40_960);
+    const { context } = openContext(lower, environment, { keys: [golden.passphrase] });
+    await expect(cryptDriver.open(context)).rejects.toMatchObject({ code: "CEV_MEDIUM" });
   });
 
   test("of two that are valid the newer one is used, whichever it is", async () => {
