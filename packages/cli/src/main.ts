@@ -1,9 +1,9 @@
-import { isCevError } from "@cev/core";
+import { formatError, isCevError } from "@cev/core";
 import type { Problem } from "@cev/core";
 import { CommanderError } from "commander";
 import { ExitStatus } from "./exit-status.ts";
 import { inspectionJson } from "./inspect.ts";
-import { complain, errorLine, outliveReaders, say } from "./output.ts";
+import { complain, complainOfError, outliveReaders, say } from "./output.ts";
 import { buildProgram } from "./program.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -25,13 +25,14 @@ function answerError(error: unknown, args: readonly string[]): ExitStatus {
   // Called with nothing at all: the help was printed in place of an error.
   if (error instanceof CommanderError && error.code === "commander.help") return ExitStatus.usage;
   const isUsage = error instanceof CommanderError || error instanceof UsageError;
-  const line = isUsage ? usageLine(error, args) : errorLine(error);
+  const line = isUsage ? usageLine(error, args) : formatError(error);
   if (args[0] === "inspect" && args.includes("--json")) {
     const code = isCevError(error) ? error.code : isUsage ? "CEV_INVALID" : "CEV_PROGRAM";
     const problem: Problem = { severity: "error", code, message: line };
     say(inspectionJson([], [problem]));
   }
-  complain(line);
+  if (isUsage) complain(line);
+  else complainOfError(error);
   return isUsage ? ExitStatus.usage : ExitStatus.failed;
 }
 

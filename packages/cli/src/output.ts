@@ -18,9 +18,11 @@ export function complainOf(problems: readonly Problem[], options: { readonly isS
   }
 }
 
-/** One line about whatever was thrown. */
-export function errorLine(error: unknown): string {
-  return formatError(error);
+/** Tells of whatever was thrown, in one line; with `CEV_DEBUG` set also where it was thrown. */
+export function complainOfError(error: unknown): void {
+  complain(formatError(error));
+  const isDebugging = (process.env["CEV_DEBUG"] ?? "") !== "";
+  if (isDebugging && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
 }
 
 /** A reader that goes away (`cev inspect … | head -1`) has seen what it wanted: that is no error of ours. */

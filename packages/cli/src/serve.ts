@@ -1,5 +1,6 @@
 import { NbdServer, nbdUri } from "@cev/nbd";
 import type { BoundAddress, CloseReport, NbdEvent } from "@cev/nbd";
+import { formatError } from "@cev/core";
 import type { Device } from "@cev/core";
 import type { Stack } from "@cev/stack";
 import { ExitStatus } from "./exit-status.ts";
@@ -7,7 +8,7 @@ import { hostError } from "./host-error.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { openDevice } from "./open-device.ts";
-import { complain, complainOf, errorLine, say } from "./output.ts";
+import { complain, complainOf, say } from "./output.ts";
 import { Signals } from "./signals.ts";
 import { sizeText } from "./sizes.ts";
 import { openSources } from "./sources.ts";
@@ -54,11 +55,10 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
     const closing = server.close();
     void ending.second.then(() => server.close({ isForced: true }));
     const report = await closing;
-    if (isIncomplete(report)) {
-      tellUnflushed(report);
-      // What is stuck below would keep the process alive: there is nothing left to wait for.
-      process.exit(ExitStatus.failed);
-    }
+    tellUnflushed(report);
+    // What is stuck below would keep the process alive, and there is nobody left who wants to wait for it.
+    if (ending.isForced) process.exit(ExitStatus.failed);
+    if (isIncomplete(report)) return ExitStatus.failed;
   } finally {
     await Promise.race([stack.close(), ending.second.then(() => exitUnflushed())]);
     ending[Symbol.dispose]();
@@ -70,6 +70,8 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
 class Ending implements Disposable {
   readonly first: Promise<void>;
   readonly second: Promise<void>;
+  /** There was a second one. */
+  isForced = false;
   readonly #signals: Signals;
 
   constructor() {
@@ -77,7 +79,10 @@ class Ending implements Disposable {
     const second = Promise.withResolvers<undefined>();
     this.first = first.promise;
     this.second = second.promise;
-    this.#signals = new Signals((_signal, count) => (count === 1 ? first : second).resolve(undefined));
+    this.#signals = new Signals((_signal, count) => {
+      this.isForced = count > 1;
+      (count === 1 ? first : second).resolve(undefined);
+    });
   }
 
   [Symbol.dispose](): void {
@@ -116,12 +121,12 @@ function exportLine({ name, device }: Exported, bound: BoundAddress, isOnly: boo
 }
 
 function tell(event: NbdEvent, isVerbose: boolean): void {
-  if (event.kind === "error") complain(`warning: listening failed: ${errorLine(event.error)}`);
+  if (event.kind === "error") complain(`warning: listening failed: ${formatError(event.error)}`);
   else if (event.kind === "turnedAway") complain(`warning: ${event.peer}: turned away, too many connections`);
   else if (isVerbose && event.kind === "chosen")
     say(`client ${event.connection} (${event.peer}): ${event.export}`);
   else if (event.kind === "closed" && event.error !== null) {
-    complain(`warning: client ${event.connection} (${event.peer}): ${errorLine(event.error)}`);
+    complain(`warning: client ${event.connection} (${event.peer}): ${formatError(event.error)}`);
   }
 }
 
@@ -130,7 +135,7 @@ const isIncomplete = ({ unflushed, abandonedCount }: CloseReport): boolean =>
 
 function tellUnflushed({ unflushed, abandonedCount }: CloseReport): void {
   for (const { export: name, error } of unflushed) {
-    const why = error === null ? "it was ended before that" : errorLine(error);
+    const why = error === null ? "it was ended before that" : formatError(error);
     complain(`${name} was not flushed: ${why}; what was written last may be lost`);
   }
   if (abandonedCount > 0) complain(`${abandonedCount} requests were abandoned`);

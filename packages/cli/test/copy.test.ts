@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { cev, golden, hashFiles, layerHash, sha256, shellCommand } from "./helpers.ts";
+import { Command, cev, driverModule, golden, hashFiles, layerHash, sha256, shellCommand } from "./helpers.ts";
 
 // Runs a command on a terminal; part of util-linux.
 const SCRIPT = "script";
@@ -103,7 +103,12 @@ describe("cev copy --to", () => {
     const { images, folder } = golden("gpt");
     const stackPath = join(folder, "stack.yaml");
     const driver = join(folder, "broken.mjs");
-    writeFileSync(driver, BROKEN_DRIVER);
+    writeFileSync(
+      driver,
+      driverModule(
+        'if (io.offset < 3 << 20) this.lowers[0].submit(io); else io.fail("CEV_MEDIUM", "these sectors are gone", "broken");',
+      ),
+    );
     writeFileSync(
       stackPath,
       `devices:\n  d0: { driver: "@cev/hw-file", path: ${images[0]!} }\n  bad: { driver: ./broken.mjs, lower: d0 }\n`,
@@ -112,6 +117,24 @@ describe("cev copy --to", () => {
     const { status, stderr } = await cev(["copy", stackPath, "--device", "bad", "--to", out]);
     expect(stderr).toMatch(/^cev: broken: these sectors are gone/);
     expect(status).toBe(1);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  test("that is interrupted leaves no half file behind", async () => {
+    const { images, folder } = golden("gpt");
+    writeFileSync(
+      join(folder, "slow.mjs"),
+      driverModule("setTimeout(() => this.lowers[0].submit(io), 200);"),
+    );
+    const stack = `devices:\n  d0: { driver: "@cev/hw-file", path: ${images[0]!} }\n  slow: { driver: ./slow.mjs, lower: d0 }\n`;
+    writeFileSync(join(folder, "stack.yaml"), stack);
+    const copying = new Command(["copy", "stack.yaml", "--device", "slow", "--to", "out.img"], {
+      cwd: folder,
+    });
+    const out = join(folder, "out.img");
+    while (!existsSync(out)) await new Promise((resolve) => setTimeout(resolve, 20));
+    copying.child.kill("SIGINT");
+    expect(await copying.ended).toMatchObject({ status: 1, stderr: "cev: ended by SIGINT\n" });
     expect(existsSync(out)).toBe(false);
   });
 
@@ -223,24 +246,3 @@ describe("cev copy --from", () => {
     expect(readFileSync(one.images[0]!).includes(Buffer.alloc(512, 1))).toBe(true);
   });
 });
-
-const BROKEN_DRIVER = `
-class BrokenLayer {
-  name = "broken";
-  constructor(lower) {
-    Object.assign(this, { lowers: [lower], limits: lower.limits, support: lower.support, claims: new lower.claims.constructor() });
-  }
-  async open() {}
-  async close() {}
-  submit(io) {
-    if (io.offset < 3 << 20) this.lowers[0].submit(io);
-    else io.fail("CEV_MEDIUM", "these sectors are gone", this.name);
-  }
-  describe() {}
-}
-export const driver = {
-  name: "broken", interfaceVersion: 1, summary: "", optionsSchema: {},
-  options: { "~standard": { version: 1, vendor: "x", validate: (value) => ({ value }) } },
-  lowers: { countMin: 1, countMax: 1 },
-  open: async ({ lowers: [{ layer }] }) => [{ name: null, layer: new BrokenLayer(layer), state: "", details: {} }],
-};`;

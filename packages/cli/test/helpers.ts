@@ -90,3 +90,25 @@ export const hashFiles = (paths: readonly string[]): string =>
 export function layerHash({ manifest }: UnpackedGolden, name: string): string {
   return manifest.layers.find((one) => one.name === name)!.sha256;
 }
+
+/** The source of a driver whose layer does this with an `io`. */
+export function driverModule(submit: string): string {
+  return `
+class OddLayer {
+  name = "odd";
+  constructor(lower) {
+    const { limits, support, claims } = lower;
+    Object.assign(this, { lowers: [lower], limits, support, claims: new claims.constructor() });
+  }
+  async open() {}
+  async close() {}
+  submit(io) { ${submit} }
+  describe() {}
+}
+export const driver = {
+  name: "odd", interfaceVersion: 1, summary: "", optionsSchema: {},
+  options: { "~standard": { version: 1, vendor: "x", validate: (value) => ({ value }) } },
+  lowers: { countMin: 1, countMax: 1 },
+  open: async ({ lowers: [{ layer }] }) => [{ name: null, layer: new OddLayer(layer), state: "", details: {} }],
+};`;
+}

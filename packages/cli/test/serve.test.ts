@@ -1,10 +1,10 @@
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { Command, cev, golden, hashFiles } from "./helpers.ts";
+import { Command, cev, driverModule, golden, hashFiles } from "./helpers.ts";
 
 /** Just enough of a client: lists exports, or writes one block and leaves. */
 class Client {
@@ -174,6 +174,39 @@ describe("cev serve", () => {
     expect(missing.status).toBe(1);
   });
 
+  test("a second signal ends it at once, and what was not flushed is told", async () => {
+    const { images, folder } = golden("gpt");
+    writeFileSync(join(folder, "stuck.mjs"), driverModule("if (io.op !== 2) this.lowers[0].submit(io);"));
+    const stack = `devices:\n  d0: { driver: "@cev/hw-file", path: ${images[0]!} }\n  stuck: { driver: ./stuck.mjs, lower: d0 }\n`;
+    writeFileSync(join(folder, "stack.yaml"), stack);
+    const server = new Command(["serve", "stack.yaml", "--device", "stuck", "--socket", "s"], {
+      cwd: folder,
+    });
+    await server.until(/ready/);
+    server.child.kill("SIGINT");
+    const early = await Promise.race([server.ended.then(() => "ended"), later(300)]);
+    expect(early).toBe("waiting");
+    server.child.kill("SIGINT");
+    const { status, stderr } = await server.ended;
+    expect(stderr).toMatch(/^cev: stuck was not flushed/);
+    expect(status).toBe(1);
+  });
+
+  test("a flush that fails is told, and makes the exit status 1", async () => {
+    const { images, folder } = golden("gpt");
+    const submit =
+      'if (io.op !== 2) this.lowers[0].submit(io); else io.fail("CEV_IO", "the cache is gone", "bad");';
+    writeFileSync(join(folder, "bad.mjs"), driverModule(submit));
+    const stack = `devices:\n  d0: { driver: "@cev/hw-file", path: ${images[0]!} }\n  bad: { driver: ./bad.mjs, lower: d0 }\n`;
+    writeFileSync(join(folder, "stack.yaml"), stack);
+    const server = new Command(["serve", "stack.yaml", "--device", "bad", "--socket", "s"], { cwd: folder });
+    await server.until(/ready/);
+    server.child.kill("SIGTERM");
+    const { status, stderr } = await server.ended;
+    expect(stderr).toMatch(/^cev: bad was not flushed: .*the cache is gone/);
+    expect(status).toBe(1);
+  });
+
   test("a stack with nothing to serve is a failure", async () => {
     const { images, folder } = golden("luks-pbkdf2");
     const { status, stderr } = await cev([
@@ -188,3 +221,7 @@ describe("cev serve", () => {
     expect(status).toBe(1);
   });
 });
+
+function later(ms: number): Promise<string> {
+  return new Promise((resolve) => setTimeout(resolve, ms, "waiting"));
+}
