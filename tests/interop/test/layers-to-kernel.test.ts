@@ -16,6 +16,8 @@ interface Case {
   readonly layer: string;
   /** Indexes of the members that cev does not get to see. */
   readonly absent?: readonly number[];
+  /** Few, so that most of the array stays as it was. */
+  readonly writes?: number;
   /** What the kernel runs; the last word of its output is the hash. */
   readonly judge: string;
 }
@@ -61,7 +63,8 @@ const CASES: readonly Case[] = [
   { golden: "raid5-stale", layer: "md", absent: [1], judge: RAID },
   { golden: "raid5-dirty", layer: "md", judge: RAID },
   { golden: "raid5-bitmap", layer: "md", judge: RAID },
-  { golden: "raid5-bitmap", layer: "md", absent: [0], judge: RAID },
+  { golden: "raid5-bitmap", layer: "md", absent: [0], writes: 8, judge: RAID },
+  { golden: "raid5-bitmap", layer: "md", absent: [2], writes: 8, judge: RAID },
   { golden: "luks-4096", layer: "luks", judge: LUKS },
   { golden: "luks-pbkdf2", layer: "luks", judge: LUKS },
   { golden: "luks1", layer: "luks", judge: LUKS },
@@ -71,11 +74,11 @@ const CASES: readonly Case[] = [
 ];
 
 describeWith(ORACLE_TOOLS, "the kernel accepts what cev wrote to each layer alone", () => {
-  for (const { golden: name, layer, absent = [], judge } of CASES) {
+  for (const { golden: name, layer, absent = [], writes = WRITES, judge } of CASES) {
     const seed = chooseSeed();
     const without = absent.length === 0 ? "" : ` without disk${absent.join(", disk")}`;
     test(
-      `${name}, ${layer}${without}, ${WRITES} random writes, CEV_SEED=${seed}`,
+      `${name}, ${layer}${without}, ${writes} random writes, CEV_SEED=${seed}`,
       { timeout: 60_000 },
       async () => {
         using golden = new GoldenCopy(name);
@@ -91,7 +94,7 @@ describeWith(ORACLE_TOOLS, "the kernel accepts what cev wrote to each layer alon
         try {
           await using client = await NbdClient.connect(socket, device);
           const model = Uint8Array.from(await client.read(0, client.size));
-          await writeRandomly(client, model, random, WRITES);
+          await writeRandomly(client, model, random, writes);
           sha256 = createHash("sha256").update(model).digest("hex");
         } finally {
           expect(await server.stop(), "cev serve").toMatchObject({ status: 0 });
@@ -100,6 +103,8 @@ describeWith(ORACLE_TOOLS, "the kernel accepts what cev wrote to each layer alon
         const env = { PASSPHRASE: golden.manifest.passphrase ?? "", LAYER: layer };
         const verdict = await runOracle({ script: judge, disks: golden.images, mode: "snapshot", env });
         expect(verdict).toMatchObject({ status: 0, stdout: `${sha256}\n` });
+        // Not rebuilt as a whole: the kernel believes the bitmap.
+        if (name === "raid5-bitmap" && absent.length > 0) expect(verdict.stderr).toMatch(/re-added/);
       },
     );
   }
