@@ -465,6 +465,13 @@ const BROKEN: readonly Broken[] = [
     },
   },
   {
+    what: "has none of the redundancy that its manifest promises",
+    theme: "errors",
+    finding: /CEV_DEVICE_LOST/,
+    manifest: { canHideErrors: true, lostLowersMax: 1 },
+    defect: {},
+  },
+  {
     what: "hangs when its lower is lost",
     theme: "errors",
     finding: /within 300 ms/,

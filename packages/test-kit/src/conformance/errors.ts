@@ -5,7 +5,7 @@ import type { ModelDevice } from "../model-device.ts";
 import { Bench } from "./bench.ts";
 import { expectThat, fail } from "./subject.ts";
 import type { Check, Subject } from "./subject.ts";
-import { expectOldOrNew, offeredOps } from "./work.ts";
+import { expectOldOrNew, offeredOps, randomBatch } from "./work.ts";
 
 const REQUESTS_PER_OP_MAX = 64;
 
@@ -29,6 +29,14 @@ export function errorChecks(subject: Subject): Check[] {
     name: `the first request below ${what}, then the second, until none is left: the error arrives, and nothing else changes`,
     run: () => sweep(subject, fault),
   }));
+  const { lostLowersMax = 0 } = subject.manifest;
+  if (lostLowersMax > 0) {
+    checks.push({
+      theme: "errors",
+      name: `any ${lostLowersMax} of its lowers may be lost under load, and every request still succeeds`,
+      run: () => surviving(subject, lostLowersMax),
+    });
+  }
   checks.push({
     theme: "errors",
     name: "a lower that is lost fails requests, but none hangs, and the layer can be closed",
@@ -135,6 +143,23 @@ function requestsOf(bench: Bench): Request[] {
   }
   if (support.flush !== "none") requests.push({ op: Op.flush, flags: 0, offset: 0, length: 0 });
   return requests;
+}
+
+async function surviving(subject: Subject, lostCount: number): Promise<void> {
+  let lowerCount = 1;
+  for (let first = 0; first < lowerCount; first++) {
+    await Bench.run(subject, { completion: "random", seed: 530 + first }, async (bench) => {
+      lowerCount = bench.lowers.length;
+      const model = await bench.learn();
+      for (let count = 0; count < 5; count++) await randomBatch(bench, model, 6);
+      const losing = randomBatch(bench, model, 8);
+      for (let index = 0; index < lostCount; index++)
+        bench.lowers[(first + index) % lowerCount]!.fault.lose();
+      await losing;
+      for (let count = 0; count < 15; count++) await randomBatch(bench, model, 6);
+      await bench.compare(model, "after a lower was lost");
+    });
+  }
 }
 
 async function losing(bench: Bench): Promise<void> {

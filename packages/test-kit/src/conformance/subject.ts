@@ -49,6 +49,8 @@ export interface Manifest {
   readonly isPersistent?: boolean;
   /** Succeeds although a lower failed, because it has redundancy or tries again. Default false: such success is an error. */
   readonly canHideErrors?: boolean;
+  /** So many lowers, any of them, may be lost under load, and every request still succeeds. Default 0. */
+  readonly lostLowersMax?: number;
   /** How long anything may take before it counts as lost, in milliseconds. Default 10,000. */
   readonly deadlineMs?: number;
   /** Themes that are left out, each with the reason. They are listed as skipped. */
