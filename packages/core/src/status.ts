@@ -1,6 +1,5 @@
 import { CompoundEvent } from "./compound-event.ts";
-import { CompoundIo } from "./compound-io.ts";
-import type { SubIo } from "./compound-io.ts";
+import { CompoundIo, SubIo } from "./compound-io.ts";
 import type { Completion } from "./completion.ts";
 import { EventState, stateName } from "./completion.ts";
 import { Io, opName } from "./io.ts";
@@ -116,6 +115,7 @@ function partsOf(compound: CompoundIo): PartStatus[] {
 function ownerOf(context: unknown): string | null {
   if (typeof context !== "object" || context === null) return null;
   if (context instanceof CompoundIo) return context.owner.name;
+  if (context instanceof SubIo) return context.compound.owner.name;
   if ("owner" in context) return ownerOf(context.owner) ?? nameOf(context.owner);
   return nameOf(context);
 }

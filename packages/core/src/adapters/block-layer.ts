@@ -129,8 +129,12 @@ export class BlockLayer extends LayerBase {
 }
 
 function submitLocked(lock: RangeLockEntry, { layer, io }: { layer: BlockLayer; io: Io }): void {
-  io.pushAction(() => layer.unlock(lock), null);
+  io.pushAction(unlockRange, { owner: layer, lock });
   layer.lower.submit(io);
+}
+
+function unlockRange(_io: Io, held: { readonly owner: BlockLayer; readonly lock: RangeLockEntry }): void {
+  held.owner.unlock(held.lock);
 }
 
 function modifyLocked(lock: RangeLockEntry, { layer, io }: { layer: BlockLayer; io: Io }): void {
