@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { Device, Io, IoFlag, Op } from "@cev/core";
+import { Device, EventState, Io, IoFlag, Op } from "@cev/core";
 import type { CevError, Environment, Layer } from "@cev/core";
+import { RamdiskLayer } from "@cev/hw-ramdisk";
 import { CheckingLayer, FaultLayer, MemoryLayer, ModelDevice, SimulatedWorld } from "@cev/test-kit";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -195,6 +196,24 @@ describe("writes", () => {
     );
     await world.run();
     expect(ios.every(({ isUpToDate }) => isUpToDate)).toBe(true);
+  });
+
+  test("over a disk that takes its contents from the same pool, they end in CEV_NO_SPACE, not in waiting", async () => {
+    const world = new SimulatedWorld({ seed: 3, buffers: { bytesMax: 4 * MIB } });
+    const ramdisk = new RamdiskLayer(world.environment, { size: 16 * MIB });
+    const crypt = await opened(cryptOver(ramdisk, world.environment));
+    const ios = Array.from({ length: 8 }, (_, index) =>
+      submit(crypt, world, Op.write, index * MIB, new Uint8Array(MIB).fill(index)),
+    );
+    await world.run();
+    expect(
+      ios
+        .map(({ error }) => error?.code ?? "done")
+        .toSorted()
+        .at(-1),
+    ).toBe("done");
+    expect(ios.some(({ error }) => error?.code === "CEV_NO_SPACE")).toBe(true);
+    expect(ios.every(({ state }) => state === EventState.done)).toBe(true);
   });
 
   test("cancelled while it waits for room, a write ends at once; the others go on", async () => {
