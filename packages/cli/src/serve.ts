@@ -28,7 +28,7 @@ export interface ServeOptions extends KeyOptions {
 export async function serve(sources: readonly string[], options: ServeOptions): Promise<ExitStatus> {
   const address = addressOf(options);
   const isReadOnly = options.readOnly === true;
-  const ending = new Ending();
+  using ending = new Ending();
   const stack = await openSources({
     ...options,
     sources,
@@ -61,7 +61,6 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
     if (isIncomplete(report)) return ExitStatus.failed;
   } finally {
     await Promise.race([stack.close(), ending.second.then(() => exitUnflushed())]);
-    ending[Symbol.dispose]();
   }
   return ExitStatus.done;
 }
