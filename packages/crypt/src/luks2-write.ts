@@ -27,7 +27,7 @@ export type KeyCost =
       readonly lanes: number;
     };
 
-/** About a second of work on a small machine. */
+/** A few seconds on a small machine, and no more memory than one has. */
 export const COST_DEFAULT: KeyCost = { type: "argon2id", passes: 4, memoryKibibytes: 262_144, lanes: 4 };
 
 /** Bytes of the area that a key of this size needs. */

@@ -37,18 +37,20 @@ export async function unlockVolume(
   for (const { keySize } of slots) parseCipher(volume.segment.encryption, keySize);
   const left: CevError[] = [];
   for (const slot of slots) {
-    try {
-      checkKdfCost(slot.kdf, limits);
-      checkKdfCost(digest.kdf, limits);
-      for (const passphrase of passphrases) {
-        const volumeKey = await tryKeyslot(slot, digest, source, passphrase);
+    let reason: CevError | null = null;
+    let isTried = false;
+    for (const passphrase of passphrases) {
+      try {
+        const volumeKey = await tryKeyslot(slot, digest, source, passphrase, limits);
         if (volumeKey !== null) return { volumeKey, keyslotId: slot.id };
+        isTried = true;
+      } catch (error) {
+        // One keyslot that cannot be tried must not keep the others shut.
+        if (!isCevError(error) || !CANNOT_BE_TRIED.has(error.code)) throw error;
+        reason ??= error;
       }
-    } catch (error) {
-      // One keyslot that cannot be tried must not keep the others shut.
-      if (!isCevError(error) || !CANNOT_BE_TRIED.has(error.code)) throw error;
-      left.push(error);
     }
+    if (!isTried && reason !== null) left.push(reason);
   }
   throw noneFits(name, source, slots, left);
 }
@@ -99,7 +101,10 @@ async function tryKeyslot(
   digest: KeyDigest,
   source: HeaderSource,
   passphrase: Uint8Array,
+  limits: KdfLimits,
 ): Promise<Uint8Array | null> {
+  checkKdfCost(slot.kdf, limits);
+  checkKdfCost(digest.kdf, limits);
   const area = await source.read(slot.area.offset, splitLengthOf(slot));
   const key = await unwrapKey(slot, passphrase, area);
   if (await matchesDigest(key, digest)) return key;

@@ -57,6 +57,12 @@ test("several lanes give the same in a worker thread as natively, also with less
   expect(hex(await deriveKey(bytes("x"), kdf, 64))).toBe(hex(inWorker));
 });
 
+test("an empty passphrase is refused by the worker thread, not a crash of it", async () => {
+  const kdf = { type: "argon2i", passes: 1, memoryKibibytes: 64, lanes: 1, salt: bytes("somesalt") } as const;
+  const request = { ...kdf, passphrase: new Uint8Array(0), length: 32 };
+  await expect(argon2InWorker(request)).rejects.toMatchObject({ code: "CEV_NOT_SUPPORTED" });
+});
+
 test("the event loop turns while a key is derived", async () => {
   for (const kdf of [
     { type: "argon2id", passes: 4, memoryKibibytes: 16_384, lanes: 1, salt: bytes("somesalt") } as const,
