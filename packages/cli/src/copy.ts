@@ -7,7 +7,7 @@ import type { CopyInput } from "./copy-input.ts";
 import { openTarget } from "./copy-target.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { Interrupt } from "./interrupt.ts";
-import { complainOf } from "./output.ts";
+import { warnOf } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { openSources } from "./sources.ts";
 import type { KeyOptions } from "./sources.ts";
@@ -42,7 +42,7 @@ export async function copy(sources: readonly string[], options: CopyOptions): Pr
     only: isReadOnly ? null : [options.device],
   });
   try {
-    complainOf(stack.problems, { isStopped: false });
+    warnOf(stack.problems, [options.device]);
     const device = await openDevice(stack, options.device, { isReadOnly });
     if (to !== undefined) await copyOut(stack, device, to, options, interrupt.signal);
     else await copyIn(stack, device, from!, options, interrupt.signal);

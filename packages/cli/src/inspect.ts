@@ -25,7 +25,7 @@ export async function inspect(sources: readonly string[], options: InspectOption
       for (const line of drawTree(stack.devices)) say(line);
       for (const line of exportLines(stack)) say(line);
     }
-    complainOf(stack.problems, { isStopped: true });
+    complainOf(stack.problems);
   } finally {
     await stack.close();
   }

@@ -11,10 +11,20 @@ export function complain(line: string): void {
   process.stderr.write(`cev: ${line.replaceAll(/\s*\n\s*/g, " ")}\n`);
 }
 
-/** Tells of problems; those that did not stop the work asked for are warnings. */
-export function complainOf(problems: readonly Problem[], options: { readonly isStopped: boolean }): void {
-  for (const { severity, message } of problems) {
-    complain(options.isStopped && severity === "error" ? message : `warning: ${message}`);
+/** Tells of problems. */
+export function complainOf(problems: readonly Problem[]): void {
+  for (const { severity, message } of problems)
+    complain(severity === "error" ? message : `warning: ${message}`);
+}
+
+/**
+ * Warns of problems that did not stop the work on some devices. An image that is wanted as it is may well carry nothing that
+ * is known.
+ */
+export function warnOf(problems: readonly Problem[], wanted: readonly string[]): void {
+  for (const { code, message, device } of problems) {
+    const isExpected = code === "CEV_NOT_FOUND" && device !== undefined && wanted.includes(device);
+    if (!isExpected) complain(`warning: ${message}`);
   }
 }
 

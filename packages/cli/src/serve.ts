@@ -8,7 +8,7 @@ import { hostError } from "./host-error.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { openDevice } from "./open-device.ts";
-import { complain, complainOf, say } from "./output.ts";
+import { complain, say, warnOf } from "./output.ts";
 import { Signals } from "./signals.ts";
 import { sizeText } from "./sizes.ts";
 import { openSources } from "./sources.ts";
@@ -37,7 +37,7 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
     only: options.device ?? null,
   });
   try {
-    complainOf(stack.problems, { isStopped: false });
+    warnOf(stack.problems, options.device ?? []);
     const exported = await openExports(stack, options.device ?? null, isReadOnly);
     const server = new NbdServer({
       environment: stack.environment,

@@ -108,6 +108,34 @@ describe("an MBR", () => {
     expect(stack.problems[0]).toMatchObject({ code: "CEV_NOT_FOUND", device: "disk" });
   });
 
+  test("with a wrong bit in a status is read, and that is said", async () => {
+    const disk = newDisk();
+    writeMbr(disk, [
+      { type: 0x83, first: 64, count: 100 },
+      { type: 0x83, first: 200, count: 100, status: 0x40 },
+    ]);
+    await using stack = await open(disk);
+    expect(shape(stack)).toHaveLength(2);
+    expect(stack.problems).toMatchObject([
+      { severity: "warning", message: matching(/^disk, MBR partition table, at byte 462: .*partition 2/) },
+    ]);
+  });
+
+  test.each([510, 511])("with a wrong bit in its signature, at byte %i, is refused", async (at) => {
+    const disk = newDisk();
+    writeMbr(disk, [{ type: 0x83, first: 64, count: 100 }]);
+    disk[at]! ^= 0x10;
+    await using stack = await open(disk);
+    expect(shape(stack)).toEqual([]);
+    expect(stack.problems).toMatchObject([
+      {
+        severity: "error",
+        code: "CEV_BAD_METADATA",
+        message: matching(/^disk, MBR.*signature, at byte 510/),
+      },
+    ]);
+  });
+
   test("inside a partition is left alone", async () => {
     const disk = newDisk();
     writeMbr(disk, [{ type: 0x83, first: 64, count: 1000 }]);

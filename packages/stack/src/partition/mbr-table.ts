@@ -1,3 +1,4 @@
+import { MetadataError } from "@cev/core";
 import { decodeMbrEntry } from "./table-libraries.ts";
 import type { MbrEntry } from "./table-libraries.ts";
 import { checkPartitions } from "./partition-table.ts";
@@ -8,6 +9,8 @@ const TABLE_OFFSET = 446;
 const ENTRY_LENGTH = 16;
 const ENTRY_COUNT = 4;
 const SIGNATURE_OFFSET = 510;
+const SIGNATURE = 0xaa55;
+const STRUCTURE = "MBR partition table";
 const DISK_SIGNATURE_OFFSET = 440;
 /** Type of the entry by which a GPT shows itself in an MBR. */
 const PROTECTIVE = 0xee;
@@ -20,25 +23,50 @@ export interface MbrSector {
   readonly diskSignature: string;
   /** It says that a GPT follows. */
   readonly isProtective: boolean;
+  readonly faults: readonly TableFault[];
 }
 
 /**
  * Decodes sector 0. Null when it is no partition table: no boot signature, or (the boot sector of a file system) entries
- * that no partition table has.
+ * that no partition table has. Where a single bit is wrong in what else could only be a table, that is a fault, or for the
+ * boot signature `CEV_BAD_METADATA`.
  */
-export function decodeMbr(sector: Uint8Array): MbrSector | null {
-  if (sector[SIGNATURE_OFFSET] !== 0x55 || sector[SIGNATURE_OFFSET + 1] !== 0xaa) return null;
-  const entries = entriesOf(sector);
-  if (entries.some((entry) => entry.status !== 0 && entry.status !== 0x80)) return null;
-  const used = entries.filter(isUsed);
-  if (used.length === 0) return null;
-  if (used.some((entry) => entry.firstLBA === 0)) return null;
+export function decodeMbr(sector: Uint8Array, diskSize: number): MbrSector | null {
   const view = new DataView(sector.buffer, sector.byteOffset, sector.byteLength);
+  const entries = entriesOf(sector);
+  const used = entries.filter(isUsed);
+  if (used.length === 0 || used.some((entry) => entry.firstLBA === 0)) return null;
+  const wrongBits = bitCount(view.getUint16(SIGNATURE_OFFSET, true) ^ SIGNATURE);
+  const odd = entries.findIndex((entry) => (entry.status & 0x7f) !== 0);
+  const oddBits = entries.reduce((sum, entry) => sum + bitCount(entry.status & 0x7f), 0);
+  if (wrongBits + oddBits > 1 || (wrongBits + oddBits === 1 && !isPlausible(used, diskSize))) return null;
+  if (wrongBits === 1) {
+    throw new MetadataError("its boot signature has a wrong bit", {
+      structure: STRUCTURE,
+      field: "signature",
+      byteOffset: SIGNATURE_OFFSET,
+    });
+  }
+  const byteOffset = TABLE_OFFSET + odd * ENTRY_LENGTH;
+  const message = `the status of partition ${odd + 1} has a wrong bit; it does not count`;
   return {
     entries,
     diskSignature: view.getUint32(DISK_SIGNATURE_OFFSET, true).toString(16).padStart(8, "0"),
     isProtective: used.some((entry) => entry.type === PROTECTIVE),
+    faults: oddBits === 0 ? [] : [{ structure: STRUCTURE, byteOffset, message, isRepaired: true }],
   };
+}
+
+/** Within the disk, and apart from one another. */
+function isPlausible(used: readonly MbrEntry[], diskSize: number): boolean {
+  const partitions = used.map((entry, index) => partitionOf(entry, index + 1, 0));
+  return checkPartitions(partitions, diskSize, STRUCTURE, () => 0).faults.length === 0;
+}
+
+function bitCount(value: number): number {
+  let count = 0;
+  for (let rest = value; rest !== 0; rest &= rest - 1) count++;
+  return count;
 }
 
 /** Reads the primary partitions and the chain of logical ones. */
@@ -77,7 +105,7 @@ export async function readMbrTable(
     uuid: mbr.diskSignature,
     blockSize: SECTOR,
     partitions: checked.partitions,
-    faults: [...faults, ...checked.faults],
+    faults: [...mbr.faults, ...faults, ...checked.faults],
   };
 }
 
@@ -112,9 +140,8 @@ async function readLogical(
     if (seen.has(sector)) return fault("the chain of boot records is a circle");
     seen.add(sector);
     const bytes = await readAt(byteOffset, SECTOR);
-    if (bytes[SIGNATURE_OFFSET] !== 0x55 || bytes[SIGNATURE_OFFSET + 1] !== 0xaa) {
-      return fault("it has no boot signature");
-    }
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (view.getUint16(SIGNATURE_OFFSET, true) !== SIGNATURE) return fault("it has no boot signature");
     const entries = entriesOf(bytes);
     for (const [index, entry] of entries.entries()) {
       if (!isUsed(entry) || entry.extended) continue;

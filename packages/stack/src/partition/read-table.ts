@@ -16,7 +16,7 @@ export async function readPartitionTable(
   blockSize: number,
 ): Promise<PartitionTable | null> {
   if (diskSize < 2 * SECTOR) return null;
-  const mbr = decodeMbr(await readAt(0, SECTOR));
+  const mbr = decodeMbr(await readAt(0, SECTOR), diskSize);
   if (mbr !== null && !mbr.isProtective && !couldBeProtective(mbr)) {
     // A disk that went from GPT to MBR keeps the old headers: the MBR decides, as it does for Linux.
     return readMbrTable(mbr, readAt, diskSize);
