@@ -42,8 +42,8 @@ export class MetadataKeeper {
   readonly #superblock: Superblock;
   #bitmap: MemberBitmap | null;
   #eventCount: bigint;
-  /** As the superblocks on the members say. */
-  #isDirty: boolean;
+  // The superblocks say so, and with an event count of this session: a member that is not here has fallen behind.
+  #isDirty = false;
   // A member has failed since the update under way, if any, was begun.
   #hasNewFailure = false;
   #isSettled = true;
@@ -57,15 +57,6 @@ export class MetadataKeeper {
     this.#superblock = options.superblock;
     this.#bitmap = options.bitmap;
     this.#eventCount = options.superblock.eventCount;
-    this.#isDirty = options.superblock.resyncSectors !== null;
-  }
-
-  get eventCount(): bigint {
-    return this.#eventCount;
-  }
-
-  get isDirty(): boolean {
-    return this.#isDirty;
   }
 
   /** True when a write there may begin at once: the superblocks say dirty and the bitmap's bit is on the members. */
@@ -108,27 +99,25 @@ export class MetadataKeeper {
   }
 
   /** Marks the array dirty, before a resync. */
-  async begin(): Promise<void> {
-    await this.#settle();
-    await this.#update(true);
+  begin(): Promise<void> {
+    return this.#alone(() => this.#update(true));
   }
 
   /**
    * Everything is in place: flushes the members and marks the array clean. With all members there the bitmap is
    * cleared; with one missing it keeps what that one missed.
    */
-  async end(): Promise<void> {
-    await this.#settle();
-    if (!this.#isDirty || this.#array.isBroken) return;
-    await this.#flushMembers();
-    if (this.#bitmap !== null && this.#array.lostCount === 0) {
-      this.#bitmap.bits.fill(0);
-      this.#bitmap = {
-        head: { ...this.#bitmap.head, clearedEventCount: this.#eventCount, state: 0 },
-        bits: this.#bitmap.bits,
-      };
-    }
-    await this.#update(false);
+  end(): Promise<void> {
+    return this.#alone(async () => {
+      if (!this.#isDirty || this.#array.isBroken) return;
+      await this.#flushMembers();
+      if (this.#bitmap !== null && this.#array.lostCount === 0) {
+        const { head, bits } = this.#bitmap;
+        bits.fill(0);
+        this.#bitmap = { head: { ...head, clearedEventCount: this.#eventCount, state: 0 }, bits };
+      }
+      await this.#update(false);
+    });
   }
 
   #isMarked(start: number, end: number): boolean {
@@ -140,9 +129,18 @@ export class MetadataKeeper {
     return true;
   }
 
-  /** Lets the work that is under way end. */
-  async #settle(): Promise<void> {
+  /** Runs when no other work is under way, and keeps other work from starting meanwhile. */
+  async #alone(run: () => Promise<void>): Promise<void> {
     while (this.#work !== null) await this.#work;
+    const work = run();
+    this.#work = work
+      .catch(() => undefined)
+      .then(() => {
+        this.#work = null;
+        if (this.#hasNewFailure || this.#settlers.length > 0) this.#start();
+      });
+    await this.#work;
+    await work;
   }
 
   #start(): void {

@@ -21,7 +21,6 @@ import { StripeWriter } from "./stripe-writer.ts";
 import type { StripeLayout } from "./stripe.ts";
 import type { Superblock } from "./superblock.ts";
 import { unsyncedRanges } from "./unsynced-ranges.ts";
-import type { MemberRange } from "./unsynced-ranges.ts";
 
 const SECTOR = 512;
 
@@ -37,7 +36,7 @@ export interface RaidLayerOptions {
   readonly bitmap: MemberBitmap | null;
   /** Nothing is written, not one byte. */
   readonly isReadOnly: boolean;
-  /** The parity is believed although the array was not shut down cleanly. */
+  /** With a member missing: the parity is believed although the array was not shut down cleanly. */
   readonly isForced: boolean;
   /** Members that fail while the array is in use. */
   readonly report?: (problem: Problem) => void;
@@ -53,7 +52,10 @@ export class RaidLayer extends LayerBase {
   /** The array at work, for those who show its state. */
   readonly array: RunningArray;
   readonly #options: RaidLayerOptions;
-  readonly #unsynced: readonly MemberRange[];
+  // It was not shut down cleanly, and nothing was done about that yet.
+  #isUnclean: boolean;
+  // Lives as long as the layer: event counts go on where they were when it is opened again.
+  readonly #keeper: MetadataKeeper;
   readonly #reader: ChunkReader;
   readonly #writer: StripeWriter;
 
@@ -62,9 +64,12 @@ export class RaidLayer extends LayerBase {
     const present = devices.filter((device) => device !== null);
     super(present.map((device) => device.layer));
     const chunkSize = superblock.chunkSectors * SECTOR;
-    this.#unsynced = unsyncedRanges(superblock, bitmap);
-    const unsynced = options.isForced ? [] : this.#unsynced;
+    const unsynced =
+      options.isForced && present.length < devices.length ? [] : unsyncedRanges(superblock, bitmap);
     this.array = new RunningArray({ name: this.name, environment, devices, layout, chunkSize, unsynced });
+    this.#isUnclean = superblock.resyncSectors !== null;
+    const report = options.report ?? (() => undefined);
+    this.#keeper = new MetadataKeeper({ array: this.array, superblock, bitmap, report });
     this.#options = options;
     this.limits = limitsOf(present, superblock, this.array.map.stripeSize);
     this.support = supportOf(
@@ -79,16 +84,14 @@ export class RaidLayer extends LayerBase {
   override async open(): Promise<void> {
     await super.open();
     if (this.support.write === "none") return;
-    const { superblock, bitmap, report = () => undefined } = this.#options;
-    const { array } = this;
-    const keeper = new MetadataKeeper({ array, superblock, bitmap, report });
+    this.array.keeper = this.#keeper;
     try {
-      if (this.#unsynced.length > 0 && array.unsynced.length > 0) await this.#resync(keeper);
+      if (this.#isUnclean) await this.#resync();
     } catch (error) {
+      this.array.keeper = null;
       this.releaseLowers();
       throw error;
     }
-    array.keeper = keeper;
   }
 
   submit(io: Io): void {
@@ -108,11 +111,10 @@ export class RaidLayer extends LayerBase {
 
   /** Marks the array clean and gives the members back. */
   override async close(): Promise<void> {
-    const { keeper } = this.array;
-    this.array.keeper = null;
     try {
-      await keeper?.end();
+      await this.array.keeper?.end();
     } finally {
+      this.array.keeper = null;
       await super.close();
     }
   }
@@ -126,19 +128,21 @@ export class RaidLayer extends LayerBase {
     };
   }
 
-  async #resync(keeper: MetadataKeeper): Promise<void> {
+  async #resync(): Promise<void> {
     const { array } = this;
     if (array.lostCount > 0) {
+      if (array.unsynced.length === 0) return;
       throw new CevError(
         "CEV_DEGRADED",
         "the array is degraded and was not shut down cleanly: what was being written then cannot be reconstructed",
         { layer: this.name, hint: "open it read-only, or with the option force to accept what it holds" },
       );
     }
-    await keeper.begin();
-    await resync(array, this.#unsynced, this.#options.onResync ?? (() => undefined));
-    await keeper.end();
+    await this.#keeper.begin();
+    await resync(array, array.unsynced, this.#options.onResync ?? (() => undefined));
+    await this.#keeper.end();
     array.unsynced = [];
+    this.#isUnclean = false;
   }
 }
 

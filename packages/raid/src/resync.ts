@@ -56,6 +56,10 @@ function* slicesOf(array: RunningArray, ranges: readonly MemberRange[]): Generat
   }
 }
 
+/**
+ * Makes the parity of one range right again, which lies within one stripe. The buffer has room for as much of every
+ * member.
+ */
 async function resyncSlice(array: RunningArray, slice: MemberRange, buffer: PoolBuffer): Promise<void> {
   const { map, members, environment } = array;
   const length = slice.end - slice.start;
@@ -90,8 +94,16 @@ async function resyncSlice(array: RunningArray, slice: MemberRange, buffer: Pool
   });
 }
 
+/** `resyncSlice` with a buffer of its own. Rejects also where none can be had at once. */
+export async function restoreParity(array: RunningArray, slice: MemberRange): Promise<void> {
+  const buffer = array.buffers.acquire((slice.end - slice.start) * array.map.memberCount);
+  await resyncSlice(array, slice, buffer).finally(() => array.buffers.release(buffer));
+}
+
+/** `length`: a multiple of four. */
 function isZero(bytes: Uint8Array, length: number): boolean {
-  for (let at = 0; at < length; at++) if (bytes[at] !== 0) return false;
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, length / 4);
+  for (let at = 0; at < words.length; at++) if (words[at] !== 0) return false;
   return true;
 }
 

@@ -5,9 +5,11 @@ import type { Member } from "./member.ts";
 import { PARITY_KERNEL } from "./parity-kernel.ts";
 import { PIECE_LENGTH } from "./running-array.ts";
 import type { RunningArray } from "./running-array.ts";
+import { restoreParity } from "./resync.ts";
 import type { StripeLock } from "./stripe-locks.ts";
 import { chooseParityWay, nextSlice } from "./stripe-slice.ts";
 import type { ParityWay, StripeSlice } from "./stripe-slice.ts";
+import type { MemberRange } from "./unsynced-ranges.ts";
 
 /**
  * One write within one stripe, slice after slice under the stripe's lock: what the new parity needs is read, the
@@ -210,28 +212,56 @@ export class StripeWrite {
   /** @internal All writes of the slice have ended: those that failed fail their members. */
   mergeWrite(compound: CompoundIo): void {
     this.#redoCount = 0;
+    const failed: SubIo[] = [];
     for (let index = 0; index < compound.subCount; index++) {
       const sub = compound.subs[index]!;
       const { error } = sub.io;
       if (error === null) continue;
-      if (error.code === "CEV_CANCELLED") this.#redoCount++;
-      else this.#failMember(this.#array.members[sub.tag]!, error);
+      if (isWorthRedoing(error)) this.#redoCount++;
+      else failed.push(sub);
     }
+    const isFull = failed.length > 0 && failed.every(({ io }) => io.error!.code === "CEV_NO_SPACE");
+    if (isFull && this.#redoCount === 0 && this.#array.lostCount === 0) return this.#keepFull(failed);
+    for (const { io, tag } of failed) this.#failMember(this.#array.members[tag]!, io.error!);
     if (this.#redoCount > 0) this.#redo(compound);
     else this.#sliceDone();
   }
 
-  /** Half a stripe must not stay: what a cancel kept from being written is written after all, outside its reach. */
+  /**
+   * A full member is no broken one: the write fails, the member stays, and the parity is made to fit what the stripe
+   * holds now. Where that cannot be, the member is failed after all.
+   */
+  #keepFull(failed: readonly SubIo[]): void {
+    const error = failed[0]!.io.error!;
+    const members = failed.map(({ io, tag }) => ({ member: this.#array.members[tag]!, error: io.error! }));
+    this.#holdChain();
+    this.#releaseBuffer();
+    restoreParity(this.#array, this.#memberRange()).then(
+      () => this.#finish(error),
+      () => {
+        for (const full of members) this.#failMember(full.member, full.error);
+        this.#sliceDone();
+      },
+    );
+  }
+
+  /**
+   * Half a stripe must not stay: what a cancel (or a moment without memory) kept from being written is written after
+   * all, outside the cancel's reach.
+   */
   #redo(compound: CompoundIo): void {
     this.#holdChain();
-    const left: SubIo[] = [];
-    for (let index = 0; index < compound.subCount; index++) {
-      const sub = compound.subs[index]!;
-      if (sub.io.error?.code === "CEV_CANCELLED") left.push(sub);
-    }
-    for (const { io: part, tag, lower } of left) {
-      const again = new Io(this.#io.runQueue);
-      again.prepare(Op.write, part.offset, part.length, part.data, part.dataOffset, part.flags);
+    // Their memory stays what it is until the request goes on: that is after all of them have ended.
+    const left = compound.subs.slice(0, compound.subCount).filter(({ io }) => isWorthRedoing(io.error));
+    for (const { io, tag, lower } of left) {
+      const again = new Io(io.runQueue).prepare(
+        io.op,
+        io.offset,
+        io.length,
+        io.data,
+        io.dataOffset,
+        io.flags,
+      );
       again.setOwner(redone, { write: this, member: this.#array.members[tag]! });
       lower.submit(again);
     }
@@ -245,9 +275,14 @@ export class StripeWrite {
 
   /** A write of this slice failed: what the stripe holds there is not known. */
   #failMember(member: Member, cause: CevError): void {
+    this.#array.failMember(member, cause, this.#memberRange());
+  }
+
+  /** The rows of the slice, as bytes of the members' data. */
+  #memberRange(): MemberRange {
     const start = this.#stripe * this.#array.map.chunkSize;
     const { rowStart, rowEnd } = this.#slice!;
-    this.#array.failMember(member, cause, { start: start + rowStart, end: start + rowEnd });
+    return { start: start + rowStart, end: start + rowEnd };
   }
 
   #sliceDone(): void {
@@ -340,6 +375,11 @@ const WRITE_NEW: Collation = {
     (compound.context as StripeWrite).mergeWrite(compound);
   },
 };
+
+/** It says nothing about the member: a second attempt may well succeed. */
+function isWorthRedoing(error: CevError | null): boolean {
+  return error?.code === "CEV_CANCELLED" || error?.code === "CEV_NO_MEMORY";
+}
 
 function locked(lock: StripeLock, write: StripeWrite): void {
   write.onLocked(lock);

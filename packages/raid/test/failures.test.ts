@@ -138,6 +138,70 @@ describe("a member that fails", () => {
   });
 });
 
+describe("a member that is full", () => {
+  it.each([
+    ["the data", (bench: ArrayBench): number => bench.map.memberOf(0)],
+    ["the parity", (bench: ArrayBench): number => bench.map.parityMember(0)],
+  ])("where %s goes fails the write, and stays, with right parity", async (_name, pick) => {
+    const bench = await ArrayBench.open();
+    const data = new Random(1).bytes(bench.device.size);
+    await bench.device.write(0, data);
+    const full = bench.faults[pick(bench)]!;
+    full.add({ fault: { kind: "half", code: "CEV_NO_SPACE" }, op: Op.write, countMax: 1 });
+    await expect(bench.device.write(0, new Uint8Array(4096).fill(2))).rejects.toMatchObject({
+      code: "CEV_NO_SPACE",
+    });
+    expect(bench.layer.array.lostCount).toBe(0);
+    expect(wrongStripes(bench.images)).toEqual([]);
+    expect(await bench.device.read(4096, bench.device.size - 4096)).toEqual(data.subarray(4096));
+    await bench.device.write(0, new Uint8Array(4096).fill(3));
+    await bench.device.close();
+    expect(wrongStripes(bench.images)).toEqual([]);
+  });
+
+  it("and cannot take the parity that fits either is failed after all", async () => {
+    const bench = await ArrayBench.open();
+    await bench.device.write(0, new Random(1).bytes(bench.device.size));
+    const victim = bench.map.parityMember(0);
+    bench.faults[victim]!.add({
+      fault: { kind: "error", code: "CEV_NO_SPACE" },
+      op: Op.write,
+      offset: DATA_START,
+    });
+    await bench.device.write(0, new Uint8Array(4096).fill(2));
+    expect(bench.layer.array.members[victim]!.state).toBe("failed");
+    expect(await bench.device.read(0, 4096)).toEqual(new Uint8Array(4096).fill(2));
+    await bench.device.close();
+  });
+
+  it("of the pool's memory for a moment is asked again", async () => {
+    const bench = await ArrayBench.open();
+    bench.faults[0]!.add({
+      fault: { kind: "error", code: "CEV_NO_MEMORY" },
+      op: Op.write,
+      offset: DATA_START,
+      countMax: 1,
+    });
+    await bench.device.write(0, new Uint8Array(4096 * 3).fill(2));
+    expect(bench.layer.array.lostCount).toBe(0);
+    await bench.device.close();
+    expect(wrongStripes(bench.images)).toEqual([]);
+  });
+});
+
+describe("a layer that is opened again", () => {
+  it("goes on with its event count where it was", async () => {
+    const bench = await ArrayBench.open();
+    await bench.device.write(0, new Uint8Array(512).fill(1));
+    await bench.device.close();
+    expect(superblockOf(bench.images[0]!).eventCount).toBe(19n);
+    await bench.reopen();
+    await bench.device.write(0, new Uint8Array(512).fill(2));
+    await bench.device.close();
+    expect(superblockOf(bench.images[0]!)).toMatchObject({ eventCount: 21n, resyncSectors: null });
+  });
+});
+
 describe("a bad spot", () => {
   it("B2 is reconstructed from the others, written anew and read again, and the member stays", async () => {
     const bench = await ArrayBench.open();
@@ -283,6 +347,21 @@ describe("an array that was not shut down cleanly", () => {
     const there = [0, 1, 2].map((chunk) => chunk * 4096).filter((offset) => bench.map.memberOf(offset) !== 2);
     for (const offset of there) await bench.device.read(offset, 4096);
     await bench.device.close();
+  });
+
+  it("with a member missing, written by force, leaves that member behind although it was as new as the others", async () => {
+    const images = await crashed();
+    const forced = await ArrayBench.open({ shape: SHAPE, images, missing: [2], options: { force: true } });
+    await forced.device.write(0, new Uint8Array(4096 * 3).fill(9));
+    const again = await ArrayBench.open({ shape: SHAPE, images: forced.images, isReadOnly: true });
+    expect(again.layer.array.members.map(({ state }) => state)).toEqual([
+      "in sync",
+      "in sync",
+      "missing",
+      "in sync",
+    ]);
+    await again.device.close();
+    await forced.device.close();
   });
 
   it("whose parity cannot be made right does not open for writing", async () => {

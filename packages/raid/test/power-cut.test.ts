@@ -105,9 +105,9 @@ async function cutsOf(seed: number, failAt: number | null): Promise<Cut[]> {
         taken.push({ offset, length });
         const data = random.bytes(length);
         const fua = random.chance(0.3);
-        history!.began(offset, data);
+        history.began(offset, data);
         await device.write(offset, data, { fua });
-        if (fua) history!.durable(offset, length);
+        if (fua) history.durable(offset, length);
       }),
     );
     if (random.chance(0.6)) {

@@ -82,7 +82,7 @@ describe("random requests, several at a time, members that answer in any order",
       const random = new Random(seed);
       const victim = which % shape.memberCount!;
       bench.faults[victim]!.add({
-        fault: { kind: "error", code: random.pick(["CEV_DEVICE_LOST", "CEV_IO", "CEV_NO_SPACE"]) },
+        fault: { kind: "error", code: random.pick(["CEV_DEVICE_LOST", "CEV_IO", "CEV_MEDIUM"]) },
         skipCount: after,
         accepts: ({ op }) => op !== Op.read,
       });

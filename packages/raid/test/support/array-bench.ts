@@ -1,5 +1,5 @@
-import { Io, environmentFrom } from "@cev/core";
-import type { Device, Environment, Op } from "@cev/core";
+import { Device, Io, environmentFrom } from "@cev/core";
+import type { Environment, Op } from "@cev/core";
 import { FaultLayer, MemoryLayer } from "@cev/test-kit";
 import type { CompletionMode } from "@cev/test-kit";
 import { RAID5_LAYOUTS } from "../../src/raid5.ts";
@@ -29,7 +29,7 @@ export class ArrayBench {
   readonly disks: readonly MemoryLayer[];
   readonly faults: readonly FaultLayer[];
   readonly map: StripeMap;
-  readonly #array: OpenArray;
+  #array: OpenArray;
 
   private constructor(
     environment: Environment,
@@ -78,6 +78,11 @@ export class ArrayBench {
 
   get array(): OpenArray {
     return this.#array;
+  }
+
+  /** Opens the same layer again after it was closed. */
+  async reopen(): Promise<void> {
+    this.#array = { ...this.#array, device: await Device.open(this.layer, this.environment) };
   }
 
   /** What is on the disks now. */
