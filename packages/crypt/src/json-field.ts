@@ -59,6 +59,8 @@ export class JsonField {
   string(lengthMax = 255): string {
     if (typeof this.value !== "string") throw this.bad(this.isMissing ? "is missing" : "is not a string");
     if (this.value.length > lengthMax) throw this.bad(`is longer than ${lengthMax} characters`);
+    // They are names, and are shown to people: nothing in them may steer a terminal.
+    if (/\p{Cc}/u.test(this.value)) throw this.bad("holds control characters");
     return this.value;
   }
 

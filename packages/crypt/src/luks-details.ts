@@ -4,6 +4,11 @@ import type { LuksVolume } from "./luks-volume.ts";
 
 const PLURAL = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
+/** Whoever made the header chose these texts: nothing in them may steer a terminal. */
+function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, "\u{fffd}");
+}
+
 /** In a few words: "LUKS2 <uuid>, 2 keyslots". */
 export function summarize(volume: LuksVolume): string {
   return `LUKS${volume.version} ${volume.uuid}, ${PLURAL(volume.keyslots.length, "keyslot")}`;
@@ -16,8 +21,8 @@ export function detailsOf(volume: LuksVolume): Details {
   return {
     version: volume.version,
     uuid: volume.uuid,
-    label: volume.label,
-    subsystem: volume.subsystem,
+    label: printable(volume.label),
+    subsystem: printable(volume.subsystem),
     flags: volume.flags,
     cipher: segment.encryption,
     sectorSize: segment.sectorSize,

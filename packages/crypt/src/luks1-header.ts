@@ -1,4 +1,5 @@
 import { MetadataError } from "@cev/core";
+import { isUuid } from "./luks2-header.ts";
 import type { Keyslot, LuksVolume, Pbkdf2 } from "./luks-volume.ts";
 
 /** Bytes of the LUKS1 header. */
@@ -44,9 +45,11 @@ export function decodeLuks1Header(bytes: Uint8Array, source: string): LuksVolume
     iterations: reader.integer("mk-digest-iter", 164, 1, 0xffff_ffff),
     salt: reader.bytes(132, 32),
   };
+  const uuid = reader.text("uuid", 168, 40);
+  if (!isUuid(uuid)) throw reader.bad("uuid", 168, "is no UUID");
   return {
     version: 1,
-    uuid: reader.text("uuid", 168, 40),
+    uuid,
     label: "",
     subsystem: "",
     keyslots: slots,
@@ -136,6 +139,9 @@ class Reader {
     const all = this.#bytes.subarray(at, at + length);
     const end = all.indexOf(0);
     if (end < 0) throw this.bad(field, at, "the text has no end");
-    return Buffer.from(all.subarray(0, end)).toString("latin1");
+    const value = Buffer.from(all.subarray(0, end)).toString("latin1");
+    // These texts are names, and are shown to people.
+    if (!/^[\x20-\x7e]*$/.test(value)) throw this.bad(field, at, "holds what is no plain text");
+    return value;
   }
 }

@@ -81,6 +81,8 @@ export function decodeLuks2Header(bytes: Uint8Array, place: HeaderPlace): Luks2H
     if (end < 0) throw bad(field, at, "the text has no end");
     return Buffer.from(field_.subarray(0, end)).toString("utf8");
   };
+  const uuid = text("uuid", 168, 40);
+  if (!isUuid(uuid)) throw bad("uuid", 168, "is no UUID");
   return {
     isPrimary,
     headerSize,
@@ -88,11 +90,16 @@ export function decodeLuks2Header(bytes: Uint8Array, place: HeaderPlace): Luks2H
     label: text("label", 24, 48),
     checksumAlgorithm: text("csum_alg", 72, 32),
     salt: Uint8Array.from(bytes.subarray(104, 168)),
-    uuid: text("uuid", 168, 40),
+    uuid,
     subsystem: text("subsystem", 208, 48),
     headerOffset,
     checksum: Uint8Array.from(bytes.subarray(CHECKSUM_OFFSET, CHECKSUM_OFFSET + CHECKSUM_LENGTH)),
   };
+}
+
+/** True for letters, digits and dashes: a UUID becomes part of a name, so nothing else is let through. */
+export function isUuid(text: string): boolean {
+  return /^[0-9A-Za-z-]+$/.test(text);
 }
 
 /** Throws `CEV_BAD_METADATA` unless the checksum over the whole copy (binary header and JSON area) holds. */

@@ -2,6 +2,7 @@ import { Device, environmentFrom, formatError, isCevError } from "@cev/core";
 import { FaultLayer, MemoryLayer } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { cryptDriver } from "../src/index.ts";
+import { decodeLuks2Header, encodeLuks2Header } from "../src/luks2-header.ts";
 import { changeMetadata, goldenImage, jsonOf, putJson } from "./luks2-image.ts";
 import type { Metadata } from "./luks2-image.ts";
 import { openContext } from "./open-context.ts";
@@ -69,6 +70,13 @@ describe("probe", () => {
   test("finds nothing where there is nothing, also on the smallest devices", async () => {
     for (const size of [0, 512, 4096, 16_384, 5_000_192])
       expect(await probe(new Uint8Array(size))).toBeNull();
+  });
+
+  test("a label that would steer a terminal is shown without that", async () => {
+    const image = copy();
+    const header = decodeLuks2Header(image, { source: "image", byteOffset: 0 });
+    image.set(encodeLuks2Header({ ...header, sequenceId: 9n, label: "a\u001b[2Jb" }, jsonOf(image)));
+    expect((await probe(image))!.details["label"]).toBe("a\ufffd[2Jb");
   });
 
   test("a device that ends within its data is refused", async () => {

@@ -49,7 +49,7 @@ async function eachCut(
   class Camera extends PowerCutLayer {
     override submit(io: Io): void {
       super.submit(io);
-      for (let shot = 0; shot < 3; shot++) images.push(this.imageAfterCut(random));
+      for (let shot = 0; shot < 2; shot++) images.push(this.imageAfterCut(random));
     }
   }
   const lower = new Camera(environment, { size: contents.length, contents });

@@ -53,6 +53,8 @@ describe("what cannot be accepted is named with its byte", () => {
   const cases: [field: string, byteOffset: number, damage: (bytes: Uint8Array, view: DataView) => void][] = [
     ["cipher-name", 8, (bytes) => bytes.fill(0x61, 8, 40)],
     ["uuid", 168, (bytes) => bytes.fill(0x61, 168, 208)],
+    ["uuid", 168, (bytes) => bytes.set(Buffer.from("../x\0"), 168)],
+    ["hash-spec", 72, (bytes) => bytes.set([0x1b], 72)],
     ["payload-offset", 104, (_, view) => view.setUint32(104, 0)],
     ["key-bytes", 108, (_, view) => view.setUint32(108, 0xffff_ffff)],
     ["mk-digest-iter", 164, (_, view) => view.setUint32(164, 0)],

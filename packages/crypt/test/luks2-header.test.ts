@@ -62,6 +62,7 @@ describe("what cannot be accepted is named with its byte", () => {
     ["hdr_offset", 256, "CEV_BAD_METADATA", (copy) => copy.set([1], 263)],
     ["label", 24, "CEV_BAD_METADATA", (copy) => void copy.fill(0x41, 24, 72)],
     ["uuid", 168, "CEV_BAD_METADATA", (copy) => void copy.fill(0x41, 168, 208)],
+    ["uuid", 168, "CEV_BAD_METADATA", (copy) => copy.set(Buffer.from("../x\0"), 168)],
     ["csum_alg", 72, "CEV_UNKNOWN_FEATURE", (copy) => copy.set(Buffer.from("crc32c\0"), 72)],
     ["csum", 448, "CEV_BAD_METADATA", (copy) => copy.set([1], 9000)],
   ];

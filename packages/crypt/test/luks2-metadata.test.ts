@@ -97,6 +97,7 @@ describe("refused as damaged, with the path of the field", () => {
     ["keyslots.0.area.size", (m) => (slot(m)["area"]!["size"] = "4096")],
     ["keyslots.1.area", (m) => (m["keyslots"]!["1"] = { ...slot(m) })],
     ["keyslots.0.kdf.salt", (m) => (slot(m)["kdf"]!["salt"] = "A".repeat(8000))],
+    ["keyslots.0.af.hash", (m) => (slot(m)["af"]!["hash"] = "sha256\u001b[2J")],
     ["keyslots.0.priority", (m) => (m["keyslots"]!["0"]!["priority"] = 3)],
     ["segments.0.sector_size", (m) => (m["segments"]!["0"]!["sector_size"] = 513)],
     ["segments.0.offset", (m) => (m["segments"]!["0"]!["offset"] = "512")],
@@ -181,4 +182,18 @@ test("whatever stands anywhere in it, metadata is decoded or refused, never more
     ),
     { numRuns: 500 },
   );
+});
+
+test("whatever bit of the text is flipped, metadata is decoded or refused, never more", () => {
+  const text = Buffer.from(golden, "utf8");
+  for (let bit = 0; bit < text.length * 8; bit++) {
+    const area = new Uint8Array(12_288);
+    area.set(text);
+    area[bit >> 3] = area[bit >> 3]! ^ (1 << (bit & 7));
+    try {
+      decodeLuks2Metadata(area, place);
+    } catch (error) {
+      expect(["CEV_BAD_METADATA", "CEV_UNKNOWN_FEATURE"]).toContain((error as { code?: string }).code);
+    }
+  }
 });
