@@ -111,6 +111,15 @@ describe("unknown images", () => {
     expect(shape(stack)["name"]).toEqual(["d0", "d1"]);
   });
 
+  test("that hold a copy of the group they belong to are opened, too, and told apart", async () => {
+    await using stack = await open({
+      d0: put(disk("array:g:md"), 512, "array:g:md"),
+      d1: disk("array:g:md"),
+    });
+    expect(shape(stack)).toEqual({ d0: [], d1: [], "md@d0": ["d0", "d1"], "md@md@d0": ["md@d0"] });
+    expect(stack.problems.map((one) => one.code)).toContain("CEV_AMBIGUOUS");
+  });
+
   test("can be described, and opened again from the description", async () => {
     const folder = temporaryFolder();
     for (const name of ["box:-:a", "lock:-:b"]) writeFileSync(join(folder, name), "");

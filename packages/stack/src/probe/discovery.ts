@@ -103,7 +103,13 @@ export class Discovery {
     const belongs = (one: { readonly driver: AnyDriver; readonly groups: ReadonlySet<string> }): boolean =>
       one.driver === driver && [...one.groups].some((name) => groups.has(name));
     const members: DeviceRecord[] = [];
-    for (const opened of this.entries.filter(belongs)) {
+    // What stands on a group and says that it belongs to it is a copy inside it, and opened by itself.
+    const isReopened = (one: FoundEntry): boolean => belongs(one) && !standsOn(record, one);
+    for (
+      let opened = this.entries.find(isReopened);
+      opened !== undefined;
+      opened = this.entries.find(isReopened)
+    ) {
       members.push(...opened.lowers);
       opened.groups.forEach((name) => groups.add(name));
       await this.#takeBack(opened);
@@ -238,6 +244,10 @@ function lockedOf(
 
 const isNoKey = (failure: unknown): boolean => isCevError(failure) && failure.code === "CEV_KEY_REQUIRED";
 const shortName = (driver: AnyDriver): string => driver.name.slice(driver.name.lastIndexOf("/") + 1);
+
+function standsOn(record: DeviceRecord, entry: FoundEntry): boolean {
+  return entry.devices.includes(record) || record.lowers.some((lower) => standsOn(lower, entry));
+}
 
 function remove<T>(list: T[], isGone: (item: T) => boolean): void {
   const kept = list.filter((item) => !isGone(item));
