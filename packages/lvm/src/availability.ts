@@ -72,7 +72,8 @@ export class GroupAvailability {
     const flag = volume.status.find((status) => !VOLUME_STATUS.includes(status));
     if (flag !== undefined) return refused("CEV_UNKNOWN_FEATURE", `has the status ${show(flag)}`);
     for (const { mapping } of volume.segments)
-      if (mapping.kind === "unknown") return refused("CEV_UNKNOWN_FEATURE", mapping.reason);
+      if (mapping.kind === "unknown")
+        return refused("CEV_UNKNOWN_FEATURE", `${mapping.reason}; only LVM2 itself can open it`);
     if (volume.extentCount === 0) return refused("CEV_BAD_METADATA", "has no extents");
     const uses = this.#uses.get(volume.name) ?? [];
     const taken = uses.find(({ isOrigin }) => !isOrigin);
@@ -84,14 +85,23 @@ export class GroupAvailability {
   }
 
   #missing(volume: LogicalVolume): Availability | null {
-    const absent = new Set<string>();
+    const missing = new Set<string>();
+    let isPartial = false;
     for (const { mapping } of volume.segments) {
       if (mapping.kind !== "striped") continue;
-      for (const { physicalVolume } of mapping.areas)
-        if (this.#members.get(physicalVolume.name)?.scanIndex === null) absent.add(physicalVolume.uuid);
+      for (const { physicalVolume } of mapping.areas) {
+        const isPresent = this.#members.get(physicalVolume.name)?.state === "present";
+        if (isPresent) isPartial = true;
+        else missing.add(physicalVolume.uuid);
+      }
     }
-    if (absent.size === 0) return null;
-    return refused("CEV_DEGRADED", `is partial: it also lies on ${[...absent].join(", ")}, which is missing`);
+    if (missing.size === 0) return null;
+    const list = [...missing].join(", ");
+    const are = missing.size === 1 ? "is" : "are";
+    return refused(
+      "CEV_DEGRADED",
+      `${isPartial ? "is partial, and also" : "lies"} on ${list}, which ${are} missing; add what is missing`,
+    );
   }
 
   #readOnlyReason(group: VolumeGroup, volume: LogicalVolume, uses: readonly Use[]): string | null {

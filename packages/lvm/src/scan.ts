@@ -1,7 +1,7 @@
 import { MetadataError } from "@cev/core";
 import { MDA_HEADER_LENGTH, decodeMdaHeader, isIgnored, textByteOffset, textRanges } from "./mda.ts";
 import type { ByteRange, MdaHeader } from "./mda.ts";
-import { SECTOR, textOf } from "./bytes.ts";
+import { SECTOR, areEqual, textOf } from "./bytes.ts";
 import type { StructurePlace } from "./bytes.ts";
 import { lvmCrc } from "./crc.ts";
 import { LABEL_SECTOR_COUNT, findLabel } from "./label.ts";
@@ -54,16 +54,22 @@ export interface PvScan {
   readonly areas: readonly AreaScan[];
 }
 
-/** Texts that were parsed already: in a group of many physical volumes all copies are the same. */
+/** Texts that were checked and parsed already: in a group of many physical volumes all copies are the same. */
 export class TextCache {
-  readonly #identities = new Map<string, GroupIdentity>();
+  readonly #texts: {
+    readonly bytes: Uint8Array;
+    readonly checksum: number;
+    readonly identity: GroupIdentity;
+  }[] = [];
 
-  identify(text: string): GroupIdentity {
-    let identity = this.#identities.get(text);
-    if (identity === undefined) {
-      identity = identifyGroup(text);
-      this.#identities.set(text, identity);
-    }
+  /** Null: the checksum is wrong. `bytes`: as on the device; LVM2 counts the NUL behind a text to it. */
+  identify(bytes: Uint8Array, checksum: number): GroupIdentity | null {
+    const known = this.#texts.find((one) => one.checksum === checksum && areEqual(one.bytes, bytes));
+    if (known !== undefined) return known.identity;
+    if (lvmCrc(bytes) !== checksum) return null;
+    const end = bytes.at(-1) === 0 ? bytes.length - 1 : bytes.length;
+    const identity = identifyGroup(textOf(bytes.subarray(0, end)));
+    this.#texts.push({ bytes, checksum, identity });
     return identity;
   }
 }
@@ -122,29 +128,35 @@ async function readCopy(
   const location = header.committed;
   if (location === null) return null;
   const ranges = textRanges(header, location);
-  const bytes = new Uint8Array(location.size);
-  let at = 0;
-  for (const range of ranges) {
-    bytes.set(await source.read(range.offset, range.length), at);
-    at += range.length;
+  const bytes = await readRanges(source, ranges);
+  const copy = { source: source.name, structure: place.structure, ranges };
+  let identity: GroupIdentity | null;
+  try {
+    identity = texts.identify(bytes, location.checksum);
+  } catch (error) {
+    throw textFault(error, copy);
   }
-  if (lvmCrc(bytes) !== location.checksum)
+  if (identity === null)
     throw new MetadataError("the checksum of the text is wrong", {
       ...place,
       field: "text",
       byteOffset: ranges[0]!.offset,
     });
-  const text = withoutEnd(textOf(bytes));
-  try {
-    return { source: source.name, structure: place.structure, identity: texts.identify(text), ranges };
-  } catch (error) {
-    throw textFault(error, { source: source.name, structure: place.structure, ranges });
-  }
+  return { ...copy, identity };
 }
 
-/** LVM2 counts the NUL behind the text to it. */
-function withoutEnd(text: string): string {
-  return text.endsWith("\0") ? text.slice(0, -1) : text;
+async function readRanges(source: ScanSource, ranges: readonly ByteRange[]): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for (const { offset, length } of ranges) parts.push(await source.read(offset, length));
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only;
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 /** What a `TextError` is outside: an error that names the device, the area and the byte, with line and column in its message. */

@@ -64,7 +64,7 @@ export function openVolumes(
       devices.push({
         name,
         layer,
-        state: layer.support.write === "none" ? "active, read-only" : "active",
+        state: readOnlyReason === null ? "active" : "active, read-only",
         details: volumeDetails(parts.details, volume),
       });
     } catch (error) {

@@ -12,7 +12,7 @@ describe("a group made by LVM2, whose text wraps around the end of its ring", ()
   const expected = golden.manifest.layers.map(({ name, size, sha256: hash }) => ({ name, size, hash }));
 
   test.each(["in order", "in reverse"])(
-    "every volume is read to the last byte, devices %s",
+    "S4 every volume is read to the last byte, devices %s",
     async (order) => {
       const layers = layersOf(golden);
       const { devices, problems } = await openGroup(order === "in order" ? layers : layers.toReversed());
