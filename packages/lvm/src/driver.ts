@@ -29,6 +29,7 @@ export const lvmDriver: Driver<LvmOptions> = {
   optionsSchema: lvmOptionsSchema,
   yieldsChildren: true,
   lowers: { countMin: 1, countMax: 65_536 },
+  yieldsChildren: true,
   probe,
   open,
 };
