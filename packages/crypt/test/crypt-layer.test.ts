@@ -32,6 +32,11 @@ function cryptOver(
   return new CryptLayer(lower, { environment, segment: segmentOf(overrides), volumeKey: KEY });
 }
 
+/** Compares large arrays fast. */
+function isEqual(left: Uint8Array, right: Uint8Array): boolean {
+  return Buffer.compare(left, right) === 0;
+}
+
 /** What the lower device must hold where the plaintext is this. */
 function encrypted(plain: Uint8Array, sectorSize: number, sector = 0): Uint8Array {
   const data = plain.slice();
@@ -74,13 +79,13 @@ test("S1 random requests, many at once, late, failing and cancelled, leave what 
       async ({ seed, sectorSize, ivTweak, bytesMax, faultProbability, cancelProbability }) => {
         const world = new SimulatedWorld({ seed, buffers: { bytesMax, slabLength: 4 * MIB } });
         const { environment, random } = world;
-        const memory = new MemoryLayer(environment, { size: 512 * KIB, completion: "random", seed });
+        const memory = new MemoryLayer(environment, { size: 272 * KIB, completion: "random", seed });
         const fault = new FaultLayer(memory, environment, { seed });
         const below = new CheckingLayer(fault);
         const crypt = cryptOver(below, environment, { sectorSize, ivTweak });
         const above = new CheckingLayer(crypt);
         const device = await world.drive(Device.open(above, environment));
-        expect(device.size).toBe(480 * KIB);
+        expect(device.size).toBe(240 * KIB);
         const model = new ModelDevice(device.size);
         const codes = new Set<string>();
         if (faultProbability > 0) {
@@ -109,7 +114,7 @@ test("S1 random requests, many at once, late, failing and cancelled, leave what 
               () => null,
               (reason: unknown) => reason,
             );
-            if (isWrite) expect(data).toEqual(before);
+            if (isWrite) expect(isEqual(data, before)).toBe(true);
             if (error === null) {
               if (isWrite) model.write(offset, data);
               else expect(model.firstDifference(offset, data)).toBe(-1);
@@ -123,7 +128,7 @@ test("S1 random requests, many at once, late, failing and cancelled, leave what 
         fault.reset();
         const plain = await world.drive(device.read(0, device.size));
         expect(model.firstDifference(0, plain)).toBe(-1);
-        expect(encrypted(plain, sectorSize, ivTweak)).toEqual(memory.bytes.slice(32 * KIB));
+        expect(isEqual(encrypted(plain, sectorSize, ivTweak), memory.bytes.subarray(32 * KIB))).toBe(true);
         expect([...codes].every((code) => ["CEV_MEDIUM", "CEV_CANCELLED"].includes(code))).toBe(true);
         expect(memory.bytes.subarray(0, 32 * KIB).every((byte) => byte === 0)).toBe(true);
         await world.drive(device.close());
@@ -132,7 +137,7 @@ test("S1 random requests, many at once, late, failing and cancelled, leave what 
         expect(environment.buffers.bytesLent).toBe(0);
       },
     ),
-    { numRuns: 25 },
+    { numRuns: 20 },
   );
 });
 
