@@ -33,6 +33,8 @@ const GROUP_STATUS: readonly string[] = [
   "WRITE_LOCKED",
   "CLUSTERED",
   "SHARED",
+  // Volumes that are being moved lie on a volume made for that, and are refused one by one.
+  "PVMOVE",
 ];
 // Keys of segments whose strings name no volume.
 const NO_NAMES: readonly string[] = ["type", "tags", "discards", "cache_mode", "policy", "cache_policy"];

@@ -73,6 +73,11 @@ describe("groups", () => {
     expect(names(await openGroup(layers, { group: uuidOf("h") }))).toEqual(["vg0/other"]);
   });
 
+  test("one with a single volume has it below its name, too", async () => {
+    expect(lvmDriver.yieldsChildren).toBe(true);
+    expect(names(await openGroup([pv("d0", A, one)]))).toEqual(["vg0/left"]);
+  });
+
   test("two of different names open together", async () => {
     const layers = [pv("d0", A, one), pv("d1", B, foreign.replace("vg0 {", "vg1 {"))];
     expect(names(await openGroup(layers))).toEqual(["vg0/left", "vg1/other"]);
