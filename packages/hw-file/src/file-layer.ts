@@ -1,8 +1,14 @@
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
-import { dirname } from "node:path";
-import { IoFlag, LayerBase, Op, READ_ONLY_SUPPORT, ioError, plainLimits, refuse } from "@cev/core";
+import {
+  FULL_SUPPORT,
+  IoFlag,
+  LayerBase,
+  Op,
+  READ_ONLY_SUPPORT,
+  ioError,
+  plainLimits,
+  refuse,
+} from "@cev/core";
 import type { CevError, Environment, Io, LayerDescription, Limits, Support } from "@cev/core";
 import { systemCalls } from "./file-calls.ts";
 import type { FileCalls } from "./file-calls.ts";
@@ -13,9 +19,13 @@ import { lockFile } from "./file-lock.ts";
 import type { FileLock, LockScope } from "./file-lock.ts";
 import { FileRequest } from "./file-request.ts";
 import type { RequestOwner } from "./file-request.ts";
+import { findHolePuncher } from "./hole-puncher.ts";
+import type { HolePuncher } from "./hole-puncher.ts";
+import { createFile, openExisting } from "./open-file.ts";
 import { checkFileOptions } from "./options.ts";
 import type { FileOptions } from "./options.ts";
 import { RequestQueue } from "./request-queue.ts";
+import { SyncGroup } from "./sync-group.ts";
 
 /** Settings of a `FileLayer` that are not the user's to make. */
 export interface FileLayerSettings {
@@ -23,6 +33,8 @@ export interface FileLayerSettings {
   readonly queueDepthMax?: number;
   /** The system calls; by default those of `node:fs`. */
   readonly calls?: FileCalls;
+  /** How holes are punched; null: not at all. By default as the platform lets us. */
+  readonly holes?: HolePuncher | null;
 }
 
 const QUEUE_DEPTH_DEFAULT = 16;
@@ -31,15 +43,13 @@ const GATHERED_LENGTH_MAX = 1024 * 1024;
 // The system moves at most 2 GiB less a page per call.
 const CALL_LENGTH_MAX = 1024 * 1024 * 1024;
 const RETRY_DELAY_MS = 1;
+// Punching runs on the main thread: a long range gives others their turn in between.
+const ERASE_LENGTH_MAX = 64 * 1024 * 1024;
+const ZEROES = new Uint8Array(256 * 1024);
 
-const WRITABLE_SUPPORT: Support = {
-  read: "native",
-  write: "native",
-  flush: "native",
-  discard: "none",
-  writeZeroes: "none",
-  fua: "emulated",
-};
+/** FUA is a write and a sync. */
+const WRITABLE_SUPPORT: Support = { ...FULL_SUPPORT, fua: "emulated" };
+const WITHOUT_HOLES: Support = { ...WRITABLE_SUPPORT, discard: "none", writeZeroes: "none" };
 
 /** A regular file or a block device. Reads and writes go to the thread pool of Node: nothing here blocks. */
 export class FileLayer extends LayerBase implements RequestOwner {
@@ -57,9 +67,8 @@ export class FileLayer extends LayerBase implements RequestOwner {
   readonly #queueDepthMax: number;
   readonly #waiting = new RequestQueue();
   readonly #free: FileRequest[] = [];
-  readonly #syncWaiting: FileRequest[] = [];
-  readonly #syncRunning: FileRequest[] = [];
-  #syncError: CevError | null = null;
+  readonly #syncs: SyncGroup;
+  readonly #holes: HolePuncher | null;
   #underWayCount = 0;
   #handle: FileHandle | null = null;
   #fd = -1;
@@ -78,15 +87,21 @@ export class FileLayer extends LayerBase implements RequestOwner {
     this.path = options.path;
     this.isReadOnly = options.readOnly === true;
     this.bytesIgnored = size % logicalBlockSize;
+    const physicalBlockSize = facts?.physicalBlockSize ?? 4096;
     this.limits = plainLimits(size - this.bytesIgnored, {
-      logicalBlockSize,
-      physicalBlockSize: facts?.physicalBlockSize ?? 4096,
+      ...{ logicalBlockSize, physicalBlockSize, discardGranularity: physicalBlockSize },
     });
-    this.support = this.isReadOnly ? READ_ONLY_SUPPORT : WRITABLE_SUPPORT;
+    this.#holes = this.isReadOnly ? null : settings.holes === undefined ? findHolePuncher() : settings.holes;
+    this.support = this.isReadOnly
+      ? READ_ONLY_SUPPORT
+      : this.#holes === null
+        ? WITHOUT_HOLES
+        : WRITABLE_SUPPORT;
     this.#environment = environment;
     this.#options = options;
     this.#facts = facts;
     this.#calls = settings.calls ?? systemCalls;
+    this.#syncs = new SyncGroup(this.name, this.#calls, (request) => this.#release(request));
     this.#queueDepthMax = settings.queueDepthMax ?? QUEUE_DEPTH_DEFAULT;
   }
 
@@ -138,7 +153,7 @@ export class FileLayer extends LayerBase implements RequestOwner {
     }
     this.#handle = handle;
     this.#fd = handle.fd;
-    this.#syncError = null;
+    this.#syncs.begin(handle.fd);
   }
 
   submit(io: Io): void {
@@ -150,7 +165,11 @@ export class FileLayer extends LayerBase implements RequestOwner {
         return this.#enter(io);
       case Op.flush:
         if (this.isReadOnly) return refuse(io, this);
-        return this.#sync(this.#begin(io));
+        return this.#syncs.add(this.#begin(io));
+      case Op.discard:
+      case Op.writeZeroes:
+        if (this.#holes === null) return refuse(io, this);
+        return this.#enter(io);
       default:
         return refuse(io, this);
     }
@@ -184,29 +203,12 @@ export class FileLayer extends LayerBase implements RequestOwner {
 
   async #openHandle(): Promise<FileHandle> {
     try {
-      if (this.#facts === null) return await this.#create();
-      // A block device opened so is refused while it is mounted or otherwise in the kernel's use.
-      const exclusive = this.#facts.isBlockDevice ? constants.O_EXCL : 0;
-      return await open(this.path, this.isReadOnly ? constants.O_RDONLY : constants.O_RDWR | exclusive);
+      const { path, isReadOnly } = this;
+      const isBlockDevice = this.#facts?.isBlockDevice === true;
+      if (this.#facts === null) return await createFile(path, this.limits.size);
+      return await openExisting(path, { isReadOnly, isBlockDevice });
     } catch (error) {
       throw openError(error, this.path);
-    }
-  }
-
-  /** Makes the file, and makes sure that it is still there after a power cut. Whoever was faster keeps theirs. */
-  async #create(): Promise<FileHandle> {
-    const handle = await open(this.path, constants.O_RDWR | constants.O_CREAT);
-    try {
-      const { size } = await handle.stat();
-      if (size > 0) return handle;
-      await handle.truncate(this.limits.size);
-      await handle.sync();
-      const folder = await open(dirname(this.path), constants.O_RDONLY);
-      await folder.sync().finally(() => folder.close());
-      return handle;
-    } catch (error) {
-      await handle.close();
-      throw error;
     }
   }
 
@@ -238,6 +240,7 @@ export class FileLayer extends LayerBase implements RequestOwner {
   /** Takes along the requests behind this one that go on where it ends: one call serves them all. */
   #gather(first: FileRequest): void {
     const { op, offset, length } = first.io!;
+    if (op !== Op.read && op !== Op.write) return;
     let end = offset + length;
     while (first.gathered.length < GATHERED_COUNT_MAX) {
       const next = this.#waiting.first();
@@ -255,12 +258,34 @@ export class FileLayer extends LayerBase implements RequestOwner {
     const { op, offset, length, data, dataOffset } = request.io!;
     this.#underWayCount++;
     request.state = "underWay";
+    if (op === Op.discard || op === Op.writeZeroes) return this.#erase(request, request.io!);
     if (request.gathered.length > 0) return this.#startGathered(request);
     const { done } = request;
     const part = Math.min(length - done, CALL_LENGTH_MAX);
     if (op === Op.read)
       this.#calls.read(this.#fd, data, dataOffset + done, part, offset + done, request.ended);
     else this.#calls.write(this.#fd, data, dataOffset + done, part, offset + done, request.ended);
+  }
+
+  /** Punches the next part of a range. Where that cannot be done, a discard may do nothing, and zeroes are written. */
+  #erase(request: FileRequest, io: Io): void {
+    const offset = io.offset + request.done;
+    const part = Math.min(io.length - request.done, ERASE_LENGTH_MAX);
+    const isAllocated = io.op === Op.writeZeroes && (io.flags & IoFlag.noHole) !== 0;
+    const holes = this.#holes!;
+    const hasErased =
+      !request.mustWrite &&
+      (isAllocated ? holes.zero(this.#fd, offset, part) : holes.punch(this.#fd, offset, part));
+    if (hasErased || io.op === Op.discard) {
+      this.#environment.later(() => this.callEnded(request, null, part));
+      return;
+    }
+    if (request.done === 0 && (io.flags & IoFlag.fastZero) !== 0) {
+      this.#underWayCount--;
+      return io.fail("CEV_NOT_SUPPORTED", "zeroes cannot be written faster than data here", this.name);
+    }
+    request.mustWrite = true;
+    this.#calls.write(this.#fd, ZEROES, 0, Math.min(part, ZEROES.length), offset, request.ended);
   }
 
   #startGathered(first: FileRequest): void {
@@ -329,43 +354,9 @@ export class FileLayer extends LayerBase implements RequestOwner {
   }
 
   #allDone(request: FileRequest, io: Io): void {
-    if (io.op === Op.write && (io.flags & IoFlag.fua) !== 0) this.#sync(request);
+    if (io.op !== Op.read && (io.flags & IoFlag.fua) !== 0) this.#syncs.add(request);
     else io.complete();
   }
-
-  /** Waits for a sync that begins from now on: only that covers all that has been written so far. */
-  #sync(request: FileRequest): void {
-    request.state = "waiting";
-    this.#syncWaiting.push(request);
-    if (this.#syncRunning.length === 0) this.#startSync();
-  }
-
-  #startSync(): void {
-    for (const request of this.#syncWaiting.splice(0)) {
-      if (request.state === "ended") {
-        this.#release(request);
-      } else {
-        request.state = "underWay";
-        this.#syncRunning.push(request);
-      }
-    }
-    if (this.#syncRunning.length > 0) this.#calls.fdatasync(this.#fd, this.#syncEnded);
-  }
-
-  readonly #syncEnded = (error: NodeJS.ErrnoException | null): void => {
-    const requests = this.#syncRunning.splice(0);
-    if (error !== null && this.#syncError === null) {
-      // The system forgets what it could not write, and the next sync would succeed without it: from here on none does.
-      const code = codeOfErrno(error.code, Op.flush);
-      const message = `written data could not be made durable (${error.code ?? error.message}), and what was lost is not known`;
-      this.#syncError = ioError(requests[0]!.io!, code, message, this.name, error);
-    }
-    if (this.#syncWaiting.length > 0) this.#startSync();
-    for (const { io } of requests) {
-      if (this.#syncError !== null) io!.transferred = 0;
-      io!.complete(this.#syncError);
-    }
-  };
 
   #release(request: FileRequest): void {
     request.state = "free";

@@ -19,6 +19,8 @@ export class FileRequest implements CancelTarget {
   state: RequestState = "free";
   /** Bytes done. */
   done = 0;
+  /** Zeroes that turned out to need writing. */
+  mustWrite = false;
   /** Neighbours that are served by the same call, this one first; empty when it is alone. */
   readonly gathered: FileRequest[] = [];
   readonly ended: CallEnded = (error, count) => this.owner.callEnded(this, error, count);
@@ -32,6 +34,7 @@ export class FileRequest implements CancelTarget {
     this.io = io;
     this.state = "waiting";
     this.done = 0;
+    this.mustWrite = false;
     io.pushAction(leaveRequest, this);
   }
 

@@ -7,3 +7,5 @@ export { inspectFile } from "./file-facts.ts";
 export type { FileFacts } from "./file-facts.ts";
 export { systemCalls } from "./file-calls.ts";
 export type { FileCalls } from "./file-calls.ts";
+export { findHolePuncher } from "./hole-puncher.ts";
+export type { HolePuncher } from "./hole-puncher.ts";

@@ -1,17 +1,16 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { READ_ONLY_SUPPORT } from "@cev/core";
+import { FULL_SUPPORT, READ_ONLY_SUPPORT } from "@cev/core";
 import type { Support } from "@cev/core";
 import { testLayer } from "@cev/test-kit";
 import type { TestBench } from "@cev/test-kit";
-import { afterAll, beforeAll, describe, test } from "vitest";
-import { FileLayer } from "../src/index.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { FileLayer, findHolePuncher } from "../src/index.ts";
+import type { FileLayerSettings, HolePuncher } from "../src/index.ts";
 
-const SUPPORT: Support = {
-  ...{ read: "native", write: "native", flush: "native", discard: "none", writeZeroes: "none" },
-  fua: "emulated",
-};
+const SUPPORT: Support = { ...FULL_SUPPORT, fua: "emulated" };
+const WITHOUT_HOLES: Support = { ...SUPPORT, discard: "none", writeZeroes: "none" };
 const skip = {
   durability: "the power of this machine is not cut; what a sync covers is tested call by call",
   errors: "errors of the system are tested call by call",
@@ -27,19 +26,43 @@ function fileOf(bench: TestBench): string {
   return path;
 }
 
-for (const queueDepthMax of [1, 16]) {
+/** Has everything but a file system that agrees. */
+const refusing: HolePuncher = { punch: () => false, zero: () => false };
+const holes = findHolePuncher();
+
+interface Configuration {
+  readonly name: string;
+  readonly support: Support;
+  readonly settings: FileLayerSettings;
+}
+
+const configurations: readonly Configuration[] = [
+  { name: "one call at a time", support: WITHOUT_HOLES, settings: { holes: null, queueDepthMax: 1 } },
+  { name: "without holes", support: WITHOUT_HOLES, settings: { holes: null } },
+  { name: "on a file system without holes", support: SUPPORT, settings: { holes: refusing } },
+  ...(holes === null ? [] : [{ name: "with holes", support: SUPPORT, settings: { holes } }]),
+];
+
+for (const { name, support, settings } of configurations) {
   testLayer(
     {
-      name: `a file with ${queueDepthMax} calls at once`,
-      manifest: { support: SUPPORT, skip },
+      name: `a file, ${name}`,
+      manifest: { support, skip },
       create: (bench) => {
         const options = { path: fileOf(bench), create: true, size: 262_144 };
-        return FileLayer.at(bench.environment, options, { queueDepthMax });
+        return FileLayer.at(bench.environment, options, settings);
       },
     },
     { describe, test },
   );
 }
+
+test.skipIf(holes === null)(
+  "holes are tested (needs fallocate through node:ffi, of Node 26 on Linux)",
+  () => {
+    expect(configurations.at(-1)?.name).toBe("with holes");
+  },
+);
 
 testLayer(
   {
