@@ -111,6 +111,28 @@ describe("volumes", () => {
     expect(opened.problems).toMatchObject([{ code: "CEV_BAD_METADATA", device: "vg0/both" }]);
   });
 
+  test("a segment that would put the next one within a block of its device is refused", async () => {
+    const text = groupText({
+      ...base,
+      volumes: {
+        even: linear(uuidOf("e"), [
+          [2, "pv0", 1],
+          [2, "pv1", 0],
+        ]),
+        odd: linear(uuidOf("o"), [
+          [1, "pv0", 5],
+          [2, "pv1", 4],
+        ]),
+      },
+    });
+    const { bytes } = pv("d1", B, text);
+    const lowers = [pv("d0", A, text), new ImageLayer("d1", bytes, { logicalBlockSize: 8192 })];
+    const opened = await openGroup(lowers);
+    expect(names(opened)).toEqual(["vg0/even"]);
+    expect(opened.devices[0]!.layer.limits.logicalBlockSize).toBe(8192);
+    expect(opened.problems).toMatchObject([{ code: "CEV_BAD_METADATA", device: "vg0/odd" }]);
+  });
+
   test("those named in the options are opened, and one that cannot be is an error", async () => {
     const text = groupText(base);
     const layers = [pv("d0", A, text), pv("d1", B, text)];
