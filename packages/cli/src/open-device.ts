@@ -1,6 +1,6 @@
 import { CevError } from "@cev/core";
 import type { Device } from "@cev/core";
-import type { Stack } from "@cev/stack";
+import type { Stack, StackDevice } from "@cev/stack";
 
 /** Opens a device of a stack, for writing unless it is said not to; explains why it cannot be written. */
 export async function openDevice(
@@ -10,11 +10,14 @@ export async function openDevice(
 ): Promise<Device> {
   const device = await stack.open(name, options);
   if (options.isReadOnly || !device.isReadOnly) return device;
-  const degraded = stack.problems.find((one) => one.code === "CEV_DEGRADED");
-  if (degraded !== undefined) {
+  const below = namesBelow(stack.find(name));
+  const isDegraded = stack.problems.some(
+    (one) => one.code === "CEV_DEGRADED" && (one.device === undefined || below.has(one.device)),
+  );
+  if (isDegraded) {
     throw new CevError(
       "CEV_DEGRADED",
-      `redundancy is missing below it, and one more loss would lose what is written`,
+      "redundancy is missing below it, and one more loss would lose what is written",
       {
         source: device.name,
         hint: "add --degraded to write all the same, or only read",
@@ -25,4 +28,9 @@ export async function openDevice(
     source: device.name,
     hint: "only read it: serve it with --read-only, or copy it with --to",
   });
+}
+
+/** The device and all that it stands on. */
+function namesBelow(device: StackDevice): Set<string> {
+  return new Set([device.name, ...device.lowers.flatMap((lower) => [...namesBelow(lower)])]);
 }

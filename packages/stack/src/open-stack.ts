@@ -103,6 +103,14 @@ class Building {
     orderEntries(this.#description, this.#source, null, given);
     for (const key of orderEntries(this.#description, this.#source, wanted, given))
       await this.#openEntry(key);
+    for (const [name, { path, name: target }] of exported) {
+      const other = this.devices.find((one) => one.name === name);
+      if (other !== undefined && this.#lower({ path, name: target }) !== other) {
+        throw descriptionError("CEV_AMBIGUOUS", this.#source, path, `another device has the name ${name}`, {
+          hint: "give the export another name",
+        });
+      }
+    }
     // An export of what its entry did not yield is found out now, not when it is used.
     if (wanted === null) for (const reference of exported.values()) this.#lower(reference);
   }

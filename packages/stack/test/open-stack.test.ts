@@ -227,6 +227,13 @@ describe("what is wrong in a description is told with its place:", () => {
     );
   });
 
+  test("an export under the name of another device", async () => {
+    expect(await failure({ devices: { d0: m, d1: m }, exports: { d0: "d1" } })).toMatchObject({
+      code: "CEV_AMBIGUOUS",
+      line: "stack.yaml: exports.d0: another device has the name d0; give the export another name",
+    });
+  });
+
   test("a driver that nobody knows", async () => {
     const { code, line } = await failure({ devices: { d0: { driver: "no-such-driver" } } });
     expect(code).toBe("CEV_NOT_FOUND");
