@@ -27,7 +27,6 @@ export const lvmDriver: Driver<LvmOptions> = {
   summary: "LVM2 volume groups: linear and striped volumes, read and written",
   options: lvmOptions,
   optionsSchema: lvmOptionsSchema,
-  yieldsChildren: true,
   lowers: { countMin: 1, countMax: 65_536 },
   yieldsChildren: true,
   probe,
