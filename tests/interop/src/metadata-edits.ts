@@ -26,7 +26,7 @@ export function edit(path: string, offset: number, length: number, change: (byte
 export function editSuperblock(path: string, change: (bytes: Buffer) => void): void {
   edit(path, 4096, 4096, (bytes) => {
     change(bytes);
-    const length = 256 + 2 * bytes.readUInt32LE(220);
+    const length = Math.min(256 + 2 * bytes.readUInt32LE(220), bytes.length);
     bytes.writeUInt32LE(0, 216);
     let sum = 0n;
     for (let at = 0; at + 4 <= length; at += 4) sum += BigInt(bytes.readUInt32LE(at));
