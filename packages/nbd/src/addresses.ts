@@ -1,4 +1,4 @@
-import { chmodSync, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
 import type { Server } from "node:net";
 import { umask } from "node:process";
@@ -103,8 +103,9 @@ function listenError(cause: NodeJS.ErrnoException, source: string): CevError {
   }
 }
 
-/** True for a socket file behind which nobody listens any more. */
-function isStale(path: string): Promise<boolean> {
+/** True for a socket file behind which nobody listens any more. Files of any other kind are never touched. */
+async function isStale(path: string): Promise<boolean> {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
   return new Promise((resolve) => {
     const probe = connect({ path });
     probe.once("connect", () => {

@@ -127,10 +127,8 @@ export class NbdServer implements AsyncDisposable {
       export: each.name,
       error,
     }));
-    if (this.#connections.size === 0) {
-      this.#context.receivePool.close();
-      this.#context.sendPool.close();
-    }
+    this.#context.receivePool.close();
+    this.#context.sendPool.close();
     return { unflushed, abandonedCount };
   }
 

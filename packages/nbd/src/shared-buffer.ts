@@ -56,6 +56,7 @@ export class SharedBufferPool {
   readonly bufferLength: number;
   readonly #buffers: BufferPool;
   readonly #idle: SharedBuffer[] = [];
+  #isClosed = false;
 
   constructor(buffers: BufferPool, bufferLength: number) {
     this.#buffers = buffers;
@@ -70,14 +71,15 @@ export class SharedBufferPool {
     return new SharedBuffer(this, lent?.bytes ?? new Uint8Array(this.bufferLength), lent);
   }
 
-  /** Gives idle memory back to the stack. */
+  /** Gives idle memory back to the stack; what is in use follows as soon as it is not. */
   close(): void {
+    this.#isClosed = true;
     for (const buffer of this.#idle.splice(0)) this.#giveBack(buffer);
   }
 
   /** @internal */
   takeBack(buffer: SharedBuffer): void {
-    if (this.#idle.length < IDLE_COUNT_MAX) this.#idle.push(buffer);
+    if (!this.#isClosed && this.#idle.length < IDLE_COUNT_MAX) this.#idle.push(buffer);
     else this.#giveBack(buffer);
   }
 

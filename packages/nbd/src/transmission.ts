@@ -327,7 +327,7 @@ export class Transmission implements RequestOwner {
 
   #hasRoom(): boolean {
     const { requestsMax, bytesMax, unsentMax } = this.#limits;
-    if (this.#writer.unsentLength >= FLUSH_LENGTH) this.#writer.flush();
+    if (this.#writer.unsentLength >= Math.min(FLUSH_LENGTH, unsentMax)) this.#writer.flush();
     return this.inFlightCount < requestsMax && this.#load < bytesMax && this.#writer.unsentLength < unsentMax;
   }
 

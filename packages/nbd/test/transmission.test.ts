@@ -391,6 +391,14 @@ describe("many requests", () => {
     },
   );
 
+  test("a limit that a single answer reaches does not stop the connection", async () => {
+    const client = stack.connect({ unsentMax: 1, requestsMax: 1 }).enter("disk");
+    const beyond = request({ command: Command.read, cookie: 1, offset: STACK_SIZE, length: 512 });
+    client.send(Buffer.concat([beyond, request({ command: Command.read, cookie: 2, length: 512 })]));
+    await stack.world.run();
+    expect(client.replies().map(({ cookie }) => cookie)).toEqual([1, 2]);
+  });
+
   test("without memory in the pool requests wait until there is some", async () => {
     const client = stack.connect().enter("disk");
     stack.layer.completion = "later";
