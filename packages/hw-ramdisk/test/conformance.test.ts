@@ -24,7 +24,7 @@ testLayer(
     name: "a ramdisk whose memory comes from small slabs",
     manifest: { support: FULL_SUPPORT, isPersistent: false, skip },
     create: () => {
-      const environment = environmentFrom(globalThis, { buffers: new BufferPool({ slabLength: 262_144 }) });
+      const environment = environmentFrom(globalThis, { buffers: new BufferPool({ slabLength: 131_072 }) });
       return new RamdiskLayer(environment, { size: (1 << 20) + 512 });
     },
   },

@@ -1,6 +1,5 @@
 import { Device, EventState, Io, Op, opName } from "@cev/core";
 import { hashOf } from "../bytes.ts";
-import { MemoryLayer } from "../layers/memory-layer.ts";
 import { Bench, unexpected } from "./bench.ts";
 import { expectThat } from "./subject.ts";
 import type { Check, Subject } from "./subject.ts";
@@ -134,7 +133,3 @@ async function closeUnderLoad(bench: Bench): Promise<void> {
   await closing;
   for (const io of (await Promise.all(requests)) as Io[]) if (io.error !== null) throw unexpected(io);
 }
-
-/** True when all disks below are plain memory, which completes by hand. */
-export const canHold = (bench: Bench): boolean =>
-  bench.lowers.length > 0 && bench.lowers.every(({ disk }) => disk instanceof MemoryLayer);
