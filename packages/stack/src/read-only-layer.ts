@@ -1,4 +1,4 @@
-import { LayerBase, Op, READ_ONLY_SUPPORT } from "@cev/core";
+import { LayerBase, Op, READ_ONLY_SUPPORT, refuse } from "@cev/core";
 import type { Io, Layer, LayerDescription, Limits, Support } from "@cev/core";
 
 /**
@@ -19,8 +19,16 @@ export class ReadOnlyLayer extends LayerBase {
   }
 
   submit(io: Io): void {
-    if (io.op === Op.read) this.#lower.submit(io);
-    else io.fail("CEV_READ_ONLY", "the stack is open read-only", this.name);
+    switch (io.op) {
+      case Op.read:
+        return this.#lower.submit(io);
+      case Op.write:
+      case Op.discard:
+      case Op.writeZeroes:
+        return io.fail("CEV_READ_ONLY", "the stack is open read-only", this.name);
+      default:
+        return refuse(io, this);
+    }
   }
 
   describe(): LayerDescription {
