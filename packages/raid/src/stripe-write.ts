@@ -42,7 +42,7 @@ export class StripeWrite {
     this.#writer = writer;
     this.#io = io;
     this.#stripe = array.map.stripeOf(io.offset);
-    this.#start = io.offset % array.map.stripeSize;
+    this.#start = io.offset - this.#stripe * array.map.stripeSize;
     this.#lengthMax = array.sliceLengthMax;
     this.#parity = array.members[array.map.parityMember(this.#stripe)]!;
   }
