@@ -7,9 +7,12 @@ export interface RangeLockEntry {
   readonly isExclusive: boolean;
 }
 
-interface Waiting extends RangeLockEntry {
+interface Entry extends RangeLockEntry {
   readonly granted: Action<RangeLockEntry, unknown>;
   readonly context: unknown;
+  // Its neighbours while it is held. A list costs a write less than a set, whose table is made anew every few entries.
+  previous: Entry | null;
+  next: Entry | null;
 }
 
 /**
@@ -17,12 +20,13 @@ interface Waiting extends RangeLockEntry {
  * first come first served: a waiting lock is never overtaken by one that overlaps it.
  */
 export class RangeLock {
-  readonly #held = new Set<RangeLockEntry>();
-  #waiting: Waiting[] = [];
+  #firstHeld: Entry | null = null;
+  #heldCount = 0;
+  #waiting: Entry[] = [];
 
   /** How many locks are held. */
   get heldCount(): number {
-    return this.#held.size;
+    return this.#heldCount;
   }
 
   /** Calls `granted` with the lock: at once, or when those before it that overlap it are released. */
@@ -33,15 +37,17 @@ export class RangeLock {
     granted: Action<RangeLockEntry, C>,
     context: C,
   ): void {
-    const entry: Waiting = {
+    const entry: Entry = {
       offset,
       end: offset + length,
       isExclusive,
       granted: granted as Action<RangeLockEntry, unknown>,
       context,
+      previous: null,
+      next: null,
     };
     if (this.#canGrant(entry, this.#waiting)) {
-      this.#held.add(entry);
+      this.#hold(entry);
       granted(entry, context);
     } else {
       this.#waiting.push(entry);
@@ -50,13 +56,13 @@ export class RangeLock {
 
   /** Gives a lock back and grants those that waited for it. */
   release(entry: RangeLockEntry): void {
-    this.#held.delete(entry);
+    this.#letGo(entry as Entry);
     if (this.#waiting.length === 0) return;
-    const granted: Waiting[] = [];
-    const still: Waiting[] = [];
+    const granted: Entry[] = [];
+    const still: Entry[] = [];
     for (const waiting of this.#waiting) {
       if (this.#canGrant(waiting, still)) {
-        this.#held.add(waiting);
+        this.#hold(waiting);
         granted.push(waiting);
       } else {
         still.push(waiting);
@@ -66,9 +72,27 @@ export class RangeLock {
     for (const waiting of granted) waiting.granted(waiting, waiting.context);
   }
 
+  #hold(entry: Entry): void {
+    entry.next = this.#firstHeld;
+    if (this.#firstHeld !== null) this.#firstHeld.previous = entry;
+    this.#firstHeld = entry;
+    this.#heldCount++;
+  }
+
+  #letGo(entry: Entry): void {
+    if (entry.previous !== null) entry.previous.next = entry.next;
+    else if (this.#firstHeld === entry) this.#firstHeld = entry.next;
+    else return;
+    if (entry.next !== null) entry.next.previous = entry.previous;
+    entry.previous = null;
+    entry.next = null;
+    this.#heldCount--;
+  }
+
   #canGrant(entry: RangeLockEntry, before: readonly RangeLockEntry[]): boolean {
-    for (const held of this.#held) if (conflicts(held, entry)) return false;
-    return !before.some((waiting) => conflicts(waiting, entry));
+    for (let held = this.#firstHeld; held !== null; held = held.next)
+      if (conflicts(held, entry)) return false;
+    return before.length === 0 || !before.some((waiting) => conflicts(waiting, entry));
   }
 }
 
