@@ -1,5 +1,5 @@
 import { Op } from "@cev/core";
-import type { BufferPool, Io, RunQueue } from "@cev/core";
+import type { BufferPool, Io, RunQueue, WaitEntry } from "@cev/core";
 import { COPY_LENGTH_MAX, answer, answerAtOnce } from "./answers.ts";
 import { AtOnceGuess } from "./at-once-guess.ts";
 import type { Export } from "./exports.ts";
@@ -65,7 +65,7 @@ export class Transmission implements RequestOwner {
   readonly #ended: Request[] = [];
   #load = 0;
   #isClosed = false;
-  #isWaitingForRoom = false;
+  #waitingForRoom: WaitEntry | null = null;
   #hasTurn = false;
   readonly #guess = new AtOnceGuess();
   #submitting: Request | null = null;
@@ -152,6 +152,7 @@ export class Transmission implements RequestOwner {
   /** The connection is gone. What is under way ends by itself, unanswered. */
   close(): void {
     this.#isClosed = true;
+    if (this.#waitingForRoom !== null) this.#buffers.stopWaitingForRoom(this.#waitingForRoom);
     this.stop();
     for (const request of this.#ended.splice(0)) this.released(request);
   }
@@ -338,20 +339,14 @@ export class Transmission implements RequestOwner {
       return true;
     }
     this.isBlocked = true;
-    if (!this.#isWaitingForRoom) {
-      this.#isWaitingForRoom = true;
-      this.#buffers.waitForRoom(tellOfRoom, this);
-    }
+    this.#waitingForRoom ??= this.#buffers.waitForRoom(tellOfRoom, this);
     return false;
   }
 
   /** @internal The pool has room again. */
   hasRoomAgain(): void {
-    this.#isWaitingForRoom = false;
-    if (!this.#isClosed) return this.#wantTurn();
-    // Nobody needs it here any more: the next in the queue is to hear of it.
-    const smallest = this.#buffers.tryAcquire(1);
-    if (smallest !== null) this.#buffers.release(smallest);
+    this.#waitingForRoom = null;
+    this.#wantTurn();
   }
 
   #refuse(errno: NbdErrno): boolean {
