@@ -20,6 +20,8 @@ import { Screen } from "./screen.ts";
 
 const VOLUME = "vg0/root";
 
+// A terminal that is gone is no reason to leave anything behind.
+process.stdout.on("error", () => undefined);
 const isOnce = process.argv.includes("--once");
 const folder = mkdtempSync(join(tmpdir(), "cev-demo-"));
 try {
@@ -90,20 +92,20 @@ async function serve(stack: Stack, device: Device, figures: Figures): Promise<vo
   if (!isOnce) await untilStopped(() => screen.draw(figures.table(stack)));
 }
 
-/** Calls back every second until SIGINT or SIGTERM. */
+/** Calls back every second until a signal comes. A closed terminal (SIGHUP) ends it as Ctrl-C does, in good order. */
 function untilStopped(everySecond: () => void): Promise<void> {
   return new Promise((resolve) => {
     const timer = setInterval(everySecond, 1000);
+    let isStopping = false;
     const stop = (): void => {
+      if (isStopping) return;
+      isStopping = true;
       clearInterval(timer);
-      process.off("SIGINT", stop);
-      process.off("SIGTERM", stop);
       everySecond();
       say("\nfinishing what is under way, flushing, removing the copies");
       resolve();
     };
-    process.on("SIGINT", stop);
-    process.on("SIGTERM", stop);
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
   });
 }
 

@@ -73,3 +73,11 @@ file. NBD has no passwords: whoever reaches the socket or port reads and writes.
 SIGINT or SIGTERM ends it: requests under way are finished, everything is flushed. A second
 one ends it at once, and says what was not flushed.
 `;
+
+export const SCHEMA_HELP = `
+Examples:
+  $ cev schema > stack.schema.json
+
+In the first line of a stack file, for editors with a YAML language server:
+  # yaml-language-server: $schema=./stack.schema.json
+`;

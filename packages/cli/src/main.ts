@@ -37,7 +37,7 @@ function answerError(error: unknown, args: readonly string[]): ExitStatus {
 }
 
 function usageLine(error: Error, args: readonly string[]): string {
-  const command = args.find((one) => ["inspect", "copy", "serve"].includes(one));
+  const command = args.find((one) => ["inspect", "copy", "serve", "schema"].includes(one));
   const help = command === undefined ? "cev --help" : `cev ${command} --help`;
   return `${error.message.replace(/^error: /, "").replace(/\.?\s*$/, "")}; see ${help}`;
 }

@@ -38,7 +38,8 @@ export function complainOfError(error: unknown): void {
 /** A reader that goes away (`cev inspect … | head -1`) has seen what it wanted: that is no error of ours. */
 export function outliveReaders(): void {
   const ignore = (error: NodeJS.ErrnoException): void => {
-    if (error.code !== "EPIPE") throw error;
+    // EIO: the terminal is gone.
+    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
   };
   process.stdout.on("error", ignore);
   process.stderr.on("error", ignore);

@@ -3,9 +3,10 @@ import { Command } from "commander";
 import type { ExitStatus } from "./exit-status.ts";
 import { copy } from "./copy.ts";
 import type { CopyOptions } from "./copy.ts";
-import { COPY_HELP, INSPECT_HELP, PROGRAM_HELP, SERVE_HELP } from "./help.ts";
+import { COPY_HELP, INSPECT_HELP, PROGRAM_HELP, SCHEMA_HELP, SERVE_HELP } from "./help.ts";
 import { inspect } from "./inspect.ts";
 import type { InspectOptions } from "./inspect.ts";
+import { schema } from "./schema.ts";
 import { serve } from "./serve.ts";
 import type { ServeOptions } from "./serve.ts";
 
@@ -60,6 +61,12 @@ export function buildProgram(ended: Ended): Command {
   )
     .addHelpText("after", SERVE_HELP)
     .action(async (sources: string[], options: ServeOptions) => ended(await serve(sources, options)));
+
+  quiet(program.command("schema"))
+    .summary("print the JSON Schema of stack files")
+    .description("Print the JSON Schema of stack files, for editors.")
+    .addHelpText("after", SCHEMA_HELP)
+    .action(() => ended(schema()));
 
   return program;
 }

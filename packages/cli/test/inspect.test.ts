@@ -191,9 +191,20 @@ describe("help", () => {
     [["inspect", "--help"], /\$ cev inspect/],
     [["copy", "--help"], /\$ cev copy/],
     [["serve", "--help"], /\$ nbdinfo/],
+    [["schema", "--help"], /\$ cev schema/],
   ])("%j teaches by example", async (args, words) => {
     const { status, stdout } = await cev(args);
     expect(stdout.toString()).toMatch(words);
+    expect(status).toBe(0);
+  });
+
+  test("the schema of stack files knows the options of every driver", async () => {
+    const { status, stdout } = await cev(["schema"]);
+    const { $defs } = JSON.parse(stdout.toString()) as {
+      $defs: { device: { allOf: { then: { properties: object } }[] } };
+    };
+    const options = $defs.device.allOf.flatMap(({ then }) => Object.keys(then.properties));
+    expect(options).toEqual(expect.arrayContaining(["path", "members", "passphrase", "readOnly"]));
     expect(status).toBe(0);
   });
 

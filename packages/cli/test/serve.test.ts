@@ -131,6 +131,15 @@ describe("cev serve", () => {
     expect((await server.ended).status).toBe(0);
   });
 
+  test("a terminal that closes ends it in good order", async () => {
+    const { images, folder } = golden("gpt");
+    const socket = join(folder, "nbd.sock");
+    const server = new Command(["serve", ...images, "--device", "vg2/data", "--socket", socket]);
+    await server.until(/ready/);
+    server.child.kill("SIGHUP");
+    expect(await server.ended).toMatchObject({ status: 0, stderr: "" });
+  });
+
   test("--read-only lets nothing be written", async () => {
     const { images, folder } = golden("gpt");
     const before = hashFiles(images);

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { isStackFilePath, openStackFile, readStackFile } from "../src/index.ts";
-import { environment, failureOf, memoryDriver, passDriver, temporaryFolder } from "./helpers.ts";
+import { isStackFilePath, openStackFile, readStackFile, stackSchema } from "../src/index.ts";
+import { driverOf, environment, failureOf, memoryDriver, passDriver, temporaryFolder } from "./helpers.ts";
 
 const options = { environment, drivers: [memoryDriver, passDriver] };
 const TEXT = `
@@ -75,6 +75,24 @@ describe("a stack file", () => {
     const text = ["x0: &x0 [1]", ...levels, "devices: {}"].join("\n");
     expect((await failureOf(readStackFile(write("stack.yaml", text)))).code).toBe("CEV_INVALID");
   });
+});
+
+test("the schema for editors has a branch for each driver, with its options", () => {
+  const sized = driverOf({
+    name: "sized",
+    lowers: { countMin: 0, countMax: 0 },
+    optionsSchema: { type: "object", required: ["size"], properties: { size: { type: "integer" } } },
+  });
+  const { $defs, required } = stackSchema([sized, passDriver]) as {
+    required: string[];
+    $defs: { device: { allOf: { if: object; then: { required: string[]; properties: object } }[] } };
+  };
+  expect(required).toEqual(["devices"]);
+  const [first, second] = $defs.device.allOf;
+  expect(first?.if).toEqual({ properties: { driver: { const: "sized" } } });
+  expect(first?.then.required).toEqual(["driver", "size"]);
+  expect(Object.keys(first!.then.properties)).toEqual(["driver", "readOnly", "size"]);
+  expect(Object.keys(second!.then.properties)).toContain("lower");
 });
 
 describe("a driver by somebody else", () => {
