@@ -21,6 +21,7 @@ export function createEcb(key: Uint8Array, direction: "encrypt" | "decrypt"): Ec
 /** Frees a result at once instead of leaving it to the garbage collector, which large results overwhelm. */
 export function discardResult(result: Buffer): void {
   const { buffer } = result;
-  // A small result may share its memory with others.
-  if (buffer instanceof ArrayBuffer && result.byteLength === buffer.byteLength) buffer.transfer(0);
+  // A small result may share its memory with others; and Node before 21 leaves even a large one to the collector.
+  if (!(buffer instanceof ArrayBuffer) || result.byteLength !== buffer.byteLength) return;
+  if ("transfer" in buffer) buffer.transfer(0);
 }

@@ -54,9 +54,11 @@ export async function readLuks2Copies(source: HeaderSource): Promise<Luks2Copies
   const secondary = await readSecondary(source, primary);
   if (primary === null && !isWhole(secondary)) return null;
   const best = newer(primary, secondary);
-  // A copy that is whole and asks for what is not known here must not be passed over in favour of an older one.
+  // A copy that is whole and asks for what is not known here must not be passed over in favour of an older one. One whose
+  // checksum was not proved asks for nothing: it is damaged, and the other copy counts.
   for (const copy of [primary, secondary])
-    if (copy?.error?.code === "CEV_UNKNOWN_FEATURE" && !isOlder(copy, best)) throw copy.error;
+    if (copy?.error?.code === "CEV_UNKNOWN_FEATURE" && (isProved(copy) || !isWhole(best)) && !isOlder(copy, best))
+      throw copy.error;
   if (!isWhole(best))
     throw isUnreadable(primary?.error) ? primary!.error! : bothDamaged(source, primary!, secondary);
   return { ...best.content, problem: problemOf(best, best === primary ? secondary : primary) };
@@ -95,7 +97,7 @@ async function readSecondary(source: HeaderSource, primary: HeaderCopy | null): 
   let damaged: HeaderCopy | null = null;
   for (const byteOffset of HEADER_SIZES) {
     const copy = await readCopy(source, byteOffset);
-    if (isWhole(copy) || copy?.error?.code === "CEV_UNKNOWN_FEATURE") return copy;
+    if (isWhole(copy) || (copy?.error?.code === "CEV_UNKNOWN_FEATURE" && isProved(copy))) return copy;
     damaged ??= copy;
   }
   return damaged;
@@ -110,6 +112,11 @@ function newer(primary: HeaderCopy | null, secondary: HeaderCopy | null): Header
 function isWhole(copy: HeaderCopy | null): copy is WholeCopy {
   const content = copy === null ? null : copy.content;
   return content !== null;
+}
+
+/** Its checksum held, so what it says was meant. */
+function isProved(copy: HeaderCopy): boolean {
+  return copy.sequenceId !== null;
 }
 
 function isOlder(copy: HeaderCopy, best: HeaderCopy | null): boolean {

@@ -259,16 +259,9 @@ describe("header copies", () => {
       for (const bit of bits) {
         const before = image[bit >> 3]!;
         image[bit >> 3] = before ^ (1 << (bit & 7));
-        const outcome = await cryptDriver.probe!(device).catch((error: unknown) => error);
+        const outcome = await cryptDriver.probe!(device);
         image[bit >> 3] = before;
-        if (isCevError(outcome)) {
-          // Another version, another kind of checksum: not known, so not touched, though the second copy is fine.
-          expect(outcome.code).toBe("CEV_UNKNOWN_FEATURE");
-          const field = outcome.place.field ?? "version";
-          expect(["version", "csum_alg"]).toContain(field);
-          continue;
-        }
-        const { problem, ...details } = (outcome as { details: Record<string, unknown> }).details;
+        const { problem, ...details } = outcome!.details;
         expect(details).toEqual(expected);
         const at = bit >> 3;
         // A SHA-256 fills half of the field for the checksum; what follows it means nothing.
