@@ -7,6 +7,8 @@ export const BITMAP_MAGIC = 0x6d746962;
 export const BITMAP_HEAD_LENGTH = 256;
 const SECTOR = 512;
 const WRITE_BEHIND_MAX = 8191;
+// A thousand times what mdadm makes: what claims more is not to be believed, nor to be read into memory.
+const LENGTH_MAX = 16 * 1024 * 1024;
 const VERSION = 4;
 const STRUCTURE = "md bitmap";
 
@@ -80,6 +82,12 @@ export function decodeBitmapHead(bytes: Uint8Array, place: BitmapPlace): BitmapH
     "chunksize",
     52,
     `a bit for ${chunkSize} bytes is impossible`,
+  );
+  check(
+    bitmapLength(head) <= LENGTH_MAX,
+    "chunksize",
+    52,
+    `a bit for ${chunkSize} bytes makes a bitmap of ${bitmapLength(head)}: more than ${LENGTH_MAX}`,
   );
   check(
     (head.state & BitmapState.hostEndian) === 0,

@@ -68,7 +68,8 @@ export class ChunkReader implements SubmitTarget {
     if (failure === "lost") this.#array.failMember(member, error);
     if (this.#array.canReconstruct(io.offset, member.index)) {
       io.restart();
-      if (failure === "range" && io.length > PIECE_LENGTH) this.#readPieces(io, member);
+      const crossesPieces = (io.offset % PIECE_LENGTH) + io.length > PIECE_LENGTH;
+      if (failure === "range" && crossesPieces) this.#readPieces(io, member);
       else this.submit(io);
       return;
     }

@@ -1,12 +1,14 @@
 import { CevError, Op, isCevError, request, writeBytes } from "@cev/core";
 import type { Action, Layer, Problem } from "@cev/core";
 import { BITMAP_HEAD_LENGTH, encodeBitmapHead, hasBit, setBit } from "./bitmap.ts";
+import type { BitmapHead } from "./bitmap.ts";
 import type { MemberBitmap } from "./member-scan.ts";
 import type { Member } from "./member.ts";
 import type { RunningArray } from "./running-array.ts";
 import { FeatureFlag } from "./superblock-features.ts";
 import { Role, encodeSuperblock } from "./superblock.ts";
 import type { Superblock } from "./superblock.ts";
+import { isStale } from "./unsynced-ranges.ts";
 
 const SECTOR = 512;
 
@@ -39,7 +41,8 @@ export interface MetadataKeeperOptions {
 export class MetadataKeeper {
   readonly #array: RunningArray;
   readonly #report: (problem: Problem) => void;
-  readonly #superblock: Superblock;
+  /** Entries in the table of roles. */
+  readonly #roleCount: number;
   #bitmap: MemberBitmap | null;
   #eventCount: bigint;
   // The superblocks say so, and with an event count of this session: a member that is not here has fallen behind.
@@ -54,9 +57,13 @@ export class MetadataKeeper {
   constructor(options: MetadataKeeperOptions) {
     this.#array = options.array;
     this.#report = options.report;
-    this.#superblock = options.superblock;
-    this.#bitmap = options.bitmap;
-    this.#eventCount = options.superblock.eventCount;
+    const { array, superblock, bitmap } = options;
+    const devices = array.members.flatMap(({ device }) => (device === null ? [] : [device.superblock]));
+    this.#roleCount = Math.max(...devices.map(({ roles }) => roles.length));
+    this.#bitmap = bitmap;
+    // A bitmap that missed something marks nothing for certain, so all of it counts as marked.
+    if (bitmap !== null && isStale(bitmap, superblock)) bitmap.bits.fill(0xff);
+    this.#eventCount = superblock.eventCount;
   }
 
   /** True when a write there may begin at once: the superblocks say dirty and the bitmap's bit is on the members. */
@@ -218,7 +225,7 @@ export class MetadataKeeper {
 
   #superblockOf(member: Member, isDirty: boolean): Superblock {
     const own = member.device!.superblock;
-    const roles = new Array<number>(this.#superblock.roles.length).fill(Role.spare);
+    const roles = new Array<number>(this.#roleCount).fill(Role.spare);
     for (const other of this.#array.members) {
       if (other.device === null) continue;
       roles[other.device.superblock.deviceNumber] = other.isInSync ? other.index : Role.faulty;
@@ -236,25 +243,18 @@ export class MetadataKeeper {
   /** Writes the blocks of the bitmap that hold these bytes (counted from its head), or all of it. */
   #writeBitmap(changed: ReadonlySet<number> | null): Promise<void> {
     const { head, bits } = this.#bitmap!;
-    const bytes = new Uint8Array(BITMAP_HEAD_LENGTH + bits.length);
-    bytes.set(encodeBitmapHead(head));
-    bytes.set(bits, BITMAP_HEAD_LENGTH);
+    const length = BITMAP_HEAD_LENGTH + bits.length;
     return this.#eachMember(async (member, layer) => {
       const { environment } = this.#array;
       const { logicalBlockSize } = layer.limits;
       const start = bitmapStart(member);
       const isDurable = canBeDurable(layer);
-      const padded = padTo(bytes, logicalBlockSize);
-      if (changed === null) return writeBytes(layer, environment, start, padded, isDurable);
-      const blocks = new Set([...changed].map((at) => at - (at % logicalBlockSize)));
-      for (const at of blocks)
-        await writeBytes(
-          layer,
-          environment,
-          start + at,
-          padded.subarray(at, at + logicalBlockSize),
-          isDurable,
-        );
+      const blocks = new Set(changed === null ? [0] : [...changed].map((at) => at - (at % logicalBlockSize)));
+      for (const at of blocks) {
+        const end = changed === null ? length : Math.min(length, at + logicalBlockSize);
+        const bytes = padTo(bitmapBytes(head, bits, at, end), logicalBlockSize);
+        await writeBytes(layer, environment, start + at, bytes, isDurable);
+      }
     });
   }
 
@@ -289,6 +289,15 @@ function superblockStart(member: Member): number {
 function bitmapStart(member: Member): number {
   const { superOffsetSectors, bitmapOffsetSectors } = member.device!.superblock;
   return (superOffsetSectors + bitmapOffsetSectors) * SECTOR;
+}
+
+/** A part of a bitmap, counted from its head on. */
+function bitmapBytes(head: BitmapHead, bits: Uint8Array, start: number, end: number): Uint8Array {
+  const bytes = new Uint8Array(end - start);
+  if (start < BITMAP_HEAD_LENGTH) bytes.set(encodeBitmapHead(head).subarray(start, end));
+  const from = Math.max(0, start - BITMAP_HEAD_LENGTH);
+  bytes.set(bits.subarray(from, end - BITMAP_HEAD_LENGTH), from + BITMAP_HEAD_LENGTH - start);
+  return bytes;
 }
 
 function padTo(bytes: Uint8Array, blockSize: number): Uint8Array {

@@ -189,8 +189,11 @@ function judge(situation: Situation): { readonly canWrite: boolean; readonly mes
       message: `${title} is read-only: none of the copies of its bitmap can be used`,
     };
   if (!isDegraded) {
-    const message = `${title} was not shut down cleanly: its parity may be wrong until it is opened for writing`;
-    return { canWrite: true, message: !isClean && allowed.isReadOnly ? message : null };
+    const unclean = `${title} was not shut down cleanly: its parity`;
+    const message = allowed.isReadOnly
+      ? `${unclean} may be wrong until it is opened for writing`
+      : `${unclean} is made right before anything is written`;
+    return { canWrite: true, message: isClean ? null : message };
   }
   const lost = `${title} is degraded: member ${assembly.missing.join(", ")} is missing`;
   if (!isClean && allowed.force !== true) {

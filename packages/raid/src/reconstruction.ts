@@ -1,5 +1,6 @@
 import { Io, Op } from "@cev/core";
 import type { CevError, Collation, CompoundIo, PoolBuffer } from "@cev/core";
+import { PIECE_LENGTH } from "./running-array.ts";
 import type { RunningArray } from "./running-array.ts";
 import { cancelled, degradedError, noMemory, readFailureOf } from "./failure.ts";
 import type { Member } from "./member.ts";
@@ -17,7 +18,11 @@ export class Reconstruction {
   readonly #io: Io;
   readonly #member: Member;
   readonly #stripe: number;
-  readonly #memberOffset: number;
+  /** The range that is reconstructed, of the members' data. */
+  readonly #start: number;
+  readonly #length: number;
+  /** Where in that range the request begins. */
+  readonly #skip: number;
   #lock: StripeLock | null = null;
   #buffer: PoolBuffer | null = null;
 
@@ -27,7 +32,12 @@ export class Reconstruction {
     this.#io = io;
     this.#member = array.members[array.map.memberOf(io.offset)]!;
     this.#stripe = array.map.stripeOf(io.offset);
-    this.#memberOffset = array.map.memberOffsetOf(io.offset);
+    const memberOffset = array.map.memberOffsetOf(io.offset);
+    // What is to be written back is made of whole pages: a disk may be unable to write a part of one.
+    const unit = this.#member.isInSync && array.canRepair ? Math.min(PIECE_LENGTH, array.sliceLengthMax) : 1;
+    this.#start = memberOffset - (memberOffset % unit);
+    this.#length = Math.ceil((memberOffset + io.length) / unit) * unit - this.#start;
+    this.#skip = memberOffset - this.#start;
   }
 
   start(): void {
@@ -48,7 +58,7 @@ export class Reconstruction {
       buffers.passRoomOn();
       return this.#fail(cancelled(this.#io, this.name));
     }
-    const length = (members.length - 1) * this.#io.length;
+    const length = (members.length - 1) * this.#length;
     if (length > buffers.bytesMax) return this.#fail(noMemory(this.#io, this.name, length));
     const buffer = buffers.tryAcquire(length);
     if (buffer === null) {
@@ -91,9 +101,9 @@ export class Reconstruction {
     let at = 0;
     for (const member of members) {
       if (member === this.#member) continue;
-      const offset = member.dataStart + this.#memberOffset;
-      compound.add(member.target, Op.read, offset, io.length, buffer.bytes, at).tag = member.index;
-      at += io.length;
+      const offset = member.dataStart + this.#start;
+      compound.add(member.target, Op.read, offset, this.#length, buffer.bytes, at).tag = member.index;
+      at += this.#length;
     }
     compound.submit();
   }
@@ -103,9 +113,9 @@ export class Reconstruction {
     const { data, dataOffset, length } = this.#io;
     const parity = slab.kernel(PARITY_KERNEL);
     parity.begin();
-    for (let index = 0; index < sourceCount; index++) parity.add(bytes, index * length);
-    parity.xorTo(address, length);
-    data.set(bytes.subarray(0, length), dataOffset);
+    for (let index = 0; index < sourceCount; index++) parity.add(bytes, index * this.#length);
+    parity.xorTo(address, this.#length);
+    data.set(bytes.subarray(this.#skip, this.#skip + length), dataOffset);
   }
 
   /** A sector that cannot be read is often given a new place when it is written. */
@@ -113,8 +123,8 @@ export class Reconstruction {
     const io = this.#io;
     io.hold();
     const repair = new Io(io.runQueue);
-    const offset = this.#member.dataStart + this.#memberOffset;
-    repair.prepare(Op.write, offset, io.length, this.#buffer!.bytes);
+    const offset = this.#member.dataStart + this.#start;
+    repair.prepare(Op.write, offset, this.#length, this.#buffer!.bytes);
     repair.setOwner(writtenBack, this);
     this.#member.target.submit(repair);
   }

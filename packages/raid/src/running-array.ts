@@ -1,5 +1,5 @@
-import { CompoundIoPool } from "@cev/core";
-import type { BufferPool, CevError, Environment } from "@cev/core";
+import { CevError, CompoundIoPool } from "@cev/core";
+import type { BufferPool, Environment } from "@cev/core";
 import { readFailureOf } from "./failure.ts";
 import { Member } from "./member.ts";
 import type { MemberDevice } from "./member.ts";
@@ -13,7 +13,7 @@ import type { MemberRange } from "./unsynced-ranges.ts";
 // Stripes are worked on in slices: long enough for large requests to the members, short enough that few
 // buffers are lent at any time.
 const SLICE_LENGTH_MAX = 262_144;
-const SLICE_LENGTH_MIN = 512;
+const SLICE_LENGTH_MIN = 4096;
 
 /** Bytes of one member that are given up together where something cannot be read: a page, as in md. */
 export const PIECE_LENGTH = 4096;
@@ -57,7 +57,11 @@ export class RunningArray {
     this.map = new StripeMap({ layout, chunkSize, memberCount: devices.length });
     this.members = devices.map((device, index) => new Member(index, device, chunkSize));
     const share = 2 ** Math.floor(Math.log2(this.buffers.bufferLengthMax / devices.length));
-    this.sliceLengthMax = Math.max(SLICE_LENGTH_MIN, Math.min(SLICE_LENGTH_MAX, chunkSize, share));
+    if (share < SLICE_LENGTH_MIN) {
+      const message = `the buffer pool's slabs are too small for stripes of ${devices.length} members`;
+      throw new CevError("CEV_NO_MEMORY", message, { layer: this.name });
+    }
+    this.sliceLengthMax = Math.min(SLICE_LENGTH_MAX, chunkSize, share);
     this.unsynced = options.unsynced;
   }
 

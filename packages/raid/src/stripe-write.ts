@@ -55,8 +55,12 @@ export class StripeWrite {
   onLocked(lock: StripeLock): void {
     this.#lock = lock;
     const { keeper, map } = this.#array;
-    const start = this.#stripe * map.chunkSize;
-    const end = start + map.chunkSize;
+    // Rows of all that is written: what crosses into another chunk may touch any.
+    const rowStart = this.#start % map.chunkSize;
+    const isInOneChunk = rowStart + this.#io.length <= map.chunkSize;
+    const chunkStart = this.#stripe * map.chunkSize;
+    const start = isInOneChunk ? chunkStart + rowStart : chunkStart;
+    const end = isInOneChunk ? start + this.#io.length : chunkStart + map.chunkSize;
     if (keeper!.isPrepared(start, end)) this.onPrepared(null);
     else keeper!.prepare(start, end, prepared, this);
   }

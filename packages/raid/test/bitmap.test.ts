@@ -74,6 +74,12 @@ describe("a bitmap's head", () => {
     }
   });
 
+  it("of a bitmap that would fill the memory is refused", () => {
+    const huge = { ...PLACE, sizeSectors: 2 ** 40 };
+    const head = encodeBitmapHead({ ...HEAD, syncSectors: 2 ** 40, chunkSize: 512 });
+    expect(() => decodeBitmapHead(head, huge)).toThrow(MetadataError);
+  });
+
   test.prop([fc.uint8Array({ maxLength: 300 })])("made of noise is refused", (noise) => {
     expect(() => decodeBitmapHead(noise, PLACE)).toThrow(MetadataError);
   });

@@ -221,6 +221,21 @@ describe("a bad spot", () => {
     await bench.device.close();
   });
 
+  it("smaller than a page is written back as a whole page", async () => {
+    const bench = await ArrayBench.open();
+    const data = new Random(1).bytes(bench.device.size);
+    await bench.device.write(0, data);
+    const victim = bench.map.memberOf(1024);
+    bench.faults[victim]!.addBadRange(DATA_START + 1024, 512);
+    bench.forget();
+    expect(await bench.device.read(1024, 512)).toEqual(data.subarray(1024, 1536));
+    expect(bench.disks[victim]!.log.map(({ op, offset, length }) => [op, offset, length])).toEqual([
+      [Op.write, DATA_START, 4096],
+      [Op.read, DATA_START, 4096],
+    ]);
+    await bench.device.close();
+  });
+
   it("that cannot be written either fails the member", async () => {
     const bench = await ArrayBench.open();
     const data = new Random(1).bytes(bench.device.size);
@@ -295,6 +310,17 @@ describe("a second failure", () => {
     const stripe = 4096 * 3;
     expect(await bench.device.read(stripe, bench.device.size - stripe)).toEqual(data.subarray(stripe));
     await bench.device.close().catch(() => undefined);
+  });
+});
+
+describe("a bitmap that is out of date", () => {
+  it("of a clean array with a member missing counts as set everywhere, so that nothing it missed is forgotten", async () => {
+    const images = (await ArrayBench.open({ shape: SHAPE })).images;
+    for (const image of images) image[8192 + 24]!--;
+    const bench = await ArrayBench.open({ shape: SHAPE, images, missing: [1] });
+    await bench.device.write(0, new Uint8Array(512).fill(1));
+    await bench.device.close();
+    expect(bench.images[0]![8192 + 256]! & 0x0f).toBe(0x0f);
   });
 });
 
