@@ -1,12 +1,13 @@
 #!/usr/bin/env node
-import { ExitStatus } from "./exit-status.ts";
-import { main } from "./main.ts";
-import { complainOfError } from "./output.ts";
+// Nothing else may be imported here: an older Node would stop at what it does not know, in many words.
+const NODE_MAJOR_MIN = 22;
 
-// What nobody caught is a bug of ours: one line of it is enough for whoever runs the command.
-process.on("uncaughtException", (error) => {
-  complainOfError(error);
-  process.exit(ExitStatus.failed);
-});
-
-process.exitCode = await main(process.argv.slice(2));
+if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
+  process.stderr.write(
+    `cev: this is Node.js ${process.versions.node}, and cev needs ${NODE_MAJOR_MIN} or newer; see https://nodejs.org\n`,
+  );
+  process.exitCode = 1;
+} else {
+  const { runProcess } = await import("./run-process.ts");
+  await runProcess();
+}

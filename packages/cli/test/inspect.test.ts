@@ -184,6 +184,23 @@ test("a call with nothing at all gets the help, and status 2", async () => {
   expect(status).toBe(2);
 });
 
+test("a Node that is too old is told so in one line", () => {
+  const pretend =
+    "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })";
+  const bin = join(import.meta.dirname, "../src/bin.ts");
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [
+      `--import=data:text/javascript,${encodeURIComponent(pretend)}`,
+      "--disable-warning=ExperimentalWarning",
+      bin,
+    ],
+    { encoding: "utf8" },
+  );
+  expect(stderr).toMatch(/^cev: this is Node\.js 20\.20\.2, and cev needs 22 or newer.*\n$/);
+  expect(status).toBe(1);
+});
+
 describe("help", () => {
   test.each([
     [["--help"], /devices:\n.*@cev\/hw-file/s],

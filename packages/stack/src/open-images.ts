@@ -123,9 +123,20 @@ async function addSources(
   return entries;
 }
 
+/** Names the image; what could be made of a missing file in a stack file is no advice here. */
 function namedError(error: unknown, path: string): unknown {
-  if (!isCevError(error) || (error.place.source ?? error.message).includes(path)) return error;
-  return new CevError(error.code, error.message, { ...error.place, source: path, cause: error });
+  if (!isCevError(error)) return error;
+  const { code, message, place } = error;
+  const isNamed = (place.source ?? message).includes(path);
+  if (code === "CEV_NOT_FOUND") {
+    return new CevError(code, message, {
+      ...place,
+      source: place.source ?? path,
+      hint: "check the path",
+      cause: error,
+    });
+  }
+  return isNamed ? error : new CevError(code, message, { ...place, source: path, cause: error });
 }
 
 /** An image in which nothing was recognized was given by mistake, or is damaged: it is not passed over in silence. */

@@ -349,7 +349,7 @@ describe("names", () => {
     const gone = openImages(["/missing/d0.img"], { environment, drivers, imageDriver: "file" });
     expect(await failureOf(gone)).toEqual({
       code: "CEV_NOT_FOUND",
-      line: "/missing/d0.img: there is no such file",
+      line: "/missing/d0.img: there is no such file; check the path",
     });
   });
 });

@@ -1,4 +1,6 @@
-import { createRequire } from "node:module";
+/// <reference path="./untyped-libraries.d.ts" />
+import gpt from "gpt";
+import mbr from "mbr";
 
 // Both libraries are written without types, so what is used of them is typed here.
 
@@ -46,9 +48,8 @@ interface GptLibrary {
   readonly PartitionEntry: { parse(buffer: Buffer, offset: number): GptEntry };
 }
 
-const require = createRequire(import.meta.url);
-const Mbr = require("mbr") as MbrLibrary;
-const Gpt = require("gpt") as GptLibrary;
+const Mbr = mbr as MbrLibrary;
+const Gpt = gpt as GptLibrary;
 
 /** Decodes the 16 bytes of an MBR entry. */
 export function decodeMbrEntry(bytes: Uint8Array, offset: number): MbrEntry {
