@@ -12,6 +12,7 @@ const REP_ACK = 1;
 const REP_INFO = 3;
 const INFO_EXPORT = 0;
 const FLAG_FUA = 1;
+const EXPORT_HAS_TRIM = 1 << 5;
 
 export const NbdCommand = { read: 0, write: 1, disconnect: 2, flush: 3, trim: 4, writeZeroes: 6 } as const;
 
@@ -38,14 +39,16 @@ export class NbdError extends Error {
 export class NbdClient implements AsyncDisposable {
   readonly socket: Socket;
   readonly size: number;
+  readonly canTrim: boolean;
   readonly #reader: ByteReader;
   readonly #pending = new Map<bigint, Pending>();
   #cookie = 0n;
 
-  private constructor(socket: Socket, reader: ByteReader, size: number) {
+  private constructor(socket: Socket, reader: ByteReader, size: number, flags: number) {
     this.socket = socket;
     this.#reader = reader;
     this.size = size;
+    this.canTrim = (flags & EXPORT_HAS_TRIM) !== 0;
     void this.#receive();
   }
 
@@ -60,6 +63,7 @@ export class NbdClient implements AsyncDisposable {
     name.copy(option, 20);
     socket.write(option);
     let size: number | undefined;
+    let flags = 0;
     for (;;) {
       const head = await reader.take(20);
       if (head.readBigUInt64BE(0) !== OPTION_REPLY_MAGIC) throw new Error("no option reply");
@@ -68,10 +72,12 @@ export class NbdClient implements AsyncDisposable {
       if (type === REP_ACK) break;
       if (type !== REP_INFO)
         throw new Error(`export ${exportName} refused with ${type}: ${data.toString("utf8")}`);
-      if (data.readUInt16BE(0) === INFO_EXPORT) size = Number(data.readBigUInt64BE(2));
+      if (data.readUInt16BE(0) !== INFO_EXPORT) continue;
+      size = Number(data.readBigUInt64BE(2));
+      flags = data.readUInt16BE(10);
     }
     if (size === undefined) throw new Error("the server told no size");
-    return new NbdClient(socket, reader, size);
+    return new NbdClient(socket, reader, size, flags);
   }
 
   read(offset: number, length: number): Promise<Buffer> {

@@ -11,9 +11,9 @@ interface Range {
 
 /**
  * Writes to a device at random through NBD, many at a time, and to a model in memory alike: sizes from one byte to
- * 256 KiB, mostly whole sectors, some with FUA, some as write-zeroes, flushes and reads in between. Those under
- * way never overlap, so that the outcome is certain; what a read gives is compared at once. The seed decides
- * everything, time nothing.
+ * 256 KiB, mostly whole sectors, some with FUA, some as write-zeroes, some after a trim, flushes and reads in
+ * between. Those under way never overlap, so that the outcome is certain; what a read gives is compared at once.
+ * The seed decides everything, time nothing.
  */
 export async function writeRandomly(
   client: NbdClient,
@@ -43,6 +43,8 @@ async function writeOne(client: NbdClient, model: Uint8Array, random: Random, ra
   } else {
     const data = random.bytes(length);
     model.set(data, offset);
+    // What was trimmed may read as anything, so it is written again; its neighbours have to stay.
+    if (kind === 2 && client.canTrim) await client.trim(offset, length);
     await client.write(offset, data, kind === 1);
   }
   if (kind < 4) {
