@@ -34,6 +34,11 @@ export default defineConfig(
       "@typescript-eslint/consistent-type-definitions": "off",
       // An `async` method may have nothing to wait for: that its interface allows it is reason enough.
       "@typescript-eslint/require-await": "off",
+      // Declarations for a library without types have to come along wherever the file that uses it is compiled.
+      "@typescript-eslint/triple-slash-reference": [
+        "error",
+        { lib: "never", path: "always", types: "prefer-import" },
+      ],
       // What was caught is passed on as it is.
       "@typescript-eslint/only-throw-error": ["error", { allowThrowingUnknown: true }],
       "@typescript-eslint/prefer-promise-reject-errors": ["error", { allowThrowingUnknown: true }],
