@@ -11,20 +11,25 @@ export interface CopyInput {
   readonly size: number | null;
   /** Pieces of at most 1 MiB, in order. Each is the reader's to keep. */
   chunks(): AsyncIterable<Uint8Array>;
+  close(): void;
 }
 
 /** Opens a file, or standard input for "-". Reading ends with an error when the signal aborts. */
 export async function openInput(path: string, signal: AbortSignal): Promise<CopyInput> {
   if (path === "-") {
     const stdin = addAbortSignal(signal, process.stdin);
-    return { size: null, chunks: () => regroup(stdin, "standard input") };
+    return { size: null, chunks: () => regroup(stdin, "standard input"), close: () => void stdin.destroy() };
   }
   const file = await open(path, "r").catch((error: unknown) => {
     throw hostError(path, error);
   });
   const facts = await file.stat();
   const stream = addAbortSignal(signal, file.createReadStream({ highWaterMark: CHUNK }));
-  return { size: facts.isFile() ? facts.size : null, chunks: () => regroup(stream, path) };
+  return {
+    size: facts.isFile() ? facts.size : null,
+    chunks: () => regroup(stream, path),
+    close: () => void stream.destroy(),
+  };
 }
 
 /** Whole chunks, however the stream cut them: pipes come in pieces of 64 KiB. */

@@ -85,10 +85,14 @@ async function copyIn(
 ): Promise<void> {
   await refuseOwnImage(stack, path);
   const input = await openInput(path, signal);
-  if (input.size !== null && input.size > device.size) throw tooLong(path, input.size, device);
-  using progress = new Progress(device.name, input.size ?? device.size, options.progress === true);
-  await writeAll(device, input, path, signal, (length) => progress.add(length));
-  await device.flush();
+  try {
+    if (input.size !== null && input.size > device.size) throw tooLong(path, input.size, device);
+    using progress = new Progress(device.name, input.size ?? device.size, options.progress === true);
+    await writeAll(device, input, path, signal, (length) => progress.add(length));
+    await device.flush();
+  } finally {
+    input.close();
+  }
 }
 
 /** Writes with several requests under way; the first that fails ends it. */
