@@ -1,6 +1,5 @@
 import { FULL_SUPPORT, Io, IoError, LayerBase, Op, RunQueue, plainLimits, refuse } from "../src/index.ts";
 import type { Completion, Layer, LayerDescription, Limits, Support } from "../src/index.ts";
-import { Environment } from "../src/index.ts";
 
 /** Turns of an event loop that a test runs by hand. */
 export class Turns {
@@ -26,15 +25,6 @@ export class Turns {
 /** A run queue over turns run by hand. */
 export function newQueue(turns: Turns = new Turns()): RunQueue {
   return new RunQueue({ later: turns.later });
-}
-
-/** An environment whose clock stands still and whose turns are run by hand. */
-export function newEnvironment(turns: Turns = new Turns()): Environment {
-  return new Environment({
-    clock: { now: () => 0, after: () => ({ cancel() {} }) },
-    later: turns.later,
-    random: (bytes) => bytes.fill(7),
-  });
 }
 
 /** A read of one block under way. */
