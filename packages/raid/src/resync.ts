@@ -35,6 +35,10 @@ export async function resync(
         done += slice.end - slice.start;
         onProgress({ done, total });
       }
+    } catch (error) {
+      // The others need not go on.
+      slices.return();
+      throw error;
     } finally {
       array.buffers.release(buffer);
     }

@@ -7,9 +7,9 @@ import { PIECE_LENGTH } from "./running-array.ts";
 import type { RunningArray } from "./running-array.ts";
 import { restoreParity } from "./resync.ts";
 import type { StripeLock } from "./stripe-locks.ts";
-import { chooseParityWay, nextSlice } from "./stripe-slice.ts";
+import { StripePlace } from "./stripe-place.ts";
+import { nextSlice } from "./stripe-slice.ts";
 import type { ParityWay, StripeSlice } from "./stripe-slice.ts";
-import type { MemberRange } from "./unsynced-ranges.ts";
 
 /**
  * One write within one stripe, slice after slice under the stripe's lock: what the new parity needs is read, the
@@ -22,10 +22,7 @@ export class StripeWrite {
   readonly #array: RunningArray;
   readonly #writer: { ended(): void };
   readonly #io: Io;
-  readonly #stripe: number;
-  /** Where in the stripe's data the write begins. */
-  readonly #start: number;
-  readonly #parity: Member;
+  readonly #place: StripePlace;
   #lock: StripeLock | null = null;
   #slice: StripeSlice | null = null;
   #way: ParityWay = "none";
@@ -41,26 +38,19 @@ export class StripeWrite {
     this.#array = array;
     this.#writer = writer;
     this.#io = io;
-    this.#stripe = array.map.stripeOf(io.offset);
-    this.#start = io.offset - this.#stripe * array.map.stripeSize;
+    this.#place = new StripePlace(array, io);
     this.#lengthMax = array.sliceLengthMax;
-    this.#parity = array.members[array.map.parityMember(this.#stripe)]!;
   }
 
   start(): void {
-    this.#array.locks.acquire(this.#stripe, true, locked, this);
+    this.#array.locks.acquire(this.#place.stripe, true, locked, this);
   }
 
   /** @internal Nobody else writes or reconstructs in this stripe. */
   onLocked(lock: StripeLock): void {
     this.#lock = lock;
-    const { keeper, map } = this.#array;
-    // Rows of all that is written: what crosses into another chunk may touch any.
-    const rowStart = this.#start % map.chunkSize;
-    const isInOneChunk = rowStart + this.#io.length <= map.chunkSize;
-    const chunkStart = this.#stripe * map.chunkSize;
-    const start = isInOneChunk ? chunkStart + rowStart : chunkStart;
-    const end = isInOneChunk ? start + this.#io.length : chunkStart + map.chunkSize;
+    const { keeper } = this.#array;
+    const { start, end } = this.#place.range;
     if (keeper!.isPrepared(start, end)) this.onPrepared(null);
     else keeper!.prepare(start, end, prepared, this);
   }
@@ -72,8 +62,8 @@ export class StripeWrite {
   }
 
   #nextSlice(row: number): void {
-    const range = { start: this.#start, end: this.#start + this.#io.length, lengthMax: this.#lengthMax };
-    this.#slice = nextSlice(this.#array.map, range, row);
+    const { start, end } = this.#place;
+    this.#slice = nextSlice(this.#array.map, { start, end, lengthMax: this.#lengthMax }, row);
     this.#unreadable = null;
     if (this.#slice === null) this.#finish(null);
     else this.onRoom();
@@ -83,7 +73,7 @@ export class StripeWrite {
   onRoom(): void {
     const { buffers, map } = this.#array;
     const slice = this.#slice!;
-    const way = this.#chooseWay(slice);
+    const way = this.#place.parityWayOf(slice, this.#unreadable);
     // The room, if that is what came, is for the next.
     if (this.#io.isCancelRequested || way === null || way === "none") buffers.passRoomOn();
     if (this.#io.isCancelRequested) return this.#finish(cancelled(this.#io, this.name));
@@ -106,29 +96,6 @@ export class StripeWrite {
     else this.#readSlice();
   }
 
-  #chooseWay(slice: StripeSlice): ParityWay | null {
-    const { map } = this.#array;
-    let isWrittenUnreadable = false;
-    let isOtherUnreadable = false;
-    for (let column = 0; column < map.dataCount; column++) {
-      if (this.#canRead(this.#memberOf(column))) continue;
-      if (column >= slice.columnFirst && column <= slice.columnLast) isWrittenUnreadable = true;
-      else isOtherUnreadable = true;
-    }
-    return chooseParityWay({
-      dataCount: map.dataCount,
-      writtenCount: slice.columnLast - slice.columnFirst + 1,
-      isParityLost: !this.#parity.isInSync,
-      isParityUnreadable: !this.#canRead(this.#parity),
-      isWrittenUnreadable,
-      isOtherUnreadable,
-    });
-  }
-
-  #canRead(member: Member): boolean {
-    return member.isInSync && member !== this.#unreadable;
-  }
-
   #readSlice(): void {
     const { map, compounds } = this.#array;
     const { columnFirst, columnLast, rowStart, rowEnd } = this.#slice!;
@@ -136,12 +103,12 @@ export class StripeWrite {
     this.#restart();
     const compound = compounds.over(this.#io, READ_OLD, this);
     // The parity's place in the buffer comes first; it holds the old parity where that is needed.
-    if (isModify) this.#addRead(compound, this.#parity, 0);
+    if (isModify) this.#addRead(compound, this.#place.parity, 0);
     let at = rowEnd - rowStart;
     for (let column = 0; column < map.dataCount; column++) {
       const isWritten = column >= columnFirst && column <= columnLast;
       if (isWritten !== isModify) continue;
-      this.#addRead(compound, this.#memberOf(column), at);
+      this.#addRead(compound, this.#place.memberOf(column), at);
       at += rowEnd - rowStart;
     }
     compound.submit();
@@ -198,17 +165,17 @@ export class StripeWrite {
     const compound = this.#array.compounds.over(this.#io, WRITE_NEW, this);
     const flags = this.#io.flags & IoFlag.fua;
     for (let column = columnFirst; column <= columnLast; column++) {
-      const member = this.#memberOf(column);
+      const member = this.#place.memberOf(column);
       if (!member.isInSync) continue;
       const { data } = this.#io;
-      const offset = this.#memberOffsetOf(member);
+      const offset = this.#place.memberOffsetOf(member, this.#slice!);
       compound.add(member.target, Op.write, offset, length, data, this.#dataOffsetOf(column), flags).tag =
         member.index;
     }
-    if (this.#way !== "none" && this.#parity.isInSync) {
-      const offset = this.#memberOffsetOf(this.#parity);
-      compound.add(this.#parity.target, Op.write, offset, length, this.#buffer!.bytes, 0, flags).tag =
-        this.#parity.index;
+    if (this.#way !== "none" && this.#place.parity.isInSync) {
+      const offset = this.#place.memberOffsetOf(this.#place.parity, this.#slice!);
+      compound.add(this.#place.parity.target, Op.write, offset, length, this.#buffer!.bytes, 0, flags).tag =
+        this.#place.parity.index;
     }
     compound.submit();
   }
@@ -240,7 +207,7 @@ export class StripeWrite {
     const members = failed.map(({ io, tag }) => ({ member: this.#array.members[tag]!, error: io.error! }));
     this.#holdChain();
     this.#releaseBuffer();
-    restoreParity(this.#array, this.#memberRange()).then(
+    restoreParity(this.#array, this.#place.rangeOf(this.#slice!)).then(
       () => this.#finish(error),
       () => {
         for (const full of members) this.#failMember(full.member, full.error);
@@ -279,14 +246,7 @@ export class StripeWrite {
 
   /** A write of this slice failed: what the stripe holds there is not known. */
   #failMember(member: Member, cause: CevError): void {
-    this.#array.failMember(member, cause, this.#memberRange());
-  }
-
-  /** The rows of the slice, as bytes of the members' data. */
-  #memberRange(): MemberRange {
-    const start = this.#stripe * this.#array.map.chunkSize;
-    const { rowStart, rowEnd } = this.#slice!;
-    return { start: start + rowStart, end: start + rowEnd };
+    this.#array.failMember(member, cause, this.#place.rangeOf(this.#slice!));
   }
 
   #sliceDone(): void {
@@ -339,23 +299,14 @@ export class StripeWrite {
 
   #addRead(compound: CompoundIo, member: Member, at: number): void {
     const { rowStart, rowEnd } = this.#slice!;
-    const offset = this.#memberOffsetOf(member);
+    const offset = this.#place.memberOffsetOf(member, this.#slice!);
     compound.add(member.target, Op.read, offset, rowEnd - rowStart, this.#buffer!.bytes, at).tag =
       member.index;
   }
 
-  #memberOf(column: number): Member {
-    return this.#array.members[this.#array.map.dataMember(this.#stripe, column)]!;
-  }
-
-  #memberOffsetOf(member: Member): number {
-    return member.dataStart + this.#stripe * this.#array.map.chunkSize + this.#slice!.rowStart;
-  }
-
   /** Where in the caller's memory the slice's part of a column lies. */
   #dataOffsetOf(column: number): number {
-    const inStripe = column * this.#array.map.chunkSize + this.#slice!.rowStart;
-    return this.#io.dataOffset + inStripe - this.#start;
+    return this.#io.dataOffset + this.#place.dataOffsetOf(column, this.#slice!);
   }
 
   #releaseBuffer(): void {
