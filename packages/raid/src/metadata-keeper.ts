@@ -225,6 +225,7 @@ export class MetadataKeeper {
 
   #superblockOf(member: Member, isDirty: boolean): Superblock {
     const own = member.device!.superblock;
+    const { wallClock } = this.#array.environment;
     const roles = new Array<number>(this.#roleCount).fill(Role.spare);
     for (const other of this.#array.members) {
       if (other.device === null) continue;
@@ -234,6 +235,8 @@ export class MetadataKeeper {
       ...own,
       features:
         this.#bitmap === null ? own.features & ~FeatureFlag.bitmap : own.features | FeatureFlag.bitmap,
+      updatedAt:
+        wallClock === null ? own.updatedAt : { seconds: Math.floor(wallClock.now() / 1000), microseconds: 0 },
       eventCount: this.#eventCount,
       resyncSectors: isDirty ? 0 : null,
       roles,
