@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
+import type { Io } from "../src/index.ts";
 import {
   CompoundIoPool,
   EventState,
-  Io,
   Op,
   allMustSucceed,
   concatenate,
