@@ -57,7 +57,11 @@ export async function readLuks2Copies(source: HeaderSource): Promise<Luks2Copies
   // A copy that is whole and asks for what is not known here must not be passed over in favour of an older one. One whose
   // checksum was not proved asks for nothing: it is damaged, and the other copy counts.
   for (const copy of [primary, secondary])
-    if (copy?.error?.code === "CEV_UNKNOWN_FEATURE" && (isProved(copy) || !isWhole(best)) && !isOlder(copy, best))
+    if (
+      copy?.error?.code === "CEV_UNKNOWN_FEATURE" &&
+      (isProved(copy) || !isWhole(best)) &&
+      !isOlder(copy, best)
+    )
       throw copy.error;
   if (!isWhole(best))
     throw isUnreadable(primary?.error) ? primary!.error! : bothDamaged(source, primary!, secondary);

@@ -59,7 +59,10 @@ const aRequest = fc.record({
   command: fc.integer({ min: 0, max: 9 }).filter((command) => command !== Command.disconnect),
   flags: fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, fc.integer({ min: 0, max: 0xffff })),
   offset: fc.oneof(fc.integer({ min: 0, max: STACK_SIZE }), fc.maxSafeNat()),
-  length: fc.oneof(fc.integer({ min: 0, max: 40_000 }), fc.constantFrom(STACK_SIZE, STACK_SIZE + 1, 600_000)),
+  length: fc.oneof(
+    fc.integer({ min: 0, max: 40_000 }),
+    fc.constantFrom(STACK_SIZE, STACK_SIZE + 1, 70_000, 300_000, 600_000),
+  ),
 });
 
 const mutations = fc.array(fc.record({ at: fc.nat(), byte: fc.integer({ min: 0, max: 255 }) }), {
