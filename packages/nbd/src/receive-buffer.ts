@@ -44,7 +44,7 @@ export class ReceiveBuffer {
   room(messageLength: number): Uint8Array {
     const { capacity } = this;
     const isMine = this.#memory.isMine;
-    const isLong = messageLength >= LONG_LENGTH;
+    const isLong = messageLength >= LONG_LENGTH && messageLength > this.available;
     if (this.start === this.end && isMine) this.start = this.end = 0;
     const isFull = this.start + messageLength > capacity || this.end >= capacity;
     if (!isMine || isFull || (isLong && this.available <= MOVED_LENGTH_MAX)) this.#moveToFront();

@@ -190,6 +190,7 @@ export class Transmission implements RequestOwner {
     if (view.getUint32(at) !== REQUEST_MAGIC)
       return this.#violation("a request does not start with its magic number");
     if (!this.#hasRoom()) {
+      this.#messageLength = REQUEST_LENGTH;
       this.isBlocked = true;
       return false;
     }

@@ -63,6 +63,14 @@ test("there is room even when everything is full of messages that may not be use
   expect(receive.room(28).length).toBeGreaterThan(0);
 });
 
+test("there is room also for whoever asks for no more than is there", () => {
+  const receive = new ReceiveBuffer(new SharedBufferPool(new BufferPool(), LENGTH));
+  receive.room(28);
+  receive.end += 200_000;
+  for (const length of [28, 65_536, 100_000, 199_972, 200_000])
+    expect(receive.room(length).length).toBeGreaterThan(0);
+});
+
 test("of what follows a long message no more than a head is received", () => {
   const receive = new ReceiveBuffer(new SharedBufferPool(new BufferPool(), LENGTH));
   receive.end += 1000;
