@@ -5,7 +5,8 @@ import { NbdServer } from "@cev/nbd";
 // One contestant of the NBD bench, a process of its own: a ramdisk over a Unix socket.
 const [path, size] = process.argv.slice(2);
 const environment = environmentFrom(globalThis);
-const layer = new RamdiskLayer(environment, { size: Number(size) });
+// Bytes, as nbdkit's memory plugin has them: no partial blocks for anybody.
+const layer = new RamdiskLayer(environment, { size: Number(size), blockSize: 1 });
 const device = await Device.open(layer, environment, { name: "ram" });
 const server = new NbdServer({
   environment,

@@ -72,6 +72,8 @@ export class Transmission implements RequestOwner {
   // A write too long for the receive buffer, and how much of it is there.
   #long: Request | null = null;
   #longFilled = 0;
+  // Whether the bytes that come next were promised its memory: it may have begun after that.
+  #receivesLong = false;
   readonly #refused = new RefusedPayload();
   // What is there of the next message is less than this.
   #messageLength: number = REQUEST_LENGTH;
@@ -106,21 +108,16 @@ export class Transmission implements RequestOwner {
 
   /** Where the next bytes go. */
   receiveInto(): Uint8Array {
+    this.#receivesLong = this.#long !== null;
     if (this.#long !== null) return this.#long.bytes.subarray(this.#longFilled, this.#long.length);
     return this.#receive.room(this.#messageLength);
   }
 
   /** So many bytes are there now. */
   received(length: number): void {
-    const long = this.#long;
-    if (long === null) {
-      this.#receive.end += length;
-    } else {
-      this.#longFilled += length;
-      if (this.#longFilled < long.length) return;
-      this.#long = null;
-      this.#submit(long);
-    }
+    if (this.#receivesLong) this.#longFilled += length;
+    else this.#receive.end += length;
+    if (this.#long !== null && !this.#fillLong(this.#long)) return;
     this.process();
   }
 
@@ -141,19 +138,22 @@ export class Transmission implements RequestOwner {
     else this.#writer.flush();
   }
 
-  /** Takes no more. A write of which a part is missing is not done. */
+  /** Takes no more. A write of which a part is missing is not done; its memory stays until nothing can come into it any more. */
   stop(): void {
     this.isEnding = true;
-    const long = this.#long;
-    this.#long = null;
-    if (long !== null) this.released(long);
   }
 
   /** The connection is gone. What is under way ends by itself, unanswered. */
   close(): void {
     this.#isClosed = true;
+    this.isEnding = true;
     if (this.#waitingForRoom !== null) this.#buffers.stopWaitingForRoom(this.#waitingForRoom);
-    this.stop();
+    const long = this.#long;
+    this.#long = null;
+    if (long !== null) {
+      this.inFlightCount++;
+      this.released(long);
+    }
     for (const request of this.#ended.splice(0)) this.released(request);
   }
 
@@ -287,9 +287,26 @@ export class Transmission implements RequestOwner {
       this.#submit(request);
     } else {
       // Submitted when all of it is there, and never before.
+      this.inFlightCount--;
       this.#long = request;
       this.#longFilled = filled;
     }
+    return true;
+  }
+
+  /** Submits a long write once all of it is there. False: there is more to come. */
+  #fillLong(long: Request): boolean {
+    const receive = this.#receive;
+    const part = Math.min(long.length - this.#longFilled, receive.available);
+    if (part > 0) {
+      long.bytes.set(receive.memory.bytes.subarray(receive.start, receive.start + part), this.#longFilled);
+      receive.start += part;
+      this.#longFilled += part;
+    }
+    if (this.#longFilled < long.length) return false;
+    this.#long = null;
+    this.inFlightCount++;
+    this.#submit(long);
     return true;
   }
 

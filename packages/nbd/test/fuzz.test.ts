@@ -35,7 +35,10 @@ async function expectNothingLeft(stack: Stack, clients: readonly FakeClient[]): 
   expect(stack.world.environment.buffers.bytesLent).toBe(0);
 }
 
-const chunking = fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 8 });
+const chunking = fc.array(fc.oneof(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 400_000 })), {
+  minLength: 1,
+  maxLength: 8,
+});
 
 /** Sends bytes in pieces of these lengths, over and over. */
 function sendInPieces(client: FakeClient, bytes: Buffer, lengths: readonly number[]): void {

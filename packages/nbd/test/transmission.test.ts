@@ -448,6 +448,42 @@ describe("endings", () => {
     await endAll(client);
   });
 
+  test("a write too long for the receive buffer arrives whole also when it begins while nothing was read", async () => {
+    const client = stack.connect({ receiveLength: 16_384, requestsMax: 1 }).enter("disk");
+    stack.layer.completion = "byHand";
+    const payload = pattern(102_400, 9);
+    const write = request({ command: Command.write, cookie: 2, offset: 4096, payload });
+    client.send(Buffer.concat([request({ command: Command.read, length: 512 }), write.subarray(0, 5000)]));
+    expect(client.transport.isReading).toBe(false);
+    client.send(write.subarray(5000));
+    stack.layer.completeAll();
+    await stack.world.run();
+    stack.layer.completeAll();
+    await stack.world.run();
+    expect(client.replies().map(({ cookie }) => cookie)).toEqual([1, 2]);
+    expect(Buffer.compare(stack.layer.bytes.subarray(4096, 106_496), payload)).toBe(0);
+    await endAll(client);
+  });
+
+  test("what still comes after the end of a connection gets into nobody's memory", async () => {
+    const { buffers } = stack.world.environment;
+    const client = stack.connect({ receiveLength: 16_384 }).enter("disk");
+    client.send(
+      request({ command: Command.write, offset: 4096, payload: pattern(102_400) }).subarray(0, 20_000),
+    );
+    client.connection.drain();
+    expect(client.transport.isEnded).toBe(true);
+    const mine = [65_536, 131_072, 131_072].map((length) => buffers.acquire(length));
+    for (const { bytes } of mine) bytes.fill(0xee);
+    client.send(Buffer.alloc(82_428, 0x11));
+    for (const buffer of mine) {
+      expect(buffer.bytes.every((byte) => byte === 0xee)).toBe(true);
+      buffers.release(buffer);
+    }
+    expect(stack.layer.log).toEqual([]);
+    await endAll(client);
+  });
+
   test("requests under way when a client vanishes end by themselves, and nothing is lost or lent for ever", async () => {
     const client = stack.connect().enter("disk");
     for (let count = 0; count < 3; count++) client.request({ command: Command.read, length: 512 });
