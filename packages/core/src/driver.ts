@@ -36,7 +36,7 @@ export interface Problem {
 
 /** A driver's answer to "does this device carry my format?". */
 export interface Finding {
-  /** In a few words: "md member 2 of 4". */
+  /** In a few words: "md active device 1 of raid5 array data (4 devices)". */
   readonly summary: string;
   /** Devices with equal groups belong together and are opened together (members of an array, of a volume group); null: alone. */
   readonly group: string | null;

@@ -13,6 +13,8 @@ export interface Candidate {
 /** A device that is not part of the array, and why. */
 export interface LeftOut {
   readonly name: string;
+  /** The place in the array that it was left out of; null where that is not known, or it has none. */
+  readonly index: number | null;
   /** In words, to follow the name: "is stale: …". */
   readonly reason: string;
 }
@@ -42,7 +44,7 @@ export function assemble<C extends Candidate>(candidates: readonly C[]): Assembl
     const reason = reasonToLeaveOut(candidate, newest);
     const role = ownRole(candidate.superblock);
     if (reason !== null) {
-      leftOut.push({ name: candidate.name, reason });
+      leftOut.push({ name: candidate.name, index: role < Role.special ? role : null, reason });
       continue;
     }
     const other = members[role] ?? null;
@@ -112,7 +114,7 @@ function reasonToLeaveOut(candidate: Candidate, newest: Candidate): string | nul
   const role = ownRole(own);
   if (role === Role.faulty) return "has failed, by its own superblock";
   if (role >= Role.special) return "is a spare";
-  if ((own.features & FeatureFlag.replacement) !== 0) return `is to replace member ${role}`;
+  if ((own.features & FeatureFlag.replacement) !== 0) return `is to replace active device ${role}`;
   if ((own.features & FeatureFlag.recovery) !== 0)
     return `is being rebuilt (${own.recoverySectors} of ${own.sizeSectors} sectors)`;
   const current = newest.superblock.eventCount;
@@ -121,7 +123,7 @@ function reasonToLeaveOut(candidate: Candidate, newest: Candidate): string | nul
   if (own.eventCount + 1n < current)
     return `is stale: its event count is ${own.eventCount}, the newest is ${current}`;
   if (own.eventCount < current && newest.superblock.roles[own.deviceNumber] !== role)
-    return `is stale: ${newest.name}, one event newer, no longer has it as member ${role}`;
+    return `is stale: ${newest.name}, one event newer, no longer has it as active device ${role}`;
   return null;
 }
 
@@ -129,7 +131,7 @@ function sameRole(a: Candidate, b: Candidate, role: number): CevError {
   const areCopies = a.superblock.deviceUuid === b.superblock.deviceUuid;
   return new CevError(
     "CEV_AMBIGUOUS",
-    `${a.name} and ${b.name} both claim to be member ${role} of array ${a.superblock.arrayUuid}` +
+    `${a.name} and ${b.name} both claim to be active device ${role} of array ${a.superblock.arrayUuid}` +
       (areCopies ? ", one is a copy of the other" : ""),
     { source: b.name, hint: "leave one of them out" },
   );
@@ -144,7 +146,7 @@ function refuseSplit(members: readonly (Candidate | null)[]): void {
       if (judge.superblock.roles[member.superblock.deviceNumber] === role) return;
       throw new CevError(
         "CEV_AMBIGUOUS",
-        `${judge.name} says that ${member.name} is no longer member ${role}, which claims to be as new: they were run apart`,
+        `${judge.name} says that ${member.name} is no longer active device ${role}, which claims to be as new: they were run apart`,
         { source: member.name, hint: "give only the members of the half that is to be kept" },
       );
     });

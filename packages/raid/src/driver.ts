@@ -65,11 +65,11 @@ async function open(context: OpenContext<RaidOptions>): Promise<readonly OpenedD
   return [{ name: `md/${name}`, layer, state: stateOf(plan), details: arrayDetails(plan, layer) }];
 }
 
-/** "md member 2 of 4 of array oracle:0": counted from 1, as people do. */
+/** "md active device 1 of raid5 array oracle:0 (4 devices)": in the words of mdadm, and counted from 0 as it does. */
 function summaryOf(superblock: Superblock): string {
   const { arrayName, arrayUuid, memberCount, level } = superblock;
-  const array = `${levelName(level)} array ${arrayName === "" ? arrayUuid : arrayName}`;
+  const array = `${levelName(level)} array ${arrayName === "" ? arrayUuid : arrayName} (${memberCount} devices)`;
   const role = ownRole(superblock);
   if (role === Role.faulty) return `failed md member of ${array}`;
-  return role < Role.special ? `md member ${role + 1} of ${memberCount} of ${array}` : `md spare of ${array}`;
+  return role < Role.special ? `md active device ${role} of ${array}` : `md spare of ${array}`;
 }

@@ -31,7 +31,7 @@ export class Member {
 
   constructor(index: number, device: MemberDevice | null, chunkSize: number) {
     this.index = index;
-    this.name = device?.name ?? `member ${index}`;
+    this.name = device?.name ?? `active device ${index}`;
     this.device = device;
     this.target = device === null ? missingTarget(index) : targetOf(device.layer, chunkSize);
     this.dataStart = device === null ? 0 : device.superblock.dataOffsetSectors * SECTOR;
@@ -50,11 +50,11 @@ function targetOf(layer: Layer, chunkSize: number): SubmitTarget {
 }
 
 function missingTarget(index: number): SubmitTarget {
-  const name = `member ${index}`;
+  const name = `active device ${index}`;
   return {
     name,
     submit(io) {
-      io.fail("CEV_DEVICE_LOST", `member ${index} is missing`, name);
+      io.fail("CEV_DEVICE_LOST", `${name} is missing`, name);
     },
   };
 }

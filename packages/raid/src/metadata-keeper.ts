@@ -91,7 +91,7 @@ export class MetadataKeeper {
   /** A member was failed: the superblocks of the others must say so, unless nothing more may be written. */
   memberFailed(member: Member, cause: CevError): void {
     const { isBroken } = this.#array;
-    const failed = `member ${member.index} (${member.name}) has failed: ${cause.message}`;
+    const failed = `active device ${member.index} (${member.name}) has failed: ${cause.message}`;
     this.#report({
       severity: isBroken ? "error" : "warning",
       code: "CEV_DEGRADED",

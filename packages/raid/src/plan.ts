@@ -87,13 +87,13 @@ async function readMembers(
     const { source } = candidate;
     try {
       const superblock = await readSuperblock(candidate);
-      if (superblock === null) leftOut.push({ name: source, reason: "has no md superblock" });
+      if (superblock === null) leftOut.push({ name: source, index: null, reason: "has no md superblock" });
       else if (wanted !== null && superblock.arrayUuid !== wanted)
-        leftOut.push({ name: source, reason: `belongs to array ${superblock.arrayUuid}` });
+        leftOut.push({ name: source, index: null, reason: `belongs to array ${superblock.arrayUuid}` });
       else devices.push({ name: source, layer: candidate.layer, superblock });
     } catch (error) {
       if (candidates.length === 1) throw error;
-      leftOut.push({ name: source, reason: `cannot be used: ${worldMessage(error)}` });
+      leftOut.push({ name: source, index: null, reason: `cannot be used: ${worldMessage(error)}` });
     }
   }
   return devices;
@@ -141,8 +141,7 @@ function tooFew(assembly: Assembly<MemberDevice>, leftOut: readonly LeftOut[]): 
   const why = leftOut.length === 0 ? "" : ` (${namesOf(leftOut)})`;
   return new CevError(
     "CEV_DEGRADED",
-    `${titleOf(assembly)} needs ${memberCount - 1} of its ${memberCount} members; ` +
-      `missing are those with index ${assembly.missing.join(", ")}${why}`,
+    `${titleOf(assembly)} needs ${memberCount - 1} of its ${memberCount} devices; ${missingText(assembly)}${why}`,
     { source: assembly.newest.name, hint: "give the other members too" },
   );
 }
@@ -195,7 +194,7 @@ function judge(situation: Situation): { readonly canWrite: boolean; readonly mes
       : `${unclean} is made right before anything is written`;
     return { canWrite: true, message: isClean ? null : message };
   }
-  const lost = `${title} is degraded: member ${assembly.missing.join(", ")} is missing`;
+  const lost = `${title} is degraded: ${missingText(assembly)}`;
   if (!isClean && allowed.force !== true) {
     const message =
       `${lost}, and it was not shut down cleanly: what was being written then cannot be reconstructed, ` +
@@ -207,6 +206,17 @@ function judge(situation: Situation): { readonly canWrite: boolean; readonly mes
     ? lost
     : `${lost}, so it is read-only; writing must be allowed (degraded)`;
   return { canWrite: false, message };
+}
+
+/** "active device 3 is missing", as mdadm counts them; with the name of a device that was given and left out. */
+function missingText({ missing, leftOut }: Assembly<MemberDevice>): string {
+  const places = missing.map((index) => {
+    const names = leftOut.filter((one) => one.index === index).map(({ name }) => name);
+    return names.length === 0 ? `${index}` : `${index} (${names.join(", ")})`;
+  });
+  return places.length === 1
+    ? `active device ${places[0]!} is missing`
+    : `active devices ${places.join(", ")} are missing`;
 }
 
 function namesOf(leftOut: readonly LeftOut[]): string {

@@ -54,6 +54,7 @@ describe("assembling", () => {
     expect(leftOut[0]!.name).toBe("disk1");
     expect(leftOut[0]!.reason).toContain("15");
     expect(leftOut[0]!.reason).toContain("17");
+    expect(leftOut[0]!.index).toBe(1);
   });
 
   it("takes a member one event behind, for a crash may have come between two superblocks", () => {

@@ -41,7 +41,7 @@ describe("probing", () => {
       const [, layer] = layersOf({ version });
       const finding = await probe(layer!);
       expect(finding).toMatchObject({
-        summary: "md member 2 of 4 of raid5 array oracle:test",
+        summary: "md active device 1 of raid5 array oracle:test (4 devices)",
         group: UUID,
         details: { arrayUuid: UUID, role: 1, metadata: version, isClean: true, events: 17 },
       });
@@ -121,6 +121,7 @@ describe("opening", () => {
     expect(readOnly.problems.map(({ code, severity }) => [code, severity])).toEqual([
       ["CEV_DEGRADED", "warning"],
     ]);
+    expect(readOnly.problems[0]!.message).toContain("is degraded: active device 0 is missing,");
     await readOnly.device.close();
     for (const how of [{ canWriteDegraded: true }, { options: { degraded: true } }]) {
       const { device, layer } = await openArray(layersOf().slice(1), how);
@@ -132,7 +133,15 @@ describe("opening", () => {
   it("with two members missing fails and names them", async () => {
     const error = await failureOf(openArray(layersOf().slice(2)));
     expect(error.code).toBe("CEV_DEGRADED");
-    expect(error.message).toContain("0, 1");
+    expect(error.message).toBe("array oracle:test needs 3 of its 4 devices; active devices 0, 1 are missing");
+  });
+
+  it("names the device of a place that is missing where it was given and is stale", async () => {
+    const changes = (_: unknown, index: number): object => (index === 3 ? { eventCount: 3n } : {});
+    const { device, problems } = await openArray(layersOf({ changes }));
+    expect(problems[0]!.message).toMatch(/^disk3 is stale: .* it is left out of array oracle:test$/);
+    expect(problems[1]!.message).toContain("is degraded: active device 3 (disk3) is missing");
+    await device.close();
   });
 
   it("goes without a member whose superblock is damaged, and says so", async () => {

@@ -3,7 +3,7 @@ import type { Details, Layer } from "@cev/core";
 /** What a device carries, where a driver knew it. */
 export interface Content {
   readonly driver: string;
-  /** In a few words: "md member 2 of 4". */
+  /** In a few words: "md active device 1 of raid5 array data (4 devices)". */
   readonly summary: string;
   readonly details: Details;
 }
