@@ -9,7 +9,7 @@ import { fioLoad, nbdcopyLoad } from "./loads.ts";
 import type { Load, Sample } from "./loads.ts";
 
 const SIZE = 256 * 1024 * 1024;
-const ROUNDS = 7;
+const ROUNDS = 5;
 
 /** NBD over memory, side by side with nbdkit's memory plugin and qemu-nbd over a file in memory. */
 export async function benchNbd(report: Report): Promise<void> {
