@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
 import { CevError, Op, request } from "@cev/core";
-import type { Environment } from "@cev/core";
+import type { Environment, Timer } from "@cev/core";
 import { listenOn } from "./addresses.ts";
 import type { BoundAddress, TcpAddress, UnixAddress } from "./addresses.ts";
 import { Connection } from "./connection.ts";
@@ -30,6 +30,7 @@ export class NbdServer implements AsyncDisposable {
   #closing: Promise<CloseReport> | null = null;
   #onSettled: (() => void) | null = null;
   #onForced: (() => void) | null = null;
+  #drainTimer: Timer | null = null;
   // Exports whose flush has not ended well.
   readonly #unflushed = new Map<Export, CevError | null>();
 
@@ -82,6 +83,7 @@ export class NbdServer implements AsyncDisposable {
     this.#closing ??= this.#drainAndClose();
     if (options.isForced === true) {
       for (const connection of this.#open) connection.destroy();
+      this.#drainTimer?.cancel();
       this.#onForced?.();
     }
     return this.#closing;
@@ -133,7 +135,7 @@ export class NbdServer implements AsyncDisposable {
   }
 
   async #drainAndFlush(): Promise<void> {
-    const timer = this.#environment.clock.after(this.#options.drainTimeoutMs, () => {
+    this.#drainTimer = this.#environment.clock.after(this.#options.drainTimeoutMs, () => {
       for (const connection of this.#open) connection.destroy();
     });
     if (this.#connections.size > 0) {
@@ -141,7 +143,7 @@ export class NbdServer implements AsyncDisposable {
       for (const connection of this.#open) connection.drain();
       await settled;
     }
-    timer.cancel();
+    this.#drainTimer.cancel();
     await Promise.all([...this.#unflushed.keys()].map((each) => this.#flush(each)));
   }
 

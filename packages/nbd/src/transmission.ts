@@ -12,6 +12,7 @@ import {
   SIMPLE_REPLY_LENGTH,
 } from "./protocol.ts";
 import type { TransmissionLimits } from "./limits.ts";
+import { LongWrite } from "./long-write.ts";
 import type { NbdErrno } from "./protocol.ts";
 import type { ReceiveBuffer } from "./receive-buffer.ts";
 import type { ReplyWriter } from "./reply-writer.ts";
@@ -69,11 +70,7 @@ export class Transmission implements RequestOwner {
   #hasTurn = false;
   readonly #guess = new AtOnceGuess();
   #submitting: Request | null = null;
-  // A write too long for the receive buffer, and how much of it is there.
-  #long: Request | null = null;
-  #longFilled = 0;
-  // Whether the bytes that come next were promised its memory: it may have begun after that.
-  #receivesLong = false;
+  readonly #long = new LongWrite();
   readonly #refused = new RefusedPayload();
   // What is there of the next message is less than this.
   #messageLength: number = REQUEST_LENGTH;
@@ -108,23 +105,23 @@ export class Transmission implements RequestOwner {
 
   /** Where the next bytes go. */
   receiveInto(): Uint8Array {
-    this.#receivesLong = this.#long !== null;
-    if (this.#long !== null) return this.#long.bytes.subarray(this.#longFilled, this.#long.length);
-    return this.#receive.room(this.#messageLength);
+    return this.#long.room() ?? this.#receive.room(this.#messageLength);
   }
 
   /** So many bytes are there now. */
   received(length: number): void {
-    if (this.#receivesLong) this.#longFilled += length;
-    else this.#receive.end += length;
-    if (this.#long !== null && !this.#fillLong(this.#long)) return;
+    const long = this.#long.received(length, this.#receive);
+    if (long !== null) {
+      this.inFlightCount++;
+      this.#submit(long);
+    }
     this.process();
   }
 
   /** Takes all requests that are there, as far as the limits allow, and sends what can be sent. */
   process(): void {
     this.isBlocked = false;
-    while (!this.isEnding && this.#long === null && this.#step());
+    while (!this.isEnding && !this.#long.isPending && this.#step());
     this.#answerEnded();
     this.#writer.flush();
   }
@@ -148,8 +145,7 @@ export class Transmission implements RequestOwner {
     this.#isClosed = true;
     this.isEnding = true;
     if (this.#waitingForRoom !== null) this.#buffers.stopWaitingForRoom(this.#waitingForRoom);
-    const long = this.#long;
-    this.#long = null;
+    const long = this.#long.abandon();
     if (long !== null) {
       this.inFlightCount++;
       this.released(long);
@@ -288,25 +284,8 @@ export class Transmission implements RequestOwner {
     } else {
       // Submitted when all of it is there, and never before.
       this.inFlightCount--;
-      this.#long = request;
-      this.#longFilled = filled;
+      this.#long.begin(request, filled);
     }
-    return true;
-  }
-
-  /** Submits a long write once all of it is there. False: there is more to come. */
-  #fillLong(long: Request): boolean {
-    const receive = this.#receive;
-    const part = Math.min(long.length - this.#longFilled, receive.available);
-    if (part > 0) {
-      long.bytes.set(receive.memory.bytes.subarray(receive.start, receive.start + part), this.#longFilled);
-      receive.start += part;
-      this.#longFilled += part;
-    }
-    if (this.#longFilled < long.length) return false;
-    this.#long = null;
-    this.inFlightCount++;
-    this.#submit(long);
     return true;
   }
 

@@ -3,6 +3,7 @@ import type { DeviceOptions } from "@cev/core";
 import { FaultLayer, MemoryLayer, SimulatedWorld } from "@cev/test-kit";
 import type { MemoryLayerOptions } from "@cev/test-kit";
 import { Export } from "../../src/exports.ts";
+import { expect } from "vitest";
 import { FakeClient } from "./fake-client.ts";
 import type { FakeClientOptions } from "./fake-client.ts";
 
@@ -47,4 +48,13 @@ export async function makeStack(
     exports,
     connect: (clientOptions = {}) => new FakeClient(environment, exports, clientOptions),
   };
+}
+
+/** Closes, and shows that all memory went back. */
+export async function endAll(stack: Stack, client: FakeClient): Promise<void> {
+  client.transport.destroy();
+  await stack.world.run();
+  expect(client.settledCount).toBe(1);
+  for (const pool of client.pools) pool.close();
+  expect(stack.world.environment.buffers.bytesLent).toBe(0);
 }
