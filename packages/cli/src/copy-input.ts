@@ -1,6 +1,7 @@
 import { open } from "node:fs/promises";
 import { addAbortSignal } from "node:stream";
 import type { Readable } from "node:stream";
+import { isFifo, openFifoInput } from "./fifo.ts";
 import { hostError } from "./host-error.ts";
 
 const CHUNK = 1 << 20;
@@ -16,13 +17,14 @@ export interface CopyInput {
 
 /** Opens a file, or standard input for "-". Reading ends with an error when the signal aborts. */
 export async function openInput(path: string, signal: AbortSignal): Promise<CopyInput> {
-  if (path === "-") {
-    const stdin = addAbortSignal(signal, process.stdin);
-    return { size: null, chunks: () => regroup(stdin, "standard input"), close: () => void stdin.destroy() };
-  }
-  const file = await open(path, "r").catch((error: unknown) => {
+  if (path === "-") return streamInput(addAbortSignal(signal, process.stdin), "standard input");
+  const fail = (error: unknown): never => {
     throw hostError(path, error);
-  });
+  };
+  if (await isFifo(path)) {
+    return streamInput(addAbortSignal(signal, await openFifoInput(path).catch(fail)), path);
+  }
+  const file = await open(path, "r").catch(fail);
   const facts = await file.stat();
   const stream = addAbortSignal(signal, file.createReadStream({ highWaterMark: CHUNK }));
   return {
@@ -30,6 +32,10 @@ export async function openInput(path: string, signal: AbortSignal): Promise<Copy
     chunks: () => regroup(stream, path),
     close: () => void stream.destroy(),
   };
+}
+
+function streamInput(stream: Readable, source: string): CopyInput {
+  return { size: null, chunks: () => regroup(stream, source), close: () => void stream.destroy() };
 }
 
 /** Whole chunks, however the stream cut them: pipes come in pieces of 64 KiB. */

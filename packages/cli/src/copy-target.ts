@@ -1,7 +1,10 @@
 import { constants } from "node:fs";
 import { open, unlink } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
+import { addAbortSignal } from "node:stream";
+import type { Writable } from "node:stream";
 import { CevError } from "@cev/core";
+import { isFifo, openFifoOutput } from "./fifo.ts";
 import { hostError } from "./host-error.ts";
 import { zeroRuns } from "./zero-runs.ts";
 
@@ -14,17 +17,32 @@ export interface CopyTarget {
   abandon(): Promise<void>;
 }
 
-/** Opens a file, or standard output for "-". */
-export function openTarget(path: string): Promise<CopyTarget> {
-  return path === "-" ? Promise.resolve(new StandardOutput()) : FileTarget.open(path);
+/** Opens a file, or standard output for "-". Waiting for the reader of a FIFO ends with an error when the signal aborts. */
+export async function openTarget(path: string, signal: AbortSignal): Promise<CopyTarget> {
+  if (path === "-") return new StreamTarget(process.stdout, "standard output");
+  if (!(await isFifo(path))) return FileTarget.open(path);
+  const stream = await openFifoOutput(path, signal).catch((error: unknown) => {
+    throw signal.aborted ? signal.reason : hostError(path, error);
+  });
+  // Each write tells its own error; as an event it would be nobody's.
+  stream.on("error", () => undefined);
+  return new FifoTarget(addAbortSignal(signal, stream), path);
 }
 
-class StandardOutput implements CopyTarget {
+class StreamTarget implements CopyTarget {
+  protected readonly stream: Writable;
+  readonly #name: string;
+
+  constructor(stream: Writable, name: string) {
+    this.stream = stream;
+    this.#name = name;
+  }
+
   write(_offset: number, data: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      process.stdout.write(data, (error) => {
+      this.stream.write(data, (error) => {
         if (error === null || error === undefined) resolve();
-        else reject(hostError("standard output", error));
+        else reject(hostError(this.#name, error));
       });
     });
   }
@@ -32,6 +50,17 @@ class StandardOutput implements CopyTarget {
   async finish(): Promise<void> {}
 
   async abandon(): Promise<void> {}
+}
+
+/** Its stream is ours to end. */
+class FifoTarget extends StreamTarget {
+  override async finish(): Promise<void> {
+    await new Promise<void>((resolve) => void this.stream.end(resolve));
+  }
+
+  override async abandon(): Promise<void> {
+    this.stream.destroy();
+  }
 }
 
 class FileTarget implements CopyTarget {

@@ -61,7 +61,7 @@ async function copyOut(
   signal: AbortSignal,
 ): Promise<void> {
   await refuseOwnImage(stack, path);
-  const target = await openTarget(path);
+  const target = await openTarget(path, signal);
   using progress = new Progress(device.name, device.size, options.progress === true);
   try {
     for await (const { offset, data } of device.chunks(0, device.size, { chunkLength: CHUNK, signal })) {

@@ -57,6 +57,8 @@ and flushes at the end; what the input does not reach stays as it is.
 
 An array with members missing is read with a warning. Writing to it needs --degraded,
 because one more loss would lose what is written.
+
+SIGINT or SIGTERM ends it in good order, a second one at once.
 `;
 
 export const SERVE_HELP = `

@@ -57,10 +57,10 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
     const report = await closing;
     tellUnflushed(report);
     // What is stuck below would keep the process alive, and there is nobody left who wants to wait for it.
-    if (ending.isForced) process.exit(ExitStatus.failed);
+    if (ending.isForced) ending.exit();
     if (isIncomplete(report)) return ExitStatus.failed;
   } finally {
-    await Promise.race([stack.close(), ending.second.then(() => exitUnflushed())]);
+    await Promise.race([stack.close(), ending.second.then(() => exitUnflushed(ending))]);
   }
   return ExitStatus.done;
 }
@@ -82,6 +82,12 @@ class Ending implements Disposable {
       this.isForced = count > 1;
       (count === 1 ? first : second).resolve(undefined);
     });
+  }
+
+  /** Exits without waiting for anything but calls that are under way in the system: a third signal ends those, too. */
+  exit(): never {
+    this[Symbol.dispose]();
+    process.exit(ExitStatus.failed);
   }
 
   [Symbol.dispose](): void {
@@ -140,7 +146,7 @@ function tellUnflushed({ unflushed, abandonedCount }: CloseReport): void {
   if (abandonedCount > 0) complain(`${abandonedCount} requests were abandoned`);
 }
 
-function exitUnflushed(): never {
+function exitUnflushed(ending: Ending): never {
   complain("ended before everything was closed; what was written last may be lost");
-  process.exit(ExitStatus.failed);
+  ending.exit();
 }
