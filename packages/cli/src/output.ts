@@ -1,5 +1,6 @@
 import { formatError } from "@cev/core";
 import type { Problem } from "@cev/core";
+import { hostError } from "./host-error.ts";
 
 /** Writes a line to standard output. */
 export function say(line: string): void {
@@ -37,10 +38,12 @@ export function complainOfError(error: unknown): void {
 
 /** A reader that goes away (`cev inspect … | head -1`) has seen what it wanted: that is no error of ours. */
 export function outliveReaders(): void {
-  const ignore = (error: NodeJS.ErrnoException): void => {
-    // EIO: the terminal is gone.
-    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
-  };
-  process.stdout.on("error", ignore);
-  process.stderr.on("error", ignore);
+  const ignoreOn =
+    (source: string) =>
+    (error: NodeJS.ErrnoException): void => {
+      // EIO: the terminal is gone.
+      if (error.code !== "EPIPE" && error.code !== "EIO") throw hostError(source, error);
+    };
+  process.stdout.on("error", ignoreOn("standard output"));
+  process.stderr.on("error", ignoreOn("standard error"));
 }

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import type { ExitStatus } from "./exit-status.ts";
 import { copy } from "./copy.ts";
 import type { CopyOptions } from "./copy.ts";
+import { refuseEmptyWords } from "./empty-words.ts";
 import { COPY_HELP, INSPECT_HELP, PROGRAM_HELP, SCHEMA_HELP, SERVE_HELP } from "./help.ts";
 import { inspect } from "./inspect.ts";
 import type { InspectOptions } from "./inspect.ts";
@@ -19,7 +20,8 @@ export function buildProgram(ended: Ended): Command {
     .description("Open, copy and serve Linux storage (md RAID, LUKS, LVM2, partitions) without root.")
     .version(versionText(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
-    .addHelpText("after", PROGRAM_HELP);
+    .addHelpText("after", PROGRAM_HELP)
+    .hook("preAction", (_program, command) => refuseEmptyWords(command));
 
   withKeys(
     quiet(program.command("inspect"))

@@ -1,0 +1,12 @@
+import type { Command } from "commander";
+import { UsageError } from "./usage-error.ts";
+
+/** Refuses words that are empty: variables of a shell that were never set. None means anything here. */
+export function refuseEmptyWords(command: Command): void {
+  if (command.args.includes("")) throw new UsageError("a source is empty");
+  for (const option of command.options) {
+    const value: unknown = command.getOptionValue(option.attributeName());
+    const isEmpty = value === "" || (Array.isArray(value) && value.includes(""));
+    if (isEmpty) throw new UsageError(`${option.long ?? option.flags} is empty`);
+  }
+}
