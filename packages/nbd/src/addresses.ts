@@ -1,8 +1,10 @@
-import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, statSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
 import type { Server } from "node:net";
+import { dirname } from "node:path";
 import { umask } from "node:process";
 import { CevError } from "@cev/core";
+import type { ErrorCode } from "@cev/core";
 
 /** A Unix socket. `mode`: permissions of the socket file, such as 0o600; by default what the process's umask leaves. */
 export interface UnixAddress {
@@ -22,6 +24,9 @@ export type BoundAddress = { readonly path: string } | { readonly host: string; 
 /** The port that is registered for NBD. */
 export const DEFAULT_PORT = 10_809;
 
+/** Bytes of a Unix socket's path. */
+const PATH_LENGTH_MAX = process.platform === "darwin" ? 103 : 107;
+
 /** Starts to listen. A socket file that a dead server left behind is replaced; one that answers is `CEV_BUSY`. */
 export async function listenOn(server: Server, address: UnixAddress | TcpAddress): Promise<BoundAddress> {
   if (!("path" in address)) {
@@ -36,6 +41,8 @@ export async function listenOn(server: Server, address: UnixAddress | TcpAddress
   try {
     await tryListen(server, start, path);
   } catch (error) {
+    const wrongPath = judgePath(path, error);
+    if (wrongPath !== null) throw wrongPath;
     if (!(error instanceof CevError) || error.code !== "CEV_BUSY" || !(await isStale(path))) throw error;
     unlinkSync(path);
     await tryListen(server, start, path);
@@ -101,6 +108,28 @@ function listenError(cause: NodeJS.ErrnoException, source: string): CevError {
     default:
       return new CevError("CEV_IO", `cannot listen: ${cause.message}`, { source, cause });
   }
+}
+
+/** What is wrong with the path of a socket: the system has the same few words for much of it. */
+function judgePath(path: string, cause: unknown): CevError | null {
+  // Linux: a name that is no file's.
+  if (path.startsWith("\0")) return null;
+  const length = Buffer.byteLength(path);
+  const error = (code: ErrorCode, message: string): CevError =>
+    new CevError(code, message, { source: path, cause });
+  if (length > PATH_LENGTH_MAX) {
+    return error(
+      "CEV_INVALID",
+      `its path has ${length} bytes, more than the system allows: 107 on Linux, 103 on macOS`,
+    );
+  }
+  const folder = statSync(dirname(path), { throwIfNoEntry: false });
+  if (folder === undefined) return error("CEV_NOT_FOUND", `there is no folder ${dirname(path)}`);
+  if (!folder.isDirectory()) return error("CEV_NOT_FOUND", `${dirname(path)} is no folder`);
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found !== undefined && !found.isSocket())
+    return error("CEV_BUSY", "a file that is no socket has this name");
+  return null;
 }
 
 /** True for a socket file behind which nobody listens any more. Files of any other kind are never touched. */
