@@ -1,7 +1,7 @@
 import { EventState } from "./completion.ts";
 import type { CancelTarget } from "./completion.ts";
 import type { CevError } from "./errors.ts";
-import { Io, ioError } from "./io.ts";
+import { Io, ioError, submitThrew } from "./io.ts";
 import type { Op } from "./io.ts";
 import type { RunQueue } from "./run-queue.ts";
 
@@ -150,12 +150,13 @@ export class CompoundIo implements CancelTarget {
 
   /** From within `ended`: submits sub-I/Os that were added after `submit`. */
   submitAdded(): void {
-    const { subs } = this;
     if (this.#runQueue.watch !== null) this.#noteStarts(this.#runQueue.watch.now());
     while (this.#submittedCount < this.subCount) {
-      const sub = subs[this.#submittedCount++]!;
-      if (sub.io.isCancelRequested) this.#endUnsubmitted(sub.io);
-      else sub.lower.submit(sub.io);
+      try {
+        this.#submitRest();
+      } catch (error) {
+        submitThrew(this.subs[this.#submittedCount - 1]!.io, error);
+      }
     }
   }
 
@@ -172,7 +173,11 @@ export class CompoundIo implements CancelTarget {
     sub.retryCount++;
     sub.lower = lower;
     if (this.#runQueue.watch !== null) sub.startedAt = this.#runQueue.watch.now();
-    lower.submit(io);
+    try {
+      lower.submit(io);
+    } catch (error) {
+      submitThrew(io, error);
+    }
     return true;
   }
 
@@ -222,6 +227,15 @@ export class CompoundIo implements CancelTarget {
   release(): void {
     this.#isReleased = true;
     if (this.#pendingCount === 0) this.#pool.reclaim(this);
+  }
+
+  #submitRest(): void {
+    const { subs } = this;
+    while (this.#submittedCount < this.subCount) {
+      const sub = subs[this.#submittedCount++]!;
+      if (sub.io.isCancelRequested) this.#endUnsubmitted(sub.io);
+      else sub.lower.submit(sub.io);
+    }
   }
 
   #noteStarts(now: number): void {

@@ -6,7 +6,7 @@ import type { AbortSignalLike } from "./cancel-scope.ts";
 import type { Claim } from "./claims.ts";
 import type { Environment } from "./environment.ts";
 import { CevError } from "./errors.ts";
-import { IoFlag, IoPool, Op, opName } from "./io.ts";
+import { IoFlag, IoPool, Op, opName, submitThrew } from "./io.ts";
 import type { Io } from "./io.ts";
 import { closeTree, openTree } from "./layer.ts";
 import type { Layer } from "./layer.ts";
@@ -147,7 +147,11 @@ export class Device implements AsyncDisposable {
     if (io.op === Op.flush ? this.isReadOnly : io.length === 0) return io.complete();
     this.#inFlightCount++;
     io.pushAction(leaveDevice, this);
-    this.#top.submit(io);
+    try {
+      this.#top.submit(io);
+    } catch (error) {
+      submitThrew(io, error);
+    }
   }
 
   /** Reads into fresh memory. Rejects with a `CevError`. */

@@ -103,6 +103,19 @@ export function refuse(io: Io, layer: { readonly name: string }): void {
   io.fail("CEV_NOT_SUPPORTED", `${opName(io.op)} is not offered here`, layer.name);
 }
 
+/**
+ * A layer's `submit` threw, which the contract forbids: the `Io`, if it is still under way, fails with `CEV_PROGRAM`, so that
+ * nobody waits for ever. If it has gone its way, the error is reported.
+ */
+export function submitThrew(io: Io, cause: unknown): void {
+  if (io.state !== EventState.pending) {
+    io.runQueue.report(cause);
+    return;
+  }
+  const message = cause instanceof Error ? cause.message : String(cause);
+  io.complete(ioError(io, "CEV_PROGRAM", `the submit of a layer threw: ${message}`, "device", cause));
+}
+
 /** `Io` objects to use again: nothing is allocated in the steady state. */
 export class IoPool {
   readonly #free: Io[] = [];

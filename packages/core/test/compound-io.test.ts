@@ -277,6 +277,35 @@ describe("merging the results of split I/O", () => {
     }
   });
 
+  it("a lower whose submit throws fails its part, the others go on, and a retry elsewhere is possible", () => {
+    const { members, pool, io } = setUp(2);
+    const broken = {
+      name: "broken",
+      submit(): void {
+        throw new TypeError("x is not a function");
+      },
+    };
+    const elsewhere: Collation = {
+      name: "elsewhere",
+      ended(compound, sub) {
+        if (sub.retryCount === 0) compound.retry(sub, broken);
+        else if (sub.retryCount === 1) compound.retry(sub, members[1]);
+      },
+      merge: concatenate.merge,
+    };
+    for (const [collation, code] of [
+      [concatenate, "CEV_PROGRAM"],
+      [elsewhere, undefined],
+    ] as const) {
+      io.prepare(Op.read, 0, 2 * BLOCK, io.data);
+      const compound = pool.over(io, collation);
+      compound.add(broken, Op.read, 0, BLOCK, io.data);
+      compound.add(members[1]!, Op.read, 0, BLOCK, io.data, BLOCK);
+      compound.submit();
+      expect([io.error?.code, io.data[BLOCK]]).toEqual([code, 2]);
+    }
+  });
+
   it("sub-I/Os added while others end are part of the whole", () => {
     const { members, pool, io } = setUp();
     const grow: Collation = {

@@ -148,6 +148,23 @@ describe("Device", () => {
     expect(memory.claims.count).toBe(0);
   });
 
+  it("a layer whose submit throws fails that request alone, wherever it stands, and the device closes", async () => {
+    for (const part of [null, 4096]) {
+      const memory = new MemoryLayer(65_536, part === null ? {} : { limits: { ioLengthMax: part } });
+      const submit = memory.submit.bind(memory);
+      memory.submit = (io) => {
+        if (io.op === Op.read && io.offset === 8192) throw new TypeError("x is not a function");
+        submit(io);
+      };
+      const device = await Device.open(memory, environment);
+      await expect(device.read(8192, 16_384)).rejects.toMatchObject({ code: "CEV_PROGRAM" });
+      await expect(device.read(8192, 512)).rejects.toThrow(/submit of a layer threw: x is not a function/);
+      expect((await device.read(0, 512)).length).toBe(512);
+      expect(device.inFlightCount).toBe(0);
+      await device.close();
+    }
+  });
+
   it("an abort signal cancels what is under way, and refuses what comes later", async () => {
     const { memory, device } = await opened();
     memory.isManual = true;
