@@ -1,6 +1,6 @@
 import { NbdServer, nbdUri } from "@cev/nbd";
 import type { BoundAddress, CloseReport, NbdEvent } from "@cev/nbd";
-import { formatError } from "@cev/core";
+import { CevError, formatError } from "@cev/core";
 import type { Device } from "@cev/core";
 import type { Stack } from "@cev/stack";
 import { ExitStatus } from "./exit-status.ts";
@@ -115,9 +115,21 @@ async function openExports(
   const ownNames =
     stack.exports.size > 0 ? [...stack.exports.keys()] : stack.uppermost.map((one) => one.name);
   const names = [...new Set(asked ?? ownNames)];
+  if (names.length === 0) throw nothingToServe(stack);
   const exported: Exported[] = [];
   for (const name of names) exported.push({ name, device: await openDevice(stack, name, { isReadOnly }) });
   return exported;
+}
+
+function nothingToServe({ devices }: Stack): CevError {
+  const locked = devices.filter((one) => one.state === "locked").map((one) => one.name);
+  if (locked.length === 0) return new CevError("CEV_NOT_FOUND", "nothing to serve: no device was found");
+  const isOne = locked.length === 1;
+  return new CevError(
+    "CEV_KEY_REQUIRED",
+    `nothing to serve: ${locked.join(", ")} ${isOne ? "is" : "are"} locked`,
+    { hint: isOne ? "give a passphrase or a key file" : "give passphrases or key files" },
+  );
 }
 
 function exportLine({ name, device }: Exported, bound: BoundAddress, isOnly: boolean): string {

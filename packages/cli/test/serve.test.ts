@@ -216,6 +216,23 @@ describe("cev serve", () => {
     expect(status).toBe(1);
   });
 
+  test.each([["--degraded"], ["--read-only"]])(
+    "a stack of nothing but a lock is a failure that names it, %j",
+    async (...args) => {
+      const { images, folder } = golden("luks-pbkdf2");
+      const serving = new Command(["serve", ...images, "--socket", join(folder, "s"), ...args]);
+      const ended = await Promise.race([serving.ended, later(10_000)]);
+      serving.child.kill("SIGKILL");
+      expect(ended).toMatchObject({
+        status: 1,
+        stdout: Buffer.alloc(0),
+        stderr: expect.stringMatching(
+          /^cev: warning: .*\ncev: nothing to serve: luks\/[-0-9a-f]+ is locked; give a passphrase or a key file\n$/,
+        ) as string,
+      });
+    },
+  );
+
   test("a stack with nothing to serve is a failure", async () => {
     const { images, folder } = golden("luks-pbkdf2");
     const { status, stderr } = await cev([

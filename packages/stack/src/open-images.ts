@@ -35,6 +35,8 @@ export async function openImages(
 ): Promise<Stack> {
   const found = await discover(sources, options);
   if (options.isReadOnly ?? true) return found;
+  // Where there is nothing that could be written, what is locked is listed all the same.
+  if (options.only === undefined && found.uppermost.length === 0) return found;
   const { problems } = found;
   let only: string[];
   try {

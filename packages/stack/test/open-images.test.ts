@@ -131,6 +131,15 @@ describe("unknown images", () => {
     expect(shape(stack)).toEqual({ "box:-:a": [], "lock:-:b": [], a: ["box:-:a"], "luks/b": ["lock:-:b"] });
   });
 
+  test("with nothing in them but locks are listed, also for writing", async () => {
+    await using stack = await open({ d0: disk("lock:-:a") }, { isReadOnly: false });
+    expect(stack.uppermost).toEqual([]);
+    expect(stack.devices.map(({ name, state }) => [name, state])).toEqual([
+      ["d0", "given"],
+      ["luks/a", "locked"],
+    ]);
+  });
+
   test("are opened for writing only as far as is asked, and only after all was looked at", async () => {
     const opens: [string, boolean][] = [];
     const watch = (driver: AnyDriver): AnyDriver => ({
