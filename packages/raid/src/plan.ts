@@ -198,7 +198,7 @@ function judge(situation: Situation): { readonly canWrite: boolean; readonly mes
   if (!isClean && allowed.force !== true) {
     const message =
       `${lost}, and it was not shut down cleanly: what was being written then cannot be reconstructed, ` +
-      "so it is read-only; the option force believes what it holds";
+      "so it is read-only; the option force (in a stack file, force: true) believes what it holds";
     return { canWrite: false, message };
   }
   if (allowed.degraded === true) return { canWrite: true, message: lost };

@@ -57,7 +57,7 @@ describe("an array that was not shut down cleanly", () => {
     const images = await crashed([2]);
     const bench = await ArrayBench.open({ shape: SHAPE, images, missing: [2] });
     expect(bench.device.isReadOnly).toBe(true);
-    expect(bench.array.problems.at(-1)!.message).toContain("force");
+    expect(bench.array.problems.at(-1)!.message).toContain("the option force (in a stack file, force: true)");
     const there = [0, 1, 2].map((chunk) => chunk * 4096).filter((offset) => bench.map.memberOf(offset) !== 2);
     for (const offset of there) await bench.device.read(offset, 4096);
     await bench.device.close();
