@@ -33,9 +33,15 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 };
 
 const HINTS: Partial<Record<ErrorCode, string>> = {
+  CEV_ACCESS: "check its permissions",
+  CEV_NOT_FOUND: "check the path",
+  CEV_BUSY: "it may be mounted or in use",
+};
+
+/** Where it was to be opened for writing. */
+const WRITING_HINTS: Partial<Record<ErrorCode, string>> = {
   CEV_ACCESS: "check its permissions, or open it read-only",
   CEV_READ_ONLY: "open it read-only",
-  CEV_NOT_FOUND: "check the path",
   CEV_BUSY: "it may be mounted or in use; open it read-only",
 };
 
@@ -46,10 +52,10 @@ export function codeOfErrno(errno: string | undefined, op: Op): ErrorCode {
 }
 
 /** The error for a file that cannot be looked at or opened. */
-export function openError(cause: unknown, path: string): CevError {
+export function openError(cause: unknown, path: string, isReadOnly: boolean): CevError {
   const errno = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown error";
   const code = codeOfErrno(errno, Op.write);
-  const hint = HINTS[code];
+  const hint = (isReadOnly ? undefined : WRITING_HINTS[code]) ?? HINTS[code];
   const place = { layer: "file", source: path, cause };
   return new CevError(code, `cannot be opened (${errno})`, hint === undefined ? place : { ...place, hint });
 }

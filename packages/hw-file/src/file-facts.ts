@@ -33,7 +33,7 @@ export async function inspectFile(path: string): Promise<FileFacts | null> {
     };
   } catch (error) {
     if (isErrno(error, "ENOENT")) return null;
-    throw error instanceof Error && "place" in error ? error : openError(error, path);
+    throw error instanceof Error && "place" in error ? error : openError(error, path, true);
   }
 }
 

@@ -208,7 +208,7 @@ export class FileLayer extends LayerBase implements RequestOwner {
       if (this.#facts === null) return await createFile(path, this.limits.size);
       return await openExisting(path, { isReadOnly, isBlockDevice });
     } catch (error) {
-      throw openError(error, this.path);
+      throw openError(error, this.path, this.isReadOnly);
     }
   }
 
