@@ -1,11 +1,13 @@
 import { open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
 import { CevError } from "@cev/core";
 import type { DeviceEntry } from "./description.ts";
 import { fileError } from "./file-error.ts";
 
-/** The longest key file that is taken: a disk named by mistake is not read whole. */
-const KEY_FILE_LENGTH_MAX = 64 << 20;
+/** The longest key file that is taken, as by cryptsetup: a disk or a device without end named by mistake is not read whole. */
+const KEY_FILE_LENGTH_MAX = 8 << 20;
+const PIECE_LENGTH = 64 << 10;
 const NEWLINE = 0x0a;
 
 /** All bytes of a key file. */
@@ -14,15 +16,25 @@ export async function readKeyFile(path: string): Promise<Uint8Array> {
     throw fileError(path, error);
   });
   try {
-    const { size } = await file.stat();
-    if (size > KEY_FILE_LENGTH_MAX) {
-      throw new CevError("CEV_INVALID", `it has ${size} bytes, too many for a key file`, { source: path });
-    }
-    return await file.readFile();
+    return await readAll(file, path);
   } catch (error) {
     throw fileError(path, error);
   } finally {
     await file.close();
+  }
+}
+
+async function readAll(file: FileHandle, path: string): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { bytesRead, buffer } = await file.read(new Uint8Array(PIECE_LENGTH), 0, PIECE_LENGTH, null);
+    if (bytesRead === 0) return Buffer.concat(pieces);
+    pieces.push(buffer.subarray(0, bytesRead));
+    length += bytesRead;
+    if (length > KEY_FILE_LENGTH_MAX) {
+      throw new CevError("CEV_INVALID", "it has more than 8 MiB, too many for a key file", { source: path });
+    }
   }
 }
 
