@@ -1,4 +1,4 @@
-import { CevError, closeTree, openTree } from "@cev/core";
+import { CevError, closeTree, isCevError, openTree } from "@cev/core";
 import type { Environment, Layer, NamedLayer, OpenContext, OpenedDevice, Problem } from "@cev/core";
 import { readOnly } from "./read-only-layer.ts";
 import type { AnyDriver } from "./registry.ts";
@@ -58,7 +58,10 @@ export class Assembly {
       report: (problem) => report(problem.device === undefined ? { ...problem, device: plan.name } : problem),
     };
     const { around } = this.options;
-    return (await driver.open(context)).map((one) => {
+    const opened = await driver.open(context).catch((error: unknown) => {
+      throw ownError(driver, error);
+    });
+    return opened.map((one) => {
       const layer = isReadOnly ? readOnly(one.layer) : one.layer;
       return { ...one, layer: around === null ? layer : around(layer, one.name ?? plan.name) };
     });
@@ -97,6 +100,13 @@ export class Assembly {
   close(): Promise<void> {
     return this.closeLayers([...this.#opened]);
   }
+}
+
+/** Drivers of others throw whatever they like. */
+function ownError(driver: AnyDriver, error: unknown): CevError {
+  if (isCevError(error)) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new CevError("CEV_PROGRAM", `the driver ${driver.name} failed: ${message}`, { cause: error });
 }
 
 function checkCount({ name, driver, lowers }: EntryPlan): void {

@@ -4,7 +4,7 @@ import type { NamedLayer, Problem } from "@cev/core";
 import { Assembly } from "./assembly.ts";
 import type { DeviceEntry, StackDescription } from "./description.ts";
 import { checkOptions } from "./driver-options.ts";
-import { openStack } from "./open-stack.ts";
+import { buildStack } from "./open-stack.ts";
 import type { OpenStackOptions } from "./open-stack.ts";
 import { Discovery } from "./probe/discovery.ts";
 import { nameImages } from "./probe/image-names.ts";
@@ -44,12 +44,8 @@ export async function openImages(
   } finally {
     await found.close();
   }
-  const stack = await openStack(found.describe(), {
-    ...options,
-    only,
-    source: "the images",
-    layers: sources.filter((one) => typeof one !== "string"),
-  });
+  const layers = sources.filter((one) => typeof one !== "string");
+  const stack = await buildStack(found.describe(), { ...options, only, source: "the images", layers }, true);
   return stack.withProblems(problems);
 }
 

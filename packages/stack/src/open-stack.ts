@@ -1,8 +1,9 @@
+import { isCevError } from "@cev/core";
 import type { Environment, Layer, NamedLayer, OpenedDevice, Problem } from "@cev/core";
 import { Assembly } from "./assembly.ts";
 import type { EntryPlan } from "./assembly.ts";
 import { checkDescription, lowersOf, optionsOf } from "./description.ts";
-import type { LowerReference, StackDescription } from "./description.ts";
+import type { DeviceEntry, LowerReference, StackDescription } from "./description.ts";
 import { checkOptions } from "./driver-options.ts";
 import { readKeysOf } from "./key-files.ts";
 import { descriptionError, pathText, placed } from "./places.ts";
@@ -47,7 +48,16 @@ export async function openStackFile(path: string, options: OpenStackOptions): Pr
 }
 
 /** Opens a stack from its description: the same as a stack file, as plain data. */
-export async function openStack(description: StackDescription, options: OpenStackOptions): Promise<Stack> {
+export function openStack(description: StackDescription, options: OpenStackOptions): Promise<Stack> {
+  return buildStack(description, options, false);
+}
+
+/** Opens a stack. `isFound`: its description was found out, and not written by anybody. */
+export async function buildStack(
+  description: StackDescription,
+  options: OpenStackOptions,
+  isFound: boolean,
+): Promise<Stack> {
   const source = options.source ?? "stack";
   const checked = checkDescription(description, source);
   const assembly = new Assembly({
@@ -57,7 +67,7 @@ export async function openStack(description: StackDescription, options: OpenStac
     canWriteDegraded: options.canWriteDegraded ?? false,
     around: options.around ?? null,
   });
-  const building = new Building(checked, source, options, assembly);
+  const building = new Building({ description: checked, source, options, assembly, isFound });
   try {
     await building.run();
   } catch (error) {
@@ -66,6 +76,14 @@ export async function openStack(description: StackDescription, options: OpenStac
   }
   const { devices, aliases, problems } = building;
   return new Stack({ assembly, devices, aliases, problems, description });
+}
+
+interface BuildingPlan {
+  readonly description: StackDescription;
+  readonly source: string;
+  readonly options: OpenStackOptions;
+  readonly assembly: Assembly;
+  readonly isFound: boolean;
 }
 
 /** One stack being put together. */
@@ -79,8 +97,10 @@ class Building {
   readonly #assembly: Assembly;
   readonly #registry: DriverRegistry;
   readonly #directory: string;
+  readonly #isFound: boolean;
 
-  constructor(description: StackDescription, source: string, options: OpenStackOptions, assembly: Assembly) {
+  constructor({ description, source, options, assembly, isFound }: BuildingPlan) {
+    this.#isFound = isFound;
     this.#description = description;
     this.#source = source;
     this.#options = options;
@@ -134,7 +154,7 @@ class Building {
         name: key,
         driver,
         options: await checkOptions(driver.options, optionsOf(entry, driver), this.#source, keys),
-        lowers: lowersOf(key, entry).map((reference) => this.#lower(reference)),
+        lowers: this.#lowersOf(key, entry),
         directory: this.#directory,
         isReadOnly: entry.readOnly === true,
         keys: await readKeysOf(entry, this.#directory),
@@ -142,8 +162,23 @@ class Building {
       const opened = await this.#assembly.openEntry(plan, (problem) => this.problems.push(problem));
       this.#name(key, plan, opened);
     } catch (error) {
-      throw placed(error, this.#source, path);
+      // What was found in images has names of its own, and nobody wrote the description.
+      const isPlaced = this.#isFound && isCevError(error) && error.place.source !== undefined;
+      throw isPlaced ? error : placed(error, this.#source, path);
     }
+  }
+
+  #lowersOf(key: string, entry: DeviceEntry): DeviceRecord[] {
+    const lowers: DeviceRecord[] = [];
+    for (const reference of lowersOf(key, entry)) {
+      const lower = this.#lower(reference);
+      if (lowers.includes(lower)) {
+        const message = `${lower.name} is named twice`;
+        throw descriptionError("CEV_INVALID", this.#source, reference.path, message);
+      }
+      lowers.push(lower);
+    }
+    return lowers;
   }
 
   /** One device takes the name of its entry; several, and those of a driver that yields children, stand below it. */

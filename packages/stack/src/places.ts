@@ -23,12 +23,14 @@ export function pathText(keys: readonly PropertyKey[]): string {
   return text;
 }
 
-/** The same error, with the place in the description in front unless it names a source of its own. */
+/** The same error, with the place in the description in front unless it is there already. */
 export function placed(error: unknown, source: string, path: string): unknown {
-  if (!isCevError(error) || error.place.source !== undefined) return error;
+  if (!isCevError(error)) return error;
+  const own = error.place.source;
+  if (own?.startsWith(`${source}: `) === true) return error;
   return new CevError(error.code, error.message, {
     ...error.place,
-    source: `${source}: ${path}`,
+    source: `${source}: ${path}${own === undefined ? "" : `: ${own}`}`,
     cause: error,
   });
 }

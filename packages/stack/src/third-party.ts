@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, isAbsolute, join, resolve } from "node:path";
@@ -76,6 +77,8 @@ async function importAll(name: string, file: string): Promise<readonly unknown[]
     return Object.values(module);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
+    if (!existsSync(file))
+      throw new CevError("CEV_NOT_FOUND", `there is no driver file ${file}`, { cause: error });
     const isMissing = error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND";
     throw new CevError(
       isMissing ? "CEV_NOT_FOUND" : "CEV_INVALID",

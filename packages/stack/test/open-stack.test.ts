@@ -1,4 +1,4 @@
-import { INTERFACE_VERSION, Op, request } from "@cev/core";
+import { CevError, INTERFACE_VERSION, Op, request } from "@cev/core";
 import { NoOpLayer, StatisticsLayer } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { DriverRegistry, openStack } from "../src/index.ts";
@@ -191,6 +191,41 @@ test("a driver that means to write below a read-only stack does not get through"
 });
 
 describe("what is wrong in a description is told with its place:", () => {
+  test("what a driver threw that is no error of cev's", async () => {
+    const boom = driverOf({ name: "boom", open: () => Promise.reject(new Error("open boom")) });
+    const devices = { d0: m, top: { driver: "boom", lower: "d0" } };
+    expect(await failure({ devices }, { drivers: [...drivers, boom] })).toEqual({
+      code: "CEV_PROGRAM",
+      line: "stack.yaml: devices.top: the driver boom failed: open boom",
+    });
+  });
+
+  test("what has a place of its own, too", async () => {
+    const lost = driverOf({
+      name: "lost",
+      lowers: { countMin: 0, countMax: 0 },
+      open: () =>
+        Promise.reject(new CevError("CEV_NOT_FOUND", "there is no such file", { source: "/a/b.img" })),
+    });
+    const devices = { d0: { driver: "lost" } };
+    expect(await failure({ devices }, { drivers: [lost] })).toEqual({
+      code: "CEV_NOT_FOUND",
+      line: "stack.yaml: devices.d0: /a/b.img: there is no such file",
+    });
+    const locked = { d0: m, top: { driver: "pass", lower: "d0", keyFile: "nokey" } };
+    expect((await failure({ devices: locked }, { directory: "/nonexistent" })).line).toBe(
+      "stack.yaml: devices.top: /nonexistent/nokey: there is no such file",
+    );
+  });
+
+  test("a device named twice", async () => {
+    const devices = { d0: m, r5: { driver: "pair", members: ["d0", "d0"] } };
+    expect(await failure({ devices })).toEqual({
+      code: "CEV_INVALID",
+      line: "stack.yaml: devices.r5.members[1]: d0 is named twice",
+    });
+  });
+
   test("a device that is not there", async () => {
     const devices = { d0: m, d1: m, r5: { driver: "pair", members: ["d0", "d9"] } };
     expect(await failure({ devices })).toEqual({

@@ -152,7 +152,7 @@ describe("a driver by somebody else", () => {
     ],
     ["that is no driver", "./m.mjs", { "m.mjs": "export const x = 1;" }, /exports no driver/],
     ["that does not load", "./m.mjs", { "m.mjs": "throw new Error('oh');" }, /cannot be loaded: oh/],
-    ["that is not there", "./m.mjs", {}, /cannot be loaded/],
+    ["that is not there", "./m.mjs", {}, /devices\.\w+: there is no driver file \/.*\/m\.mjs$/],
     [
       "that is not installed",
       "nowhere-to-be-found",
