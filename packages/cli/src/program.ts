@@ -59,7 +59,7 @@ export function buildProgram(ended: Ended): Command {
       .option("--listen <host:port>", "listen on this address")
       .option("--read-only", "serve, and open the images, for reading alone")
       .option("--degraded", "write although redundancy is missing")
-      .option("--verbose", "tell who connects to what"),
+      .option("--verbose", "tell who connects to what, and who leaves before"),
   )
     .addHelpText("after", SERVE_HELP)
     .action(async (sources: string[], options: ServeOptions) => ended(await serve(sources, options)));

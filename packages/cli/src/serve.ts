@@ -143,8 +143,15 @@ function tell(event: NbdEvent, isVerbose: boolean): void {
   else if (isVerbose && event.kind === "chosen")
     say(`client ${event.connection} (${event.peer}): ${event.export}`);
   else if (event.kind === "closed" && event.error !== null) {
-    complain(`warning: client ${event.connection} (${event.peer}): ${formatError(event.error)}`);
+    // Whoever looks for open ports never chooses an export.
+    if (event.export === null && !isVerbose) return;
+    const why = isLost(event.error) ? "the connection was lost" : formatError(event.error);
+    complain(`warning: client ${event.connection} (${event.peer}): ${why}`);
   }
+}
+
+function isLost(error: Error): boolean {
+  return "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
 }
 
 const isIncomplete = ({ unflushed, abandonedCount }: CloseReport): boolean =>

@@ -45,14 +45,16 @@ export class Command {
     }));
   }
 
-  /** Waits until standard output has these words. */
-  async until(words: RegExp): Promise<void> {
-    const isThere = (): boolean => words.test(Buffer.concat(this.#stdout).toString());
+  /** Waits until standard output has these words, and gives what was found. */
+  async until(words: RegExp): Promise<RegExpExecArray> {
+    const find = (): RegExpExecArray | null => words.exec(Buffer.concat(this.#stdout).toString());
     const early = this.ended.then(({ stderr }) => {
       throw new Error(`it ended before ${String(words)}: ${stderr}`);
     });
-    while (!isThere()) await Promise.race([once(this.child.stdout, "data"), early]);
+    let found = find();
+    for (; found === null; found = find()) await Promise.race([once(this.child.stdout, "data"), early]);
     early.catch(() => undefined);
+    return found;
   }
 }
 
