@@ -57,6 +57,7 @@ const schema = v.strictObject(
 
 /** Checks the shape of a description, before any driver is asked. `source`: the file, for messages. */
 export function checkDescription(value: unknown, source: string): StackDescription {
+  refuseNames(value, source);
   const result = v.safeParse(schema, value);
   if (!result.success) {
     const [issue] = result.issues;
@@ -78,6 +79,22 @@ export function checkDescription(value: unknown, source: string): StackDescripti
     }
   }
   return description;
+}
+
+/** What the check below would leave out without a word, since JavaScript gives these names a meaning. */
+function refuseNames(value: unknown, source: string): void {
+  for (const section of ["devices", "exports"]) {
+    const entries: unknown =
+      typeof value === "object" && value !== null
+        ? Object.getOwnPropertyDescriptor(value, section)?.value
+        : null;
+    if (typeof entries !== "object" || entries === null) continue;
+    const name = ["__proto__", "constructor", "prototype"].find((one) => Object.hasOwn(entries, one));
+    if (name === undefined) continue;
+    throw descriptionError("CEV_INVALID", source, pathText([section, name]), "this name cannot be used", {
+      hint: "choose another name",
+    });
+  }
 }
 
 const LOWER_KEYS = ["lower", "lowers", "members"] as const;

@@ -66,6 +66,21 @@ describe("a stack file", () => {
     expect((await failureOf(readStackFile(write("stack.yaml", text)))).line).toMatch(/line 3.*unique/);
   });
 
+  test.each(["__proto__", "constructor", "prototype"])(
+    "with a device or export %s is refused",
+    async (name) => {
+      const devices = `devices:\n  d0: { driver: memory }\n`;
+      const refusal = (path: string): { code: string; line: string } => ({
+        code: "CEV_INVALID",
+        line: `stack.yaml: ${path}.${name}: this name cannot be used; choose another name`,
+      });
+      const device = write("stack.yaml", `${devices}  ${name}: { driver: memory }\n`);
+      expect(await failureOf(readStackFile(device))).toEqual(refusal("devices"));
+      const exported = write("stack.yaml", `${devices}exports:\n  ${name}: d0\n`);
+      expect(await failureOf(readStackFile(exported))).toEqual(refusal("exports"));
+    },
+  );
+
   test("that would grow without end is refused", async () => {
     const levels = Array.from(
       { length: 9 },
