@@ -1,10 +1,10 @@
 import type { Details, Json } from "@cev/core";
-import { bitCount, hasBit } from "./bitmap.ts";
-import type { MemberBitmap } from "./member-scan.ts";
+import { bitCount, hasBit } from "./metadata/bitmap.ts";
+import type { MemberBitmap } from "./metadata/member-scan.ts";
 import type { RaidLayer } from "./raid-layer.ts";
-import type { ArrayPlan } from "./plan.ts";
-import { Role, ownRole } from "./superblock.ts";
-import type { Superblock } from "./superblock.ts";
+import type { ArrayPlan } from "./assemble/plan.ts";
+import { Role, ownRole } from "./metadata/superblock.ts";
+import type { Superblock } from "./metadata/superblock.ts";
 
 const SECTOR = 512;
 

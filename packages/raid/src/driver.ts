@@ -1,13 +1,13 @@
 import { INTERFACE_VERSION, readBytes } from "@cev/core";
 import type { Device, Driver, Finding, OpenContext, OpenedDevice } from "@cev/core";
 import { arrayDetails, levelName, memberDetails, stateOf } from "./details.ts";
-import { readSuperblock } from "./member-scan.ts";
+import { readSuperblock } from "./metadata/member-scan.ts";
 import { RAID_OPTIONS, RAID_OPTIONS_SCHEMA } from "./options.ts";
 import type { RaidOptions } from "./options.ts";
-import { planArray } from "./plan.ts";
+import { planArray } from "./assemble/plan.ts";
 import { RaidLayer } from "./raid-layer.ts";
-import { Role, ownRole } from "./superblock.ts";
-import type { Superblock } from "./superblock.ts";
+import { Role, ownRole } from "./metadata/superblock.ts";
+import type { Superblock } from "./metadata/superblock.ts";
 
 /** The driver `@cev/raid`: Linux md arrays, assembled from their superblocks with the members in any order. */
 export const raidDriver: Driver<RaidOptions> = {

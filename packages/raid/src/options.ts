@@ -1,5 +1,5 @@
 import type { Details, StandardResult, StandardSchema } from "@cev/core";
-import { parseUuid } from "./identity.ts";
+import { parseUuid } from "./metadata/identity.ts";
 
 /** Settings of the driver, as in a stack file. The order of the members does not matter. */
 export interface RaidOptions {

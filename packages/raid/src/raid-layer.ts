@@ -9,18 +9,18 @@ import {
   refuse,
 } from "@cev/core";
 import type { Environment, Io, LayerDescription, Limits, Problem, Support } from "@cev/core";
-import { ChunkReader } from "./chunk-reader.ts";
-import { flushMembers } from "./flush.ts";
-import type { MemberBitmap } from "./member-scan.ts";
-import type { MemberDevice } from "./member.ts";
-import { MetadataKeeper } from "./metadata-keeper.ts";
-import { resync } from "./resync.ts";
-import type { ResyncProgress } from "./resync.ts";
-import { RunningArray } from "./running-array.ts";
-import { StripeWriter } from "./stripe-writer.ts";
-import type { StripeLayout } from "./stripe.ts";
-import type { Superblock } from "./superblock.ts";
-import { unsyncedRanges } from "./unsynced-ranges.ts";
+import { ChunkReader } from "./parity/chunk-reader.ts";
+import { flushMembers } from "./array/flush.ts";
+import type { MemberBitmap } from "./metadata/member-scan.ts";
+import type { MemberDevice } from "./array/member.ts";
+import { MetadataKeeper } from "./array/metadata-keeper.ts";
+import { resync } from "./parity/resync.ts";
+import type { ResyncProgress } from "./parity/resync.ts";
+import { RunningArray } from "./array/running-array.ts";
+import { StripeWriter } from "./parity/stripe-writer.ts";
+import type { StripeLayout } from "./levels/stripe.ts";
+import type { Superblock } from "./metadata/superblock.ts";
+import { unsyncedRanges } from "./array/unsynced-ranges.ts";
 
 const SECTOR = 512;
 

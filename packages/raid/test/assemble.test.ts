@@ -1,11 +1,11 @@
 import { CevError } from "@cev/core";
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
-import { assemble } from "../src/assemble.ts";
-import type { Candidate } from "../src/assemble.ts";
-import { FeatureFlag } from "../src/superblock-features.ts";
-import { Role } from "../src/superblock.ts";
-import type { Superblock } from "../src/superblock.ts";
+import { assemble } from "../src/assemble/assemble.ts";
+import type { Candidate } from "../src/assemble/assemble.ts";
+import { FeatureFlag } from "../src/metadata/superblock-features.ts";
+import { Role } from "../src/metadata/superblock.ts";
+import type { Superblock } from "../src/metadata/superblock.ts";
 import { makeSuperblock } from "./support/make-array.ts";
 
 function member(index: number, changes: Partial<Superblock> = {}, name = `disk${index}`): Candidate {

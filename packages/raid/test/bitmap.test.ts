@@ -9,8 +9,8 @@ import {
   encodeBitmapHead,
   hasBit,
   setBit,
-} from "../src/bitmap.ts";
-import type { BitmapHead } from "../src/bitmap.ts";
+} from "../src/metadata/bitmap.ts";
+import type { BitmapHead } from "../src/metadata/bitmap.ts";
 import { readGolden } from "./support/golden.ts";
 
 const HEAD: BitmapHead = {

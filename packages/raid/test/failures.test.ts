@@ -1,8 +1,8 @@
 import { Op } from "@cev/core";
 import { Random } from "@cev/test-kit";
 import { describe, expect, it } from "vitest";
-import { decodeSuperblock } from "../src/superblock.ts";
-import type { Superblock } from "../src/superblock.ts";
+import { decodeSuperblock } from "../src/metadata/superblock.ts";
+import type { Superblock } from "../src/metadata/superblock.ts";
 import { ArrayBench, wrongStripes } from "./support/array-bench.ts";
 import { DATA_START } from "./support/make-array.ts";
 

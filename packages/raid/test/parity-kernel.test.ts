@@ -1,8 +1,8 @@
 import { BufferPool } from "@cev/core";
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
-import { PARITY_KERNEL } from "../src/parity-kernel.ts";
-import { xorPlain } from "../src/parity-plain.ts";
+import { PARITY_KERNEL } from "../src/kernels/parity-kernel.ts";
+import { xorPlain } from "../src/kernels/parity-plain.ts";
 
 const pool = new BufferPool();
 

@@ -1,7 +1,7 @@
 import { Random } from "@cev/test-kit";
 import { describe, expect, it } from "vitest";
-import { resync } from "../src/resync.ts";
-import type { ResyncProgress } from "../src/resync.ts";
+import { resync } from "../src/parity/resync.ts";
+import type { ResyncProgress } from "../src/parity/resync.ts";
 import { ArrayBench, wrongStripes } from "./support/array-bench.ts";
 import { DATA_START } from "./support/make-array.ts";
 

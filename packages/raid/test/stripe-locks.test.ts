@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { StripeLocks } from "../src/stripe-locks.ts";
-import type { StripeLock } from "../src/stripe-locks.ts";
+import { StripeLocks } from "../src/parity/stripe-locks.ts";
+import type { StripeLock } from "../src/parity/stripe-locks.ts";
 
 function harness(): {
   locks: StripeLocks;

@@ -1,9 +1,9 @@
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
-import { RAID5_LAYOUTS } from "../src/raid5.ts";
-import { chooseParityWay, nextSlice } from "../src/stripe-slice.ts";
-import type { ParityChoice } from "../src/stripe-slice.ts";
-import { StripeMap } from "../src/stripe.ts";
+import { RAID5_LAYOUTS } from "../src/levels/raid5.ts";
+import { chooseParityWay, nextSlice } from "../src/parity/stripe-slice.ts";
+import type { ParityChoice } from "../src/parity/stripe-slice.ts";
+import { StripeMap } from "../src/levels/stripe.ts";
 
 const UNIT = 512;
 

@@ -1,7 +1,7 @@
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
-import { RAID5_LAYOUTS } from "../src/raid5.ts";
-import { StripeMap } from "../src/stripe.ts";
+import { RAID5_LAYOUTS } from "../src/levels/raid5.ts";
+import { StripeMap } from "../src/levels/stripe.ts";
 
 /**
  * The tables of the layouts for four members, from md's documentation of them: a letter is a data column, P the parity.

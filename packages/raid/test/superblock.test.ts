@@ -1,9 +1,9 @@
 import { MetadataError } from "@cev/core";
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
-import { FeatureFlag } from "../src/superblock-features.ts";
-import { decodeSuperblock, encodeSuperblock } from "../src/superblock.ts";
-import type { Superblock } from "../src/superblock.ts";
+import { FeatureFlag } from "../src/metadata/superblock-features.ts";
+import { decodeSuperblock, encodeSuperblock } from "../src/metadata/superblock.ts";
+import type { Superblock } from "../src/metadata/superblock.ts";
 import { readGolden } from "./support/golden.ts";
 import { makeSuperblock, memberSize } from "./support/make-array.ts";
 

@@ -1,8 +1,8 @@
-import { encodeBitmapHead } from "../../src/bitmap.ts";
-import { FeatureFlag } from "../../src/superblock-features.ts";
-import { encodeSuperblock } from "../../src/superblock.ts";
-import type { Superblock, SuperblockVersion } from "../../src/superblock.ts";
-import { superblockOffset } from "../../src/member-scan.ts";
+import { encodeBitmapHead } from "../../src/metadata/bitmap.ts";
+import { FeatureFlag } from "../../src/metadata/superblock-features.ts";
+import { encodeSuperblock } from "../../src/metadata/superblock.ts";
+import type { Superblock, SuperblockVersion } from "../../src/metadata/superblock.ts";
+import { superblockOffset } from "../../src/metadata/member-scan.ts";
 
 const SECTOR = 512;
 

@@ -2,15 +2,15 @@ import { CevError, MetadataError } from "@cev/core";
 import type { Layer, Problem } from "@cev/core";
 import { assemble } from "./assemble.ts";
 import type { Assembly, LeftOut } from "./assemble.ts";
-import { formatUuid, parseUuid } from "./identity.ts";
-import { readBitmap, readSuperblock, worldMessage } from "./member-scan.ts";
-import type { MemberBitmap, ScanTarget } from "./member-scan.ts";
-import type { MemberDevice } from "./member.ts";
-import type { RaidOptions } from "./options.ts";
-import { RAID5_LAYOUTS } from "./raid5.ts";
-import { SUPERBLOCK_STRUCTURE } from "./superblock-fields.ts";
-import type { StripeLayout } from "./stripe.ts";
-import { unsyncedRanges } from "./unsynced-ranges.ts";
+import { formatUuid, parseUuid } from "../metadata/identity.ts";
+import { readBitmap, readSuperblock, worldMessage } from "../metadata/member-scan.ts";
+import type { MemberBitmap, ScanTarget } from "../metadata/member-scan.ts";
+import type { MemberDevice } from "../array/member.ts";
+import type { RaidOptions } from "../options.ts";
+import { RAID5_LAYOUTS } from "../levels/raid5.ts";
+import { SUPERBLOCK_STRUCTURE } from "../metadata/superblock-fields.ts";
+import type { StripeLayout } from "../levels/stripe.ts";
+import { unsyncedRanges } from "../array/unsynced-ranges.ts";
 
 /** A device to look at, with the layer its array would stand on. */
 export interface ArrayCandidate extends ScanTarget {

@@ -1,4 +1,4 @@
-import type { StripeMap } from "./stripe.ts";
+import type { StripeMap } from "../levels/stripe.ts";
 
 /**
  * A rectangle of one stripe that a write covers: some rows of some neighbouring data columns, each column written

@@ -1,9 +1,9 @@
 import { CompoundIoPool, Op, concatenate } from "@cev/core";
 import type { Io, SubmitTarget } from "@cev/core";
-import type { RunningArray } from "./running-array.ts";
-import { degradedError, readFailureOf } from "./failure.ts";
-import type { Member } from "./member.ts";
-import { PIECE_LENGTH } from "./running-array.ts";
+import type { RunningArray } from "../array/running-array.ts";
+import { degradedError, readFailureOf } from "../array/failure.ts";
+import type { Member } from "../array/member.ts";
+import { PIECE_LENGTH } from "../array/running-array.ts";
 import { Reconstruction } from "./reconstruction.ts";
 
 /** Context of a read's action: one for each member, made once. */

@@ -1,6 +1,6 @@
 import { SplitLayer } from "@cev/core";
 import type { Layer, SubmitTarget } from "@cev/core";
-import type { Superblock } from "./superblock.ts";
+import type { Superblock } from "../metadata/superblock.ts";
 
 const SECTOR = 512;
 

@@ -1,6 +1,6 @@
 import { assert } from "@cev/core";
 import type { Kernel, Slab, WasmExports } from "@cev/core";
-import { wasmBytes } from "./parity.generated.ts";
+import { wasmBytes } from "../parity.generated.ts";
 
 // What lies outside the slab is copied in pieces of this many bytes, so many sources at a time: small enough to
 // stay in the first-level cache and to leave room for other kernels in the slab.

@@ -1,7 +1,7 @@
 import { CevError } from "@cev/core";
-import { FeatureFlag } from "./superblock-features.ts";
-import { Role, ownRole } from "./superblock.ts";
-import type { Superblock } from "./superblock.ts";
+import { FeatureFlag } from "../metadata/superblock-features.ts";
+import { Role, ownRole } from "../metadata/superblock.ts";
+import type { Superblock } from "../metadata/superblock.ts";
 
 /** A device that carries a superblock. */
 export interface Candidate {

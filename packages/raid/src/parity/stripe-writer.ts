@@ -1,6 +1,6 @@
 import { CompoundIoPool, Op, concatenate } from "@cev/core";
 import type { Io, SubmitTarget } from "@cev/core";
-import type { RunningArray } from "./running-array.ts";
+import type { RunningArray } from "../array/running-array.ts";
 import { StripeWrite } from "./stripe-write.ts";
 
 // Writes under way at once, each of one stripe: more wait, so that the memory lent to them is bounded.

@@ -1,9 +1,9 @@
 import { CevError, Op, request } from "@cev/core";
 import type { PoolBuffer } from "@cev/core";
-import type { Member } from "./member.ts";
-import { PARITY_KERNEL } from "./parity-kernel.ts";
-import type { RunningArray } from "./running-array.ts";
-import type { MemberRange } from "./unsynced-ranges.ts";
+import type { Member } from "../array/member.ts";
+import { PARITY_KERNEL } from "../kernels/parity-kernel.ts";
+import type { RunningArray } from "../array/running-array.ts";
+import type { MemberRange } from "../array/unsynced-ranges.ts";
 
 // So many slices at once.
 const CONCURRENCY_MAX = 4;

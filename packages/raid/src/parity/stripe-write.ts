@@ -1,10 +1,10 @@
 import { EventState, Io, IoFlag, Op } from "@cev/core";
 import type { CevError, Collation, CompoundIo, PoolBuffer, SubIo } from "@cev/core";
-import { cancelled, degradedError, noMemory, readFailureOf } from "./failure.ts";
-import type { Member } from "./member.ts";
-import { PARITY_KERNEL } from "./parity-kernel.ts";
-import { PIECE_LENGTH } from "./running-array.ts";
-import type { RunningArray } from "./running-array.ts";
+import { cancelled, degradedError, noMemory, readFailureOf } from "../array/failure.ts";
+import type { Member } from "../array/member.ts";
+import { PARITY_KERNEL } from "../kernels/parity-kernel.ts";
+import { PIECE_LENGTH } from "../array/running-array.ts";
+import type { RunningArray } from "../array/running-array.ts";
 import { restoreParity } from "./resync.ts";
 import type { StripeLock } from "./stripe-locks.ts";
 import { StripePlace } from "./stripe-place.ts";

@@ -1,13 +1,13 @@
 import { CevError, Op, isCevError, request, writeBytes } from "@cev/core";
 import type { Action, Layer, Problem } from "@cev/core";
-import { BITMAP_HEAD_LENGTH, encodeBitmapHead, hasBit, setBit } from "./bitmap.ts";
-import type { BitmapHead } from "./bitmap.ts";
-import type { MemberBitmap } from "./member-scan.ts";
+import { BITMAP_HEAD_LENGTH, encodeBitmapHead, hasBit, setBit } from "../metadata/bitmap.ts";
+import type { BitmapHead } from "../metadata/bitmap.ts";
+import type { MemberBitmap } from "../metadata/member-scan.ts";
 import type { Member } from "./member.ts";
 import type { RunningArray } from "./running-array.ts";
-import { FeatureFlag } from "./superblock-features.ts";
-import { Role, encodeSuperblock } from "./superblock.ts";
-import type { Superblock } from "./superblock.ts";
+import { FeatureFlag } from "../metadata/superblock-features.ts";
+import { Role, encodeSuperblock } from "../metadata/superblock.ts";
+import type { Superblock } from "../metadata/superblock.ts";
 import { isStale } from "./unsynced-ranges.ts";
 
 const SECTOR = 512;

@@ -1,9 +1,9 @@
 import type { Io } from "@cev/core";
-import type { Member } from "./member.ts";
-import type { RunningArray } from "./running-array.ts";
+import type { Member } from "../array/member.ts";
+import type { RunningArray } from "../array/running-array.ts";
 import { chooseParityWay } from "./stripe-slice.ts";
 import type { ParityWay, StripeSlice } from "./stripe-slice.ts";
-import type { MemberRange } from "./unsynced-ranges.ts";
+import type { MemberRange } from "../array/unsynced-ranges.ts";
 
 /** Where a request that lies within one stripe touches its members. Rows are bytes of a chunk. */
 export class StripePlace {

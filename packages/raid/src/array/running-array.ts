@@ -4,9 +4,9 @@ import { readFailureOf } from "./failure.ts";
 import { Member } from "./member.ts";
 import type { MemberDevice } from "./member.ts";
 import type { MetadataKeeper } from "./metadata-keeper.ts";
-import { StripeLocks } from "./stripe-locks.ts";
-import { StripeMap } from "./stripe.ts";
-import type { StripeLayout } from "./stripe.ts";
+import { StripeLocks } from "../parity/stripe-locks.ts";
+import { StripeMap } from "../levels/stripe.ts";
+import type { StripeLayout } from "../levels/stripe.ts";
 import { isWithin } from "./unsynced-ranges.ts";
 import type { MemberRange } from "./unsynced-ranges.ts";
 

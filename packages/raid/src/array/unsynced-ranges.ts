@@ -1,6 +1,6 @@
-import { BitmapState, bitCount, hasBit } from "./bitmap.ts";
-import type { MemberBitmap } from "./member-scan.ts";
-import type { Superblock } from "./superblock.ts";
+import { BitmapState, bitCount, hasBit } from "../metadata/bitmap.ts";
+import type { MemberBitmap } from "../metadata/member-scan.ts";
+import type { Superblock } from "../metadata/superblock.ts";
 
 const SECTOR = 512;
 
