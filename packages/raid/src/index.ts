@@ -2,7 +2,7 @@ export { raidDriver } from "./driver.ts";
 export type { RaidOptions } from "./options.ts";
 export { RaidLayer } from "./raid-layer.ts";
 export type { RaidLayerOptions } from "./raid-layer.ts";
-export type { ResyncProgress } from "./parity/resync.ts";
+export type { SyncProgress } from "./array/sync.ts";
 export { RunningArray } from "./array/running-array.ts";
 export { Member } from "./array/member.ts";
 export type { MemberDevice, MemberState } from "./array/member.ts";

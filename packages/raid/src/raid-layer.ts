@@ -9,15 +9,17 @@ import {
   refuse,
 } from "@cev/core";
 import type { Environment, Io, LayerDescription, Limits, Problem, Support } from "@cev/core";
-import { ChunkReader } from "./parity/chunk-reader.ts";
 import { flushMembers } from "./array/flush.ts";
 import type { MemberBitmap } from "./metadata/member-scan.ts";
 import type { MemberDevice } from "./array/member.ts";
 import { MetadataKeeper } from "./array/metadata-keeper.ts";
-import { resync } from "./parity/resync.ts";
-import type { ResyncProgress } from "./parity/resync.ts";
+import type { Personality } from "./array/personality.ts";
+import { sync } from "./array/sync.ts";
+import type { SyncProgress } from "./array/sync.ts";
+import type { Geometry } from "./levels/level.ts";
+import { levelOf } from "./levels/levels.ts";
+import { ParityEngine } from "./parity/parity-engine.ts";
 import { RunningArray } from "./array/running-array.ts";
-import { StripeWriter } from "./parity/stripe-writer.ts";
 import type { StripeLayout } from "./levels/stripe.ts";
 import type { Superblock } from "./metadata/superblock.ts";
 import { unsyncedRanges } from "./array/unsynced-ranges.ts";
@@ -41,12 +43,12 @@ export interface RaidLayerOptions {
   /** Members that fail while the array is in use. */
   readonly report?: (problem: Problem) => void;
   /** Called while the parity is made right on open. */
-  readonly onResync?: (progress: ResyncProgress) => void;
+  readonly onResync?: (progress: SyncProgress) => void;
 }
 
 /** A RAID5 array over its members: stripes of one chunk from each, one of them parity. */
 export class RaidLayer extends LayerBase {
-  readonly name = "raid5";
+  readonly name: string;
   readonly limits: Limits;
   readonly support: Support;
   /** The array at work, for those who show its state. */
@@ -56,28 +58,29 @@ export class RaidLayer extends LayerBase {
   #isUnclean: boolean;
   // Lives as long as the layer: event counts go on where they were when it is opened again.
   readonly #keeper: MetadataKeeper;
-  readonly #reader: ChunkReader;
-  readonly #writer: StripeWriter;
+  /** How its requests are served. */
+  readonly personality: Personality;
 
   constructor(options: RaidLayerOptions) {
     const { devices, layout, superblock, bitmap, environment } = options;
     const present = devices.filter((device) => device !== null);
     super(present.map((device) => device.layer));
-    const chunkSize = superblock.chunkSectors * SECTOR;
     const unsynced =
       options.isForced && present.length < devices.length ? [] : unsyncedRanges(superblock, bitmap);
-    this.array = new RunningArray({ name: this.name, environment, devices, layout, chunkSize, unsynced });
+    const geometry = geometryOf(superblock);
+    const level = levelOf(superblock.level)!;
+    this.name = level.name;
+    this.array = new RunningArray({ name: this.name, environment, level, geometry, devices, unsynced });
+    this.personality = new ParityEngine(this.array, layout);
     this.#isUnclean = superblock.resyncSectors !== null;
     const report = options.report ?? (() => undefined);
     this.#keeper = new MetadataKeeper({ array: this.array, superblock, bitmap, report });
     this.#options = options;
-    this.limits = limitsOf(present, superblock, this.array.map.stripeSize);
+    this.limits = limitsOf(present, superblock, this.personality);
     this.support = supportOf(
       this.lowers.map((lower) => lower.support),
       options.isReadOnly,
     );
-    this.#reader = new ChunkReader(this.array);
-    this.#writer = new StripeWriter(this.array);
   }
 
   /** Claims the members. After an unclean stop, with all members there, the parity is made right first. */
@@ -97,10 +100,10 @@ export class RaidLayer extends LayerBase {
   submit(io: Io): void {
     switch (io.op) {
       case Op.read:
-        return this.#reader.read(io);
+        return this.personality.submit(io);
       case Op.write:
         if (this.array.keeper === null) return refuse(io, this);
-        return this.#writer.write(io);
+        return this.personality.submit(io);
       case Op.flush:
         if (this.array.keeper === null) return refuse(io, this);
         return flushMembers(this.array, io);
@@ -139,17 +142,26 @@ export class RaidLayer extends LayerBase {
       );
     }
     await this.#keeper.begin();
-    await resync(array, array.unsynced, this.#options.onResync ?? (() => undefined));
+    await sync(this.personality, array.unsynced, "resync", this.#options.onResync ?? (() => undefined));
     await this.#keeper.end();
     array.unsynced = [];
     this.#isUnclean = false;
   }
 }
 
-function limitsOf(devices: readonly MemberDevice[], superblock: Superblock, stripeSize: number): Limits {
-  const chunkSectors = superblock.chunkSectors;
-  const memberSectors = superblock.sizeSectors - (superblock.sizeSectors % chunkSectors);
-  const size = memberSectors * SECTOR * (superblock.memberCount - 1);
+function geometryOf(superblock: Superblock): Geometry {
+  const { level, layout, chunkSectors, memberCount, sizeSectors } = superblock;
+  const memberSizes = new Array<number>(memberCount).fill(sizeSectors * SECTOR);
+  return { level, layout, chunkSize: chunkSectors * SECTOR, memberCount, memberSizes };
+}
+
+function limitsOf(
+  devices: readonly MemberDevice[],
+  superblock: Superblock,
+  personality: Personality,
+): Limits {
+  const { size, ioLengthPreferred } = personality;
+  const { chunkSectors } = superblock;
   const combined = combineLimits(
     size,
     devices.map((device) => device.layer.limits),
@@ -164,7 +176,7 @@ function limitsOf(devices: readonly MemberDevice[], superblock: Superblock, stri
       { source: name, hint: "put the image on a device of smaller blocks" },
     );
   }
-  return checkLimits({ ...combined, ioLengthMax: SIZE_MAX, ioLengthPreferred: stripeSize });
+  return checkLimits({ ...combined, ioLengthMax: SIZE_MAX, ioLengthPreferred });
 }
 
 function supportOf(members: readonly Support[], isReadOnly: boolean): Support {

@@ -1,7 +1,7 @@
 import { Random } from "@cev/test-kit";
 import { describe, expect, it } from "vitest";
-import { resync } from "../src/parity/resync.ts";
-import type { ResyncProgress } from "../src/parity/resync.ts";
+import { sync } from "../src/array/sync.ts";
+import type { SyncProgress } from "../src/array/sync.ts";
 import { ArrayBench, wrongStripes } from "./support/array-bench.ts";
 import { DATA_START } from "./support/make-array.ts";
 
@@ -22,12 +22,12 @@ async function spoiled(): Promise<{ bench: ArrayBench; data: Uint8Array }> {
 describe("a resync", () => {
   it("makes the parity of the given ranges right, touches no data, and tells how far it has come", async () => {
     const { bench, data } = await spoiled();
-    const progress: ResyncProgress[] = [];
+    const progress: SyncProgress[] = [];
     const ranges = [
       { start: 0, end: 8192 * 3 },
       { start: 8192 * 6, end: 8192 * 12 },
     ];
-    await resync(bench.layer.array, ranges, (step) => progress.push(step));
+    await sync(bench.layer.personality, ranges, "resync", (step) => progress.push(step));
     expect(wrongStripes(bench.images, SHAPE)).toEqual([4]);
     expect(progress.at(-1)).toEqual({ done: 8192 * 9, total: 8192 * 9 });
     expect(await bench.device.read(0, bench.device.size)).toEqual(data);
@@ -37,10 +37,10 @@ describe("a resync", () => {
   it("writes only where the parity was wrong", async () => {
     const { bench } = await spoiled();
     bench.forget();
-    await resync(bench.layer.array, [{ start: 0, end: 8192 * 12 }], () => undefined);
+    await sync(bench.layer.personality, [{ start: 0, end: 8192 * 12 }], "resync", () => undefined);
     expect(bench.countOf(1)).toBe(6);
     bench.forget();
-    await resync(bench.layer.array, [{ start: 0, end: 8192 * 12 }], () => undefined);
+    await sync(bench.layer.personality, [{ start: 0, end: 8192 * 12 }], "resync", () => undefined);
     expect(bench.countOf(1)).toBe(0);
     await bench.device.close();
   });
@@ -50,7 +50,7 @@ describe("a resync", () => {
     bench.faults[3]!.addBadRange(DATA_START + 8192, 512);
     const { bytesLent } = bench.environment.buffers;
     await expect(
-      resync(bench.layer.array, [{ start: 0, end: 8192 * 12 }], () => undefined),
+      sync(bench.layer.personality, [{ start: 0, end: 8192 * 12 }], "resync", () => undefined),
     ).rejects.toMatchObject({
       code: "CEV_DEGRADED",
       place: { cause: { code: "CEV_MEDIUM" } },

@@ -1,6 +1,7 @@
 import { SplitLayer } from "@cev/core";
 import type { Layer, SubmitTarget } from "@cev/core";
 import type { Superblock } from "../metadata/superblock.ts";
+import type { ByteRange } from "./unsynced-ranges.ts";
 
 const SECTOR = 512;
 
@@ -10,43 +11,105 @@ export interface MemberDevice {
   readonly name: string;
   readonly layer: Layer;
   readonly superblock: Superblock;
+  /** What its log of bad blocks says, in bytes of its data, in rising order: never read. */
+  readonly badBlocks?: readonly ByteRange[];
 }
 
-/** `in sync`: it holds what it should. `failed`: it did until it failed here. `missing`: it was not there from the start. */
-export type MemberState = "in sync" | "failed" | "missing";
+/**
+ * `in sync`: it holds what it should. `rebuilding`: it does below `recoveredTo`, and takes all writes. `failed`: it
+ * did until it failed here. `missing`: there is no device.
+ */
+export type MemberState = "in sync" | "rebuilding" | "failed" | "missing";
 
 /** One place in an array, with the device that fills it, if any. */
 export class Member {
   /** Its role: counts from 0. */
   readonly index: number;
-  /** What the user calls its device. */
-  readonly name: string;
-  readonly device: MemberDevice | null;
-  /** Where its requests go. */
-  readonly target: SubmitTarget;
-  /** Where the array's data begins on it, in bytes. */
-  readonly dataStart: number;
-  /** Of the member, not of its data: a range that cannot be read does not change it. */
-  isInSync: boolean;
+  readonly #ioLengthMax: number;
+  #device: MemberDevice | null = null;
+  #state: MemberState = "missing";
+  #target: SubmitTarget;
+  #dataStart = 0;
+  #badBlocks: readonly ByteRange[] = [];
+  /** While it is rebuilt: so many bytes of its data hold what they should. */
+  recoveredTo = 0;
 
-  constructor(index: number, device: MemberDevice | null, chunkSize: number) {
+  /** `ioLengthMax`: what its requests are at most, in bytes. */
+  constructor(index: number, device: MemberDevice | null, ioLengthMax: number) {
     this.index = index;
-    this.name = device?.name ?? `active device ${index}`;
-    this.device = device;
-    this.target = device === null ? missingTarget(index) : targetOf(device.layer, chunkSize);
-    this.dataStart = device === null ? 0 : device.superblock.dataOffsetSectors * SECTOR;
-    this.isInSync = device !== null;
+    this.#ioLengthMax = ioLengthMax;
+    this.#target = missingTarget(index);
+    if (device !== null) this.fill(device, null);
+  }
+
+  /** What the user calls its device. */
+  get name(): string {
+    return this.#device?.name ?? `active device ${this.index}`;
+  }
+
+  get device(): MemberDevice | null {
+    return this.#device;
   }
 
   get state(): MemberState {
-    if (this.device === null) return "missing";
-    return this.isInSync ? "in sync" : "failed";
+    return this.#state;
   }
-}
 
-/** Requests for a member are at most one chunk long. */
-function targetOf(layer: Layer, chunkSize: number): SubmitTarget {
-  return layer.limits.ioLengthMax < chunkSize ? new SplitLayer(layer) : layer;
+  /** Where its requests go. */
+  get target(): SubmitTarget {
+    return this.#target;
+  }
+
+  /** Where the array's data begins on it, in bytes. */
+  get dataStart(): number {
+    return this.#dataStart;
+  }
+
+  /** Of the member, not of its data: a range that cannot be read does not change it. */
+  get isInSync(): boolean {
+    return this.#state === "in sync";
+  }
+
+  /** Writes must reach it: it is in sync, or will be. */
+  get takesWrites(): boolean {
+    return this.#state === "in sync" || this.#state === "rebuilding";
+  }
+
+  /** True where what it holds may be read, as far as its own state goes. In bytes of its data. */
+  canRead(start: number, end: number): boolean {
+    if (this.#state !== "in sync" && !(this.#state === "rebuilding" && end <= this.recoveredTo)) return false;
+    for (const bad of this.#badBlocks) if (bad.start < end && start < bad.end) return false;
+    return true;
+  }
+
+  /** A device takes this place. `recoveredTo`: how far it holds what it should; null: all of it. */
+  fill(device: MemberDevice, recoveredTo: number | null): void {
+    this.#device = device;
+    this.#state = recoveredTo === null ? "in sync" : "rebuilding";
+    this.recoveredTo = recoveredTo ?? 0;
+    this.#dataStart = device.superblock.dataOffsetSectors * SECTOR;
+    this.#badBlocks = device.badBlocks ?? [];
+    this.#target =
+      device.layer.limits.ioLengthMax < this.#ioLengthMax ? new SplitLayer(device.layer) : device.layer;
+  }
+
+  /** It has been rebuilt to its end. */
+  recovered(): void {
+    this.#state = "in sync";
+  }
+
+  /** It takes no further part. */
+  fail(): void {
+    this.#state = "failed";
+  }
+
+  /** Its device is taken out. */
+  clear(): void {
+    this.#device = null;
+    this.#state = "missing";
+    this.#target = missingTarget(this.index);
+    this.#badBlocks = [];
+  }
 }
 
 function missingTarget(index: number): SubmitTarget {

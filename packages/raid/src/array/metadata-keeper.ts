@@ -50,6 +50,8 @@ export class MetadataKeeper {
   // A member has failed since the update under way, if any, was begun.
   #hasNewFailure = false;
   #isSettled = true;
+  // Writes that were begun and have not ended.
+  #writeCount = 0;
   #preparations: Preparation[] = [];
   #settlers: Waiter[] = [];
   #work: Promise<void> | null = null;
@@ -66,13 +68,26 @@ export class MetadataKeeper {
     this.#eventCount = superblock.eventCount;
   }
 
-  /** True when a write there may begin at once: the superblocks say dirty and the bitmap's bit is on the members. */
-  isPrepared(start: number, end: number): boolean {
-    return this.#isDirty && this.#work === null && this.#isMarked(start, end);
+  /**
+   * Begins a write to a range of sync space. True when it may go on at once: the superblocks say dirty and the bitmap's
+   * bits are on the members. False: `startWrite` instead.
+   */
+  tryStartWrite(start: number, end: number): boolean {
+    if (!this.#isDirty || this.#work !== null || !this.#isMarked(start, end)) return false;
+    this.#writeCount++;
+    return true;
   }
 
-  /** Makes the metadata ready for a write there, then calls back: with an error where that cannot be. */
-  prepare<C>(start: number, end: number, run: Action<CevError | null, C>, context: C): void {
+  /** A write that was begun has ended. `isComplete`: every member holds it, or has been failed. */
+  endWrite(_start: number, _end: number, _isComplete: boolean): void {
+    this.#writeCount--;
+  }
+
+  /**
+   * Makes the metadata ready for a write there, then calls back: with an error where that cannot be. Without one the
+   * write has begun, and `endWrite` must follow.
+   */
+  startWrite<C>(start: number, end: number, run: Action<CevError | null, C>, context: C): void {
     this.#preparations.push({ start, end, run: run as Action<CevError | null, unknown>, context });
     this.#start();
   }
@@ -168,6 +183,7 @@ export class MetadataKeeper {
       const isLast = this.#preparations.length === 0 && this.#settlers.length === 0 && !this.#hasNewFailure;
       // Those called back may ask again at once: that starts the work anew.
       if (isLast) this.#work = null;
+      if (error === null) this.#writeCount += preparations.length;
       for (const waiter of preparations) waiter.run(error, waiter.context);
       for (const waiter of settlers) waiter.run(error, waiter.context);
       if (isLast) return;

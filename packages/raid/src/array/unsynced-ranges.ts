@@ -4,8 +4,8 @@ import type { Superblock } from "../metadata/superblock.ts";
 
 const SECTOR = 512;
 
-/** A range of the members' data, in bytes. */
-export interface MemberRange {
+/** A range of bytes: of sync space, or of the members' data. */
+export interface ByteRange {
   readonly start: number;
   readonly end: number;
 }
@@ -14,12 +14,12 @@ export interface MemberRange {
  * Where the parity may be wrong after an unclean stop, in rising order, in bytes of the members' data: from the position
  * a resync had reached on, and there, with a bitmap that is up to date, only what its bits mark.
  */
-export function unsyncedRanges(superblock: Superblock, bitmap: MemberBitmap | null): MemberRange[] {
+export function unsyncedRanges(superblock: Superblock, bitmap: MemberBitmap | null): ByteRange[] {
   const size = superblock.sizeSectors * SECTOR;
   const start = superblock.resyncSectors === null ? size : superblock.resyncSectors * SECTOR;
   if (start >= size) return [];
   if (bitmap === null || isStale(bitmap, superblock)) return [{ start, end: size }];
-  const ranges: MemberRange[] = [];
+  const ranges: ByteRange[] = [];
   const { chunkSize } = bitmap.head;
   for (let index = 0; index < bitCount(bitmap.head); index++) {
     if (!hasBit(bitmap.bits, index)) continue;
@@ -38,7 +38,7 @@ export function isStale(bitmap: MemberBitmap, superblock: Superblock): boolean {
   return (bitmap.head.state & BitmapState.stale) !== 0 || bitmap.head.eventCount < superblock.eventCount;
 }
 
-/** True where a byte of the members' data lies in one of the ranges. */
-export function isWithin(ranges: readonly MemberRange[], memberOffset: number): boolean {
-  return ranges.some(({ start, end }) => memberOffset >= start && memberOffset < end);
+/** True where a range and any of some others have a byte in common. */
+export function overlaps(ranges: readonly ByteRange[], start: number, end: number): boolean {
+  return ranges.some((range) => range.start < end && start < range.end);
 }

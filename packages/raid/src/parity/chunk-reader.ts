@@ -1,6 +1,6 @@
 import { CompoundIoPool, Op, concatenate } from "@cev/core";
 import type { Io, SubmitTarget } from "@cev/core";
-import type { RunningArray } from "../array/running-array.ts";
+import type { ParityEngine } from "./parity-engine.ts";
 import { degradedError, readFailureOf } from "../array/failure.ts";
 import type { Member } from "../array/member.ts";
 import { PIECE_LENGTH } from "../array/running-array.ts";
@@ -21,11 +21,11 @@ interface MemberRead {
 export class ChunkReader implements SubmitTarget {
   /** Where parts that are to be reconstructed go, as seen by those who watch. */
   readonly name: string;
-  readonly #array: RunningArray;
+  readonly #array: ParityEngine;
   readonly #parts: CompoundIoPool;
   readonly #reads: readonly MemberRead[];
 
-  constructor(array: RunningArray) {
+  constructor(array: ParityEngine) {
     this.name = `${array.name} reconstruction`;
     this.#array = array;
     this.#parts = new CompoundIoPool(array);
@@ -65,7 +65,7 @@ export class ChunkReader implements SubmitTarget {
     if (error === null) return;
     const failure = readFailureOf(error);
     if (failure === "request") return;
-    if (failure === "lost") this.#array.failMember(member, error);
+    if (failure === "lost") this.#array.array.failMember(member, error);
     if (this.#array.canReconstruct(io.offset, member.index)) {
       io.restart();
       const crossesPieces = (io.offset % PIECE_LENGTH) + io.length > PIECE_LENGTH;

@@ -1,7 +1,7 @@
 import { Io, Op } from "@cev/core";
 import type { CevError, Collation, CompoundIo, PoolBuffer } from "@cev/core";
 import { PIECE_LENGTH } from "../array/running-array.ts";
-import type { RunningArray } from "../array/running-array.ts";
+import type { ParityEngine } from "./parity-engine.ts";
 import { cancelled, degradedError, noMemory, readFailureOf } from "../array/failure.ts";
 import type { Member } from "../array/member.ts";
 import { PARITY_KERNEL } from "../kernels/parity-kernel.ts";
@@ -14,7 +14,7 @@ import type { StripeLock } from "./stripe-locks.ts";
 export class Reconstruction {
   /** The array's, for those who watch. */
   readonly name: string;
-  readonly #array: RunningArray;
+  readonly #array: ParityEngine;
   readonly #io: Io;
   readonly #member: Member;
   readonly #stripe: number;
@@ -26,7 +26,7 @@ export class Reconstruction {
   #lock: StripeLock | null = null;
   #buffer: PoolBuffer | null = null;
 
-  constructor(array: RunningArray, io: Io) {
+  constructor(array: ParityEngine, io: Io) {
     this.name = array.name;
     this.#array = array;
     this.#io = io;
@@ -34,7 +34,8 @@ export class Reconstruction {
     this.#stripe = array.map.stripeOf(io.offset);
     const memberOffset = array.map.memberOffsetOf(io.offset);
     // What is to be written back is made of whole pages: a disk may be unable to write a part of one.
-    const unit = this.#member.isInSync && array.canRepair ? Math.min(PIECE_LENGTH, array.sliceLengthMax) : 1;
+    const unit =
+      this.#member.isInSync && array.array.canRepair ? Math.min(PIECE_LENGTH, array.sliceLengthMax) : 1;
     this.#start = memberOffset - (memberOffset % unit);
     this.#length = Math.ceil((memberOffset + io.length) / unit) * unit - this.#start;
     this.#skip = memberOffset - this.#start;
@@ -78,7 +79,7 @@ export class Reconstruction {
       if (error === null) continue;
       const member = this.#array.members[sub.tag]!;
       const failure = readFailureOf(error);
-      if (failure === "lost") this.#array.failMember(member, error);
+      if (failure === "lost") this.#array.array.failMember(member, error);
       const message = `${this.#member.name} cannot be reconstructed: ${member.name} cannot be read either`;
       io.error = failure === "request" ? error : degradedError(io, this.name, message, error);
       io.transferred = 0;
@@ -86,7 +87,7 @@ export class Reconstruction {
       return;
     }
     this.#xor(compound.subCount);
-    if (this.#member.isInSync && this.#array.canRepair) this.#writeBack();
+    if (this.#member.isInSync && this.#array.array.canRepair) this.#writeBack();
     else this.#end();
   }
 
@@ -140,7 +141,7 @@ export class Reconstruction {
   /** @internal */
   onReadAgain(repair: Io): void {
     const { error } = repair;
-    if (error !== null && error.code !== "CEV_CANCELLED") this.#array.failMember(this.#member, error);
+    if (error !== null && error.code !== "CEV_CANCELLED") this.#array.array.failMember(this.#member, error);
     this.#end();
     this.#io.resume();
   }

@@ -1,62 +1,25 @@
 import { CevError, Op, request } from "@cev/core";
 import type { PoolBuffer } from "@cev/core";
 import type { Member } from "../array/member.ts";
+import type { SyncWay } from "../array/personality.ts";
 import { PARITY_KERNEL } from "../kernels/parity-kernel.ts";
-import type { RunningArray } from "../array/running-array.ts";
-import type { MemberRange } from "../array/unsynced-ranges.ts";
-
-// So many slices at once.
-const CONCURRENCY_MAX = 4;
-
-/** How far a resync has come, in bytes of one member. */
-export interface ResyncProgress {
-  readonly done: number;
-  readonly total: number;
-}
+import type { ParityEngine } from "./parity-engine.ts";
+import type { StripeLock } from "./stripe-locks.ts";
+import type { ByteRange } from "../array/unsynced-ranges.ts";
 
 /**
- * Makes the parity of some ranges of the members right again: computes it from the data and writes it where it differs.
- * For an array that nobody uses yet, with all members there. Rejects when a member fails.
+ * Looks at one piece of the members' data, which lies within one stripe and is at most `sliceLengthMax` long, under the
+ * stripe's lock. Resolves with the number of bytes whose parity was not right.
  */
-export async function resync(
-  array: RunningArray,
-  ranges: readonly MemberRange[],
-  onProgress: (progress: ResyncProgress) => void,
-): Promise<void> {
-  const total = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
-  let done = 0;
-  const slices = slicesOf(array, ranges);
-  const work = async (): Promise<void> => {
-    const length = array.sliceLengthMax * array.members.length;
-    const buffer = array.buffers.acquire(length);
-    try {
-      for (const slice of slices) {
-        await resyncSlice(array, slice, buffer);
-        done += slice.end - slice.start;
-        onProgress({ done, total });
-      }
-    } catch (error) {
-      // The others need not go on.
-      slices.return();
-      throw error;
-    } finally {
-      array.buffers.release(buffer);
-    }
-  };
-  const outcomes = await Promise.allSettled(Array.from({ length: CONCURRENCY_MAX }, work));
-  const failed = outcomes.find((outcome) => outcome.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
-}
-
-/** Pieces that lie within one stripe and fit into a buffer each; shared by those who work on them. */
-function* slicesOf(array: RunningArray, ranges: readonly MemberRange[]): Generator<MemberRange, void, void> {
-  const { chunkSize } = array.map;
-  for (const { start, end } of ranges) {
-    for (let at = start; at < end;) {
-      const next = Math.min(end, at + array.sliceLengthMax, at - (at % chunkSize) + chunkSize);
-      yield { start: at, end: next };
-      at = next;
-    }
+export async function syncStripeSlice(array: ParityEngine, slice: ByteRange, way: SyncWay): Promise<number> {
+  const stripe = Math.floor(slice.start / array.map.chunkSize);
+  const lock = await new Promise<StripeLock>((granted) => {
+    array.locks.acquire(stripe, true, granted, null);
+  });
+  try {
+    return await restoreParity(array, slice, way);
+  } finally {
+    array.locks.release(lock);
   }
 }
 
@@ -64,7 +27,12 @@ function* slicesOf(array: RunningArray, ranges: readonly MemberRange[]): Generat
  * Makes the parity of one range right again, which lies within one stripe. The buffer has room for as much of every
  * member.
  */
-async function resyncSlice(array: RunningArray, slice: MemberRange, buffer: PoolBuffer): Promise<void> {
+async function resyncSlice(
+  array: ParityEngine,
+  slice: ByteRange,
+  way: SyncWay,
+  buffer: PoolBuffer,
+): Promise<number> {
   const { map, members, environment } = array;
   const length = slice.end - slice.start;
   const stripe = Math.floor(slice.start / map.chunkSize);
@@ -86,7 +54,8 @@ async function resyncSlice(array: RunningArray, slice: MemberRange, buffer: Pool
   parity.begin();
   for (let index = 0; index < order.length; index++) parity.add(buffer.bytes, index * length);
   parity.xorTo(buffer.address, length);
-  if (isZero(buffer.bytes, length)) return;
+  if (isZero(buffer.bytes, length)) return 0;
+  if (way === "check") return length;
   parity.begin();
   parity.add(buffer.bytes, parityAt);
   parity.add(buffer.bytes, 0);
@@ -96,12 +65,17 @@ async function resyncSlice(array: RunningArray, slice: MemberRange, buffer: Pool
   await request(parityMember.target, environment, Op.write, offset, length, right).catch((error: unknown) => {
     throw resyncError(parityMember, slice, error);
   });
+  return length;
 }
 
-/** `resyncSlice` with a buffer of its own. Rejects also where none can be had at once. */
-export async function restoreParity(array: RunningArray, slice: MemberRange): Promise<void> {
+/** The same for who holds the stripe's lock. Rejects also where no buffer can be had at once. */
+export async function restoreParity(
+  array: ParityEngine,
+  slice: ByteRange,
+  way: SyncWay = "resync",
+): Promise<number> {
   const buffer = array.buffers.acquire((slice.end - slice.start) * array.map.memberCount);
-  await resyncSlice(array, slice, buffer).finally(() => array.buffers.release(buffer));
+  return resyncSlice(array, slice, way, buffer).finally(() => array.buffers.release(buffer));
 }
 
 /** `length`: a multiple of four. */
@@ -111,7 +85,7 @@ function isZero(bytes: Uint8Array, length: number): boolean {
   return true;
 }
 
-function resyncError(member: Member, slice: MemberRange, cause: unknown): CevError {
+function resyncError(member: Member, slice: ByteRange, cause: unknown): CevError {
   return new CevError(
     "CEV_DEGRADED",
     `the array was not shut down cleanly, and its parity cannot be made right: ${member.name} failed at byte ` +

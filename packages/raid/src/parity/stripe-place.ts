@@ -1,9 +1,9 @@
 import type { Io } from "@cev/core";
 import type { Member } from "../array/member.ts";
-import type { RunningArray } from "../array/running-array.ts";
+import type { ParityEngine } from "./parity-engine.ts";
 import { chooseParityWay } from "./stripe-slice.ts";
 import type { ParityWay, StripeSlice } from "./stripe-slice.ts";
-import type { MemberRange } from "../array/unsynced-ranges.ts";
+import type { ByteRange } from "../array/unsynced-ranges.ts";
 
 /** Where a request that lies within one stripe touches its members. Rows are bytes of a chunk. */
 export class StripePlace {
@@ -12,9 +12,9 @@ export class StripePlace {
   readonly start: number;
   readonly end: number;
   readonly parity: Member;
-  readonly #array: RunningArray;
+  readonly #array: ParityEngine;
 
-  constructor(array: RunningArray, io: Io) {
+  constructor(array: ParityEngine, io: Io) {
     const { map, members } = array;
     this.#array = array;
     this.stripe = map.stripeOf(io.offset);
@@ -24,7 +24,7 @@ export class StripePlace {
   }
 
   /** All rows that are touched, as bytes of the members' data: a request that crosses into another chunk may touch any. */
-  get range(): MemberRange {
+  get range(): ByteRange {
     const { chunkSize } = this.#array.map;
     const rowStart = this.start % chunkSize;
     const length = this.end - this.start;
@@ -34,7 +34,7 @@ export class StripePlace {
   }
 
   /** The rows of a slice, as bytes of the members' data. */
-  rangeOf({ rowStart, rowEnd }: StripeSlice): MemberRange {
+  rangeOf({ rowStart, rowEnd }: StripeSlice): ByteRange {
     return this.#rows(rowStart, rowEnd);
   }
 
@@ -73,7 +73,7 @@ export class StripePlace {
     });
   }
 
-  #rows(start: number, end: number): MemberRange {
+  #rows(start: number, end: number): ByteRange {
     const chunkStart = this.stripe * this.#array.map.chunkSize;
     return { start: chunkStart + start, end: chunkStart + end };
   }

@@ -4,7 +4,7 @@ import { cancelled, degradedError, noMemory, readFailureOf } from "../array/fail
 import type { Member } from "../array/member.ts";
 import { PARITY_KERNEL } from "../kernels/parity-kernel.ts";
 import { PIECE_LENGTH } from "../array/running-array.ts";
-import type { RunningArray } from "../array/running-array.ts";
+import type { ParityEngine } from "./parity-engine.ts";
 import { restoreParity } from "./resync.ts";
 import type { StripeLock } from "./stripe-locks.ts";
 import { StripePlace } from "./stripe-place.ts";
@@ -19,7 +19,7 @@ import type { ParityWay, StripeSlice } from "./stripe-slice.ts";
 export class StripeWrite {
   /** The array's, for those who watch. */
   readonly name: string;
-  readonly #array: RunningArray;
+  readonly #array: ParityEngine;
   readonly #writer: { ended(): void };
   readonly #io: Io;
   readonly #place: StripePlace;
@@ -30,10 +30,11 @@ export class StripeWrite {
   /** The member whose range could not be read for this slice. */
   #unreadable: Member | null = null;
   #redoCount = 0;
+  #isBegun = false;
   /** Rows of a slice at most. */
   #lengthMax: number;
 
-  constructor(array: RunningArray, writer: { ended(): void }, io: Io) {
+  constructor(array: ParityEngine, writer: { ended(): void }, io: Io) {
     this.name = array.name;
     this.#array = array;
     this.#writer = writer;
@@ -51,14 +52,15 @@ export class StripeWrite {
     this.#lock = lock;
     const { keeper } = this.#array;
     const { start, end } = this.#place.range;
-    if (keeper!.isPrepared(start, end)) this.onPrepared(null);
-    else keeper!.prepare(start, end, prepared, this);
+    if (keeper!.tryStartWrite(start, end)) this.onPrepared(null);
+    else keeper!.startWrite(start, end, prepared, this);
   }
 
   /** @internal The metadata says that this stripe is about to change. */
   onPrepared(error: CevError | null): void {
-    if (error === null) this.#nextSlice(0);
-    else this.#finish(error);
+    if (error !== null) return this.#finish(error);
+    this.#isBegun = true;
+    this.#nextSlice(0);
   }
 
   #nextSlice(row: number): void {
@@ -77,7 +79,7 @@ export class StripeWrite {
     // The room, if that is what came, is for the next.
     if (this.#io.isCancelRequested || way === null || way === "none") buffers.passRoomOn();
     if (this.#io.isCancelRequested) return this.#finish(cancelled(this.#io, this.name));
-    if (way === null || this.#array.isBroken) {
+    if (way === null || this.#array.array.isBroken) {
       const message = "the stripe cannot be written: more members are gone than the parity makes up for";
       return this.#finish(degradedError(this.#io, this.name, message, this.#io.error));
     }
@@ -124,7 +126,7 @@ export class StripeWrite {
       const member = this.#array.members[sub.tag]!;
       const failure = readFailureOf(error);
       if (failure === "request") return this.#finish(error);
-      if (failure === "lost") this.#array.failMember(member, error);
+      if (failure === "lost") this.#array.array.failMember(member, error);
       else if (this.#unreadable === null || this.#unreadable === member) this.#unreadable = member;
       else if (this.#lengthMax > PIECE_LENGTH) {
         // They may lie in different rows: then each can be done without.
@@ -192,7 +194,7 @@ export class StripeWrite {
       else failed.push(sub);
     }
     const isFull = failed.length > 0 && failed.every(({ io }) => io.error!.code === "CEV_NO_SPACE");
-    if (isFull && this.#redoCount === 0 && this.#array.lostCount === 0) return this.#keepFull(failed);
+    if (isFull && this.#redoCount === 0 && this.#array.array.lostCount === 0) return this.#keepFull(failed);
     for (const { io, tag } of failed) this.#failMember(this.#array.members[tag]!, io.error!);
     if (this.#redoCount > 0) this.#redo(compound);
     else this.#sliceDone();
@@ -246,11 +248,11 @@ export class StripeWrite {
 
   /** A write of this slice failed: what the stripe holds there is not known. */
   #failMember(member: Member, cause: CevError): void {
-    this.#array.failMember(member, cause, this.#place.rangeOf(this.#slice!));
+    this.#array.array.failMember(member, cause, this.#place.rangeOf(this.#slice!));
   }
 
   #sliceDone(): void {
-    if (this.#array.isBroken) {
+    if (this.#array.array.isBroken) {
       const message = "the write is not complete: more members have failed than the parity makes up for";
       return this.#finish(degradedError(this.#io, this.name, message));
     }
@@ -276,6 +278,8 @@ export class StripeWrite {
   #end(error: CevError | null): void {
     const io = this.#io;
     this.#releaseBuffer();
+    const { start, end } = this.#place.range;
+    if (this.#isBegun) this.#array.keeper!.endWrite(start, end, error === null);
     this.#array.locks.release(this.#lock!);
     this.#writer.ended();
     if (io.state === EventState.pending) {

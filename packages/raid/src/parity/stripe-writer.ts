@@ -1,6 +1,6 @@
 import { CompoundIoPool, Op, concatenate } from "@cev/core";
 import type { Io, SubmitTarget } from "@cev/core";
-import type { RunningArray } from "../array/running-array.ts";
+import type { ParityEngine } from "./parity-engine.ts";
 import { StripeWrite } from "./stripe-write.ts";
 
 // Writes under way at once, each of one stripe: more wait, so that the memory lent to them is bounded.
@@ -10,14 +10,14 @@ const ACTIVE_MAX = 128;
 export class StripeWriter implements SubmitTarget {
   /** Where the parts of a write go, as seen by those who watch. */
   readonly name: string;
-  readonly #array: RunningArray;
+  readonly #array: ParityEngine;
   readonly #parts: CompoundIoPool;
   readonly #waiting: Io[] = [];
   #waitingStart = 0;
   #activeCount = 0;
   #isStarting = false;
 
-  constructor(array: RunningArray) {
+  constructor(array: ParityEngine) {
     this.name = `${array.name} stripe`;
     this.#array = array;
     this.#parts = new CompoundIoPool(array);
