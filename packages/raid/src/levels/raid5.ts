@@ -1,49 +1,31 @@
-import type { StripeLayout } from "./stripe.ts";
-
-/** The parity walks from the last member to the first. */
-const leftParity = (stripe: number, memberCount: number): number => memberCount - 1 - (stripe % memberCount);
-/** The parity walks from the first member to the last. */
-const rightParity = (stripe: number, memberCount: number): number => stripe % memberCount;
-
-type ParityPlace = (stripe: number, memberCount: number) => number;
-
-/** Asymmetric: data columns keep the order of the members, stepping over the parity. */
-function asymmetric(name: string, parityMember: ParityPlace): StripeLayout {
-  return {
-    name,
-    parityMember,
-    dataMember(stripe, column, memberCount) {
-      return column < parityMember(stripe, memberCount) ? column : column + 1;
-    },
-    columnOf(stripe, memberIndex, memberCount) {
-      const parity = parityMember(stripe, memberCount);
-      if (memberIndex === parity) return -1;
-      return memberIndex < parity ? memberIndex : memberIndex - 1;
-    },
-  };
-}
-
-/** Symmetric: data columns start on the member after the parity and wrap around. */
-function symmetric(name: string, parityMember: ParityPlace): StripeLayout {
-  return {
-    name,
-    parityMember,
-    dataMember(stripe, column, memberCount) {
-      return (parityMember(stripe, memberCount) + 1 + column) % memberCount;
-    },
-    columnOf(stripe, memberIndex, memberCount) {
-      const after = (memberIndex - parityMember(stripe, memberCount) - 1 + memberCount) % memberCount;
-      return after === memberCount - 1 ? -1 : after;
-    },
-  };
-}
+import type { Level } from "./level.ts";
+import { parityLevel } from "./parity-level.ts";
+import { StripeLayout } from "./stripe-layout.ts";
 
 /** RAID5's layouts by the number that md's superblock gives them. */
 export const RAID5_LAYOUTS: readonly StripeLayout[] = [
-  asymmetric("left-asymmetric", leftParity),
-  asymmetric("right-asymmetric", rightParity),
-  symmetric("left-symmetric", leftParity),
-  symmetric("right-symmetric", rightParity),
-  asymmetric("parity-first", () => 0),
-  asymmetric("parity-last", (_stripe, memberCount) => memberCount - 1),
+  new StripeLayout({ name: "left-asymmetric", number: 0, p: "left", isSymmetric: false }),
+  new StripeLayout({ name: "right-asymmetric", number: 1, p: "right", isSymmetric: false }),
+  new StripeLayout({ name: "left-symmetric", number: 2, p: "left", isSymmetric: true }),
+  new StripeLayout({ name: "right-symmetric", number: 3, p: "right", isSymmetric: true }),
+  new StripeLayout({ name: "parity-first", number: 4, p: "first", isSymmetric: false }),
+  new StripeLayout({ name: "parity-last", number: 5, p: "last", isSymmetric: false }),
 ];
+
+/** Data and one parity that takes turns on all members. */
+export const raid5: Level = parityLevel({
+  name: "raid5",
+  number: 5,
+  memberCountMin: 2,
+  layouts: RAID5_LAYOUTS,
+  aliases: [
+    ["default", 2],
+    ["la", 0],
+    ["ra", 1],
+    ["ls", 2],
+    ["rs", 3],
+    ["ddf-zero-restart", 1],
+    ["ddf-N-restart", 0],
+    ["ddf-N-continue", 2],
+  ],
+});

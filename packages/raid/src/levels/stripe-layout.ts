@@ -4,10 +4,10 @@ export interface StripeLayoutOptions {
   readonly name: string;
   /** As in the superblock. */
   readonly number: number;
-  /** Which way P walks from stripe to stripe: left, to lower members; right, to higher ones; or it stays. */
-  readonly walk: "left" | "right" | "none";
-  /** Where P lies in stripe 0, counted from the last of the members it can lie on. Not for those that walk right. */
-  readonly fromLast?: number;
+  /** P walks from stripe to stripe to lower members (left) or higher ones (right), or stays before or behind the data. */
+  readonly p: "left" | "right" | "first" | "last";
+  /** So many steps of the walk to the left are done before stripe 0. */
+  readonly ahead?: number;
   /** Q beside P, on the member after or before it, or always on the last member; without it the layout has no Q. */
   readonly q?: "after" | "before" | "last";
   /** Symmetric layouts begin on the member after the parity and wrap around; the others keep the order of the members. */
@@ -25,8 +25,8 @@ export class StripeLayout {
   readonly number: number;
   /** Parity chunks per stripe: 1, P alone, or 2, P and Q. */
   readonly parityCount: number;
-  readonly #step: number;
-  readonly #fromLast: number;
+  readonly #p: "left" | "right" | "first" | "last";
+  readonly #ahead: number;
   /** Q's distance from P on the ring of members. */
   readonly #qDistance: number;
   readonly #isQLast: boolean;
@@ -37,8 +37,8 @@ export class StripeLayout {
     this.name = options.name;
     this.number = options.number;
     this.parityCount = options.q === undefined ? 1 : 2;
-    this.#step = options.walk === "left" ? -1 : options.walk === "right" ? 1 : 0;
-    this.#fromLast = options.fromLast ?? 0;
+    this.#p = options.p;
+    this.#ahead = options.ahead ?? 0;
     this.#qDistance = options.q === "after" ? 1 : -1;
     this.#isQLast = options.q === "last";
     this.#isSymmetric = options.isSymmetric;
@@ -47,10 +47,18 @@ export class StripeLayout {
 
   /** The member that holds P. */
   parityMember(stripe: number, memberCount: number): number {
-    const ring = this.#ringOf(memberCount);
-    if (this.#step === 0) return Math.max(0, ring - 1 - this.#fromLast);
-    const turn = remainder(this.#step < 0 ? stripe + this.#fromLast : stripe, ring);
-    return this.#step < 0 ? ring - 1 - turn : turn;
+    switch (this.#p) {
+      case "first":
+        return 0;
+      case "last":
+        return memberCount - this.parityCount;
+      case "right":
+        return remainder(stripe, this.#ringOf(memberCount));
+      case "left": {
+        const ring = this.#ringOf(memberCount);
+        return ring - 1 - remainder(stripe + this.#ahead, ring);
+      }
+    }
   }
 
   /** The member that holds Q, or -1 for a layout without. */

@@ -1,14 +1,6 @@
-/** Where the data and the parity of each stripe lie, for a level with one layout. Pure arithmetic on member indices. */
-export interface StripeLayout {
-  /** As mdadm prints it: "left-symmetric". */
-  readonly name: string;
-  /** The member that holds the parity of a stripe. */
-  parityMember(stripe: number, memberCount: number): number;
-  /** The member that holds a data column (from 0) of a stripe. */
-  dataMember(stripe: number, column: number, memberCount: number): number;
-  /** The data column that a member holds in a stripe, or -1 for parity. */
-  columnOf(stripe: number, memberIndex: number, memberCount: number): number;
-}
+import type { StripeLayout } from "./stripe-layout.ts";
+
+export type { StripeLayout } from "./stripe-layout.ts";
 
 /** What a `StripeMap` is made of. `chunkSize` in bytes. */
 export interface StripeMapOptions {
@@ -18,7 +10,7 @@ export interface StripeMapOptions {
 }
 
 /**
- * Maps bytes of an array with one parity chunk per stripe to bytes of its members and back. Member offsets count
+ * Maps bytes of a RAID4, 5 or 6 array to bytes of its members and back. Member offsets count
  * from where the member's data begins. Divisions instead of shifts: offsets pass 2^32. `chunkSize` is a power of two, so
  * they are exact.
  */
@@ -27,6 +19,8 @@ export class StripeMap {
   /** Bytes. */
   readonly chunkSize: number;
   readonly memberCount: number;
+  /** Parity chunks per stripe: 1, P alone, or 2, P and Q. */
+  readonly parityCount: number;
   /** Data columns per stripe. */
   readonly dataCount: number;
   /** Bytes of data in one stripe. */
@@ -36,7 +30,8 @@ export class StripeMap {
     this.layout = options.layout;
     this.chunkSize = options.chunkSize;
     this.memberCount = options.memberCount;
-    this.dataCount = options.memberCount - 1;
+    this.parityCount = options.layout.parityCount;
+    this.dataCount = options.memberCount - this.parityCount;
     this.stripeSize = options.chunkSize * this.dataCount;
   }
 
@@ -58,12 +53,29 @@ export class StripeMap {
     return Math.floor(chunk / this.dataCount) * this.chunkSize + offset - chunk * this.chunkSize;
   }
 
+  /** The member that holds P of a stripe. */
   parityMember(stripe: number): number {
     return this.layout.parityMember(stripe, this.memberCount);
   }
 
+  /** The member that holds Q of a stripe, or -1 for a layout without. */
+  qMember(stripe: number): number {
+    return this.layout.qMember(stripe, this.memberCount);
+  }
+
+  /** The member that holds a data column of a stripe. */
   dataMember(stripe: number, column: number): number {
     return this.layout.dataMember(stripe, column, this.memberCount);
+  }
+
+  /** The data column that a member holds in a stripe, or -1 for P, -2 for Q. */
+  columnOf(stripe: number, memberIndex: number): number {
+    return this.layout.columnOf(stripe, memberIndex, this.memberCount);
+  }
+
+  /** The power of 2 in GF(2^8) by which a data column counts in Q. */
+  qExponent(stripe: number, column: number): number {
+    return this.layout.qExponent(stripe, column, this.memberCount);
   }
 
   /** The byte of the array that a byte of a member holds. Not for bytes of parity. */
