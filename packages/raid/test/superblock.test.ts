@@ -2,7 +2,7 @@ import { MetadataError } from "@cev/core";
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
 import { FeatureFlag } from "../src/metadata/superblock-features.ts";
-import { decodeSuperblock, encodeSuperblock } from "../src/metadata/superblock.ts";
+import { DeviceFlag, Role, decodeSuperblock, encodeSuperblock } from "../src/metadata/superblock.ts";
 import type { Superblock } from "../src/metadata/superblock.ts";
 import { readGolden } from "./support/golden.ts";
 import { makeSuperblock, memberSize } from "./support/make-array.ts";
@@ -91,12 +91,40 @@ describe("a superblock", () => {
     }
   });
 
-  test.prop([fc.nat(255), fc.nat(255)], { numRuns: 2000 })(
-    "with any byte changed and the checksum made right is decoded or refused, and nothing else happens",
-    (at, value) => {
+  it("with any one bit flipped and the checksum made right is refused with a place, or encoded again as it is", () => {
+    const shape = { bitmapChunkSize: 8192 };
+    const plain = encodeSuperblock(makeSuperblock(0, shape));
+    let accepted = 0;
+    for (let bit = 0; bit < plain.length * 8; bit++) {
+      const bytes = Uint8Array.from(plain);
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+      withChecksum(bytes);
+      let decoded: Superblock;
+      try {
+        decoded = decodeSuperblock(bytes, PLACE);
+      } catch (error) {
+        expect(error).toBeInstanceOf(MetadataError);
+        const { field, byteOffset } = (error as MetadataError).place;
+        expect(field).not.toBe("");
+        expect(byteOffset).toBeGreaterThanOrEqual(4096);
+        expect(byteOffset).toBeLessThan(4096 + plain.length);
+        continue;
+      }
+      accepted++;
+      const again = encodeSuperblock(decoded);
+      expect(Buffer.compare(again, bytes.subarray(0, again.length)), `bit ${bit}`).toBe(0);
+    }
+    expect(accepted).toBeGreaterThan(800);
+  });
+
+  test.prop([fc.array(fc.tuple(fc.nat(263), fc.nat(255)), { minLength: 1, maxLength: 12 })], {
+    numRuns: 1000,
+  })(
+    "with any bytes changed and the checksum made right is refused, or encoded again as it is",
+    (changes) => {
       const bytes = new Uint8Array(4096);
       bytes.set(encodeSuperblock(makeSuperblock(0)));
-      bytes[at] = value;
+      for (const [at, value] of changes) bytes[at] = value;
       let decoded: Superblock;
       try {
         decoded = decodeSuperblock(withChecksum(bytes), PLACE);
@@ -104,8 +132,8 @@ describe("a superblock", () => {
         expect(error).toBeInstanceOf(MetadataError);
         return;
       }
-      expect(decoded.chunkSectors).toBeGreaterThanOrEqual(8);
-      expect(decoded.sizeSectors).toBeLessThanOrEqual(decoded.dataSizeSectors);
+      const again = encodeSuperblock(decoded);
+      expect(Buffer.compare(again, bytes.subarray(0, again.length))).toBe(0);
     },
   );
 
@@ -114,22 +142,74 @@ describe("a superblock", () => {
   });
 
   it.each([
-    [FeatureFlag.reshape, "reshape"],
-    [FeatureFlag.badBlocks, "bad blocks"],
-    [FeatureFlag.journal, "journal"],
-    [FeatureFlag.partialParityLog, "partial parity log"],
-    [FeatureFlag.multiplePartialParityLogs, "partial parity logs"],
-    [FeatureFlag.newOffset, "offset"],
-    [FeatureFlag.reshapeBackwards, "reshape"],
-    [FeatureFlag.bitmapVersioned, "cluster"],
-    [FeatureFlag.raid0Layout, "RAID0"],
     [0x8000_0000, "0x80000000"],
     [0x2000, "0x2000"],
-  ])("with the feature bit %i is refused by name: %s", (feature, name) => {
+  ])("with the unknown feature bit %i is refused by name: %s", (feature, name) => {
     const { code, message, place } = failureOf(encodeSuperblock({ ...makeSuperblock(0), features: feature }));
     expect(code).toBe("CEV_UNKNOWN_FEATURE");
     expect(message).toContain(name);
     expect(place).toMatchObject({ field: "feature_map", byteOffset: 4104 });
+  });
+
+  const reshape = {
+    positionSectors: 48,
+    level: 6,
+    memberDelta: 1,
+    layout: 18,
+    chunkSectors: 16,
+    offsetSectors: -8,
+  };
+  it.each<[string, Partial<Superblock>]>([
+    ["a reshape", { features: FeatureFlag.reshape | FeatureFlag.newOffset, reshape }],
+    [
+      "a reshape to fewer members, the last of which has a role still",
+      {
+        features: FeatureFlag.reshape | FeatureFlag.reshapeBackwards,
+        reshape: { ...reshape, memberDelta: -2, offsetSectors: 0 },
+        memberCount: 2,
+      },
+    ],
+    ["a write journal, on a member", { features: FeatureFlag.journal, roles: [0, 1, 2, 3, Role.journal] }],
+    [
+      "a write journal, on its device",
+      {
+        features: FeatureFlag.journal,
+        roles: [0, 1, 2, 3, Role.journal],
+        deviceNumber: 4,
+        dataSizeSectors: 16,
+        journalTailSectors: 8,
+      },
+    ],
+    [
+      "a partial parity log",
+      { features: FeatureFlag.partialParityLog, partialParityLog: { offsetSectors: 8, sizeSectors: 16 } },
+    ],
+    [
+      "a bad-block log",
+      { features: FeatureFlag.badBlocks, badBlockSectors: 8, badBlockOffsetSectors: 16, badBlockShift: 3 },
+    ],
+    ["a layout of RAID0", { level: 0, layout: 2, sizeSectors: 0, features: FeatureFlag.raid0Layout }],
+    ["a linear array without chunks", { level: -1, layout: 0, sizeSectors: 0, chunkSectors: 0 }],
+    ["a mirror without chunks", { level: 1, layout: 0, chunkSectors: 0 }],
+    ["a member that is rebuilt", { features: FeatureFlag.recovery, recoverySectors: 24 }],
+    ["device flags", { deviceFlags: DeviceFlag.writeMostly | DeviceFlag.failFast }],
+  ])("that speaks of %s is decoded, and encoded to the same bytes", (_name, changes) => {
+    const superblock: Superblock = { ...makeSuperblock(0), ...changes };
+    const bytes = encodeSuperblock(superblock);
+    expect(decodeSuperblock(bytes, PLACE)).toEqual(superblock);
+  });
+
+  it("keeps what means nothing until it is updated", () => {
+    const bytes = encodeSuperblock(makeSuperblock(0));
+    const view = new DataView(bytes.buffer);
+    view.setUint32(12, 0xdead, true);
+    view.setInt32(96, 8, true);
+    const superblock = decodeSuperblock(withChecksum(bytes), PLACE);
+    expect(superblock.bitmapOffsetSectors).toBe(0);
+    expect(Buffer.compare(encodeSuperblock(superblock), bytes)).toBe(0);
+    const updated = encodeSuperblock({ ...superblock, eventCount: superblock.eventCount + 1n });
+    expect(new DataView(updated.buffer).getUint32(12, true)).toBe(0);
+    expect(new DataView(updated.buffer).getUint32(96, true)).toBe(0);
   });
 
   it.each<[string, Partial<Superblock>]>([
@@ -146,6 +226,30 @@ describe("a superblock", () => {
     ["bitmap_offset", { features: FeatureFlag.bitmap, bitmapOffsetSectors: 0x400 }],
     ["bitmap_offset", { features: FeatureFlag.bitmap, bitmapOffsetSectors: -16 }],
     ["bitmap_offset", { features: FeatureFlag.bitmap, bitmapOffsetSectors: 24 }],
+    ["chunksize", { level: 0, chunkSectors: 0 }],
+    ["data_size", { level: 0, chunkSectors: 8, dataSizeSectors: 7 }],
+    ["data_size", { level: -1, dataSizeSectors: 0 }],
+    ["new_level", { features: FeatureFlag.reshape, reshape: { ...reshape, level: 7 } }],
+    ["new_chunk", { features: FeatureFlag.reshape, reshape: { ...reshape, chunkSectors: 3 } }],
+    ["delta_disks", { features: FeatureFlag.reshape, reshape: { ...reshape, memberDelta: 4 } }],
+    ["delta_disks", { features: FeatureFlag.reshape, reshape: { ...reshape, memberDelta: -(2 ** 31) } }],
+    [
+      "reshape_position",
+      { features: FeatureFlag.reshape, reshape: { ...reshape, positionSectors: 2 ** 40 } },
+    ],
+    ["new_offset", { features: 0x44, reshape: { ...reshape, offsetSectors: -24 } }],
+    ["new_offset", { features: 0x44, reshape: { ...reshape, offsetSectors: 2 ** 20 } }],
+    ["feature_map", { features: FeatureFlag.bitmap | FeatureFlag.partialParityLog, bitmapOffsetSectors: 8 }],
+    [
+      "ppl",
+      { features: FeatureFlag.partialParityLog, partialParityLog: { offsetSectors: 8, sizeSectors: 17 } },
+    ],
+    ["bblog_size", { features: FeatureFlag.badBlocks, badBlockSectors: 9, badBlockOffsetSectors: 8 }],
+    ["bblog_offset", { features: FeatureFlag.badBlocks, badBlockSectors: 8, badBlockOffsetSectors: 20 }],
+    [
+      "bblog_shift",
+      { features: FeatureFlag.badBlocks, badBlockSectors: 8, badBlockOffsetSectors: 8, badBlockShift: 64 },
+    ],
   ])("whose %s is impossible is refused with that field", (field, changes) => {
     const { code, place } = failureOf(encodeSuperblock({ ...makeSuperblock(0), ...changes }));
     expect(code).toBe("CEV_BAD_METADATA");

@@ -9,6 +9,7 @@ import type { MemberDevice } from "../array/member.ts";
 import type { RaidOptions } from "../options.ts";
 import { RAID5_LAYOUTS } from "../levels/raid5.ts";
 import { SUPERBLOCK_STRUCTURE } from "../metadata/superblock-fields.ts";
+import { checkSupported } from "./supported.ts";
 import type { StripeLayout } from "../levels/stripe.ts";
 import { unsyncedRanges } from "../array/unsynced-ranges.ts";
 
@@ -90,7 +91,10 @@ async function readMembers(
       if (superblock === null) leftOut.push({ name: source, index: null, reason: "has no md superblock" });
       else if (wanted !== null && superblock.arrayUuid !== wanted)
         leftOut.push({ name: source, index: null, reason: `belongs to array ${superblock.arrayUuid}` });
-      else devices.push({ name: source, layer: candidate.layer, superblock });
+      else {
+        checkSupported(source, superblock);
+        devices.push({ name: source, layer: candidate.layer, superblock });
+      }
     } catch (error) {
       if (candidates.length === 1) throw error;
       leftOut.push({ name: source, index: null, reason: `cannot be used: ${worldMessage(error)}` });

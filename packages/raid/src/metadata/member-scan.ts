@@ -3,12 +3,7 @@ import type { CevError } from "@cev/core";
 import { BITMAP_HEAD_LENGTH, bitmapLength, decodeBitmapHead } from "./bitmap.ts";
 import type { BitmapHead } from "./bitmap.ts";
 import { SUPERBLOCK_STRUCTURE } from "./superblock-fields.ts";
-import {
-  SUPERBLOCK_HEAD_LENGTH,
-  SUPERBLOCK_LENGTH_MAX,
-  decodeSuperblock,
-  hasSuperblockMagic,
-} from "./superblock.ts";
+import { SUPERBLOCK_LENGTH_MAX, decodeSuperblock, hasSuperblockMagic } from "./superblock.ts";
 import type { Superblock, SuperblockVersion } from "./superblock.ts";
 
 const SECTOR = 512;
@@ -26,8 +21,9 @@ export interface MemberBitmap {
   readonly bits: Uint8Array;
 }
 
-/** Where a version 1 superblock lies on a device of this size, in bytes; null where it has no room. */
+/** Where a superblock lies on a device of this size, in bytes; null where it has no room. */
 export function superblockOffset(version: SuperblockVersion, deviceSize: number): number | null {
+  if (version === "0.90") return oldSuperblockOffset(deviceSize);
   let offset: number;
   if (version === "1.0") {
     const sectors = Math.floor(deviceSize / SECTOR) - 16;
@@ -98,7 +94,7 @@ function bitmapEndMax(superblock: Superblock, deviceSize: number): number {
 async function refuseOldSuperblock(target: ScanTarget): Promise<void> {
   const byteOffset = oldSuperblockOffset(target.size);
   if (byteOffset === null) return;
-  const bytes = await target.read(byteOffset, SUPERBLOCK_HEAD_LENGTH);
+  const bytes = await target.read(byteOffset, 512);
   if (!hasSuperblockMagic(bytes)) return;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const version = `${view.getUint32(4, true)}.${view.getUint32(8, true)}`;

@@ -1,5 +1,3 @@
-import type { SuperblockFields } from "./superblock-fields.ts";
-
 /** Bits of `feature_map`. */
 export const FeatureFlag = {
   /** An internal write-intent bitmap. */
@@ -7,6 +5,7 @@ export const FeatureFlag = {
   /** This member is being rebuilt. */
   recovery: 0x2,
   reshape: 0x4,
+  /** The log of bad blocks has entries. */
   badBlocks: 0x8,
   /** This member is to replace another. */
   replacement: 0x10,
@@ -21,29 +20,9 @@ export const FeatureFlag = {
   raid0Layout: 0x1000,
 } as const;
 
-const KNOWN =
-  FeatureFlag.bitmap | FeatureFlag.recovery | FeatureFlag.recoveryBitmap | FeatureFlag.replacement;
+const KNOWN = Object.values(FeatureFlag).reduce((all, flag) => all | flag, 0);
 
-/** What is recognised and refused, in words. */
-const REFUSED: readonly (readonly [number, string])[] = [
-  [FeatureFlag.reshape, "a reshape that is under way"],
-  [FeatureFlag.badBlocks, "a log of bad blocks with entries"],
-  [FeatureFlag.reshapeBackwards, "a reshape towards fewer members"],
-  [FeatureFlag.newOffset, "a move of the data to another offset"],
-  [FeatureFlag.bitmapVersioned, "a bitmap shared by a cluster"],
-  [FeatureFlag.journal, "a write journal"],
-  [FeatureFlag.partialParityLog, "a partial parity log"],
-  [FeatureFlag.multiplePartialParityLogs, "several partial parity logs"],
-  [FeatureFlag.raid0Layout, "a layout of RAID0"],
-];
-
-/** Throws `CEV_UNKNOWN_FEATURE`, by name, for the first feature that is not understood. */
-export function checkFeatures(features: number, fields: SuperblockFields): void {
-  for (const [flag, name] of REFUSED) {
-    if ((features & flag) !== 0)
-      fields.refuse("feature_map", 8, `it uses ${name}, which is not supported yet`);
-  }
-  const unknown = (features & ~KNOWN) >>> 0;
-  if (unknown !== 0)
-    fields.refuse("feature_map", 8, `it uses features that are unknown: 0x${unknown.toString(16)}`);
+/** The bits of a feature map that nobody here has heard of. */
+export function unknownFeatures(features: number): number {
+  return (features & ~KNOWN) >>> 0;
 }

@@ -1,6 +1,7 @@
 import { MetadataError } from "@cev/core";
-import { checkGeometry } from "./superblock-geometry.ts";
-import type { Superblock, SuperblockPlace, Timestamp } from "./superblock.ts";
+import { fieldPlace } from "./superblock-field-places.ts";
+import type { SuperblockField } from "./superblock-field-places.ts";
+import type { SuperblockPlace, Timestamp } from "./superblock-model.ts";
 
 /** What errors about the structure call it. */
 export const SUPERBLOCK_STRUCTURE = "md superblock";
@@ -19,6 +20,10 @@ export class SuperblockFields {
     return this.#view.getUint16(at, true);
   }
 
+  int16(at: number): number {
+    return this.#view.getInt16(at, true);
+  }
+
   uint32(at: number): number {
     return this.#view.getUint32(at, true);
   }
@@ -32,12 +37,11 @@ export class SuperblockFields {
   }
 
   /** A 64-bit number of sectors, which as bytes is still a safe integer. */
-  sectors(field: string, at: number): number {
-    const sectors = this.uint64(at);
+  sectors(field: SuperblockField): number {
+    const sectors = this.uint64(fieldPlace(this.place.version, field).at);
     this.check(
       sectors <= BigInt(Number.MAX_SAFE_INTEGER) / 512n,
       field,
-      at,
       `${sectors} sectors are out of range`,
     );
     return Number(sectors);
@@ -48,32 +52,29 @@ export class SuperblockFields {
     return { seconds: Number(stamp & 0xff_ffff_ffffn), microseconds: Number(stamp >> 40n) };
   }
 
-  /** Throws `CEV_BAD_METADATA` unless the condition holds. */
-  check(condition: boolean, field: string, at: number, message: string): void {
-    if (!condition) throw this.#error(field, at, message, "CEV_BAD_METADATA");
+  /** Throws `CEV_BAD_METADATA` unless the condition holds. `index`: of the entry, where the field is a table. */
+  check(condition: boolean, field: SuperblockField, message: string, index = 0): void {
+    if (!condition) throw fieldError(this.place, field, message, "CEV_BAD_METADATA", index);
   }
 
   /** Throws `CEV_UNKNOWN_FEATURE`. */
-  refuse(field: string, at: number, message: string): never {
-    throw this.#error(field, at, message, "CEV_UNKNOWN_FEATURE");
+  refuse(field: SuperblockField, message: string): never {
+    throw fieldError(this.place, field, message, "CEV_UNKNOWN_FEATURE");
   }
+}
 
-  /** Throws where sizes and places contradict one another or the device. */
-  checkGeometry(superblock: Superblock): void {
-    checkGeometry(superblock, this);
-  }
-
-  #error(
-    field: string,
-    at: number,
-    message: string,
-    code: "CEV_BAD_METADATA" | "CEV_UNKNOWN_FEATURE",
-  ): MetadataError {
-    const { source, byteOffset } = this.place;
-    return new MetadataError(
-      message,
-      { source, structure: SUPERBLOCK_STRUCTURE, field, byteOffset: byteOffset + at },
-      code,
-    );
-  }
+/** What is wrong with a field of a superblock, in the words and at the place of its version. */
+export function fieldError(
+  { source, version, byteOffset }: Omit<SuperblockPlace, "deviceSize">,
+  field: SuperblockField,
+  message: string,
+  code: "CEV_BAD_METADATA" | "CEV_UNKNOWN_FEATURE",
+  index = 0,
+): MetadataError {
+  const { name, at, step } = fieldPlace(version, field);
+  return new MetadataError(
+    message,
+    { source, structure: SUPERBLOCK_STRUCTURE, field: name, byteOffset: byteOffset + at + step * index },
+    code,
+  );
 }

@@ -39,11 +39,14 @@ export function makeSuperblock(index: number, shape: ArrayShape = {}): Superbloc
     sizeSectors,
     chunkSectors: chunkSize / SECTOR,
     memberCount,
+    partialParityLog: null,
+    reshape: null,
     bitmapOffsetSectors: shape.bitmapChunkSize === undefined ? 0 : version === "1.0" ? -8 : 8,
     dataOffsetSectors: version === "1.0" ? 0 : DATA_START / SECTOR,
     dataSizeSectors: sizeSectors,
     superOffsetSectors: superblockOffset(version, memberSize(shape))! / SECTOR,
     recoverySectors: 0,
+    journalTailSectors: 0,
     deviceNumber: index,
     correctedReadCount: 0,
     deviceUuid: `0000000${index % 10}:00000000:00000000:000000${digits}`,
@@ -55,6 +58,8 @@ export function makeSuperblock(index: number, shape: ArrayShape = {}): Superbloc
     eventCount: 17n,
     resyncSectors: null,
     roles: Array.from({ length: memberCount }, (_, role) => role),
+    old: null,
+    remnants: null,
   };
   return { ...superblock, ...shape.changes?.(superblock, index) };
 }

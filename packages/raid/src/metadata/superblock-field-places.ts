@@ -1,0 +1,113 @@
+import type { SuperblockVersion } from "./superblock-model.ts";
+
+/** A field that both families of superblocks have, or one of them. */
+export type SuperblockField =
+  | "magic"
+  | "majorVersion"
+  | "minorVersion"
+  | "features"
+  | "level"
+  | "layout"
+  | "size"
+  | "chunk"
+  | "memberCount"
+  | "bitmapOffset"
+  | "partialParityLog"
+  | "newLevel"
+  | "reshapePosition"
+  | "memberDelta"
+  | "newLayout"
+  | "newChunk"
+  | "newOffset"
+  | "dataOffset"
+  | "dataSize"
+  | "superOffset"
+  | "recoveryOffset"
+  | "deviceNumber"
+  | "badBlockShift"
+  | "badBlockSize"
+  | "badBlockOffset"
+  | "resyncOffset"
+  | "checksum"
+  | "roleCount"
+  | "roles";
+
+/** What a field is called in messages, its byte within the superblock, and how far its entries lie apart. */
+export interface FieldPlace {
+  readonly name: string;
+  readonly at: number;
+  readonly step: number;
+}
+
+type Row = readonly [name: string, at: number, step?: number];
+
+const VERSION_1: Readonly<Record<SuperblockField, Row>> = {
+  magic: ["magic", 0],
+  majorVersion: ["major_version", 4],
+  minorVersion: ["major_version", 4],
+  features: ["feature_map", 8],
+  level: ["level", 72],
+  layout: ["layout", 76],
+  size: ["size", 80],
+  chunk: ["chunksize", 88],
+  memberCount: ["raid_disks", 92],
+  bitmapOffset: ["bitmap_offset", 96],
+  partialParityLog: ["ppl", 96],
+  newLevel: ["new_level", 100],
+  reshapePosition: ["reshape_position", 104],
+  memberDelta: ["delta_disks", 112],
+  newLayout: ["new_layout", 116],
+  newChunk: ["new_chunk", 120],
+  newOffset: ["new_offset", 124],
+  dataOffset: ["data_offset", 128],
+  dataSize: ["data_size", 136],
+  superOffset: ["super_offset", 144],
+  recoveryOffset: ["recovery_offset", 152],
+  deviceNumber: ["dev_number", 160],
+  badBlockShift: ["bblog_shift", 185],
+  badBlockSize: ["bblog_size", 186],
+  badBlockOffset: ["bblog_offset", 188],
+  resyncOffset: ["resync_offset", 208],
+  checksum: ["sb_csum", 216],
+  roleCount: ["max_dev", 220],
+  roles: ["dev_roles", 256, 2],
+};
+
+/** Version 0.90 has no places and no feature map: what is wrong with those is wrong with its size or state. */
+const VERSION_0: Readonly<Record<SuperblockField, Row>> = {
+  magic: ["md_magic", 0],
+  majorVersion: ["major_version", 4],
+  minorVersion: ["minor_version", 8],
+  features: ["state", 132],
+  level: ["level", 28],
+  layout: ["layout", 256],
+  size: ["size", 32],
+  chunk: ["chunk_size", 260],
+  memberCount: ["raid_disks", 40],
+  bitmapOffset: ["state", 132],
+  partialParityLog: ["state", 132],
+  newLevel: ["new_level", 184],
+  reshapePosition: ["reshape_position", 176],
+  memberDelta: ["delta_disks", 188],
+  newLayout: ["new_layout", 192],
+  newChunk: ["new_chunk", 196],
+  newOffset: ["new_layout", 192],
+  dataOffset: ["size", 32],
+  dataSize: ["size", 32],
+  superOffset: ["size", 32],
+  recoveryOffset: ["recovery_cp", 172],
+  deviceNumber: ["this_disk", 3968],
+  badBlockShift: ["state", 132],
+  badBlockSize: ["state", 132],
+  badBlockOffset: ["state", 132],
+  resyncOffset: ["recovery_cp", 172],
+  checksum: ["sb_csum", 152],
+  roleCount: ["nr_disks", 36],
+  roles: ["disks", 512, 128],
+};
+
+/** Where a field lies in superblocks of a version. */
+export function fieldPlace(version: SuperblockVersion, field: SuperblockField): FieldPlace {
+  const [name, at, step = 0] = (version === "0.90" ? VERSION_0 : VERSION_1)[field];
+  return { name, at, step };
+}
