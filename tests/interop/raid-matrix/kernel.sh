@@ -1,0 +1,88 @@
+# What the kernel does with the arrays of the matrix. Every array has a log of its own, NUMBER.log in the work
+# folder: findings as "NAME VALUE", what the programs print, "result ok" at the end where nothing failed.
+set +e
+
+# job NUMBER FUNCTION ARGUMENT...: a failure ends this job only.
+job() {
+  number=$1
+  md=/dev/md$number
+  md_sys=/sys/block/md$number/md
+  shift
+  (
+    set -e
+    "$@"
+    echo 'result ok'
+  ) >"$ORACLE_WORK/$number.log" 2>&1
+  [ ! -e "$md_sys/array_state" ] || mdadm --stop "$md" >>"$ORACLE_WORK/$number.log" 2>&1
+}
+
+# value FILE: the first line of a file of the array under /sys, nothing where the level has no such file.
+value() {
+  [ ! -e "$md_sys/$1" ] || read -r found <"$md_sys/$1" || :
+  echo "${found-}"
+}
+
+# settle: until nothing is left to resync or rebuild; a minute is too long for arrays as small as these.
+settle() {
+  [ -e "$md_sys/sync_action" ] || return 0
+  tries=0
+  while read -r action <"$md_sys/sync_action" && read -r degraded <"$md_sys/degraded" &&
+    read -r start <"$md_sys/resync_start" && [ "$action/$degraded/$start" != "idle/$1/none" ]; do
+    tries=$((tries + 1))
+    if [ $tries -gt 1200 ]; then
+      echo "does not settle: sync_action $action, degraded $degraded (not $1), resync_start $start"
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
+# content: the hash of all that the disks give, whatever is in memory.
+content() { dd if="$md" bs=1M iflag=direct status=none | sha256sum | cut -d' ' -f1; }
+
+# create SKIP OPTIONS MEMBER...: makes an array and fills it with the bytes from SKIP on of the file of content.
+create() {
+  skip=$1
+  options=$2
+  shift 2
+  mdadm --create "$md" --run $options --raid-devices=$# "$@"
+  settle 0
+  read -r sectors <"/sys/block/md$number/size"
+  echo "size $((sectors * 512))"
+  dd if=content of="$md" bs=256k iflag=fullblock,count_bytes,skip_bytes skip="$skip" count=$((sectors * 512)) \
+    conv=fsync status=none
+  settle 0
+  mdadm --stop "$md"
+  echo '== members as the kernel left them'
+  mdadm --examine "$@"
+}
+
+# judge ABSENT MEMBER...: ABSENT are the numbers (from 1) of those that were not there for the last writes.
+judge() {
+  absent=$1
+  shift
+  absent_count=$(echo $absent | wc -w)
+  echo '== members as they came'
+  mdadm --examine "$@"
+  echo '== assembling'
+  mdadm --assemble --run "$md" "$@"
+  settle "$absent_count"
+  echo "before $(content)"
+  for number_absent in $absent; do
+    eval "member=\${$number_absent}"
+    mdadm --manage "$md" --re-add "$member" || mdadm --manage "$md" --add "$member"
+  done
+  if [ "$absent" ]; then
+    settle 0
+    echo "after $(content)"
+  fi
+  if [ -e "$md_sys/mismatch_cnt" ]; then
+    echo check >"$md_sys/sync_action"
+    settle 0
+    read -r mismatches <"$md_sys/mismatch_cnt"
+    echo "mismatches $mismatches"
+  fi
+  mdadm --stop "$md"
+  echo '== members as the kernel left them'
+  mdadm --examine "$@"
+}

@@ -1,0 +1,51 @@
+import { Device, environmentFrom } from "@cev/core";
+import type { Environment, Problem } from "@cev/core";
+import { raidDriver, readSuperblock } from "@cev/raid";
+import type { Superblock } from "@cev/raid";
+import type { Random } from "../src/random.ts";
+import { ImageLayer } from "./image-layer.ts";
+
+const environment: Environment = environmentFrom(globalThis);
+
+export interface OpenedArray {
+  readonly device: Device;
+  readonly problems: readonly Problem[];
+}
+
+/** Opens the array on these members (by index; those in `missing` are not given), in an order left to chance. */
+export async function openArray(
+  images: readonly Uint8Array[],
+  missing: readonly number[],
+  random: Random,
+  how: { readonly isReadOnly: boolean },
+): Promise<OpenedArray> {
+  const present = images
+    .map((bytes, index) => ({ index, bytes }))
+    .filter(({ index }) => !missing.includes(index));
+  const problems: Problem[] = [];
+  const [opened] = await raidDriver.open({
+    environment,
+    options: { degraded: !how.isReadOnly },
+    lowers: random
+      .shuffle(present)
+      .map(({ index, bytes }) => ({ name: `member ${index}`, layer: new ImageLayer(bytes) })),
+    keySource: { keys: [] },
+    isReadOnly: how.isReadOnly,
+    canWriteDegraded: !how.isReadOnly,
+    directory: ".",
+    report: (problem) => problems.push(problem),
+  });
+  const device = await Device.open(opened!.layer, environment, { isReadOnly: how.isReadOnly });
+  return { device, problems };
+}
+
+/** What cev makes of a member's superblock. Throws where there is none. */
+export async function superblockOf(bytes: Uint8Array, source: string): Promise<Superblock> {
+  const superblock = await readSuperblock({
+    source,
+    size: bytes.length,
+    read: (offset, length) => Promise.resolve(bytes.slice(offset, offset + length)),
+  });
+  if (superblock === null) throw new Error(`${source} has no md superblock`);
+  return superblock;
+}

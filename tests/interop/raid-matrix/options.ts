@@ -1,0 +1,100 @@
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { allArrays, levelTitle, sampleArrays } from "./cases.ts";
+import type { ArrayCase } from "./cases.ts";
+import { WAYS } from "./verdict.ts";
+import type { Way } from "./verdict.ts";
+
+export const HELP = `The interop matrix: RAID arrays exchanged with the Linux kernel.
+
+  --level LIST      linear, 0, 1, 4, 5, 6, 10 (all)
+  --layout LIST     as mdadm calls them; n2, f3, o2; equal, unequal; - where a level has one only (all)
+  --metadata LIST   superblock versions 0.90, 1.0, 1.1, 1.2 (all)
+  --members LIST    how many members (2,3,4,5,6)
+  --chunk LIST      KiB: 4, 64, 512 (all)
+  --missing LIST    just this set of missing members, counted from 0; "none" (all sets that the level survives)
+  --way LIST        read: made by the kernel, read by cev; create: made and written by cev, judged by the kernel;
+                    write: made by the kernel, written by cev, judged by the kernel (all)
+  --sample N        so many arrays only, of all levels and layouts in turn
+  --sets N          for the ways that write, so many sets of missing members per array only
+  --seed S          decides what is sampled and written (1)
+  --jobs N          kernels at once (${availableParallelism()})
+  --case ID         one array, as --list names it, with what is missing: raid6/ddf-N-restart/1.2/5x64K-0,3
+  --failures FILE   where failures go, with all that is needed to run one again
+  --keep            keep images and logs, in a folder of the current one
+  --list            say which cases there are
+  --help            show this`;
+
+/** What the command line asks for. */
+export interface MatrixOptions {
+  readonly arrays: readonly ArrayCase[];
+  readonly ways: readonly Way[];
+  readonly missing: readonly number[] | null;
+  readonly setsMax: number;
+  readonly seed: number;
+  readonly jobs: number;
+  readonly isKept: boolean;
+  readonly isList: boolean;
+  readonly failuresFile: string;
+}
+
+/** Null where help is asked for. Throws for what makes no sense. */
+export function readOptions(args: readonly string[]): MatrixOptions | null {
+  const text = { type: "string" } as const;
+  const flag = { type: "boolean", default: false } as const;
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      level: text,
+      layout: text,
+      metadata: text,
+      members: text,
+      chunk: text,
+      missing: text,
+      way: text,
+      sample: text,
+      sets: text,
+      seed: { type: "string", default: "1" },
+      jobs: { type: "string", default: `${availableParallelism()}` },
+      case: text,
+      failures: { type: "string", default: join(tmpdir(), `raid-matrix-failures-${process.pid}.txt`) },
+      keep: flag,
+      list: flag,
+      help: flag,
+    },
+  });
+  if (values.help) return null;
+  const [, wantedId, wantedMissing] = /^(.*\/[^/-]+)(?:-([\d,]+))?$/.exec(values.case ?? "") ?? [];
+  const isWanted = (list: string | undefined, value: string): boolean =>
+    list === undefined || list.split(",").includes(value);
+  const chosen = allArrays().filter(
+    ({ id, level, layout, version, memberCount, chunk }) =>
+      (isWanted(values.level, level) || isWanted(values.level, levelTitle(level))) &&
+      isWanted(values.layout, layout) &&
+      isWanted(values.metadata, version) &&
+      isWanted(values.members, `${memberCount}`) &&
+      (chunk === 0 || isWanted(values.chunk, `${chunk}`)) &&
+      (wantedId === undefined || id === wantedId),
+  );
+  if (chosen.length === 0) throw new Error("no array of the matrix is like this");
+  const seed = numberOf("seed", values.seed);
+  const missing = wantedMissing ?? (values.case === undefined ? values.missing : "none");
+  return {
+    arrays:
+      values.sample === undefined ? chosen : sampleArrays(chosen, numberOf("sample", values.sample), seed),
+    ways: WAYS.filter((way) => isWanted(values.way, way)),
+    missing: missing === undefined ? null : missing === "none" ? [] : missing.split(",").map(Number),
+    setsMax: values.sets === undefined ? Number.MAX_SAFE_INTEGER : numberOf("sets", values.sets),
+    seed,
+    jobs: Math.max(1, numberOf("jobs", values.jobs)),
+    isKept: values.keep,
+    isList: values.list,
+    failuresFile: values.failures,
+  };
+}
+
+function numberOf(option: string, text: string): number {
+  if (!/^\d+$/.test(text)) throw new Error(`--${option}: not a whole number: ${text}`);
+  return Number(text);
+}
