@@ -9,7 +9,15 @@ export type { MemberDevice, MemberState } from "./array/member.ts";
 
 export { assemble } from "./assemble/assemble.ts";
 export type { Assembly, Candidate, LeftOut } from "./assemble/assemble.ts";
-export { decodeSuperblock, encodeSuperblock, ownRole, Role } from "./metadata/superblock.ts";
+export {
+  decodeSuperblock,
+  DeviceFlag,
+  encodeSuperblock,
+  memberSectors,
+  ownRole,
+  Role,
+  syncSectors,
+} from "./metadata/superblock.ts";
 export type { Superblock, SuperblockPlace, SuperblockVersion, Timestamp } from "./metadata/superblock.ts";
 export { FeatureFlag } from "./metadata/superblock-features.ts";
 export { BitmapState, decodeBitmapHead, encodeBitmapHead } from "./metadata/bitmap.ts";
@@ -17,6 +25,8 @@ export type { BitmapHead, BitmapPlace } from "./metadata/bitmap.ts";
 export { readBitmap, readSuperblock, superblockOffset } from "./metadata/member-scan.ts";
 export type { MemberBitmap, ScanTarget } from "./metadata/member-scan.ts";
 
+export { levelByName, levelOf } from "./levels/levels.ts";
+export type { Geometry, Level } from "./levels/level.ts";
 export { StripeMap } from "./levels/stripe.ts";
 export type { StripeLayout, StripeMapOptions } from "./levels/stripe.ts";
 export { RAID5_LAYOUTS } from "./levels/raid5.ts";
