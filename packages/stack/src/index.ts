@@ -6,6 +6,7 @@ export { Stack } from "./stack.ts";
 export type { Content, StackDevice } from "./stack-device.ts";
 export { checkDescription } from "./description.ts";
 export type { DeviceEntry, StackDescription } from "./description.ts";
+export { pickEntries } from "./pick-entries.ts";
 export { stackSchema } from "./stack-schema.ts";
 export { isStackFilePath, readStackFile } from "./stack-file.ts";
 export type { StackFile } from "./stack-file.ts";

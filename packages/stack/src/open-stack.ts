@@ -39,6 +39,8 @@ export interface OpenStackOptions {
    * `name`: as the driver proposed it, else the entry's.
    */
   readonly around?: (layer: Layer, name: string) => Layer;
+  /** The description was put together by a program: errors name devices, not places in it. Default false. */
+  readonly isFound?: boolean;
 }
 
 /** Opens a stack file. Throws with the place in the file where it cannot be. */
@@ -49,7 +51,7 @@ export async function openStackFile(path: string, options: OpenStackOptions): Pr
 
 /** Opens a stack from its description: the same as a stack file, as plain data. */
 export function openStack(description: StackDescription, options: OpenStackOptions): Promise<Stack> {
-  return buildStack(description, options, false);
+  return buildStack(description, options, options.isFound ?? false);
 }
 
 /** Opens a stack. `isFound`: its description was found out, and not written by anybody. */
