@@ -44,12 +44,17 @@ export abstract class LayerBase implements Layer {
   abstract readonly name: string;
   abstract readonly limits: Limits;
   abstract readonly support: Support;
-  readonly lowers: readonly Layer[];
   readonly claims: Claims = new Claims();
-  readonly #held: Claim[] = [];
+  #lowers: readonly Layer[];
+  readonly #held: { readonly lower: Layer; readonly claim: Claim }[] = [];
 
   constructor(lowers: readonly Layer[] = []) {
-    this.lowers = lowers;
+    this.#lowers = lowers;
+  }
+
+  /** What it stands on now: most layers never change that. */
+  get lowers(): readonly Layer[] {
+    return this.#lowers;
   }
 
   /** Claims all lowers: for writing unless this layer is read-only. */
@@ -69,7 +74,7 @@ export abstract class LayerBase implements Layer {
   /** Claims every lower or none. Throws `CEV_BUSY`. */
   protected claimLowers(mode: ClaimMode): void {
     try {
-      for (const lower of this.lowers) this.#held.push(lower.claims.acquire(this, mode, lower.name));
+      for (const lower of this.#lowers) this.#claim(lower, mode);
     } catch (error) {
       this.releaseLowers();
       throw error;
@@ -77,7 +82,28 @@ export abstract class LayerBase implements Layer {
   }
 
   protected releaseLowers(): void {
-    for (const claim of this.#held.splice(0)) claim.release();
+    for (const { claim } of this.#held.splice(0)) claim.release();
+  }
+
+  /**
+   * While it is open, for those that change what they stand on (a RAID gets a member): one lower more, which is open and
+   * from now on closed with the others. Throws `CEV_BUSY`.
+   */
+  protected addLower(lower: Layer, mode: ClaimMode): void {
+    this.#claim(lower, mode);
+    this.#lowers = [...this.#lowers, lower];
+  }
+
+  /** The other way: gives one lower back, which the caller closes. */
+  protected removeLower(lower: Layer): void {
+    const index = this.#lowers.indexOf(lower);
+    if (index >= 0) this.#lowers = this.#lowers.toSpliced(index, 1);
+    const held = this.#held.findIndex((one) => one.lower === lower);
+    if (held >= 0) for (const { claim } of this.#held.splice(held, 1)) claim.release();
+  }
+
+  #claim(lower: Layer, mode: ClaimMode): void {
+    this.#held.push({ lower, claim: lower.claims.acquire(this, mode, lower.name) });
   }
 }
 
