@@ -1,6 +1,7 @@
 /**
  * Compiles every entry file in the `assembly/` folder of one package, or of all packages when it runs at the top,
- * and embeds the bytes in `src/<entry>.generated.ts`, so that they load in Node and in bundlers alike.
+ * and embeds the bytes in `src/<entry>.generated.ts` (in `src/kernels/` where there is such a folder), so that they load
+ * in Node and in bundlers alike.
  * A kernel works on the memory of a buffer-pool slab, hence memory is imported and holds no static data.
  */
 import { execFileSync } from "node:child_process";
@@ -42,8 +43,10 @@ function compileFolder(folder: string): void {
       const binary = join(scratch, `${name}.wasm`);
       const text = [compiler, join("assembly", entry), "--outFile", binary, ...options, ...optimize];
       execFileSync(process.execPath, text, { cwd: folder, stdio: "inherit" });
-      mkdirSync(join(folder, "src"), { recursive: true });
-      writeFileSync(join(folder, "src", `${name}.generated.ts`), embed(entry, readFileSync(binary)));
+      const kernels = join(folder, "src/kernels");
+      const target = existsSync(kernels) ? kernels : join(folder, "src");
+      mkdirSync(target, { recursive: true });
+      writeFileSync(join(target, `${name}.generated.ts`), embed(entry, readFileSync(binary)));
     }
   } finally {
     rmSync(scratch, { recursive: true, force: true });

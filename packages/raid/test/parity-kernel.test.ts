@@ -62,4 +62,26 @@ describe("the parity kernel", () => {
     expect(Buffer.compare(target.bytes.subarray(0, length), expected)).toBe(0);
     pool.release(target);
   });
+
+  test.prop([fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 40 }), fc.nat(), fc.boolean()])(
+    "tells whether the XOR of all sources is zero, to the last bit",
+    (count, units, seed, isRight) => {
+      const length = units * 128;
+      const sources = Array.from({ length: count }, (_, index) => randomBytes(seed + index, length));
+      const sum = new Uint8Array(length);
+      xorPlain(sum, sources);
+      if (!isRight) sum[seed % length]! ^= 1 << (seed % 8);
+      const lent = [...sources, sum].map((bytes) => {
+        const buffer = pool.acquire(length);
+        buffer.bytes.set(bytes);
+        return buffer;
+      });
+      const kernel = lent[0]!.slab.kernel(PARITY_KERNEL);
+      kernel.begin();
+      for (const { bytes } of lent) kernel.add(bytes, 0);
+      expect(kernel.xorIsZero(length)).toBe(isRight);
+      expect(kernel.isZero(lent[count]!.address, length)).toBe(sum.every((byte) => byte === 0));
+      for (const buffer of lent) pool.release(buffer);
+    },
+  );
 });
