@@ -1,9 +1,12 @@
 import { MetadataError, isCevError } from "@cev/core";
 import type { CevError } from "@cev/core";
+import { decodeBadBlocks } from "./bad-blocks.ts";
+import type { BadRange } from "./bad-blocks.ts";
 import { BITMAP_HEAD_LENGTH, bitmapLength, decodeBitmapHead } from "./bitmap.ts";
 import type { BitmapHead } from "./bitmap.ts";
-import { SUPERBLOCK_STRUCTURE } from "./superblock-fields.ts";
-import { SUPERBLOCK_LENGTH_MAX, decodeSuperblock, hasSuperblockMagic } from "./superblock.ts";
+import { FeatureFlag } from "./superblock-features.ts";
+import { hasForeignMagic, oldBitmapUuid } from "./superblock-old.ts";
+import { SUPERBLOCK_LENGTH_MAX, decodeSuperblock, hasSuperblockMagic, syncSectors } from "./superblock.ts";
 import type { Superblock, SuperblockVersion } from "./superblock.ts";
 
 const SECTOR = 512;
@@ -41,35 +44,48 @@ export function oldSuperblockOffset(deviceSize: number): number | null {
 }
 
 /**
- * Finds and decodes the superblock of a device. Null: it has none. Throws a `MetadataError` where there is one that
- * cannot be accepted, also for version 0.90, which is recognised only.
+ * Finds and decodes the superblock of a device: of several (one in each place) that of the array made last, as mdadm
+ * does. Null: it has none. Throws a `MetadataError` where there is none that can be accepted.
  */
 export async function readSuperblock(target: ScanTarget): Promise<Superblock | null> {
+  let newest: Superblock | null = null;
   let refused: CevError | null = null;
-  for (const version of ["1.2", "1.1", "1.0"] as const) {
+  for (const version of ["1.2", "1.1", "1.0", "0.90"] as const) {
     const byteOffset = superblockOffset(version, target.size);
     if (byteOffset === null) continue;
     const bytes = await target.read(byteOffset, SUPERBLOCK_LENGTH_MAX);
-    if (!hasSuperblockMagic(bytes)) continue;
+    if (!mayBeSuperblock(bytes, version)) continue;
     try {
-      return decodeSuperblock(bytes, { source: target.source, deviceSize: target.size, version, byteOffset });
+      const place = { source: target.source, deviceSize: target.size, version, byteOffset };
+      const superblock = decodeSuperblock(bytes, place);
+      if (newest === null || superblock.createdAt.seconds > newest.createdAt.seconds) newest = superblock;
     } catch (error) {
       // What lies in another place may be the one that counts; else the first refusal is the answer.
       if (!isCevError(error)) throw error;
       refused ??= error;
     }
   }
-  if (refused !== null) throw refused;
-  await refuseOldSuperblock(target);
-  return null;
+  if (newest === null && refused !== null) throw refused;
+  return newest;
+}
+
+/** The place of one version may be that of another on a small device: the major version tells them apart. */
+function mayBeSuperblock(bytes: Uint8Array, version: SuperblockVersion): boolean {
+  if (version !== "0.90") return hasSuperblockMagic(bytes);
+  return (hasSuperblockMagic(bytes) && bytes[4] === 0) || hasForeignMagic(bytes);
 }
 
 /** Reads the bitmap that a superblock speaks of. Null: there is none. Throws a `MetadataError`. */
 export async function readBitmap(target: ScanTarget, superblock: Superblock): Promise<MemberBitmap | null> {
-  const { bitmapOffsetSectors, superOffsetSectors, arrayUuid, sizeSectors } = superblock;
+  const { bitmapOffsetSectors, superOffsetSectors } = superblock;
   if (bitmapOffsetSectors === 0) return null;
   const byteOffset = (superOffsetSectors + bitmapOffsetSectors) * SECTOR;
-  const place = { source: target.source, byteOffset, arrayUuid, sizeSectors };
+  const place = {
+    source: target.source,
+    byteOffset,
+    arrayUuid: bitmapUuid(superblock),
+    sizeSectors: syncSectors(superblock),
+  };
   const head = decodeBitmapHead(await target.read(byteOffset, BITMAP_HEAD_LENGTH), place);
   const length = bitmapLength(head);
   if (byteOffset + length > bitmapEndMax(superblock, target.size)) {
@@ -84,31 +100,36 @@ export async function readBitmap(target: ScanTarget, superblock: Superblock): Pr
   return { head, bits: Uint8Array.from(bits) };
 }
 
+/** The UUID that the bitmap of an array has: version 0.90 writes it another way there. */
+export function bitmapUuid({ version, arrayUuid }: Superblock): string {
+  return version === "0.90" ? oldBitmapUuid(arrayUuid) : arrayUuid;
+}
+
 /** The byte at which whatever follows a bitmap begins. */
 function bitmapEndMax(superblock: Superblock, deviceSize: number): number {
-  const bitmapStart = (superblock.superOffsetSectors + superblock.bitmapOffsetSectors) * SECTOR;
-  const others = [superblock.superOffsetSectors * SECTOR, superblock.dataOffsetSectors * SECTOR, deviceSize];
+  const { superOffsetSectors, dataOffsetSectors, badBlockSectors, badBlockOffsetSectors } = superblock;
+  const bitmapStart = (superOffsetSectors + superblock.bitmapOffsetSectors) * SECTOR;
+  const others = [superOffsetSectors * SECTOR, dataOffsetSectors * SECTOR, deviceSize];
+  if (badBlockSectors > 0) others.push((superOffsetSectors + badBlockOffsetSectors) * SECTOR);
   return Math.min(...others.filter((offset) => offset > bitmapStart));
 }
 
-async function refuseOldSuperblock(target: ScanTarget): Promise<void> {
-  const byteOffset = oldSuperblockOffset(target.size);
-  if (byteOffset === null) return;
-  const bytes = await target.read(byteOffset, 512);
-  if (!hasSuperblockMagic(bytes)) return;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const version = `${view.getUint32(4, true)}.${view.getUint32(8, true)}`;
-  if (version !== "0.90" && version !== "0.91") return;
-  throw new MetadataError(
-    `superblocks of version ${version} are not supported yet`,
-    {
-      source: target.source,
-      structure: SUPERBLOCK_STRUCTURE,
-      field: "minor_version",
-      byteOffset: byteOffset + 8,
-    },
-    "CEV_UNKNOWN_FEATURE",
-  );
+/**
+ * Reads the ranges of a member's data that its log of bad blocks names, in rising order. Throws a `MetadataError` where
+ * the log cannot be accepted: then nothing of the member's data is known to be good.
+ */
+export async function readBadBlocks(target: ScanTarget, superblock: Superblock): Promise<BadRange[]> {
+  if ((superblock.features & FeatureFlag.badBlocks) === 0) return [];
+  const byteOffset = (superblock.superOffsetSectors + superblock.badBlockOffsetSectors) * SECTOR;
+  const bytes = await target.read(byteOffset, superblock.badBlockSectors * SECTOR);
+  return decodeBadBlocks(bytes, {
+    source: target.source,
+    byteOffset,
+    deviceSize: target.size,
+    shift: superblock.badBlockShift,
+    dataStart: superblock.dataOffsetSectors * SECTOR,
+    dataLength: superblock.dataSizeSectors * SECTOR,
+  });
 }
 
 /** The message of an error of the world; anything else is thrown on. */

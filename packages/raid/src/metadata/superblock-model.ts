@@ -60,6 +60,8 @@ export interface OldDevice {
 export interface OldSuperblockPart {
   /** The number in /dev/md0. */
   readonly preferredMinor: number;
+  /** Equal in all members, and otherwise without a meaning. */
+  readonly patchVersion: number;
   /** The devices that have a descriptor, those that were removed left out. */
   readonly devices: readonly OldDevice[];
 }

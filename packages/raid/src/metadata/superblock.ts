@@ -1,5 +1,6 @@
 import { viewOf } from "./superblock-bytes.ts";
 import { decodeSuperblock1, encodeSuperblock1 } from "./superblock-1.ts";
+import { decodeOldSuperblock, encodeOldSuperblock } from "./superblock-old.ts";
 import { SUPERBLOCK_MAGIC } from "./superblock-model.ts";
 import type { Superblock, SuperblockPlace } from "./superblock-model.ts";
 
@@ -37,10 +38,13 @@ export function hasSuperblockMagic(bytes: Uint8Array): boolean {
  * opened is judged by whoever opens it.
  */
 export function decodeSuperblock(bytes: Uint8Array, place: SuperblockPlace): Superblock {
-  return decodeSuperblock1(bytes, place);
+  return place.version === "0.90" ? decodeOldSuperblock(bytes, place) : decodeSuperblock1(bytes, place);
 }
 
-/** The bytes of a superblock, checksum included; what was decoded gives the bytes it was decoded from. */
+/**
+ * The bytes of a superblock, checksum included: 4096 in version 0.90, 256 and two for each device in the others. What was
+ * decoded gives the bytes it was decoded from.
+ */
 export function encodeSuperblock(superblock: Superblock): Uint8Array {
-  return encodeSuperblock1(superblock);
+  return superblock.version === "0.90" ? encodeOldSuperblock(superblock) : encodeSuperblock1(superblock);
 }
