@@ -1,0 +1,183 @@
+import { isCevError } from "@cev/core";
+import type { Random, SimulatedWorld } from "@cev/test-kit";
+import { openArray } from "../array.ts";
+import type { NamedDisk, OpenArray } from "../array.ts";
+import { BLOCK } from "../history.ts";
+import type { History } from "../history.ts";
+import { dataOf } from "../images/images.ts";
+import { idle } from "../membership.ts";
+import { contentOf, redundancyFaults } from "../reference.ts";
+import { hasParity, isRedundant } from "../shape.ts";
+import type { Shape } from "../shape.ts";
+import { CUT_KINDS, imagesAfterCut } from "./cut.ts";
+import type { Cut } from "./cut.ts";
+import { disksOf } from "./rig.ts";
+import type { Disk } from "./rig.ts";
+import { readAll } from "./workload.ts";
+import { drive } from "./world.ts";
+
+/** What a restart is judged with. */
+export interface Judge {
+  readonly shape: Shape;
+  /** Of its own: not the one the power went in. */
+  readonly world: SimulatedWorld;
+  readonly random: Random;
+  /** The power may go again while an array comes back, so many times in a row. */
+  readonly depth: number;
+  /** How many cuts have been judged. */
+  cutCount: number;
+}
+
+/** Restarts after a cut. Returns what is wrong, in words. */
+export async function verifyCut(judge: Judge, cut: Cut): Promise<string[]> {
+  judge.cutCount++;
+  const restart = new Restart(judge, cut);
+  try {
+    await restart.run();
+  } catch (error) {
+    const code = isCevError(error) ? error.code : "";
+    restart.violations.push(`it does not come back: ${code} ${(error as Error).stack ?? String(error)}`);
+  }
+  return restart.violations.map((text) => `cut ${cut.index} (${cut.kind}): ${text}`);
+}
+
+class Restart {
+  readonly violations: string[] = [];
+  readonly #judge: Judge;
+  readonly #cut: Cut;
+  readonly #disks: readonly Disk[];
+  readonly #pending: Cut[] = [];
+  #history: History;
+  #changeCount = 0;
+
+  constructor(judge: Judge, cut: Cut) {
+    this.#judge = judge;
+    this.#cut = cut;
+    this.#disks = disksOf(judge.world.environment, cut.images);
+    this.#history = cut.history.copy();
+    // The power goes again at some point of the way back.
+    const again = judge.depth > 0 ? judge.random.below(30) : -1;
+    for (const { layer } of this.#disks) layer.onChange = () => this.#onChange(again);
+  }
+
+  async run(): Promise<void> {
+    const { world } = this.#judge;
+    const lentBefore = world.environment.buffers.bytesLent;
+    const array = await this.#drive(openArray(world.environment, this.#offered()));
+    const first = await this.#drive(readAll(array.device));
+    this.#judgeRead(first);
+    this.#history.learn(first.bytes, first.isKnown);
+    if (!array.device.isReadOnly) {
+      await this.#drive(idle(array.layer));
+      const second = await this.#drive(readAll(array.device));
+      if (isUnlike(first, second)) this.violations.push("it reads otherwise after the resync than before");
+      first.bytes.set(second.bytes);
+    }
+    const inSync = namesInSync(array);
+    await this.#drive(array.device.close());
+    for (const { layer } of this.#disks) layer.onChange = null;
+    if (!array.device.isReadOnly) await this.#judgeDisks(array, inSync, first);
+    if (world.environment.buffers.bytesLent !== lentBefore)
+      this.violations.push("buffers were not given back");
+    for (const { name, layer } of this.#disks)
+      if (layer.claims.count !== 0) this.violations.push(`${name} is still claimed`);
+  }
+
+  /** The disks in any order; one that failed long ago may be gone for good. */
+  #offered(): readonly NamedDisk[] {
+    const { random } = this.#judge;
+    const { lost } = this.#cut;
+    return random.shuffled(this.#disks.filter(({ name }) => !lost.has(name) || random.chance(0.7)));
+  }
+
+  #judgeRead(read: Awaited<ReturnType<typeof readAll>>): void {
+    const { shape } = this.#judge;
+    const mayRefuse = this.#cut.lost.size > 0 && hasParity(shape);
+    for (let at = 0; at < read.bytes.length; at += BLOCK) {
+      if (!read.isKnown(at)) continue;
+      const wrong = this.#history.firstWrong(read.bytes.subarray(at, at + BLOCK), at);
+      if (wrong < 0) continue;
+      this.violations.push(`byte ${wrong} holds neither what was flushed nor anything later`);
+      break;
+    }
+    if (read.refused.length > 0 && !mayRefuse)
+      this.violations.push(`a read is refused while redundancy lasts: ${String(read.refused[0])}`);
+  }
+
+  /** What lies on the disks after an orderly stop: right by the reference, and enough without any one of the members. */
+  async #judgeDisks(
+    array: OpenArray,
+    inSync: readonly (string | null)[],
+    read: Awaited<ReturnType<typeof readAll>>,
+  ): Promise<void> {
+    const { shape, random } = this.#judge;
+    // After an orderly stop a power cut takes nothing away.
+    const images = imagesAfterCut(this.#disks, "all lost", random);
+    const imageOf = (name: string): Uint8Array =>
+      images[this.#disks.findIndex((disk) => disk.name === name)]!;
+    const members = inSync.map((name) => (name === null ? null : dataOf(shape, imageOf(name))));
+    const faults = redundancyFaults(shape, members);
+    if (faults.length > 0) this.violations.push(`after the resync: ${faults.slice(0, 3).join("; ")}`);
+    const whole = members.filter((member) => member !== null);
+    if (whole.length === members.length) {
+      const held = contentOf(shape, whole);
+      if (Buffer.compare(held, read.bytes) !== 0)
+        this.violations.push("the reference finds other contents on the disks than were read");
+    } else if (this.#cut.lost.size === 0) {
+      this.violations.push(`${inSync.indexOf(null)} is not in sync, although no disk has failed`);
+    }
+    await this.#judgeWithout(array, images, read);
+  }
+
+  async #judgeWithout(
+    array: OpenArray,
+    images: readonly Uint8Array[],
+    read: Awaited<ReturnType<typeof readAll>>,
+  ): Promise<void> {
+    const { shape, random, world } = this.#judge;
+    if (!isRedundant(shape)) return;
+    const { members } = array.layer.array;
+    const spare = random.shuffled(members.filter((one) => one.isInSync && array.layer.array.canLose(one)))[0];
+    if (spare === undefined) return;
+    const disks = disksOf(world.environment, images).filter(({ name }) => name !== spare.name);
+    const degraded = await drive(world, openArray(world.environment, disks, { isReadOnly: true }));
+    const again = await drive(world, readAll(degraded.device));
+    if (again.refused.length > 0)
+      this.violations.push(`after an orderly stop, without ${spare.name}: ${String(again.refused[0])}`);
+    else if (isUnlike(read, again)) this.violations.push(`without ${spare.name} it reads otherwise`);
+    await drive(world, degraded.device.close());
+  }
+
+  #onChange(again: number): void {
+    const { random } = this.#judge;
+    if (this.#changeCount++ !== again) return;
+    const kind = random.pick(CUT_KINDS);
+    const { lost, index } = this.#cut;
+    const images = imagesAfterCut(this.#disks, kind, random);
+    this.#pending.push({ index, kind, images, history: this.#history.copy(), lost });
+  }
+
+  async #drive<T>(promise: Promise<T>): Promise<T> {
+    const { world } = this.#judge;
+    const result = await drive(world, promise);
+    for (const cut of this.#pending.splice(0)) {
+      const judge = { ...this.#judge, depth: this.#judge.depth - 1, cutCount: 0 };
+      const found = await verifyCut(judge, cut);
+      this.#judge.cutCount += judge.cutCount;
+      this.violations.push(...found.map((text) => `when the power goes again, ${text}`));
+    }
+    return result;
+  }
+}
+
+function namesInSync({ layer }: OpenArray): (string | null)[] {
+  return layer.array.members.map((member) => (member.isInSync ? member.name : null));
+}
+
+function isUnlike(a: Awaited<ReturnType<typeof readAll>>, b: Awaited<ReturnType<typeof readAll>>): boolean {
+  for (let at = 0; at < a.bytes.length; at += BLOCK) {
+    if (!a.isKnown(at) || !b.isKnown(at)) continue;
+    if (Buffer.compare(a.bytes.subarray(at, at + BLOCK), b.bytes.subarray(at, at + BLOCK)) !== 0) return true;
+  }
+  return false;
+}

@@ -1,0 +1,89 @@
+import { contentOf, putContent } from "../reference.ts";
+import type { Shape } from "../shape.ts";
+import { bitmapOf, superblock0, superblock1 } from "./metadata.ts";
+import type { MemberFacts } from "./metadata.ts";
+
+/** Where the parts of a member lie, in bytes of its device. */
+export interface MemberPlaces {
+  readonly size: number;
+  readonly superOffset: number;
+  readonly dataOffset: number;
+  /** 0: there is none. */
+  readonly bitmapOffset: number;
+}
+
+const AT_START = 16_384;
+
+/** Where the parts of each member of an array lie. */
+export function placesOfMember({ version, memberSize, bitmapChunkSize }: Shape): MemberPlaces {
+  const hasBitmap = bitmapChunkSize !== 0;
+  if (version === "0.90") {
+    // The last whole 64 KiB but one, and 4 KiB on in it the bitmap.
+    const superOffset = Math.ceil(memberSize / 65_536) * 65_536;
+    return {
+      size: superOffset + 65_536,
+      superOffset,
+      dataOffset: 0,
+      bitmapOffset: hasBitmap ? superOffset + 4096 : 0,
+    };
+  }
+  if (version === "1.0") {
+    const superOffset = memberSize + 8192;
+    return {
+      size: superOffset + 8192,
+      superOffset,
+      dataOffset: 0,
+      bitmapOffset: hasBitmap ? superOffset - 4096 : 0,
+    };
+  }
+  const superOffset = version === "1.1" ? 0 : 4096;
+  return {
+    size: AT_START + memberSize + 4096,
+    superOffset,
+    dataOffset: AT_START,
+    bitmapOffset: hasBitmap ? superOffset + 4096 : 0,
+  };
+}
+
+/** The part of a device that is the array's. */
+export function dataOf(shape: Shape, image: Uint8Array): Uint8Array {
+  const { dataOffset } = placesOfMember(shape);
+  return image.subarray(dataOffset, dataOffset + shape.memberSize);
+}
+
+/** Devices of a new array that is clean and holds `content`. */
+export function makeImages(shape: Shape, content: Uint8Array, eventCount = 17n): Uint8Array[] {
+  const roles = Array.from({ length: shape.memberCount }, (_, role) => role);
+  const images = roles.map((deviceNumber) =>
+    makeImage({ shape, deviceNumber, roles, eventCount, resyncPosition: null }),
+  );
+  putContent(
+    shape,
+    images.map((image) => dataOf(shape, image)),
+    content,
+  );
+  return images;
+}
+
+/** A device with metadata and no data. */
+export function makeImage(facts: MemberFacts): Uint8Array {
+  const { shape } = facts;
+  const { size, superOffset, dataOffset, bitmapOffset } = placesOfMember(shape);
+  const image = new Uint8Array(size);
+  const superblock =
+    shape.version === "0.90"
+      ? superblock0(facts)
+      : superblock1(facts, { superOffset, dataOffset, bitmapOffset: bitmapOffset - superOffset });
+  image.set(superblock, superOffset);
+  if (bitmapOffset !== 0) image.set(bitmapOf(facts), bitmapOffset);
+  return image;
+}
+
+/** What the devices say the array holds, by the slow reference. `copy`: of several, the one to read. */
+export function contentOfImages(shape: Shape, images: readonly Uint8Array[], copy = 0): Uint8Array {
+  return contentOf(
+    shape,
+    images.map((image) => dataOf(shape, image)),
+    copy,
+  );
+}

@@ -1,0 +1,41 @@
+import { FAR_2, NEAR_2, OFFSET_2, shapeOf } from "./shape.ts";
+import type { Shape } from "./shape.ts";
+
+/** Levels that use members whole have all up to the old superblock, which lies at a multiple of 64 KiB. */
+const OLD_WHOLE = 65_536;
+
+/** RAID1 has no chunks, and little data: its members hold all of it. */
+const raid1 = (changes: Partial<Shape>): Shape =>
+  shapeOf({ level: 1, layout: 0, chunkSize: 0, memberCount: 2, ...changes });
+const raid6 = (changes: Partial<Shape>): Shape => shapeOf({ level: 6, memberCount: 5, ...changes });
+const raid10 = (changes: Partial<Shape>): Shape => shapeOf({ level: 10, layout: NEAR_2, ...changes });
+
+/** The arrays that are made to crash: every level, each with old and new superblocks, with and without a bitmap. */
+export const CRASH_SHAPES: readonly Shape[] = [
+  shapeOf({ level: -1, layout: 0, memberCount: 3 }),
+  shapeOf({ level: -1, layout: 0, memberCount: 3, version: "0.90", memberSize: OLD_WHOLE }),
+  shapeOf({ level: 0, layout: 0, memberCount: 3 }),
+  shapeOf({ level: 0, layout: 0, memberCount: 3, version: "0.90", memberSize: OLD_WHOLE }),
+  raid1({}),
+  raid1({ memberCount: 3, bitmapChunkSize: 4096 }),
+  raid1({ version: "0.90", bitmapChunkSize: 4096 }),
+  shapeOf({ level: 4, layout: 0 }),
+  shapeOf({ level: 4, layout: 0, version: "0.90", bitmapChunkSize: 4096 }),
+  shapeOf({}),
+  shapeOf({ bitmapChunkSize: 4096 }),
+  shapeOf({ version: "1.0", layout: 0, memberCount: 3, bitmapChunkSize: 8192 }),
+  shapeOf({ version: "1.1", layout: 3, memberCount: 5 }),
+  shapeOf({ version: "0.90" }),
+  shapeOf({ version: "0.90", bitmapChunkSize: 8192 }),
+  raid6({}),
+  raid6({ bitmapChunkSize: 4096 }),
+  raid6({ version: "0.90", memberCount: 4, layout: 1 }),
+  raid10({}),
+  raid10({ bitmapChunkSize: 8192 }),
+  raid10({ memberCount: 3, bitmapChunkSize: 4096 }),
+  raid10({ layout: FAR_2, memberCount: 3, bitmapChunkSize: 4096 }),
+  raid10({ layout: OFFSET_2, bitmapChunkSize: 4096 }),
+  raid10({ version: "0.90", bitmapChunkSize: 8192 }),
+  // Larger than what is read or written at once.
+  shapeOf({ memberCount: 3, chunkSize: 16_384, memberSize: 262_144, bitmapChunkSize: 16_384 }),
+];
