@@ -1,0 +1,205 @@
+import { CompoundIoPool, Op, concatenate, ioError, isCevError } from "@cev/core";
+import type { CevError, Io, SubmitTarget } from "@cev/core";
+import { degradedError, readFailureOf } from "../array/failure.ts";
+import type { Member } from "../array/member.ts";
+import { PIECE_LENGTH } from "../array/running-array.ts";
+import type { CopyPlace, ReadLane } from "./copy-choice.ts";
+import type { MirrorEngine } from "./mirror-engine.ts";
+import { readAndRepair } from "./piece-repair.ts";
+
+/** One read on its way through the copies. Context of the request's action; used again and again. */
+class MirrorRead implements CopyPlace {
+  readonly reader: MirrorReader;
+  offset = 0.5;
+  copy = 0;
+  memberOffset = 0.5;
+  readonly tried: number[] = [];
+  member: Member | null = null;
+  lane: ReadLane | null = null;
+
+  constructor(reader: MirrorReader) {
+    this.reader = reader;
+  }
+
+  /** For those who watch. */
+  get name(): string {
+    return this.member?.name ?? this.reader.name;
+  }
+}
+
+/** Goes to one copy first, and to the others where that cannot be read. */
+interface CopyTarget extends SubmitTarget {
+  readonly copy: number;
+}
+
+/**
+ * Reads: what lies in one piece on each of its members goes down to one of them as the same `Io`; longer reads are
+ * split. What cannot be read is had from another copy and written back, as md does.
+ */
+export class MirrorReader implements SubmitTarget {
+  readonly name: string;
+  readonly #array: MirrorEngine;
+  readonly #parts: CompoundIoPool;
+  readonly #free: MirrorRead[] = [];
+  readonly #copies: CopyTarget[] = [];
+
+  constructor(array: MirrorEngine) {
+    this.name = `${array.name} copies`;
+    this.#array = array;
+    this.#parts = new CompoundIoPool(array);
+  }
+
+  /** A read anywhere in the array. */
+  read(io: Io): void {
+    const { map } = this.#array;
+    if (io.length <= map.chunkRest(io.offset)) return this.submit(io);
+    const compound = this.#parts.over(io, concatenate);
+    for (let at = 0; at < io.length;) {
+      const offset = io.offset + at;
+      const length = Math.min(map.chunkRest(offset), io.length - at);
+      compound.add(this, Op.read, offset, length, io.data, io.dataOffset + at);
+      at += length;
+    }
+    compound.submit();
+  }
+
+  /** A read of what lies in one piece on each of its members. */
+  submit(io: Io): void {
+    const read = this.#begin(io);
+    if (this.#array.choice.choose(read, io.length)) return this.#submitTo(io, read);
+    const { offset, length } = io;
+    this.#release(read);
+    // Perhaps every part can be had, each from another copy.
+    if (crossesPieces(offset, length)) return this.#readPieces(io, this);
+    io.complete(this.#unreadable(io, null));
+  }
+
+  /** @internal A read that begins with this copy. */
+  submitFirst(io: Io, copy: number): void {
+    const { map, members } = this.#array;
+    const read = this.#begin(io);
+    read.copy = copy;
+    read.memberOffset = map.memberOffsetOf(io.offset, copy);
+    const member = members[map.memberOf(io.offset, copy)]!;
+    if (member.canRead(read.memberOffset, read.memberOffset + io.length)) return this.#submitTo(io, read);
+    this.#release(read);
+    this.submit(io);
+  }
+
+  /** @internal The copy has answered. */
+  ended(io: Io, read: MirrorRead): void {
+    io.offset = read.offset;
+    read.lane!.pendingCount--;
+    if (io.error === null) this.#release(read);
+    else this.#failed(io, read, io.error);
+  }
+
+  #begin(io: Io): MirrorRead {
+    const read = this.#free.pop() ?? new MirrorRead(this);
+    read.offset = io.offset;
+    return read;
+  }
+
+  #release(read: MirrorRead): void {
+    if (read.tried.length > 0) read.tried.length = 0;
+    this.#free.push(read);
+  }
+
+  #submitTo(io: Io, read: MirrorRead): void {
+    const { choice, map, members } = this.#array;
+    const member = members[map.memberOf(read.offset, read.copy)]!;
+    const lane = choice.laneOf(member.index);
+    read.member = member;
+    read.lane = lane;
+    lane.pendingCount++;
+    lane.nextOffset = read.memberOffset + io.length;
+    io.pushAction(copyRead, read);
+    io.offset = member.dataStart + read.memberOffset;
+    member.target.submit(io);
+  }
+
+  /** Runs in the request's chain. */
+  #failed(io: Io, read: MirrorRead, error: CevError): void {
+    const { array, choice } = this.#array;
+    const member = read.member!;
+    const failure = readFailureOf(error);
+    if (failure === "request" || io.isCancelRequested) return this.#release(read);
+    if (failure === "lost") array.failMember(member, error);
+    const crosses = crossesPieces(io.offset, io.length);
+    if (failure === "range" && array.canRepair && member.takesWrites) {
+      const { copy } = read;
+      this.#release(read);
+      // Only the pieces that cannot be read are written anew.
+      if (!crosses) return this.#repair(io, copy);
+      io.restart();
+      return this.#readPieces(io, this.#copyTarget(copy));
+    }
+    read.tried.push(read.copy);
+    if (choice.choose(read, io.length)) {
+      io.restart();
+      return this.#submitTo(io, read);
+    }
+    this.#release(read);
+    if (crosses) {
+      io.restart();
+      return this.#readPieces(io, this);
+    }
+    io.error = this.#unreadable(io, { member, error });
+    io.transferred = 0;
+  }
+
+  /** Piece by piece: what cannot be read of a long range may be a small part of it. */
+  #readPieces(io: Io, target: SubmitTarget): void {
+    const compound = this.#parts.over(io, concatenate);
+    for (let at = 0; at < io.length;) {
+      const offset = io.offset + at;
+      const length = Math.min(PIECE_LENGTH - (offset % PIECE_LENGTH), io.length - at);
+      compound.add(target, Op.read, offset, length, io.data, io.dataOffset + at);
+      at += length;
+    }
+    compound.submit();
+  }
+
+  #copyTarget(copy: number): CopyTarget {
+    let target = this.#copies.find((one) => one.copy === copy);
+    if (target === undefined) {
+      target = { name: `${this.name} from ${copy} on`, copy, submit: (io) => this.submitFirst(io, copy) };
+      this.#copies.push(target);
+    }
+    return target;
+  }
+
+  /** Within one piece, one copy of which cannot be read. */
+  #repair(io: Io, copy: number): void {
+    io.hold();
+    readAndRepair(this.#array, io, copy).then(
+      () => {
+        io.error = null;
+        io.transferred = io.length;
+        io.resume();
+      },
+      (error: unknown) => {
+        io.error = isCevError(error)
+          ? error
+          : ioError(io, "CEV_PROGRAM", "repairing threw", this.name, error);
+        io.resume();
+      },
+    );
+  }
+
+  #unreadable(io: Io, cause: { readonly member: Member; readonly error: CevError } | null): CevError {
+    const message =
+      cause === null
+        ? "no copy of it can be read"
+        : `${cause.member.name} cannot be read, nor any other copy`;
+    return degradedError(io, this.#array.name, message, cause?.error);
+  }
+}
+
+function crossesPieces(offset: number, length: number): boolean {
+  return (offset % PIECE_LENGTH) + length > PIECE_LENGTH;
+}
+
+function copyRead(io: Io, read: MirrorRead): void {
+  read.reader.ended(io, read);
+}
