@@ -121,3 +121,45 @@ export const GOLDEN_SETS: readonly GoldenSet[] = [
     env: { LABEL: "dos" },
   },
 ];
+
+function raidState(
+  name: string,
+  description: string,
+  count: number,
+  env: Record<string, string> = {},
+): GoldenSet {
+  return {
+    name: `raid-${name}`,
+    description,
+    script: "raid-states",
+    sizes: Array.from({ length: count }, () => 2.5 * MIB),
+    env: { STATE: name, NAME: name, ...env },
+    readMode: "snapshot",
+  };
+}
+
+/** Arrays in states that do not last, or with what not every array has: to be recognised, not all of them opened. */
+export const RAID_STATES: readonly GoldenSet[] = [
+  raidState("reshape", "md RAID5 growing from 3 members to 4, stopped at a third", 4),
+  raidState(
+    "reshape-offset",
+    "md RAID5 going from 64 to 128 KiB chunks, its data moving to an offset before",
+    3,
+  ),
+  raidState(
+    "reshape-backwards",
+    "md RAID5 shrinking from 4 members to 3, from its end on; superblock 0.91",
+    4,
+  ),
+  raidState("journal", "md RAID5 with a write journal on disk3", 4),
+  raidState("ppl", "md RAID5 with a partial parity log", 3),
+  raidState("badblocks", "md RAID5 with entries in the bad-block logs of disk0 and disk2", 3),
+  raidState("recovering", "md RAID6; disk1 is being rebuilt and was stopped at half", 4),
+  raidState("resyncing", "md RAID1; the resync was stopped at a fourth", 2),
+  raidState("replacement", "md RAID5; disk3 is to replace disk1, and has half of it", 4),
+  raidState("spare", "md RAID5 with a spare, disk3", 4),
+  raidState("090", "md RAID5 with a superblock of version 0.90 and an internal bitmap", 3, {
+    STATE: "old",
+    BITMAP: "internal",
+  }),
+];

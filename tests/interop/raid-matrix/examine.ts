@@ -49,7 +49,7 @@ export function disagreements(examined: Examined, superblock: Superblock): reado
   if (level !== 1 && level !== -1) expect("Chunk Size", `${chunkSectors / 2}K`);
   if (isOld) return found;
   startsWith("Name", superblock.arrayName);
-  expect("Avail Dev Size", `${superblock.dataSizeSectors} sectors`);
+  startsWith("Avail Dev Size", `${superblock.dataSizeSectors} sectors`);
   if (examined.has("Used Dev Size") && level > 0)
     startsWith("Used Dev Size", `${superblock.sizeSectors} sectors`);
   if (version !== "1.0") expect("Data Offset", `${superblock.dataOffsetSectors} sectors`);

@@ -6,7 +6,7 @@ import { hashText } from "./hash.ts";
 import { openArray } from "./open-array.ts";
 import { runInKernel } from "./oracle-batch.ts";
 import type { KernelAnswer } from "./oracle-batch.ts";
-import { mdadmOptions, recipeOf } from "./recipe.ts";
+import { isOldRaid0, mdadmOptions, recipeOf } from "./recipe.ts";
 import type { SharedDisk } from "./shared-disk.ts";
 import { failureOf } from "./verdict.ts";
 import type { Verdict } from "./verdict.ts";
@@ -36,7 +36,7 @@ export async function makeInKernel(
     const recipe = recipeOf(array);
     const members = recipe.sizes.map((size) => disk.add(size));
     const args = [`${contentStart(array.id)}`, mdadmOptions(array, recipe).join(" ")];
-    return { call: "create", args, members } as const;
+    return { call: isOldRaid0(array) ? "become_raid0" : "create", args, members } as const;
   });
   disk.finish();
   const answers = await runInKernel(folder, disk, jobs);

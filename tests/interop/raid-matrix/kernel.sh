@@ -47,6 +47,23 @@ create() {
   shift 2
   mdadm --create "$md" --run $options --raid-devices=$# "$@"
   settle 0
+  fill "$skip" "$@"
+}
+
+# become_raid0 SKIP OPTIONS MEMBER...: the same for a RAID0 of version 0.90, which mdadm does not make any more; but the
+# kernel makes one of a RAID4 that lacks its parity.
+become_raid0() {
+  skip=$1
+  options=$2
+  shift 2
+  mdadm --create "$md" --run $options --raid-devices=$(($# + 1)) "$@" missing
+  echo raid0 >"$md_sys/level"
+  fill "$skip" "$@"
+}
+
+fill() {
+  skip=$1
+  shift
   read -r sectors <"/sys/block/md$number/size"
   echo "size $((sectors * 512))"
   dd if=content of="$md" bs=256k iflag=fullblock,count_bytes,skip_bytes skip="$skip" count=$((sectors * 512)) \

@@ -51,15 +51,18 @@ export function recipeOf(array: ArrayCase): Recipe {
   };
 }
 
+/** A RAID0 of version 0.90: mdadm makes none any more, so it starts as a RAID4. */
+export function isOldRaid0({ level, version }: ArrayCase): boolean {
+  return level === "0" && version === "0.90";
+}
+
 /** The options of `mdadm --create` for it, `--raid-devices` and the members left out. */
 export function mdadmOptions(array: ArrayCase, recipe: Recipe): readonly string[] {
   const { level, layout, version, chunk } = array;
-  const options = [`--level=${level}`, `--metadata=${version}`];
+  const options = [`--level=${isOldRaid0(array) ? 4 : level}`, `--metadata=${version}`];
   if (chunk > 0) options.push(`--chunk=${chunk}`);
   if (level === "0") {
-    // Version 0.90 cannot tell the layouts of unequal members apart; mdadm wants to hear that this is known.
-    if (version === "0.90") options.push("--layout=dangerous");
-    else if (layout !== "equal") options.push(`--layout=${layout}`);
+    if (layout !== "equal") options.push(`--layout=${layout}`);
   } else if (level !== "linear" && layout !== "-") {
     options.push(`--layout=${layout}`);
   }
