@@ -16,7 +16,7 @@ const SETS_SHIFT = 17;
 
 /**
  * Takes the layout of a RAID10 array apart, or null where there is none of this number for so many members: fewer than
- * two copies, more copies than members, unknown bits. Format: drivers/md/raid10.c (setup_geo).
+ * two copies, more copies than members, unknown bits, copies that would lie on one another. Format: drivers/md/raid10.c (setup_geo).
  */
 export function decodeRaid10Layout(layout: number, memberCount: number): Raid10Layout | null {
   const nearCount = layout & 0xff;
@@ -25,9 +25,12 @@ export function decodeRaid10Layout(layout: number, memberCount: number): Raid10L
   if (layout < 0 || copyCount < 2 || copyCount > memberCount) return null;
   const farSetSize = farSetSizeOf(layout >>> SETS_SHIFT, { nearCount, farCount }, memberCount);
   if (farSetSize === null) return null;
-  // The kernel's own arithmetic puts some of these copies on one another.
-  if (nearCount > 1 && farCount > 1 && memberCount % farSetSize !== 0) return null;
-  return { nearCount, farCount, isOffset: (layout & OFFSET_BIT) !== 0, farSetSize };
+  const isOffset = (layout & OFFSET_BIT) !== 0;
+  // The kernel's own arithmetic puts some of these copies on one another: near ones that do not fit into their row go
+  // where far ones of an offset layout lie, and uneven far sets are mixed up.
+  const isUneven = memberCount % farSetSize !== 0 || (isOffset && memberCount % nearCount !== 0);
+  if (nearCount > 1 && farCount > 1 && isUneven) return null;
+  return { nearCount, farCount, isOffset, farSetSize };
 }
 
 /** The number of a layout with `nearCount` near or `farCount` far copies in one set. */
