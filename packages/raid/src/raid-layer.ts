@@ -62,7 +62,7 @@ export class RaidLayer extends LayerBase {
   readonly personality: Personality;
 
   constructor(options: RaidLayerOptions) {
-    const { devices, layout, superblock, bitmap, environment } = options;
+    const { devices, superblock, bitmap, environment } = options;
     const present = devices.filter((device) => device !== null);
     super(present.map((device) => device.layer));
     const unsynced =
@@ -71,7 +71,7 @@ export class RaidLayer extends LayerBase {
     const level = levelOf(superblock.level)!;
     this.name = level.name;
     this.array = new RunningArray({ name: this.name, environment, level, geometry, devices, unsynced });
-    this.personality = new ParityEngine(this.array, layout);
+    this.personality = new ParityEngine(this.array);
     this.#isUnclean = superblock.resyncSectors !== null;
     const report = options.report ?? (() => undefined);
     this.#keeper = new MetadataKeeper({ array: this.array, superblock, bitmap, report });

@@ -1,16 +1,17 @@
 import { CevError, Op, refuse } from "@cev/core";
-import type { BufferPool, Environment, Io, CompoundIoPool } from "@cev/core";
+import type { BufferPool, CompoundIoPool, Environment, Io } from "@cev/core";
 import type { Member } from "../array/member.ts";
-import type { MetadataKeeper } from "../array/metadata-keeper.ts";
 import type { Personality, SyncWay } from "../array/personality.ts";
 import type { RunningArray } from "../array/running-array.ts";
 import type { ByteRange } from "../array/unsynced-ranges.ts";
+import { stripeLayout } from "../levels/levels.ts";
 import { StripeMap } from "../levels/stripe.ts";
-import type { StripeLayout } from "../levels/stripe.ts";
 import { ChunkReader } from "./chunk-reader.ts";
-import { syncStripeSlice } from "./resync.ts";
+import { recoverStripeSlice } from "./recover-slice.ts";
+import { SlicePass } from "./slice-pass.ts";
 import { StripeLocks } from "./stripe-locks.ts";
 import { StripeWriter } from "./stripe-writer.ts";
+import { syncStripeSlice } from "./sync-slice.ts";
 
 // Stripes are worked on in slices: long enough for large requests to the members, short enough that few
 // buffers are lent at any time.
@@ -33,13 +34,18 @@ export class ParityEngine implements Personality {
   readonly ioLengthPreferred: number;
   readonly syncSize: number;
   readonly syncStep: number;
-  readonly hasDiscard = false;
-  readonly hasWriteZeroes = false;
+  readonly hasDiscard: boolean = false;
+  readonly hasWriteZeroes: boolean = false;
   readonly #reader: ChunkReader;
   readonly #writer: StripeWriter;
+  readonly #freePasses: SlicePass[] = [];
 
-  constructor(array: RunningArray, layout: StripeLayout) {
-    const { chunkSize, memberCount } = array.geometry;
+  /** Throws `CEV_NO_MEMORY` where the pool's slabs are too small for a stripe, `CEV_INVALID` for a layout there is not. */
+  constructor(array: RunningArray) {
+    const { level, layout: number, chunkSize, memberCount } = array.geometry;
+    const layout = stripeLayout(level, number);
+    if (layout === null)
+      throw new CevError("CEV_INVALID", `${array.name} has no layout ${number}`, { layer: array.name });
     this.array = array;
     this.name = array.name;
     this.environment = array.environment;
@@ -61,10 +67,6 @@ export class ParityEngine implements Personality {
     this.#writer = new StripeWriter(this);
   }
 
-  get keeper(): MetadataKeeper | null {
-    return this.array.keeper;
-  }
-
   submit(io: Io): void {
     switch (io.op) {
       case Op.read:
@@ -76,25 +78,36 @@ export class ParityEngine implements Personality {
     }
   }
 
-  /** True where the range at `offset` of the array, on this member, follows from the other members. */
-  canReconstruct(offset: number, memberIndex: number): boolean {
-    for (const member of this.members) if (!member.isInSync && member.index !== memberIndex) return false;
-    const start = this.map.memberOffsetOf(offset);
-    return !this.array.isUnsynced(start, start + 1);
+  /** True where a range of a member's data follows from the other members, as far as is known. */
+  canReconstruct(start: number, end: number, memberIndex: number): boolean {
+    let lostCount = 1;
+    for (const member of this.members)
+      if (member.index !== memberIndex && !member.canRead(start, end)) lostCount++;
+    // Parity that is in doubt helps only where there is more of it to compare it with.
+    if (this.array.isUnsynced(start, end)) lostCount++;
+    return lostCount <= this.map.parityCount;
   }
 
-  async syncSlice(start: number, end: number, way: SyncWay): Promise<number> {
-    return syncStripeSlice(this, { start, end }, way);
+  syncSlice(start: number, end: number, way: SyncWay): Promise<number> {
+    return syncStripeSlice(this, start, end, way);
   }
 
   recoverSlice(start: number, end: number): Promise<void> {
-    const place = `bytes ${start} to ${end} of the members' data`;
-    return Promise.reject(
-      new CevError("CEV_NOT_SUPPORTED", `${place} cannot be rebuilt`, { layer: this.name }),
-    );
+    return recoverStripeSlice(this, start, end);
   }
 
   syncRangesOf(_member: Member, start: number, end: number): readonly ByteRange[] {
     return [{ start, end }];
+  }
+
+  /** @internal Something to look at slices with; to be given back. */
+  takePass(): SlicePass {
+    return this.#freePasses.pop() ?? new SlicePass(this);
+  }
+
+  /** @internal */
+  givePass(pass: SlicePass): void {
+    pass.slice.release();
+    this.#freePasses.push(pass);
   }
 }

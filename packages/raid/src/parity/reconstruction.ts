@@ -1,184 +1,147 @@
-import { Io, Op } from "@cev/core";
-import type { CevError, Collation, CompoundIo, PoolBuffer } from "@cev/core";
-import { PIECE_LENGTH } from "../array/running-array.ts";
-import type { ParityEngine } from "./parity-engine.ts";
-import { cancelled, degradedError, noMemory, readFailureOf } from "../array/failure.ts";
+import type { CevError, Io } from "@cev/core";
+import { degradedError } from "../array/failure.ts";
 import type { Member } from "../array/member.ts";
-import { PARITY_KERNEL } from "../kernels/parity-kernel.ts";
+import { PIECE_LENGTH } from "../array/running-array.ts";
+import { endIo, holdChain, restartIo } from "./end-io.ts";
+import type { ParityEngine } from "./parity-engine.ts";
+import { checkParity, recoverData } from "./slice-parity.ts";
+import { planRecovery, planVerifiedRecovery } from "./slice-plan.ts";
 import type { StripeLock } from "./stripe-locks.ts";
+import { StripeSlice } from "./stripe-slice.ts";
+import type { SliceOwner } from "./stripe-slice.ts";
+import { WriteBack } from "./write-back.ts";
+
+/** Who has reads reconstructed. */
+export interface ReconstructionOwner {
+  /** It is over and may be used again. */
+  ended(reconstruction: Reconstruction): void;
+  /** So long a range cannot be had as a whole: it is under way again, for shorter ones to be tried. */
+  readShorter(io: Io): void;
+}
 
 /**
- * One read, within one chunk, of what its member cannot deliver: the same range of all others is read under the lock
- * of the stripe, so that no write is half done, and XOR-ed. Where the member lives, the range is written back to it.
+ * One read, within one chunk, of what its member cannot deliver: the same range of the others is read under the lock of
+ * the stripe, so that no write is half done, and what is missing worked out. Where the member lives, the range is
+ * written back to it. Used again for one read after the other.
  */
-export class Reconstruction {
+export class Reconstruction implements SliceOwner {
   /** The array's, for those who watch. */
   readonly name: string;
-  readonly #array: ParityEngine;
-  readonly #io: Io;
-  readonly #member: Member;
-  readonly #stripe: number;
-  /** The range that is reconstructed, of the members' data. */
-  readonly #start: number;
-  readonly #length: number;
-  /** Where in that range the request begins. */
-  readonly #skip: number;
+  readonly #engine: ParityEngine;
+  readonly #owner: ReconstructionOwner;
+  readonly #slice: StripeSlice;
+  readonly #writeBack: WriteBack;
+  #io: Io | null = null;
+  #member: Member | null = null;
+  #column = 0;
+  /** Where in the slice the request begins. */
+  #skip = 0;
   #lock: StripeLock | null = null;
-  #buffer: PoolBuffer | null = null;
 
-  constructor(array: ParityEngine, io: Io) {
-    this.name = array.name;
-    this.#array = array;
-    this.#io = io;
-    this.#member = array.members[array.map.memberOf(io.offset)]!;
-    this.#stripe = array.map.stripeOf(io.offset);
-    const memberOffset = array.map.memberOffsetOf(io.offset);
-    // What is to be written back is made of whole pages: a disk may be unable to write a part of one.
-    const unit =
-      this.#member.isInSync && array.array.canRepair ? Math.min(PIECE_LENGTH, array.sliceLengthMax) : 1;
-    this.#start = memberOffset - (memberOffset % unit);
-    this.#length = Math.ceil((memberOffset + io.length) / unit) * unit - this.#start;
-    this.#skip = memberOffset - this.#start;
+  constructor(engine: ParityEngine, owner: ReconstructionOwner) {
+    this.name = engine.name;
+    this.#engine = engine;
+    this.#owner = owner;
+    this.#slice = new StripeSlice(engine, this);
+    this.#writeBack = new WriteBack(engine, this);
   }
 
-  start(): void {
-    this.#array.locks.acquire(this.#stripe, false, locked, this);
+  start(io: Io): void {
+    const { map, members, locks } = this.#engine;
+    this.#io = io;
+    this.#member = members[map.memberOf(io.offset)]!;
+    locks.acquire(map.stripeOf(io.offset), false, locked, this);
   }
 
   /** @internal No write is under way in this stripe. */
   onLocked(lock: StripeLock): void {
+    const { map, sliceLengthMax } = this.#engine;
+    const io = this.#io!;
+    const member = this.#member!;
     this.#lock = lock;
-    this.onRoom();
+    const memberOffset = map.memberOffsetOf(io.offset);
+    const row = memberOffset - lock.stripe * map.chunkSize;
+    // What is to be written back is made of whole pages: a disk may be unable to write a part of one.
+    const isWhole = member.isInSync && this.#engine.array.canRepair;
+    const unit = isWhole ? Math.min(PIECE_LENGTH, sliceLengthMax) : 1;
+    const start = row - (row % unit);
+    this.#skip = row - start;
+    this.#slice.begin(lock.stripe, start, Math.ceil((row + io.length) / unit) * unit);
+    this.#column = this.#slice.columns.columnOf(member.index);
+    this.#slice.read(io);
   }
 
-  /** @internal Tries to get memory; waits for it where there is none. */
-  onRoom(): void {
-    const { buffers, members } = this.#array;
-    if (this.#io.isCancelRequested) {
-      // The room, if that is what came, is for the next.
-      buffers.passRoomOn();
-      return this.#fail(cancelled(this.#io, this.name));
-    }
-    const length = (members.length - 1) * this.#length;
-    if (length > buffers.bytesMax) return this.#fail(noMemory(this.#io, this.name, length));
-    const buffer = buffers.tryAcquire(length);
-    if (buffer === null) {
-      buffers.waitForRoom(roomCame, this);
-      return;
-    }
-    this.#buffer = buffer;
-    this.#readOthers(buffer);
+  /** Everything but the column itself. */
+  plan(): boolean {
+    const slice = this.#slice;
+    const { readable, uses } = slice;
+    const wasReadable = readable[this.#column]!;
+    readable[this.#column] = 0;
+    const canRecover = slice.isUnsynced ? planVerifiedRecovery(slice, uses) : planRecovery(slice, uses);
+    readable[this.#column] = wasReadable;
+    return canRecover;
   }
 
-  /** @internal All other members have answered. */
-  merge(compound: CompoundIo): void {
-    const io = this.#io;
-    for (let index = 0; index < compound.subCount; index++) {
-      const sub = compound.subs[index]!;
-      const { error } = sub.io;
-      if (error === null) continue;
-      const member = this.#array.members[sub.tag]!;
-      const failure = readFailureOf(error);
-      if (failure === "lost") this.#array.array.failMember(member, error);
-      const message = `${this.#member.name} cannot be reconstructed: ${member.name} cannot be read either`;
-      io.error = failure === "request" ? error : degradedError(io, this.name, message, error);
-      io.transferred = 0;
-      this.#end();
-      return;
-    }
-    this.#xor(compound.subCount);
-    if (this.#member.isInSync && this.#array.array.canRepair) this.#writeBack();
-    else this.#end();
-  }
-
-  #readOthers(buffer: PoolBuffer): void {
-    const { members, compounds } = this.#array;
-    const io = this.#io;
-    if (!this.#array.canReconstruct(io.offset, this.#member.index)) {
-      const message = `${this.#member.name} cannot be reconstructed: another member is missing or the parity is not known to be right`;
-      return this.#fail(degradedError(io, this.name, message));
-    }
-    const compound = compounds.over(io, RECONSTRUCT, this);
-    let at = 0;
-    for (const member of members) {
-      if (member === this.#member) continue;
-      const offset = member.dataStart + this.#start;
-      compound.add(member.target, Op.read, offset, this.#length, buffer.bytes, at).tag = member.index;
-      at += this.#length;
-    }
-    compound.submit();
-  }
-
-  #xor(sourceCount: number): void {
-    const { slab, address, bytes } = this.#buffer!;
-    const { data, dataOffset, length } = this.#io;
-    const parity = slab.kernel(PARITY_KERNEL);
-    parity.begin();
-    for (let index = 0; index < sourceCount; index++) parity.add(bytes, index * this.#length);
-    parity.xorTo(address, this.#length);
-    data.set(bytes.subarray(this.#skip, this.#skip + length), dataOffset);
-  }
-
-  /** A sector that cannot be read is often given a new place when it is written. */
-  #writeBack(): void {
-    const io = this.#io;
-    io.hold();
-    const repair = new Io(io.runQueue);
-    const offset = this.#member.dataStart + this.#start;
-    repair.prepare(Op.write, offset, this.#length, this.#buffer!.bytes);
-    repair.setOwner(writtenBack, this);
-    this.#member.target.submit(repair);
-  }
-
-  /** @internal The range was written back: is it readable now? */
-  onWrittenBack(repair: Io): void {
-    if (repair.error !== null) return this.onReadAgain(repair);
-    repair.prepare(Op.read, repair.offset, repair.length, this.#buffer!.bytes);
-    repair.setOwner(readAgain, this);
-    this.#member.target.submit(repair);
+  onRead(): void {
+    const slice = this.#slice;
+    const io = this.#io!;
+    recoverData(slice);
+    if (slice.isUnsynced && checkParity(slice, 0, slice.length) !== 0) return this.onLost(null);
+    const { bytes } = slice.buffer!;
+    const at = slice.places[this.#column]!;
+    io.data.set(bytes.subarray(at + this.#skip, at + this.#skip + io.length), io.dataOffset);
+    const member = this.#member!;
+    const { start, end } = slice;
+    // Where it is known to be bad already there is nothing to be found out by writing it.
+    if (!member.isInSync || !member.canRead(start, end) || !this.#engine.array.canRepair)
+      return this.#end(null);
+    holdChain(io);
+    this.#writeBack.start(member, slice.offsetOf(this.#column), slice.length, bytes, at);
   }
 
   /** @internal */
-  onReadAgain(repair: Io): void {
-    const { error } = repair;
-    if (error !== null && error.code !== "CEV_CANCELLED") this.#array.array.failMember(this.#member, error);
-    this.#end();
-    this.#io.resume();
+  onWrittenBack(): void {
+    this.#end(null);
   }
 
-  /** Before anything was submitted. */
-  #fail(error: CevError): void {
-    this.#end();
-    this.#io.complete(error);
+  onLost(cause: CevError | null): void {
+    const io = this.#io!;
+    // What cannot be read may lie in different rows: then each can be done without.
+    if (this.#slice.length > PIECE_LENGTH && this.#slice.hasGaps) {
+      this.#leave();
+      this.#owner.ended(this);
+      restartIo(io);
+      this.#owner.readShorter(io);
+      return;
+    }
+    const message =
+      `${this.#member!.name} cannot be reconstructed: ` +
+      (cause === null
+        ? "too much else of the stripe is missing or the parity is not known to be right"
+        : "another member cannot be read either");
+    this.#end(degradedError(io, this.name, message, cause ?? undefined));
   }
 
-  #end(): void {
-    if (this.#buffer !== null) this.#array.buffers.release(this.#buffer);
-    if (this.#lock !== null) this.#array.locks.release(this.#lock);
+  onFailed(error: CevError): void {
+    this.#end(error);
+  }
+
+  #end(error: CevError | null): void {
+    const io = this.#io!;
+    this.#leave();
+    this.#owner.ended(this);
+    endIo(io, error);
+  }
+
+  #leave(): void {
+    const lock = this.#lock!;
+    this.#slice.release();
+    this.#lock = null;
+    this.#io = null;
+    this.#engine.locks.release(lock);
   }
 }
-
-/** The others' contents together are what is missing. */
-const RECONSTRUCT: Collation = {
-  name: "reconstruct",
-  ended() {},
-  merge(compound) {
-    (compound.context as Reconstruction).merge(compound);
-  },
-};
 
 function locked(lock: StripeLock, reconstruction: Reconstruction): void {
   reconstruction.onLocked(lock);
-}
-
-function roomCame(_pool: unknown, reconstruction: Reconstruction): void {
-  reconstruction.onRoom();
-}
-
-function writtenBack(repair: Io, reconstruction: Reconstruction): void {
-  reconstruction.onWrittenBack(repair);
-}
-
-function readAgain(repair: Io, reconstruction: Reconstruction): void {
-  reconstruction.onReadAgain(repair);
 }

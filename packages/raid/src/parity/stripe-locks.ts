@@ -7,8 +7,10 @@ export interface StripeLock {
 }
 
 interface Waiting extends StripeLock {
-  readonly granted: Action<StripeLock, unknown>;
-  readonly context: unknown;
+  stripe: number;
+  isExclusive: boolean;
+  granted: Action<StripeLock, unknown> | null;
+  context: unknown;
   next: Waiting | null;
 }
 
@@ -22,11 +24,13 @@ interface Queue {
 
 /**
  * One lock for each stripe: a write holds it alone, reconstructing reads share it; first come first served. Takes the
- * same time whatever the number of stripes that are locked.
+ * same time whatever the number of stripes that are locked, and allocates nothing once as many were locked before.
  */
 export class StripeLocks {
   readonly #queues = new Map<number, Queue>();
   readonly #ready: Queue = emptyQueue();
+  readonly #freeQueues: Queue[] = [];
+  readonly #freeLocks: Waiting[] = [];
   #isGranting = false;
 
   /** How many stripes are locked. */
@@ -36,29 +40,35 @@ export class StripeLocks {
 
   /** Calls `granted` with the lock: at once, or when those before it are released. */
   acquire<C>(stripe: number, isExclusive: boolean, granted: Action<StripeLock, C>, context: C): void {
-    const entry: Waiting = {
-      stripe,
-      isExclusive,
-      granted: granted as Action<StripeLock, unknown>,
-      context,
-      next: null,
-    };
+    const lock = this.#freeLocks.pop() ?? { stripe, isExclusive, granted: null, context: null, next: null };
+    lock.stripe = stripe;
+    lock.isExclusive = isExclusive;
+    lock.granted = granted as Action<StripeLock, unknown>;
+    lock.context = context;
     let queue = this.#queues.get(stripe);
     if (queue === undefined) {
-      queue = emptyQueue();
+      queue = this.#freeQueues.pop() ?? emptyQueue();
       this.#queues.set(stripe, queue);
     }
-    append(queue, entry);
+    append(queue, lock);
     this.#grant(queue);
   }
 
-  /** Gives a lock back and grants those that waited for it. */
+  /** Gives a lock back, which is nobody's from then on, and grants those that waited for it. */
   release(lock: StripeLock): void {
-    const queue = this.#queues.get(lock.stripe)!;
+    const { stripe } = lock;
+    const queue = this.#queues.get(stripe)!;
+    const held = lock as Waiting;
+    held.context = null;
+    this.#freeLocks.push(held);
     queue.holderCount--;
     if (queue.holderCount > 0) return;
-    if (queue.first === null) this.#queues.delete(lock.stripe);
-    else this.#grant(queue);
+    if (queue.first !== null) {
+      this.#grant(queue);
+      return;
+    }
+    this.#queues.delete(stripe);
+    this.#freeQueues.push(queue);
   }
 
   #grant(queue: Queue): void {
@@ -78,7 +88,7 @@ export class StripeLocks {
     try {
       for (let next = this.#ready.first; next !== null; next = this.#ready.first) {
         takeFirst(this.#ready, next);
-        next.granted(next, next.context);
+        next.granted!(next, next.context);
       }
     } finally {
       this.#isGranting = false;

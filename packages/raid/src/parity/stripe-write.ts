@@ -1,343 +1,300 @@
-import { EventState, Io, IoFlag, Op } from "@cev/core";
-import type { CevError, Collation, CompoundIo, PoolBuffer, SubIo } from "@cev/core";
-import { cancelled, degradedError, noMemory, readFailureOf } from "../array/failure.ts";
-import type { Member } from "../array/member.ts";
-import { PARITY_KERNEL } from "../kernels/parity-kernel.ts";
+import { Io, IoFlag, Op } from "@cev/core";
+import type { CancelTarget, CevError } from "@cev/core";
+import { cancelled, degradedError } from "../array/failure.ts";
 import { PIECE_LENGTH } from "../array/running-array.ts";
+import { endIo, holdChain } from "./end-io.ts";
+import { MemberWrites } from "./member-writes.ts";
+import type { FullMember, MemberWritesOwner } from "./member-writes.ts";
 import type { ParityEngine } from "./parity-engine.ts";
-import { restoreParity } from "./resync.ts";
+import { makeParity, recoverData, updateParity } from "./slice-parity.ts";
+import { Use, planWrite } from "./slice-plan.ts";
+import type { ParityWay } from "./slice-plan.ts";
+import { StripeCover } from "./stripe-cover.ts";
 import type { StripeLock } from "./stripe-locks.ts";
-import { StripePlace } from "./stripe-place.ts";
-import { nextSlice } from "./stripe-slice.ts";
-import type { ParityWay, StripeSlice } from "./stripe-slice.ts";
+import { StripeSlice } from "./stripe-slice.ts";
+import type { SliceOwner } from "./stripe-slice.ts";
+import { restoreParity } from "./sync-slice.ts";
+
+const NO_DATA = new Uint8Array(0);
 
 /**
- * One write within one stripe, slice after slice under the stripe's lock: what the new parity needs is read, the
- * parity is computed into memory of the pool, and data and parity are written at once. The data goes down from the
- * caller's own memory.
+ * One write of one stripe: of one request, or of several that were gathered while they waited. Band after band under the
+ * stripe's lock, what the new parity needs is read, the parity is computed into memory of the pool, and data and parity
+ * are written at once. Data goes down from the caller's own memory, unless a column of a band comes from several
+ * requests. Used again for one stripe after the other.
  */
-export class StripeWrite {
+export class StripeWrite implements SliceOwner, MemberWritesOwner, CancelTarget {
   /** The array's, for those who watch. */
   readonly name: string;
-  readonly #array: ParityEngine;
-  readonly #writer: { ended(): void };
-  readonly #io: Io;
-  readonly #place: StripePlace;
+  readonly #engine: ParityEngine;
+  readonly #owner: { began(write: StripeWrite): void; ended(write: StripeWrite): void };
+  readonly #cover: StripeCover;
+  readonly #slice: StripeSlice;
+  readonly #writes: MemberWrites;
+  readonly #contents: { readonly data: Uint8Array[]; readonly offsets: number[] };
+  /** Stands in for several requests. */
+  readonly #own: Io;
+  /** The request that goes through the phases: the only one, or `#own`. */
+  #io: Io;
   #lock: StripeLock | null = null;
-  #slice: StripeSlice | null = null;
   #way: ParityWay = "none";
-  #buffer: PoolBuffer | null = null;
-  /** The member whose range could not be read for this slice. */
-  #unreadable: Member | null = null;
-  #redoCount = 0;
+  /** What it touches, in bytes of the members' data. */
+  #start: number = Number.NaN;
+  #end: number = Number.NaN;
+  #flags = 0;
+  /** Gathered requests that nobody wants any more. */
+  #cancelCount = 0;
   #isBegun = false;
   /** Rows of a slice at most. */
-  #lengthMax: number;
+  #lengthMax = 0;
 
-  constructor(array: ParityEngine, writer: { ended(): void }, io: Io) {
-    this.name = array.name;
-    this.#array = array;
-    this.#writer = writer;
-    this.#io = io;
-    this.#place = new StripePlace(array, io);
-    this.#lengthMax = array.sliceLengthMax;
+  /** `owner` is told when no more requests can join, and when the object is free again. */
+  constructor(
+    engine: ParityEngine,
+    owner: { began(write: StripeWrite): void; ended(write: StripeWrite): void },
+  ) {
+    this.name = engine.name;
+    this.#engine = engine;
+    this.#owner = owner;
+    this.#cover = new StripeCover(engine.map);
+    this.#slice = new StripeSlice(engine, this);
+    this.#writes = new MemberWrites(engine, this);
+    const { dataCount } = engine.map;
+    this.#contents = {
+      data: new Array<Uint8Array>(dataCount).fill(NO_DATA),
+      offsets: new Array<number>(dataCount).fill(0),
+    };
+    this.#own = new Io(engine.environment.runQueue);
+    this.#io = this.#own;
+  }
+
+  /** Takes up a stripe. */
+  open(stripe: number): void {
+    this.#cover.begin(stripe);
+    this.#lengthMax = this.#engine.sliceLengthMax;
+    this.#cancelCount = 0;
+    this.#isBegun = false;
+  }
+
+  get stripe(): number {
+    return this.#cover.stripe;
+  }
+
+  /** A request joins, before it has begun. False where it overlaps another. */
+  tryJoin(io: Io): boolean {
+    return this.#cover.tryAdd(io);
   }
 
   start(): void {
-    this.#array.locks.acquire(this.#place.stripe, true, locked, this);
+    this.#engine.locks.acquire(this.#cover.stripe, true, locked, this);
   }
 
   /** @internal Nobody else writes or reconstructs in this stripe. */
   onLocked(lock: StripeLock): void {
     this.#lock = lock;
-    const { keeper } = this.#array;
-    const { start, end } = this.#place.range;
-    if (keeper!.tryStartWrite(start, end)) this.onPrepared(null);
-    else keeper!.startWrite(start, end, prepared, this);
+    this.#owner.began(this);
+    this.#takeRequests();
+    const { map, array } = this.#engine;
+    const chunkStart = lock.stripe * map.chunkSize;
+    this.#start = chunkStart + this.#cover.firstRow;
+    this.#end = chunkStart + this.#cover.lastRow;
+    const keeper = array.keeper!;
+    if (keeper.tryStartWrite(this.#start, this.#end)) this.onPrepared(null);
+    else keeper.startWrite(this.#start, this.#end, prepared, this);
   }
 
   /** @internal The metadata says that this stripe is about to change. */
   onPrepared(error: CevError | null): void {
     if (error !== null) return this.#finish(error);
     this.#isBegun = true;
-    this.#nextSlice(0);
+    this.#nextBand(0);
   }
 
-  #nextSlice(row: number): void {
-    const { start, end } = this.#place;
-    this.#slice = nextSlice(this.#array.map, { start, end, lengthMax: this.#lengthMax }, row);
-    this.#unreadable = null;
-    if (this.#slice === null) this.#finish(null);
-    else this.onRoom();
+  /** One of several requests was cancelled: together they are when all were. */
+  onCancel(): void {
+    if (++this.#cancelCount === this.#cover.requests.length) this.#own.cancel();
   }
 
-  /** @internal Plans the slice, gets memory for it (waits where there is none), and begins it. */
-  onRoom(): void {
-    const { buffers, map } = this.#array;
-    const slice = this.#slice!;
-    const way = this.#place.parityWayOf(slice, this.#unreadable);
-    // The room, if that is what came, is for the next.
-    if (this.#io.isCancelRequested || way === null || way === "none") buffers.passRoomOn();
-    if (this.#io.isCancelRequested) return this.#finish(cancelled(this.#io, this.name));
-    if (way === null || this.#array.array.isBroken) {
-      const message = "the stripe cannot be written: more members are gone than the parity makes up for";
-      return this.#finish(degradedError(this.#io, this.name, message, this.#io.error));
-    }
+  plan(): boolean {
+    const { array } = this.#engine;
+    if (array.isBroken) return false;
+    const slice = this.#slice;
+    const { written } = this.#cover;
+    const way = planWrite(slice, written, slice.isUnsynced, slice.uses);
+    if (way === null) return false;
     this.#way = way;
-    if (way === "none") return this.#writeSlice();
-    this.#releaseBuffer();
-    const writtenCount = slice.columnLast - slice.columnFirst + 1;
-    const readCount = way === "full" ? 0 : way === "modify" ? writtenCount : map.dataCount - writtenCount;
-    const length = (1 + readCount) * (slice.rowEnd - slice.rowStart);
-    if (length > buffers.bytesMax) return this.#finish(noMemory(this.#io, this.name, length));
-    this.#buffer = buffers.tryAcquire(length);
-    if (this.#buffer === null) {
-      this.#holdChain();
-      buffers.waitForRoom(roomCame, this);
-    } else if (way === "full") this.#writeSlice();
-    else this.#readSlice();
+    this.#planCopies();
+    return true;
   }
 
-  #readSlice(): void {
-    const { map, compounds } = this.#array;
-    const { columnFirst, columnLast, rowStart, rowEnd } = this.#slice!;
-    const isModify = this.#way === "modify";
-    this.#restart();
-    const compound = compounds.over(this.#io, READ_OLD, this);
-    // The parity's place in the buffer comes first; it holds the old parity where that is needed.
-    if (isModify) this.#addRead(compound, this.#place.parity, 0);
-    let at = rowEnd - rowStart;
-    for (let column = 0; column < map.dataCount; column++) {
-      const isWritten = column >= columnFirst && column <= columnLast;
-      if (isWritten !== isModify) continue;
-      this.#addRead(compound, this.#place.memberOf(column), at);
-      at += rowEnd - rowStart;
-    }
-    compound.submit();
+  onRead(): void {
+    if (this.#way === "recover") recoverData(this.#slice);
+    this.#setContents();
+    if (this.#way === "modify") updateParity(this.#slice, this.#contents, this.#cover.written);
+    else if (this.#way !== "none") makeParity(this.#slice, this.#contents, this.#slice.writable);
+    this.#writeBand();
   }
 
-  /** @internal What the new parity needs has been read, or not. */
-  mergeRead(compound: CompoundIo): void {
-    let isLost = false;
-    for (let index = 0; index < compound.subCount; index++) {
-      const sub = compound.subs[index]!;
-      const { error } = sub.io;
-      if (error === null) continue;
-      const member = this.#array.members[sub.tag]!;
-      const failure = readFailureOf(error);
-      if (failure === "request") return this.#finish(error);
-      if (failure === "lost") this.#array.array.failMember(member, error);
-      else if (this.#unreadable === null || this.#unreadable === member) this.#unreadable = member;
-      else if (this.#lengthMax > PIECE_LENGTH) {
-        // They may lie in different rows: then each can be done without.
-        this.#lengthMax = PIECE_LENGTH;
-        return this.#nextSlice(this.#slice!.rowStart);
-      } else {
-        const message = `the stripe cannot be written: ${this.#unreadable.name} and ${member.name} cannot be read`;
-        return this.#finish(degradedError(this.#io, this.name, message, error));
-      }
-      this.#io.error = error;
-      isLost = true;
+  onLost(cause: CevError | null): void {
+    if (!this.#engine.array.isBroken && this.#slice.length > PIECE_LENGTH && this.#slice.hasGaps) {
+      // What cannot be read may lie in different rows: then each can be done without.
+      this.#lengthMax = PIECE_LENGTH;
+      return this.#nextBand(this.#slice.rowStart);
     }
-    // Planned anew, with what can be read now.
-    if (isLost) return this.onRoom();
-    this.#computeParity(compound.subCount);
-    this.#writeSlice();
+    const message = "the stripe cannot be written: more of it is gone than the parity makes up for";
+    this.#finish(degradedError(this.#io, this.name, message, cause ?? undefined));
   }
 
-  #computeParity(readCount: number): void {
-    const { rowStart, rowEnd, columnFirst, columnLast } = this.#slice!;
-    const { slab, address, bytes } = this.#buffer!;
-    const length = rowEnd - rowStart;
-    const kernel = slab.kernel(PARITY_KERNEL);
-    kernel.begin();
-    const first = this.#way === "modify" ? 0 : 1;
-    for (let index = 0; index < readCount; index++) kernel.add(bytes, (first + index) * length);
-    for (let column = columnFirst; column <= columnLast; column++)
-      kernel.add(this.#io.data, this.#dataOffsetOf(column));
-    kernel.xorTo(address, length);
+  onFailed(error: CevError): void {
+    this.#finish(error);
   }
 
-  #writeSlice(): void {
-    const { rowStart, rowEnd, columnFirst, columnLast } = this.#slice!;
-    const length = rowEnd - rowStart;
-    if (this.#way === "full") this.#computeParity(0);
-    if (this.#io.isCancelRequested) return this.#finish(cancelled(this.#io, this.name));
-    this.#restart();
-    const compound = this.#array.compounds.over(this.#io, WRITE_NEW, this);
-    const flags = this.#io.flags & IoFlag.fua;
-    for (let column = columnFirst; column <= columnLast; column++) {
-      const member = this.#place.memberOf(column);
-      if (!member.isInSync) continue;
-      const { data } = this.#io;
-      const offset = this.#place.memberOffsetOf(member, this.#slice!);
-      compound.add(member.target, Op.write, offset, length, data, this.#dataOffsetOf(column), flags).tag =
-        member.index;
+  onWritten(): void {
+    if (this.#engine.array.isBroken) {
+      const message = "the write is not complete: more members have failed than the parity makes up for";
+      return this.#finish(degradedError(this.#io, this.name, message));
     }
-    if (this.#way !== "none" && this.#place.parity.isInSync) {
-      const offset = this.#place.memberOffsetOf(this.#place.parity, this.#slice!);
-      compound.add(this.#place.parity.target, Op.write, offset, length, this.#buffer!.bytes, 0, flags).tag =
-        this.#place.parity.index;
-    }
-    compound.submit();
-  }
-
-  /** @internal All writes of the slice have ended: those that failed fail their members. */
-  mergeWrite(compound: CompoundIo): void {
-    this.#redoCount = 0;
-    const failed: SubIo[] = [];
-    for (let index = 0; index < compound.subCount; index++) {
-      const sub = compound.subs[index]!;
-      const { error } = sub.io;
-      if (error === null) continue;
-      if (isWorthRedoing(error)) this.#redoCount++;
-      else failed.push(sub);
-    }
-    const isFull = failed.length > 0 && failed.every(({ io }) => io.error!.code === "CEV_NO_SPACE");
-    if (isFull && this.#redoCount === 0 && this.#array.array.lostCount === 0) return this.#keepFull(failed);
-    for (const { io, tag } of failed) this.#failMember(this.#array.members[tag]!, io.error!);
-    if (this.#redoCount > 0) this.#redo(compound);
-    else this.#sliceDone();
+    this.#nextBand(this.#cover.rowEnd);
   }
 
   /**
    * A full member is no broken one: the write fails, the member stays, and the parity is made to fit what the stripe
    * holds now. Where that cannot be, the member is failed after all.
    */
-  #keepFull(failed: readonly SubIo[]): void {
-    const error = failed[0]!.io.error!;
-    const members = failed.map(({ io, tag }) => ({ member: this.#array.members[tag]!, error: io.error! }));
-    this.#holdChain();
-    this.#releaseBuffer();
-    restoreParity(this.#array, this.#place.rangeOf(this.#slice!)).then(
-      () => this.#finish(error),
+  onFull(full: readonly FullMember[]): void {
+    holdChain(this.#io);
+    this.#slice.release();
+    restoreParity(this.#engine, this.#slice).then(
+      () => this.#finish(full[0]!.error),
       () => {
-        for (const full of members) this.#failMember(full.member, full.error);
-        this.#sliceDone();
+        for (const { member, error } of full) this.#writes.fail(member, error);
+        this.onWritten();
       },
     );
   }
 
-  /**
-   * Half a stripe must not stay: what a cancel (or a moment without memory) kept from being written is written after
-   * all, outside the cancel's reach.
-   */
-  #redo(compound: CompoundIo): void {
-    this.#holdChain();
-    // Their memory stays what it is until the request goes on: that is after all of them have ended.
-    const left = compound.subs.slice(0, compound.subCount).filter(({ io }) => isWorthRedoing(io.error));
-    for (const { io, tag, lower } of left) {
-      const again = new Io(io.runQueue).prepare(
-        io.op,
-        io.offset,
-        io.length,
-        io.data,
-        io.dataOffset,
-        io.flags,
-      );
-      again.setOwner(redone, { write: this, member: this.#array.members[tag]! });
-      lower.submit(again);
-    }
-  }
-
   /** @internal */
-  onRedone(again: Io, member: Member): void {
-    if (again.error !== null) this.#failMember(member, again.error);
-    if (--this.#redoCount === 0) this.#sliceDone();
+  onSettled(error: CevError | null): void {
+    this.#complete(error);
   }
 
-  /** A write of this slice failed: what the stripe holds there is not known. */
-  #failMember(member: Member, cause: CevError): void {
-    this.#array.array.failMember(member, cause, this.#place.rangeOf(this.#slice!));
+  /** @internal The requests that were gathered end as the whole did. */
+  onOwnEnded(): void {
+    const { error } = this.#own;
+    const { requests } = this.#cover;
+    this.#leave(error);
+    for (const io of requests) io.complete(error);
+    this.#owner.ended(this);
   }
 
-  #sliceDone(): void {
-    if (this.#array.array.isBroken) {
-      const message = "the write is not complete: more members have failed than the parity makes up for";
-      return this.#finish(degradedError(this.#io, this.name, message));
+  /** A single request goes through the phases itself; several have one that stands in for them. */
+  #takeRequests(): void {
+    const { requests } = this.#cover;
+    this.#flags = 0;
+    for (const io of requests) this.#flags |= io.flags & IoFlag.fua;
+    if (requests.length === 1) {
+      this.#io = requests[0]!;
+      return;
     }
-    this.#nextSlice(this.#slice!.rowEnd);
+    const first = requests[0]!;
+    const last = requests.at(-1)!;
+    this.#io = this.#own;
+    this.#own.prepare(Op.write, first.offset, last.offset + last.length - first.offset);
+    this.#own.setOwner(ownEnded, this);
+    for (const io of requests) {
+      if (io.isCancelRequested) this.onCancel();
+      else io.pushAction(gathered, this);
+    }
+  }
+
+  #nextBand(row: number): void {
+    const cover = this.#cover;
+    if (!cover.next(row, this.#lengthMax)) return this.#finish(null);
+    this.#slice.begin(cover.stripe, cover.rowStart, cover.rowEnd);
+    this.#slice.read(this.#io);
+  }
+
+  /** Columns that come from several requests are put together in memory of the pool. */
+  #planCopies(): void {
+    const { requests, written } = this.#cover;
+    if (requests.length === 1) return;
+    const { uses, copies, dataCount } = this.#slice;
+    for (let column = 0; column < dataCount; column++) {
+      if (written[column] === 0 || this.#cover.wholeOf(column) !== null) continue;
+      // What was read of it to modify the parity is needed next to what is written.
+      if (this.#way === "modify") copies[column] = 1;
+      else if (uses[column] === Use.none) uses[column] = Use.room;
+    }
+  }
+
+  /** Where the new contents of each column lie. */
+  #setContents(): void {
+    const { data, offsets } = this.#contents;
+    const { written } = this.#cover;
+    const { dataCount, places, copyPlaces, copies, buffer } = this.#slice;
+    const bytes = buffer?.bytes ?? NO_DATA;
+    for (let column = 0; column < dataCount; column++) {
+      const request = written[column] === 1 ? this.#cover.wholeOf(column) : null;
+      if (request !== null) {
+        data[column] = request.data;
+        offsets[column] = this.#cover.dataOffsetOf(request, column);
+        continue;
+      }
+      const place = copies[column] === 1 ? copyPlaces[column]! : places[column]!;
+      data[column] = bytes;
+      offsets[column] = place;
+      if (written[column] === 1) this.#cover.gather(column, bytes, place);
+    }
+  }
+
+  #writeBand(): void {
+    const io = this.#io;
+    if (io.isCancelRequested) return this.#finish(cancelled(io, this.name));
+    const slice = this.#slice;
+    const writes = this.#writes;
+    const { dataCount, columns, writable, length, places, buffer } = slice;
+    const { data, offsets } = this.#contents;
+    writes.begin(io, slice.start, slice.end);
+    for (let column = 0; column < columns.count; column++) {
+      const isData = column < dataCount;
+      if (isData && this.#cover.written[column] === 0) continue;
+      const member = slice.memberOf(column);
+      // One that has begun to take writes since this was planned is rebuilt later, with what is written now.
+      if (writable[column] === 0 || !member.takesWrites) continue;
+      const bytes = isData ? data[column]! : buffer!.bytes;
+      const at = isData ? offsets[column]! : places[column]!;
+      writes.add(member, Op.write, slice.offsetOf(column), length, bytes, at, this.#flags);
+    }
+    writes.submit();
   }
 
   /** Success is not told before the superblocks name the members that missed it. */
   #finish(error: CevError | null): void {
-    const keeper = this.#array.keeper!;
+    const keeper = this.#engine.array.keeper!;
     if (error === null && keeper.isUpdating) {
-      this.#holdChain();
+      holdChain(this.#io);
       keeper.whenSettled(settled, this);
       return;
     }
-    this.#end(error);
+    this.#complete(error);
   }
 
-  /** @internal */
-  onSettled(error: CevError | null): void {
-    this.#end(error);
-  }
-
-  #end(error: CevError | null): void {
+  #complete(error: CevError | null): void {
     const io = this.#io;
-    this.#releaseBuffer();
-    const { start, end } = this.#place.range;
-    if (this.#isBegun) this.#array.keeper!.endWrite(start, end, error === null);
-    this.#array.locks.release(this.#lock!);
-    this.#writer.ended();
-    if (io.state === EventState.pending) {
-      io.complete(error);
-      return;
-    }
-    io.error = error;
-    io.transferred = error === null ? io.length : 0;
-    if (io.state === EventState.held) io.resume();
+    if (io === this.#own) return endIo(io, error);
+    this.#leave(error);
+    this.#owner.ended(this);
+    endIo(io, error);
   }
 
-  /** What follows comes in a later turn: the chain of actions, where it runs, must wait for it. */
-  #holdChain(): void {
-    if (this.#io.state === EventState.running) this.#io.hold();
+  #leave(error: CevError | null): void {
+    const lock = this.#lock!;
+    this.#slice.release();
+    this.#contents.data.fill(NO_DATA);
+    this.#lock = null;
+    if (this.#isBegun) this.#engine.array.keeper!.endWrite(this.#start, this.#end, error === null);
+    this.#engine.locks.release(lock);
   }
-
-  /** The request is under way again, for the next of its phases. */
-  #restart(): void {
-    if (this.#io.state !== EventState.pending) this.#io.restart();
-  }
-
-  #addRead(compound: CompoundIo, member: Member, at: number): void {
-    const { rowStart, rowEnd } = this.#slice!;
-    const offset = this.#place.memberOffsetOf(member, this.#slice!);
-    compound.add(member.target, Op.read, offset, rowEnd - rowStart, this.#buffer!.bytes, at).tag =
-      member.index;
-  }
-
-  /** Where in the caller's memory the slice's part of a column lies. */
-  #dataOffsetOf(column: number): number {
-    return this.#io.dataOffset + this.#place.dataOffsetOf(column, this.#slice!);
-  }
-
-  #releaseBuffer(): void {
-    if (this.#buffer !== null) this.#array.buffers.release(this.#buffer);
-    this.#buffer = null;
-  }
-}
-
-const READ_OLD: Collation = {
-  name: "read for parity",
-  ended() {},
-  merge(compound) {
-    (compound.context as StripeWrite).mergeRead(compound);
-  },
-};
-
-const WRITE_NEW: Collation = {
-  name: "data and parity",
-  ended() {},
-  merge(compound) {
-    (compound.context as StripeWrite).mergeWrite(compound);
-  },
-};
-
-/** It says nothing about the member: a second attempt may well succeed. */
-function isWorthRedoing(error: CevError | null): boolean {
-  return error?.code === "CEV_CANCELLED" || error?.code === "CEV_NO_MEMORY";
 }
 
 function locked(lock: StripeLock, write: StripeWrite): void {
@@ -348,14 +305,15 @@ function prepared(error: CevError | null, write: StripeWrite): void {
   write.onPrepared(error);
 }
 
-function roomCame(_pool: unknown, write: StripeWrite): void {
-  write.onRoom();
-}
-
 function settled(error: CevError | null, write: StripeWrite): void {
   write.onSettled(error);
 }
 
-function redone(again: Io, context: { readonly write: StripeWrite; readonly member: Member }): void {
-  context.write.onRedone(again, context.member);
+function ownEnded(_io: Io, write: StripeWrite): void {
+  write.onOwnEnded();
+}
+
+/** Stands in a gathered request's chain, so that a cancel finds the write that it is part of. */
+function gathered(): void {
+  // Nothing is left to be done: the write has ended before the request does.
 }

@@ -6,26 +6,39 @@ import { StripeWrite } from "./stripe-write.ts";
 // Writes under way at once, each of one stripe: more wait, so that the memory lent to them is bounded.
 const ACTIVE_MAX = 128;
 
-/** Writes: one request for each stripe, each under the stripe's lock. */
+/**
+ * Writes: one for each stripe, each under the stripe's lock. What comes for a stripe while a write of it waits to begin
+ * is gathered into that. The first write of a turn begins at once, and so does a full stripe; those after it begin when
+ * the turn is over, so that their neighbours can join them.
+ */
 export class StripeWriter implements SubmitTarget {
   /** Where the parts of a write go, as seen by those who watch. */
   readonly name: string;
-  readonly #array: ParityEngine;
+  readonly #engine: ParityEngine;
   readonly #parts: CompoundIoPool;
-  readonly #waiting: Io[] = [];
+  readonly #free: StripeWrite[] = [];
+  /** By stripe, the write that has not begun: what comes now can join it. */
+  readonly #open = new Map<number, StripeWrite>();
+  /** To be begun when the turn is over. */
+  #gathering: StripeWrite[] = [];
+  #isTurnOver = true;
+  #waiting: StripeWrite[] = [];
   #waitingStart = 0;
   #activeCount = 0;
   #isStarting = false;
+  readonly #turnOver = (): void => {
+    this.#endTurn();
+  };
 
-  constructor(array: ParityEngine) {
-    this.name = `${array.name} stripe`;
-    this.#array = array;
-    this.#parts = new CompoundIoPool(array);
+  constructor(engine: ParityEngine) {
+    this.name = `${engine.name} stripe`;
+    this.#engine = engine;
+    this.#parts = new CompoundIoPool(engine);
   }
 
   /** A write anywhere in the array. */
   write(io: Io): void {
-    const { map } = this.#array;
+    const { map } = this.#engine;
     if (io.length <= map.stripeRest(io.offset)) return this.submit(io);
     const compound = this.#parts.over(io, concatenate);
     for (let at = 0; at < io.length;) {
@@ -38,13 +51,42 @@ export class StripeWriter implements SubmitTarget {
 
   /** A write within one stripe. */
   submit(io: Io): void {
-    this.#waiting.push(io);
+    const { map, environment } = this.#engine;
+    const stripe = map.stripeOf(io.offset);
+    const open = this.#open.get(stripe);
+    if (open?.tryJoin(io) === true) return;
+    const write = this.#free.pop() ?? new StripeWrite(this.#engine, this);
+    write.open(stripe);
+    write.tryJoin(io);
+    this.#open.set(stripe, write);
+    if (this.#isTurnOver || io.length === map.stripeSize) {
+      this.#waiting.push(write);
+    } else {
+      this.#gathering.push(write);
+    }
+    if (this.#isTurnOver) {
+      this.#isTurnOver = false;
+      environment.later(this.#turnOver);
+    }
     this.#startWaiting();
   }
 
-  /** @internal One of the writes has ended. */
-  ended(): void {
+  /** @internal Nothing can join it any more. */
+  began(write: StripeWrite): void {
+    if (this.#open.get(write.stripe) === write) this.#open.delete(write.stripe);
+  }
+
+  /** @internal It has ended, and can be used again. */
+  ended(write: StripeWrite): void {
+    this.#free.push(write);
     this.#activeCount--;
+    this.#startWaiting();
+  }
+
+  #endTurn(): void {
+    this.#isTurnOver = true;
+    for (const write of this.#gathering) this.#waiting.push(write);
+    this.#gathering.length = 0;
     this.#startWaiting();
   }
 
@@ -54,13 +96,13 @@ export class StripeWriter implements SubmitTarget {
     this.#isStarting = true;
     try {
       while (this.#activeCount < ACTIVE_MAX && this.#waitingStart < this.#waiting.length) {
-        const io = this.#waiting[this.#waitingStart++]!;
+        const write = this.#waiting[this.#waitingStart++]!;
         if (this.#waitingStart === this.#waiting.length) {
           this.#waiting.length = 0;
           this.#waitingStart = 0;
         }
         this.#activeCount++;
-        new StripeWrite(this.#array, this, io).start();
+        write.start();
       }
     } finally {
       this.#isStarting = false;
