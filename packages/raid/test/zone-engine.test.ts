@@ -45,7 +45,7 @@ function contentsOf(bench: EngineBench): Uint8Array {
   return bytes;
 }
 
-describe.each(SHAPES)("$name", ({ name: _name, ...shape }) => {
+describe.each(SHAPES)("$name", (shape) => {
   test("holds what was written, read, discarded and zeroed at random", async () => {
     for (let seed = 1; seed <= 6; seed++) {
       const bench = new EngineBench({ ...shape, completion: seed % 2 === 0 ? "random" : "atOnce", seed });

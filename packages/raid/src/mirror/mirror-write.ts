@@ -7,6 +7,7 @@ import type { Member } from "../array/member.ts";
 import { equaliseTo } from "./copy-sync.ts";
 import type { MirrorEngine } from "./mirror-engine.ts";
 import { memberRuns } from "./mirror-runs.ts";
+import { isBadOnAllCopies } from "./unreadable-range.ts";
 
 /**
  * One write, discard or write-zeroes under the lock of its range, so that what overlaps comes one after the other and
@@ -52,6 +53,10 @@ export class MirrorWrite implements HalfWrite {
     this.#isBegun = true;
     if (io.isCancelRequested) return io.complete(cancelled(io, this.name));
     if (this.#array.array.isBroken) return io.complete(this.#brokenError());
+    if (isBadOnAllCopies(this.#array, io.offset, io.length)) {
+      const message = "no copy of it could be read again: bad blocks of all members meet there";
+      return io.complete(degradedError(io, this.name, message));
+    }
     const compound = this.#array.compounds.over(io, ALL_COPIES, this);
     if (io.op === Op.write) this.#addWrites(compound);
     else this.#addZeroesOrDiscards(compound);
