@@ -135,8 +135,9 @@ function inBatches<T>(items: readonly T[], arrayOf: (item: T) => ArrayCase): T[]
 
 let folderCount = 0;
 
-async function withDisk(
-  { folder, isKept }: RunPlan,
+/** A shared disk in a folder of its own, which has the file of content. */
+export async function withDisk(
+  { folder, isKept }: Pick<RunPlan, "folder" | "isKept">,
   body: (folder: string, disk: SharedDisk) => Promise<void>,
 ): Promise<void> {
   const own = join(folder, `${folderCount++}`);

@@ -1,0 +1,98 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { allArrays, levelTitle, sampleArrays, setId } from "../raid-matrix/cases.ts";
+import { makeInKernel, readWithout } from "../raid-matrix/from-kernel.ts";
+import { runMatrix, withDisk } from "../raid-matrix/runner.ts";
+import { judgeInKernel, writeArray } from "../raid-matrix/to-kernel.ts";
+import type { Verdict } from "../raid-matrix/verdict.ts";
+import { ORACLE_TOOLS, describeWith } from "../src/tools.ts";
+
+// One array of every level and layout; the whole matrix is `pnpm run raid-matrix`.
+const SAMPLE = 12;
+const SEED = 3;
+const WAYS = ["read", "write"] as const;
+
+const folder = mkdtempSync(join(tmpdir(), "raid-matrix-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describeWith(ORACLE_TOOLS, "a sample of the RAID matrix, both ways", () => {
+  const arrays = sampleArrays(
+    allArrays().filter(({ level }) => level === "5"),
+    SAMPLE,
+    SEED,
+  );
+  const verdicts: Verdict[] = [];
+
+  beforeAll(async () => {
+    await runMatrix({
+      arrays,
+      ways: WAYS,
+      seed: SEED,
+      jobs: 2,
+      missing: null,
+      setsMax: 1,
+      folder,
+      isKept: false,
+      report: (more) => verdicts.push(...more),
+    });
+  }, 180_000);
+
+  test.each(
+    arrays.map((array) => ({ array, title: `${levelTitle(array.level)} ${array.layout}: ${array.id}` })),
+  )("$title", ({ array }) => {
+    const own = verdicts.filter((verdict) => verdict.array.id === array.id);
+    expect(new Set(own.map(({ way }) => way))).toEqual(new Set(WAYS));
+    const failed = own.filter(({ failures }) => failures.length > 0);
+    expect(failed.map(({ way, missing, failures }) => [way, setId(array, missing), ...failures])).toEqual([]);
+  });
+});
+
+describeWith(ORACLE_TOOLS, "the RAID matrix notices", () => {
+  const array = allArrays().find(({ id }) => id === "raid5/left-symmetric/1.2/3x64K")!;
+
+  test("a wrong bit in data, in parity, and in a superblock", { timeout: 60_000 }, async () => {
+    await withDisk({ folder, isKept: false }, async (own, disk) => {
+      const [made] = await makeInKernel(own, disk, [array]);
+      const kernelArray = made!.read()!;
+      const { images } = kernelArray;
+      // The last chunk of the first stripe of a left-symmetric array is its parity.
+      const DATA = 1024 * 1024;
+      const damaged = [
+        { member: 0, offset: DATA + 99 },
+        { member: 2, offset: DATA + 99 },
+        { member: 1, offset: 4096 + 200 },
+      ].map(({ member, offset }) => {
+        const copies = images.map((bytes) => bytes.slice());
+        copies[member]![offset]! ^= 1;
+        return copies;
+      });
+      const [inData, inParity, inSuperblock] = damaged;
+      expect(await failuresOfReading(inData!)).toEqual([expect.stringContaining("other bytes from 99 on")]);
+      expect(await failuresOfReading(inParity!)).toEqual([]);
+      expect(await failuresOfReading(inSuperblock!)).toEqual([expect.stringContaining("checksum")]);
+
+      async function failuresOfReading(copies: readonly Uint8Array[]): Promise<readonly string[]> {
+        const [verdict] = await readWithout({ ...kernelArray, images: copies }, [[]], made!.answer);
+        return verdict!.failures;
+      }
+
+      // What cev wrote is damaged before the kernel gets it.
+      const written = await Promise.all(
+        [0, 2].map(async (member) => {
+          const copies = images.map((bytes) => bytes.slice());
+          const result = await writeArray("write", array, copies, [], SEED);
+          copies[member]![DATA + 99]! ^= 1;
+          return result;
+        }),
+      );
+      await withDisk({ folder, isKept: false }, async (judging, judged) => {
+        const [data, parity] = await judgeInKernel(judging, judged, written);
+        expect(data!.failures).toContain("the kernel reads other bytes");
+        expect(data!.failures).toContainEqual(expect.stringContaining("mismatch_cnt"));
+        expect(parity!.failures).toEqual([expect.stringContaining("mismatch_cnt")]);
+      });
+    });
+  });
+});
