@@ -1,13 +1,14 @@
+import type { Layer } from "@cev/core";
 import type { RaidLayer } from "@cev/raid";
-import type { NamedDisk } from "./array.ts";
 
 /** What a running array may be asked for, beside reading and writing. */
 export interface Membership {
-  addMember(disk: NamedDisk): Promise<unknown>;
+  addMember(layer: Layer, name: string): Promise<unknown>;
+  reAddMember(layer: Layer, name: string): Promise<unknown>;
   failMember(name: string): Promise<void>;
   removeMember(name: string): Promise<void>;
-  /** Resolves when nothing is running in the background any more. */
   idle(): Promise<void>;
+  check(): Promise<number>;
 }
 
 /** The membership functions of an array; null where it has none. */
@@ -18,5 +19,5 @@ export function membershipOf(layer: RaidLayer): Membership | null {
 
 /** Waits until nothing is running in the background any more. */
 export async function idle(layer: RaidLayer): Promise<void> {
-  await membershipOf(layer)?.idle();
+  await (layer as unknown as Partial<Membership>).idle?.();
 }

@@ -15,6 +15,8 @@ export interface Shape {
   readonly memberSize: number;
   /** Bytes of sync space that one bit covers; 0: there is no bitmap. */
   readonly bitmapChunkSize: number;
+  /** Each member has a log of bad blocks. Not with version 0.90. */
+  readonly hasBadBlockLog: boolean;
 }
 
 /** md's number of layout 10's "near=2", "far=2", "offset=2". */
@@ -30,6 +32,7 @@ const PLAIN: Shape = {
   chunkSize: 4096,
   memberSize: 32_768,
   bitmapChunkSize: 0,
+  hasBadBlockLog: false,
 };
 
 /** A shape by what is unlike an ordinary RAID5. */

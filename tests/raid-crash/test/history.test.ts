@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { BLOCK, History } from "../src/history.ts";
+import { BLOCK, History } from "../src/work/history.ts";
 
 const block = (value: number): Uint8Array => new Uint8Array(BLOCK).fill(value);
 

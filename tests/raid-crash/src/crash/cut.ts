@@ -1,5 +1,5 @@
 import { Random } from "@cev/test-kit";
-import type { History } from "../history.ts";
+import type { History } from "../work/history.ts";
 import type { Disk } from "./rig.ts";
 
 /** How a cut treats what was not made durable. */

@@ -1,8 +1,11 @@
+import { isCevError } from "@cev/core";
 import { Random, SimulatedWorld } from "@cev/test-kit";
 import { openArray } from "../array.ts";
-import { History } from "../history.ts";
+import type { OpenArray } from "../array.ts";
+import { History } from "../work/history.ts";
 import { makeImages, placesOfMember } from "../images/images.ts";
 import { idle, membershipOf } from "../membership.ts";
+import type { Membership } from "../membership.ts";
 import { arraySizeOf } from "../reference.ts";
 import { isRedundant } from "../shape.ts";
 import type { Shape } from "../shape.ts";
@@ -12,8 +15,8 @@ import { disksOf } from "./rig.ts";
 import type { Disk } from "./rig.ts";
 import { verifyCut } from "./verify.ts";
 import type { Judge } from "./verify.ts";
-import { Workload } from "./workload.ts";
-import { drive } from "./world.ts";
+import { Workload } from "../work/workload.ts";
+import { drive } from "../work/world.ts";
 
 /** How a run is made. */
 export interface RunOptions {
@@ -50,6 +53,7 @@ class CrashRun {
   readonly #judge: Judge;
   readonly #disks: readonly Disk[];
   readonly #history: History;
+  readonly #now: History;
   readonly #pending: Cut[] = [];
   #lost = new Set<string>();
   #changeCount = 0;
@@ -68,6 +72,7 @@ class CrashRun {
     };
     const content = this.#random.bytes(arraySizeOf(shape));
     this.#history = new History(content);
+    this.#now = new History(content);
     const images = makeImages(shape, content);
     // A blank disk to rebuild on.
     if (isRedundant(shape)) images.push(new Uint8Array(placesOfMember(shape).size));
@@ -87,7 +92,7 @@ class CrashRun {
     const members = this.#disks.slice(0, shape.memberCount);
     const failAt = isRedundant(shape) && random.chance(0.6) ? random.below(stepCount) : -1;
     let array = await this.#drive(openArray(environment, random.shuffled(members)));
-    let workload = new Workload(this.#world, random, this.#history, array.device);
+    let workload = this.#workloadOn(array);
     for (let step = 0; step < stepCount; step++) {
       if (step === failAt) this.#fail(random.pick(members));
       const what = random.below(20);
@@ -97,7 +102,7 @@ class CrashRun {
         await this.#drive(array.device.close());
         this.violations.push(...workload.violations);
         array = await this.#drive(openArray(environment, random.shuffled(members)));
-        workload = new Workload(this.#world, random, this.#history, array.device);
+        workload = this.#workloadOn(array);
       } else if (this.#lost.size > 0) {
         const membership = membershipOf(array.layer);
         if (membership !== null) await this.#drive(this.#replace(membership, workload));
@@ -112,16 +117,23 @@ class CrashRun {
     if (environment.buffers.bytesLent !== lentBefore) this.violations.push("the workload kept buffers");
   }
 
+  #workloadOn({ device }: OpenArray): Workload {
+    return new Workload({
+      world: this.#world,
+      random: this.#random,
+      device,
+      durable: this.#history,
+      now: this.#now,
+    });
+  }
+
   #fail(disk: Disk): void {
     this.#lost.add(disk.name);
     disk.fault.lose();
   }
 
   /** The lost disk comes back, or the blank one takes its place, while writes go on. */
-  async #replace(
-    membership: NonNullable<ReturnType<typeof membershipOf>>,
-    workload: Workload,
-  ): Promise<void> {
+  async #replace(membership: Membership, workload: Workload): Promise<void> {
     const [name] = this.#lost;
     const failed = this.#disks.find((disk) => disk.name === name)!;
     await workload.flush();
@@ -129,11 +141,22 @@ class CrashRun {
     const isBack = this.#random.chance(0.5);
     if (isBack) failed.fault.find();
     const disk = isBack ? failed : this.#disks.at(-1)!;
-    await membership.addMember({ name: disk.name, layer: disk.layer });
+    if (isBack && this.#random.chance(0.7)) await this.#reAdd(membership, disk);
+    else await membership.addMember(disk.layer, disk.name);
     await workload.burst();
     await membership.idle();
     this.#lost = new Set();
     if (!isBack) this.#lost.add(failed.name);
+  }
+
+  /** By the bitmap, where there is one that goes back far enough; else all of it is copied. */
+  async #reAdd(membership: Membership, disk: Disk): Promise<void> {
+    try {
+      await membership.reAddMember(disk.layer, disk.name);
+    } catch (error) {
+      if (!isCevError(error) || error.code !== "CEV_INVALID") throw error;
+      await membership.addMember(disk.layer, disk.name);
+    }
   }
 
   #onChange(): void {

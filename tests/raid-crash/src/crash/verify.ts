@@ -2,8 +2,7 @@ import { isCevError } from "@cev/core";
 import type { Random, SimulatedWorld } from "@cev/test-kit";
 import { openArray } from "../array.ts";
 import type { NamedDisk, OpenArray } from "../array.ts";
-import { BLOCK } from "../history.ts";
-import type { History } from "../history.ts";
+import type { History } from "../work/history.ts";
 import { dataOf } from "../images/images.ts";
 import { idle } from "../membership.ts";
 import { contentOf, redundancyFaults } from "../reference.ts";
@@ -13,8 +12,9 @@ import { CUT_KINDS, imagesAfterCut } from "./cut.ts";
 import type { Cut } from "./cut.ts";
 import { disksOf } from "./rig.ts";
 import type { Disk } from "./rig.ts";
-import { readAll } from "./workload.ts";
-import { drive } from "./world.ts";
+import { firstWrongOf, isUnlike, readAll } from "../work/workload.ts";
+import type { WholeRead } from "../work/workload.ts";
+import { drive } from "../work/world.ts";
 
 /** What a restart is judged with. */
 export interface Judge {
@@ -90,26 +90,17 @@ class Restart {
     return random.shuffled(this.#disks.filter(({ name }) => !lost.has(name) || random.chance(0.7)));
   }
 
-  #judgeRead(read: Awaited<ReturnType<typeof readAll>>): void {
+  #judgeRead(read: WholeRead): void {
     const { shape } = this.#judge;
     const mayRefuse = this.#cut.lost.size > 0 && hasParity(shape);
-    for (let at = 0; at < read.bytes.length; at += BLOCK) {
-      if (!read.isKnown(at)) continue;
-      const wrong = this.#history.firstWrong(read.bytes.subarray(at, at + BLOCK), at);
-      if (wrong < 0) continue;
-      this.violations.push(`byte ${wrong} holds neither what was flushed nor anything later`);
-      break;
-    }
+    const wrong = firstWrongOf(read, this.#history);
+    if (wrong >= 0) this.violations.push(`byte ${wrong} holds neither what was flushed nor anything later`);
     if (read.refused.length > 0 && !mayRefuse)
       this.violations.push(`a read is refused while redundancy lasts: ${String(read.refused[0])}`);
   }
 
   /** What lies on the disks after an orderly stop: right by the reference, and enough without any one of the members. */
-  async #judgeDisks(
-    array: OpenArray,
-    inSync: readonly (string | null)[],
-    read: Awaited<ReturnType<typeof readAll>>,
-  ): Promise<void> {
+  async #judgeDisks(array: OpenArray, inSync: readonly (string | null)[], read: WholeRead): Promise<void> {
     const { shape, random } = this.#judge;
     // After an orderly stop a power cut takes nothing away.
     const images = imagesAfterCut(this.#disks, "all lost", random);
@@ -129,11 +120,7 @@ class Restart {
     await this.#judgeWithout(array, images, read);
   }
 
-  async #judgeWithout(
-    array: OpenArray,
-    images: readonly Uint8Array[],
-    read: Awaited<ReturnType<typeof readAll>>,
-  ): Promise<void> {
+  async #judgeWithout(array: OpenArray, images: readonly Uint8Array[], read: WholeRead): Promise<void> {
     const { shape, random, world } = this.#judge;
     if (!isRedundant(shape)) return;
     const { members } = array.layer.array;
@@ -172,12 +159,4 @@ class Restart {
 
 function namesInSync({ layer }: OpenArray): (string | null)[] {
   return layer.array.members.map((member) => (member.isInSync ? member.name : null));
-}
-
-function isUnlike(a: Awaited<ReturnType<typeof readAll>>, b: Awaited<ReturnType<typeof readAll>>): boolean {
-  for (let at = 0; at < a.bytes.length; at += BLOCK) {
-    if (!a.isKnown(at) || !b.isKnown(at)) continue;
-    if (Buffer.compare(a.bytes.subarray(at, at + BLOCK), b.bytes.subarray(at, at + BLOCK)) !== 0) return true;
-  }
-  return false;
 }

@@ -10,12 +10,19 @@ export interface MemberPlaces {
   readonly dataOffset: number;
   /** 0: there is none. */
   readonly bitmapOffset: number;
+  /** Of the log of bad blocks; 0: there is none. */
+  readonly badBlockOffset: number;
 }
 
 const AT_START = 16_384;
 
 /** Where the parts of each member of an array lie. */
-export function placesOfMember({ version, memberSize, bitmapChunkSize }: Shape): MemberPlaces {
+export function placesOfMember({
+  version,
+  memberSize,
+  bitmapChunkSize,
+  hasBadBlockLog,
+}: Shape): MemberPlaces {
   const hasBitmap = bitmapChunkSize !== 0;
   if (version === "0.90") {
     // The last whole 64 KiB but one, and 4 KiB on in it the bitmap.
@@ -25,6 +32,7 @@ export function placesOfMember({ version, memberSize, bitmapChunkSize }: Shape):
       superOffset,
       dataOffset: 0,
       bitmapOffset: hasBitmap ? superOffset + 4096 : 0,
+      badBlockOffset: 0,
     };
   }
   if (version === "1.0") {
@@ -34,6 +42,7 @@ export function placesOfMember({ version, memberSize, bitmapChunkSize }: Shape):
       superOffset,
       dataOffset: 0,
       bitmapOffset: hasBitmap ? superOffset - 4096 : 0,
+      badBlockOffset: hasBadBlockLog ? superOffset - 8192 : 0,
     };
   }
   const superOffset = version === "1.1" ? 0 : 4096;
@@ -42,6 +51,7 @@ export function placesOfMember({ version, memberSize, bitmapChunkSize }: Shape):
     superOffset,
     dataOffset: AT_START,
     bitmapOffset: hasBitmap ? superOffset + 4096 : 0,
+    badBlockOffset: hasBadBlockLog ? superOffset + 8192 : 0,
   };
 }
 
@@ -68,13 +78,13 @@ export function makeImages(shape: Shape, content: Uint8Array, eventCount = 17n):
 /** A device with metadata and no data. */
 export function makeImage(facts: MemberFacts): Uint8Array {
   const { shape } = facts;
-  const { size, superOffset, dataOffset, bitmapOffset } = placesOfMember(shape);
+  const { size, superOffset, bitmapOffset, badBlockOffset } = placesOfMember(shape);
   const image = new Uint8Array(size);
   const superblock =
-    shape.version === "0.90"
-      ? superblock0(facts)
-      : superblock1(facts, { superOffset, dataOffset, bitmapOffset: bitmapOffset - superOffset });
+    shape.version === "0.90" ? superblock0(facts) : superblock1(facts, placesOfMember(shape));
   image.set(superblock, superOffset);
+  // A log without entries; one with an end mark at once, that is.
+  if (badBlockOffset !== 0) image.fill(0xff, badBlockOffset, badBlockOffset + 4096);
   if (bitmapOffset !== 0) image.set(bitmapOf(facts), bitmapOffset);
   return image;
 }

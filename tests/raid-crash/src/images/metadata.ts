@@ -26,11 +26,16 @@ export function syncSizeOf({ level, layout, chunkSize, memberSize, memberCount }
   return Math.floor((chunks * memberCount) / near) * chunkSize;
 }
 
+/** Where the parts of a member lie, in bytes of its device; 0 for what it does not have. */
+export interface PartPlaces {
+  readonly superOffset: number;
+  readonly dataOffset: number;
+  readonly bitmapOffset: number;
+  readonly badBlockOffset: number;
+}
+
 /** A block of 4 KiB with a superblock of version 1, as md lays it out. */
-export function superblock1(
-  facts: MemberFacts,
-  where: { superOffset: number; dataOffset: number; bitmapOffset: number },
-): Uint8Array {
+export function superblock1(facts: MemberFacts, where: PartPlaces): Uint8Array {
   const { shape, roles, deviceNumber } = facts;
   const bytes = new Uint8Array(4096);
   const view = new DataView(bytes.buffer);
@@ -47,12 +52,16 @@ export function superblock1(
   sectors(80, shape.level > 0 ? shape.memberSize : 0);
   view.setUint32(88, shape.chunkSize / SECTOR, true);
   view.setUint32(92, shape.memberCount, true);
-  if (shape.bitmapChunkSize !== 0) view.setInt32(96, where.bitmapOffset / SECTOR, true);
+  if (shape.bitmapChunkSize !== 0) view.setInt32(96, (where.bitmapOffset - where.superOffset) / SECTOR, true);
   sectors(128, where.dataOffset);
   sectors(136, shape.memberSize);
   sectors(144, where.superOffset);
   view.setUint32(160, deviceNumber, true);
   bytes.set(deviceUuid(deviceNumber), 168);
+  if (shape.hasBadBlockLog) {
+    view.setUint16(186, 8, true);
+    view.setInt32(188, (where.badBlockOffset - where.superOffset) / SECTOR, true);
+  }
   view.setBigUint64(192, BigInt(CREATED_AT + 100), true);
   view.setBigUint64(200, facts.eventCount, true);
   view.setBigUint64(
