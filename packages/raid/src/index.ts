@@ -22,6 +22,11 @@ export type { Superblock, SuperblockPlace, SuperblockVersion, Timestamp } from "
 export { FeatureFlag } from "./metadata/superblock-features.ts";
 export { BitmapState, decodeBitmapHead, encodeBitmapHead } from "./metadata/bitmap.ts";
 export type { BitmapHead, BitmapPlace } from "./metadata/bitmap.ts";
+export { planCreate } from "./metadata/create.ts";
+export type { CreatePlan, PlannedDevice, PlannedWrite } from "./metadata/create.ts";
+export type { CreateDevice, CreateInputs, CreateOptions } from "./metadata/create-options.ts";
+export { createArray, wipeSuperblocks } from "./metadata/create-array.ts";
+export type { CreateArrayOptions } from "./metadata/create-array.ts";
 export { readBitmap, readSuperblock, superblockOffset } from "./metadata/member-scan.ts";
 export type { MemberBitmap, ScanTarget } from "./metadata/member-scan.ts";
 

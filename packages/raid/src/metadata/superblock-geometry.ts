@@ -1,6 +1,6 @@
 import { FeatureFlag } from "./superblock-features.ts";
 import type { SuperblockFields } from "./superblock-fields.ts";
-import { Role, ownRole, roleCount } from "./superblock-model.ts";
+import { Role, memberSectors, ownRole, roleCount } from "./superblock-model.ts";
 import type { Reshape, Superblock } from "./superblock-model.ts";
 
 const SECTOR = 512;
@@ -182,7 +182,10 @@ function isClear(
   const start = byteOffset + offsetSectors * SECTOR;
   const end = start + lengthSectors * SECTOR;
   const dataStart = superblock.dataOffsetSectors * SECTOR;
-  const dataEnd = dataStart + superblock.dataSizeSectors * SECTOR;
+  // What the array does not use of the data's room may hold other things.
+  const isJournal = ownRole(superblock) === Role.journal;
+  const usedSectors = isJournal ? superblock.dataSizeSectors : memberSectors(superblock);
+  const dataEnd = dataStart + usedSectors * SECTOR;
   const isOutside = start >= 0 && end <= deviceSize;
   const isApart = start >= byteOffset + lengthOf(superblock) || end <= byteOffset;
   return isOutside && isApart && (start >= dataEnd || end <= dataStart);
