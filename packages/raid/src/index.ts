@@ -27,7 +27,8 @@ export type { CreatePlan, PlannedDevice, PlannedWrite } from "./metadata/create.
 export type { CreateDevice, CreateInputs, CreateOptions } from "./metadata/create-options.ts";
 export { createArray, wipeSuperblocks } from "./metadata/create-array.ts";
 export type { CreateArrayOptions } from "./metadata/create-array.ts";
-export { readBitmap, readSuperblock, superblockOffset } from "./metadata/member-scan.ts";
+export { readBadBlocks, readBitmap, readSuperblock, superblockOffset } from "./metadata/member-scan.ts";
+export type { BadRange } from "./metadata/bad-blocks.ts";
 export type { MemberBitmap, ScanTarget } from "./metadata/member-scan.ts";
 
 export { levelByName, levelOf } from "./levels/levels.ts";
