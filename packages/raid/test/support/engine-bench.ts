@@ -6,14 +6,21 @@ import type { MetadataKeeper } from "../../src/array/metadata-keeper.ts";
 import type { Personality } from "../../src/array/personality.ts";
 import { RunningArray } from "../../src/array/running-array.ts";
 import type { ByteRange } from "../../src/array/unsynced-ranges.ts";
-import type { Geometry } from "../../src/levels/level.ts";
+import type { Geometry, LevelFamily } from "../../src/levels/level.ts";
 import { levelOf } from "../../src/levels/levels.ts";
 import { MirrorEngine } from "../../src/mirror/mirror-engine.ts";
+import { ParityEngine } from "../../src/parity/parity-engine.ts";
 import { ZoneEngine } from "../../src/zones/zone-engine.ts";
 import { makeSuperblock } from "./make-array.ts";
 
 /** Where the members' data begins. */
 export const ENGINE_DATA_START = 8192;
+
+const ENGINES: Readonly<Record<LevelFamily, new (array: RunningArray) => Personality>> = {
+  zones: ZoneEngine,
+  mirror: MirrorEngine,
+  parity: ParityEngine,
+};
 
 export interface EngineBenchOptions {
   readonly level: number;
@@ -93,7 +100,7 @@ export class EngineBench {
       unsynced: options.unsynced ?? [],
     });
     if (options.isReadOnly !== true) this.array.keeper = this.keeper as unknown as MetadataKeeper;
-    this.engine = level.family === "zones" ? new ZoneEngine(this.array) : new MirrorEngine(this.array);
+    this.engine = new ENGINES[level.family](this.array);
   }
 
   /** A request, submitted. */

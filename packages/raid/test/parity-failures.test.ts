@@ -1,0 +1,240 @@
+import { Op } from "@cev/core";
+import { Random } from "@cev/test-kit";
+import { describe, expect, test } from "vitest";
+import { EngineBench } from "./support/engine-bench.ts";
+import type { EngineBenchOptions } from "./support/engine-bench.ts";
+import { mapOf, rebuild, wrongParity } from "./support/parity-reference.ts";
+
+const CHUNK = 8192;
+const MEMBER_SIZE = CHUNK * 3;
+
+const RAID6: EngineBenchOptions = {
+  level: 6,
+  layout: 2,
+  chunkSize: CHUNK,
+  memberSizes: new Array<number>(5).fill(MEMBER_SIZE),
+};
+const RAID5: EngineBenchOptions = {
+  level: 5,
+  layout: 2,
+  chunkSize: CHUNK,
+  memberSizes: new Array<number>(4).fill(MEMBER_SIZE),
+};
+
+async function filled(options: EngineBenchOptions): Promise<{ bench: EngineBench; data: Uint8Array }> {
+  const bench = new EngineBench(options);
+  const data = new Random(9).bytes(bench.engine.size);
+  await bench.write(0, data);
+  bench.forget();
+  return { bench, data };
+}
+
+describe("what cannot be read", () => {
+  test("of two members in the same rows is had with Q, by one more read", async () => {
+    const { bench, data } = await filled(RAID6);
+    const map = mapOf(bench.geometry);
+    const [first, second] = [map.dataMember(0, 0), map.dataMember(0, 1)];
+    for (const member of [first, second]) bench.faults[member]!.addBadRange(8192, 4096);
+    expect(await bench.read(0, 4096)).toEqual(data.subarray(0, 4096));
+    // The first is written anew and reads again; the second was not asked for.
+    expect(await bench.read(0, 4096)).toEqual(data.subarray(0, 4096));
+    expect(bench.faults[first]!.faultCount).toBe(1);
+    expect(await bench.read(CHUNK, 4096)).toEqual(data.subarray(CHUNK, CHUNK + 4096));
+    expect(bench.keeper.failures).toEqual([]);
+  });
+
+  test("because it is known to be bad is reconstructed and never read", async () => {
+    const badBlocks = [[], [{ start: 512, end: 1024 }]];
+    const { bench, data } = await filled({ ...RAID5, badBlocks });
+    expect(await bench.read(0, bench.engine.size)).toEqual(data);
+    const touched = bench.disks[1]!.log.filter(
+      ({ op, offset, length }) => op === Op.read && offset < 8192 + 1024 && offset + length > 8192 + 512,
+    );
+    expect(touched).toEqual([]);
+    expect(bench.disks[1]!.log.filter(({ op }) => op === Op.write)).toEqual([]);
+  });
+
+  test("of another member fails only the rows of a missing one that need it", async () => {
+    const { bench, data } = await filled({ ...RAID5, missing: [0] });
+    bench.faults[1]!.addBadRange(8192, 512);
+    const start = mapOf(bench.geometry).arrayOffsetOf(0, 0);
+    const failed = await bench.run(Op.read, start, CHUNK, new Uint8Array(CHUNK));
+    expect(failed.error?.code).toBe("CEV_DEGRADED");
+    expect(failed.transferred).toBe(0);
+    expect(await bench.read(start + 4096, 4096)).toEqual(data.subarray(start + 4096, start + CHUNK));
+  });
+
+  test("of a check is worked out and written back", async () => {
+    for (const options of [RAID5, RAID6]) {
+      const { bench, data } = await filled(options);
+      for (const [member, fault] of bench.faults.entries())
+        fault.addBadRange(8192 + 4096 * (member % 2), 512);
+      for (let at = 0; at < MEMBER_SIZE; at += 4096)
+        await bench.engine.syncSlice(at, at + 4096, "check").catch(() => undefined);
+      const again = bench.faults.map((fault) => fault.faultCount);
+      // RAID5 can make good only one in a stripe; where there are more it is refused, and nothing written.
+      if (options === RAID5) expect(again.every((count) => count > 0)).toBe(true);
+      else expect(bench.keeper.failures).toEqual([]);
+      expect(wrongParity(bench.geometry, (member) => bench.dataOf(member))).toEqual([]);
+      for (const fault of bench.faults) fault.reset();
+      expect(await bench.read(0, bench.engine.size)).toEqual(data);
+    }
+  });
+});
+
+describe("where the parity is in doubt", () => {
+  const unsynced = [{ start: 0, end: CHUNK }];
+
+  test("a small write makes it from the data, whatever it was", async () => {
+    for (const options of [RAID5, RAID6]) {
+      const bench = new EngineBench({
+        ...options,
+        unsynced,
+        contents: (member) => new Random(member + 1).bytes(MEMBER_SIZE),
+      });
+      await bench.write(0, new Random(5).bytes(CHUNK));
+      const wrong = wrongParity(bench.geometry, (member) => bench.dataOf(member));
+      expect(wrong.filter((place) => place.startsWith("stripe 0"))).toEqual([]);
+    }
+  });
+
+  test("nothing is reconstructed from P alone", async () => {
+    const { bench } = await filled({ ...RAID5, unsynced });
+    const member = mapOf(bench.geometry).dataMember(0, 0);
+    bench.faults[member]!.addBadRange(8192, 512);
+    const io = await bench.run(Op.read, 0, 512, new Uint8Array(512));
+    expect(io.error?.code).toBe("CEV_DEGRADED");
+  });
+
+  test("RAID6 reconstructs what both parities agree on, and nothing else", async () => {
+    const { bench, data } = await filled({ ...RAID6, unsynced });
+    const map = mapOf(bench.geometry);
+    const member = map.dataMember(0, 0);
+    bench.faults[member]!.addBadRange(8192, 512);
+    expect(await bench.read(0, 4096)).toEqual(data.subarray(0, 4096));
+    bench.faults[member]!.addBadRange(8192, 512);
+    bench.dataOf(map.qMember(0))[5]! ^= 1;
+    const io = await bench.run(Op.read, 0, 512, new Uint8Array(512));
+    expect(io.error?.code).toBe("CEV_DEGRADED");
+  });
+});
+
+describe("a rebuild", () => {
+  test("writes zeroes as holes, so that a sparse member stays sparse", async () => {
+    for (const options of [RAID5, RAID6]) {
+      const bench = new EngineBench({ ...options, recoveredTo: [null, 0] });
+      const map = mapOf(bench.geometry);
+      await bench.write(map.stripeSize, new Random(1).bytes(map.stripeSize));
+      bench.forget();
+      await rebuild(bench);
+      const { log } = bench.disks[1]!;
+      expect(
+        log.filter(({ op }) => op === Op.writeZeroes).map(({ offset, flags }) => [offset, flags]),
+      ).toEqual([
+        [8192, 0],
+        [8192 + 2 * CHUNK, 0],
+      ]);
+      expect(log.filter(({ op }) => op === Op.write).length).toBe(1);
+      expect(wrongParity(bench.geometry, (member) => bench.dataOf(member))).toEqual([]);
+    }
+  });
+
+  test("of a member that does not know holes writes zeroes as data", async () => {
+    const bench = new EngineBench({
+      ...RAID5,
+      support: { writeZeroes: "none" },
+      recoveredTo: [null, 0],
+      contents: (member) => new Uint8Array(MEMBER_SIZE).fill(member === 1 ? 7 : 0),
+    });
+    await rebuild(bench);
+    expect(bench.dataOf(1).every((byte) => byte === 0)).toBe(true);
+  });
+
+  test("that cannot be had from the others is refused by place, and no member is failed", async () => {
+    const { bench } = await filled({ ...RAID5, recoveredTo: [null, 0] });
+    bench.faults[2]!.addBadRange(8192 + CHUNK, 512);
+    await expect(bench.engine.recoverSlice(CHUNK, 2 * CHUNK)).rejects.toMatchObject({
+      code: "CEV_DEGRADED",
+      place: { cause: { code: "CEV_MEDIUM" } },
+    });
+    expect(bench.keeper.failures).toEqual([]);
+    expect(bench.environment.buffers.bytesLent).toBe(0);
+  });
+
+  test("of a member that cannot be written fails that member", async () => {
+    const { bench } = await filled({ ...RAID6, recoveredTo: [null, 0, 0] });
+    bench.faults[1]!.add({ fault: { kind: "error", code: "CEV_IO" }, op: Op.write });
+    bench.faults[1]!.add({ fault: { kind: "error", code: "CEV_IO" }, op: Op.writeZeroes });
+    await expect(bench.engine.recoverSlice(0, CHUNK)).rejects.toMatchObject({ code: "CEV_IO" });
+    expect(bench.array.members.map(({ state }) => state)).toEqual([
+      "in sync",
+      "failed",
+      "rebuilding",
+      "in sync",
+      "in sync",
+    ]);
+  });
+});
+
+describe("writes of one burst", () => {
+  test("that are neighbours become full stripes, after the first, which does not wait", async () => {
+    const { bench } = await filled(RAID5);
+    await new Promise(setImmediate);
+    const { size } = bench.engine;
+    const data = new Random(2).bytes(size);
+    const writes: Promise<void>[] = [];
+    for (let at = 0; at < size; at += 2048) writes.push(bench.write(at, data.subarray(at, at + 2048)));
+    await Promise.all(writes);
+    // The first: it reads the other two columns, and its rows are read once more by the rest of their stripe.
+    const readCount = bench.countsOf(Op.read).reduce((sum, count) => sum + count, 0);
+    const writeCount = bench.countsOf(Op.write).reduce((sum, count) => sum + count, 0);
+    expect(readCount).toBe(3);
+    // Two for the first, three and four for the rest of its stripe, four for each of the others.
+    expect(writeCount).toBe(2 + 3 + 4 + 2 * 4);
+    expect(await bench.read(0, size)).toEqual(data);
+    expect(wrongParity(bench.geometry, (member) => bench.dataOf(member))).toEqual([]);
+  });
+
+  test("are gathered while their stripe is busy", async () => {
+    const { bench } = await filled(RAID5);
+    for (const disk of bench.disks) disk.completion = "byHand";
+    const data = new Random(2).bytes(3 * CHUNK);
+    const first = bench.write(0, data.subarray(0, 512));
+    await new Promise(setImmediate);
+    const rest: Promise<void>[] = [];
+    for (let at = 512; at < 3 * CHUNK; at += 512) {
+      rest.push(bench.write(at, data.subarray(at, at + 512)));
+      if (at % 4096 === 0) await new Promise(setImmediate);
+    }
+    bench.forget();
+    for (let idle = 0; idle < 3; await new Promise(setImmediate))
+      idle = bench.disks.some((disk) => disk.completeAll() > 0) ? 0 : idle + 1;
+    await Promise.all([first, ...rest]);
+    expect(bench.countsOf(Op.write).reduce((sum, count) => sum + count, 0)).toBe(2 + 3 + 4);
+    expect(bench.dataOf(mapOf(bench.geometry).dataMember(0, 2)).subarray(0, CHUNK)).toEqual(
+      data.subarray(2 * CHUNK),
+    );
+    expect(wrongParity(bench.geometry, (member) => bench.dataOf(member))).toEqual([]);
+  });
+
+  test("end with an error each when their stripe cannot be written, and are cancelled only together", async () => {
+    const { bench } = await filled(RAID5);
+    for (const disk of bench.disks) disk.completion = "byHand";
+    const data = new Uint8Array(512).fill(1);
+    const ios = [0, 1, 2].map((index) => bench.submit(Op.write, index * 512, 512, data));
+    await new Promise(setImmediate);
+    ios[1]!.cancel();
+    const finish = async (): Promise<void> => {
+      for (let idle = 0; idle < 3; await new Promise(setImmediate))
+        idle = bench.disks.some((disk) => disk.completeAll() > 0) ? 0 : idle + 1;
+    };
+    await finish();
+    expect(ios.map(({ isUpToDate }) => isUpToDate)).toEqual([true, true, true]);
+    const more = [0, 1, 2].map((index) => bench.submit(Op.write, index * 512, 512, data.fill(2)));
+    for (const io of more) io.cancel();
+    await finish();
+    expect(more.map(({ error }) => error?.code)).toEqual(more.map(() => "CEV_CANCELLED"));
+    expect(wrongParity(bench.geometry, (member) => bench.dataOf(member))).toEqual([]);
+    expect(bench.keeper.startedCount).toBe(bench.keeper.endedCount);
+  });
+});
