@@ -212,3 +212,56 @@ describe("writes that overlap leave all copies the same, whichever comes last", 
     }
   });
 });
+
+describe("many at once, in each other's pages, while bad spots come up, one member is rebuilt and then lost", () => {
+  const threeCopies = MIRRORS.filter(
+    ({ name, shape }) => name === "RAID1 of 3" || (shape !== null && shape.near * shape.far === 3),
+  );
+  test.each(threeCopies)("$name", async (mirror) => {
+    for (let seed = 1; seed <= 3; seed++) {
+      const random = new Random(seed);
+      const { memberSizes } = mirror.options;
+      const bench = new EngineBench({
+        ...mirror.options,
+        completion: "random",
+        seed,
+        recoveredTo: memberSizes.map((_, member) => (member === 2 ? 0 : null)),
+        contents: (member) =>
+          member === 2 ? random.bytes(memberSizes[2]!) : new Uint8Array(memberSizes[0]!),
+      });
+      const model = new ModelDevice(bench.engine.size, true);
+      // A spot that comes up again just after it was written back makes the first member fail.
+      const failed = (): number[] =>
+        bench.array.members.filter(({ state }) => state === "failed").map(({ index }) => index);
+      const sectorCount = bench.engine.size / 512;
+      // Each has every seventh sector to itself.
+      const worker = async (place: number): Promise<void> => {
+        for (let count = 0; count < 25; count++) {
+          const offset = (random.below(Math.floor((sectorCount - place) / 7)) * 7 + place) * 512;
+          if (random.chance(0.5)) {
+            const data = random.bytes(512);
+            await bench.write(offset, data);
+            model.write(offset, data);
+          } else {
+            expect(model.firstDifference(offset, await bench.read(offset, 512))).toBe(-1);
+          }
+          if (random.chance(0.1))
+            bench.faults[0]!.addBadRange(8192 + random.below(memberSizes[0]! / 512) * 512, 512);
+        }
+      };
+      const rebuilding = rebuild(bench);
+      await Promise.all(Array.from({ length: 7 }, (_, place) => worker(place)));
+      await rebuilding;
+      expectCopies(bench, mirror, model, failed());
+      bench.array.members[2]!.recovered();
+      const losing = Promise.all(Array.from({ length: 7 }, (_, place) => worker(place)));
+      bench.faults[2]!.lose();
+      await losing;
+      expect(model.firstDifference(0, await bench.read(0, bench.engine.size))).toBe(-1);
+      expect(failed()).toContain(2);
+      expectCopies(bench, mirror, model, failed());
+      expect(bench.environment.buffers.bytesLent).toBe(0);
+      expect(bench.keeper.endedCount).toBe(bench.keeper.startedCount);
+    }
+  });
+});
