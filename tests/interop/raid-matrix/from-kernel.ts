@@ -1,9 +1,10 @@
 import { Random } from "../src/random.ts";
 import type { ArrayCase } from "./cases.ts";
 import { CONTENT, compareDevice, contentStart } from "./content.ts";
+import { creationFailures } from "./created.ts";
 import { examineFailures } from "./examine.ts";
 import { hashText } from "./hash.ts";
-import { openArray } from "./open-array.ts";
+import { openArray, superblockOf } from "./open-array.ts";
 import { runInKernel } from "./oracle-batch.ts";
 import type { KernelAnswer } from "./oracle-batch.ts";
 import { isOldRaid0, mdadmOptions, recipeOf } from "./recipe.ts";
@@ -62,12 +63,18 @@ export async function readWithout(
   answer: KernelAnswer,
 ): Promise<Verdict[]> {
   const verdicts: Verdict[] = [];
-  const examined = await examineFailures(
+  const madeFailures = await examineFailures(
     answer.sections.get("members as the kernel left them") ?? "",
     images,
   );
+  if (madeFailures.length === 0 && !isOldRaid0(array)) {
+    const superblocks = await Promise.all(
+      images.map((bytes, index) => superblockOf(bytes, `member ${index}`)),
+    );
+    madeFailures.push(...creationFailures(array, superblocks));
+  }
   for (const missing of sets) {
-    const failures = missing.length === 0 ? [...examined] : [];
+    const failures = missing.length === 0 ? [...madeFailures] : [];
     const random = new Random(hashText(`${array.id} ${missing.join(",")}`));
     try {
       const { device } = await openArray(images, missing, random, { isReadOnly: true });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { byChance } from "./cases.ts";
 import type { ArrayCase } from "./cases.ts";
 import { CONTENT } from "./content.ts";
-import { createArrayFor } from "./created.ts";
+import { createImages } from "./created.ts";
 import { makeInKernel, readWithout } from "./from-kernel.ts";
 import { recipeOf } from "./recipe.ts";
 import { SharedDisk } from "./shared-disk.ts";
@@ -87,7 +87,7 @@ async function readAndWrite(plan: RunPlan, arrays: readonly ArrayCase[]): Promis
 async function createAndJudge(plan: RunPlan, tasks: readonly WriteTask[]): Promise<void> {
   const written: WrittenArray[] = [];
   for (const { array, missing } of tasks) {
-    const images = await createArrayFor(array, plan.seed);
+    const images = await createImages(array);
     written.push(await writeArray("create", array, images, missing, plan.seed));
   }
   await withDisk(plan, async (folder, disk) => plan.report(await judgeInKernel(folder, disk, written)));
