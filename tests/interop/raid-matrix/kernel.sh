@@ -16,13 +16,8 @@ job() {
   [ ! -e "$md_sys/array_state" ] || mdadm --stop "$md" >>"$ORACLE_WORK/$number.log" 2>&1
 }
 
-# value FILE: the first line of a file of the array under /sys, nothing where the level has no such file.
-value() {
-  [ ! -e "$md_sys/$1" ] || read -r found <"$md_sys/$1" || :
-  echo "${found-}"
-}
-
-# settle: until nothing is left to resync or rebuild; a minute is too long for arrays as small as these.
+# settle DEGRADED: until nothing is left to resync or rebuild and so many members are missing; a minute is too long for
+# arrays as small as these.
 settle() {
   [ -e "$md_sys/sync_action" ] || return 0
   tries=0
@@ -37,8 +32,8 @@ settle() {
   done
 }
 
-# content: the hash of all that the disks give, whatever is in memory.
-content() { dd if="$md" bs=1M iflag=direct status=none | sha256sum | cut -d' ' -f1; }
+# content NAME: the hash of all that the disks give, whatever is in memory.
+content() { echo "$1 $(dd if="$md" bs=1M iflag=direct status=none | sha256sum)"; }
 
 # create SKIP OPTIONS MEMBER...: makes an array and fills it with the bytes from SKIP on of the file of content.
 create() {
@@ -74,24 +69,25 @@ fill() {
   mdadm --examine "$@"
 }
 
-# judge ABSENT MEMBER...: ABSENT are the numbers (from 1) of those that were not there for the last writes.
+# judge COUNT HOW ABSENT MEMBER...: ABSENT are the numbers (from 1) of the COUNT members that were not there for the last
+# writes; HOW they come back: --re-add, by the bitmap, or --add.
 judge() {
-  absent=$1
-  shift
-  absent_count=$(echo $absent | wc -w)
+  count=$1
+  how=$2
+  absent=$3
+  shift 3
   echo '== members as they came'
   mdadm --examine "$@"
   echo '== assembling'
   mdadm --assemble --run "$md" "$@"
-  settle "$absent_count"
-  echo "before $(content)"
-  for number_absent in $absent; do
-    eval "member=\${$number_absent}"
-    mdadm --manage "$md" --re-add "$member" || mdadm --manage "$md" --add "$member"
-  done
+  settle "$count"
+  content before
   if [ "$absent" ]; then
+    members=
+    for number_absent in $absent; do eval "members=\"\$members \${$number_absent}\""; done
+    mdadm --manage "$md" "$how" $members
     settle 0
-    echo "after $(content)"
+    content after
   fi
   if [ -e "$md_sys/mismatch_cnt" ]; then
     echo check >"$md_sys/sync_action"
@@ -100,6 +96,4 @@ judge() {
     echo "mismatches $mismatches"
   fi
   mdadm --stop "$md"
-  echo '== members as the kernel left them'
-  mdadm --examine "$@"
 }

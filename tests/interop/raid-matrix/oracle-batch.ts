@@ -53,7 +53,7 @@ function readLog(log: string, broken: string): KernelAnswer {
   const sections = new Map<string, string>();
   let title = "";
   for (const line of log.split("\n")) {
-    const finding = /^(size|before|after|mismatches|result) (\S+)$/.exec(line);
+    const finding = /^(size|before|after|mismatches|result) (\S+)(?:  -)?$/.exec(line);
     if (finding !== null) findings.set(finding[1]!, finding[2]!);
     else if (line.startsWith("== ")) title = line.slice(3);
     else sections.set(title, `${sections.get(title) ?? ""}${line}\n`);

@@ -6,8 +6,10 @@ import { hashText } from "./hash.ts";
 import { openArray } from "./open-array.ts";
 import { runInKernel } from "./oracle-batch.ts";
 import type { KernelAnswer } from "./oracle-batch.ts";
+import { recipeOf } from "./recipe.ts";
 import { workRandomly } from "./random-work.ts";
 import type { SharedDisk } from "./shared-disk.ts";
+import { survivableSets } from "./survival.ts";
 import { failureOf } from "./verdict.ts";
 import type { Verdict, Way } from "./verdict.ts";
 
@@ -69,26 +71,52 @@ export async function judgeInKernel(
   written: readonly WrittenArray[],
 ): Promise<Verdict[]> {
   const ready = written.filter(({ failures }) => failures.length === 0);
-  const jobs = ready.map(({ images, missing }) => ({
+  const jobs = ready.map(({ array, images, missing }) => ({
     call: "judge" as const,
-    args: [missing.map((index) => index + 1).join(" ")],
+    args: [
+      `${missing.length}`,
+      // With a bitmap the kernel has to take back a member that was away, and copy only what it missed.
+      recipeOf(array).bitmap === null ? "--add" : "--re-add",
+      missing.map((index) => index + 1).join(" "),
+    ],
     members: images.map((bytes) => disk.add(bytes.length)),
   }));
   disk.finish();
-  const examined: string[][] = [];
   for (const [number, { images }] of ready.entries())
     images.forEach((bytes, index) => disk.write(jobs[number]!.members[index]!, bytes));
   const answers = ready.length === 0 ? [] : await runInKernel(folder, disk, jobs);
-  for (const [number, { images }] of ready.entries())
-    examined.push(await examineFailures(answers[number]!.sections.get("members as they came") ?? "", images));
-  return written.map((one) => {
-    const { way, array, missing } = one;
-    const number = ready.indexOf(one);
-    if (number < 0) return { way, array, missing, failures: one.failures, log: "" };
+  const verdicts = written
+    .filter(({ failures }) => failures.length > 0)
+    .map(({ way, array, missing, failures }) => ({ way, array, missing, failures, log: "" }));
+  for (const [number, one] of ready.entries()) {
     const answer = answers[number]!;
-    const failures = [...examined[number]!, ...failuresOf(one, answer)];
-    return { way, array, missing, failures, log: answer.log };
-  });
+    const failures = await examineFailures(answer.sections.get("members as they came") ?? "", one.images);
+    failures.push(...failuresOf(one, answer));
+    if (failures.length === 0) {
+      const images = jobs[number]!.members.map((member) => disk.read(member));
+      failures.push(...(await readBack(one, images)));
+    }
+    const { way, array, missing } = one;
+    verdicts.push({ way, array, missing, failures, log: answer.log });
+  }
+  return verdicts;
+}
+
+/** What the kernel has put in order is read by cev once more, without a set of members that chance decides. */
+async function readBack(one: WrittenArray, images: readonly Uint8Array[]): Promise<string[]> {
+  const random = new Random(hashText(`back ${one.array.id} ${one.missing.join(",")}`));
+  const without = random.pick(survivableSets(one.array));
+  try {
+    const { device } = await openArray(images, without, random, { isReadOnly: true });
+    try {
+      if (sha256(await device.read(0, device.size)) === one.sha256) return [];
+      return [`cev reads other bytes after the kernel had it, missing: ${without.join(",") || "none"}`];
+    } finally {
+      await device.close();
+    }
+  } catch (error) {
+    return [failureOf(error)];
+  }
 }
 
 function failuresOf(
