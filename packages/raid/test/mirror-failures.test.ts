@@ -1,4 +1,4 @@
-import { IoFlag, Op } from "@cev/core";
+import { CevError, IoFlag, Op } from "@cev/core";
 import { describe, expect, test } from "vitest";
 import { EngineBench, ENGINE_DATA_START, ended } from "./support/engine-bench.ts";
 import type { EngineBenchOptions } from "./support/engine-bench.ts";
@@ -122,6 +122,20 @@ describe("writes", () => {
     expect(io.transferred).toBe(4096);
     expect(bench.array.members.map(({ state }) => state)).toEqual(["in sync", "failed", "in sync"]);
     expect(bench.dataOf(2).subarray(0, 4096)).toEqual(filled(4096, 1));
+  });
+
+  test("where the last members fail before the superblocks say who did, the write does not succeed", async () => {
+    const bench = new EngineBench(RAID1);
+    bench.faults[1]!.failNth(1, "CEV_IO");
+    bench.keeper.isUpdating = true;
+    const io = bench.submit(Op.write, 0, 4096, filled(4096, 1));
+    bench.array.failMember(
+      bench.array.members[0]!,
+      new CevError("CEV_DEVICE_LOST", "the superblock cannot be written"),
+    );
+    bench.keeper.settle();
+    await ended(io);
+    expect(io.error?.code).toBe("CEV_DEGRADED");
   });
 
   test("when the last copy cannot be written either the write fails, and the array takes no more", async () => {

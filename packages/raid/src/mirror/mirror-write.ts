@@ -176,7 +176,9 @@ export class MirrorWrite implements HalfWrite {
 
   /** @internal */
   onSettled(error: CevError | null): void {
-    if (error === null) this.#resume();
+    // Broken meanwhile: no superblock tells which members missed it.
+    if (error === null && this.#array.array.isBroken) this.#fail(this.#brokenError());
+    else if (error === null) this.#resume();
     else this.#fail(error);
   }
 
