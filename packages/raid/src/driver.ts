@@ -54,7 +54,6 @@ async function open(context: OpenContext<RaidOptions>): Promise<readonly OpenedD
   const layer = new RaidLayer({
     environment,
     devices: plan.assembly.members,
-    layout: plan.layout,
     superblock,
     bitmap: plan.bitmap,
     isReadOnly: plan.isReadOnly,

@@ -1,123 +1,172 @@
-import {
-  CevError,
-  LayerBase,
-  Op,
-  SIZE_MAX,
-  checkLimits,
-  combineLimits,
-  combineSupport,
-  refuse,
-} from "@cev/core";
-import type { Environment, Io, LayerDescription, Limits, Problem, Support } from "@cev/core";
+import { CevError, LayerBase, Op, refuse } from "@cev/core";
+import type { Environment, Io, Layer, LayerDescription, Limits, Problem, Support } from "@cev/core";
+import { geometryOf, limitsOf, supportOf } from "./array/array-limits.ts";
+import { BackgroundSync } from "./array/background-sync.ts";
+import type { SyncAction, SyncProgress } from "./array/background-sync.ts";
+import { engineOf } from "./array/engine.ts";
 import { flushMembers } from "./array/flush.ts";
-import type { MemberBitmap } from "./metadata/member-scan.ts";
+import { growMembers, growSize } from "./array/grow.ts";
+import type { GrowSizeOptions } from "./array/grow.ts";
 import type { MemberDevice } from "./array/member.ts";
+import { Membership } from "./array/membership.ts";
 import { MetadataKeeper } from "./array/metadata-keeper.ts";
 import type { Personality } from "./array/personality.ts";
-import { sync } from "./array/sync.ts";
-import type { SyncProgress } from "./array/sync.ts";
-import type { Geometry } from "./levels/level.ts";
-import { levelOf } from "./levels/levels.ts";
-import { ParityEngine } from "./parity/parity-engine.ts";
+import { RequestGate } from "./array/request-gate.ts";
 import { RunningArray } from "./array/running-array.ts";
-import type { StripeLayout } from "./levels/stripe.ts";
-import type { Superblock } from "./metadata/superblock.ts";
+import type { SpeedLimits } from "./array/speed-limit.ts";
 import { unsyncedRanges } from "./array/unsynced-ranges.ts";
-
-const SECTOR = 512;
+import { levelOf } from "./levels/levels.ts";
+import type { MemberBitmap } from "./metadata/member-scan.ts";
+import type { Superblock } from "./metadata/superblock.ts";
 
 /** What a `RaidLayer` is made of: an assembled array. */
 export interface RaidLayerOptions {
   readonly environment: Environment;
-  /** By member index; null where a member is missing. At most one is. */
+  /** By member index; null where a member is missing. */
   readonly devices: readonly (MemberDevice | null)[];
-  readonly layout: StripeLayout;
+  /** By member index, how far one that is being rebuilt has come, in bytes of its data; null or left out: it is in sync. */
+  readonly recoveredTo?: readonly (number | null)[];
+  /** By member index: what it lacks is what the bitmap marks. */
+  readonly byBitmap?: readonly boolean[];
+  /** Devices without a place, ready to step in. */
+  readonly spares?: readonly MemberDevice[];
   /** The newest superblock. */
   readonly superblock: Superblock;
   /** The newest bitmap, where the array has one. */
   readonly bitmap: MemberBitmap | null;
   /** Nothing is written, not one byte. */
   readonly isReadOnly: boolean;
-  /** With a member missing: the parity is believed although the array was not shut down cleanly. */
+  /** With a member missing: the redundancy is believed although the array was not shut down cleanly. */
   readonly isForced: boolean;
-  /** Members that fail while the array is in use. */
+  readonly speedLimit?: SpeedLimits;
+  /** Members that fail while the array is in use, and background work that cannot go on. */
   readonly report?: (problem: Problem) => void;
-  /** Called while the parity is made right on open. */
-  readonly onResync?: (progress: SyncProgress) => void;
+  /** Called as background work gets on. */
+  readonly onProgress?: (progress: SyncProgress) => void;
 }
 
-/** A RAID5 array over its members: stripes of one chunk from each, one of them parity. */
+/**
+ * An array over its members, of any level. While it is open for writing, spares step in, what is not whole is rebuilt
+ * or resynced in the background, and members come and go.
+ */
 export class RaidLayer extends LayerBase {
   readonly name: string;
-  readonly limits: Limits;
   readonly support: Support;
   /** The array at work, for those who show its state. */
   readonly array: RunningArray;
   readonly #options: RaidLayerOptions;
-  // It was not shut down cleanly, and nothing was done about that yet.
-  #isUnclean: boolean;
   // Lives as long as the layer: event counts go on where they were when it is opened again.
   readonly #keeper: MetadataKeeper;
-  /** How its requests are served. */
-  readonly personality: Personality;
+  readonly #gate: RequestGate;
+  readonly #sync: BackgroundSync;
+  readonly #membership: Membership;
+  #personality: Personality;
+  #limits: Limits;
 
   constructor(options: RaidLayerOptions) {
-    const { devices, superblock, bitmap, environment } = options;
-    const present = devices.filter((device) => device !== null);
+    const { devices, superblock, bitmap, environment, spares = [] } = options;
+    const present = [...devices.filter((device) => device !== null), ...spares];
     super(present.map((device) => device.layer));
-    const unsynced =
-      options.isForced && present.length < devices.length ? [] : unsyncedRanges(superblock, bitmap);
-    const geometry = geometryOf(superblock);
-    const level = levelOf(superblock.level)!;
-    this.name = level.name;
-    this.array = new RunningArray({ name: this.name, environment, level, geometry, devices, unsynced });
-    this.personality = new ParityEngine(this.array);
-    this.#isUnclean = superblock.resyncSectors !== null;
+    const level = levelOf(superblock.level);
+    if (level === null) throw new CevError("CEV_INVALID", `there is no RAID level ${superblock.level}`);
+    const isForced = options.isForced && devices.includes(null);
+    const array = new RunningArray({
+      name: level.name,
+      environment,
+      level,
+      geometry: geometryOf(superblock, devices),
+      devices,
+      recoveredTo: options.recoveredTo ?? [],
+      byBitmap: options.byBitmap ?? [],
+      spares,
+      unsynced: isForced || !level.isRedundant ? [] : unsyncedRanges(superblock, bitmap),
+    });
     const report = options.report ?? (() => undefined);
-    this.#keeper = new MetadataKeeper({ array: this.array, superblock, bitmap, report });
+    this.name = level.name;
+    this.array = array;
     this.#options = options;
-    this.limits = limitsOf(present, superblock, this.personality);
-    this.support = supportOf(
-      this.lowers.map((lower) => lower.support),
-      options.isReadOnly,
-    );
+    this.#personality = engineOf(array);
+    this.#keeper = new MetadataKeeper({ array, superblock, bitmap, report });
+    this.#gate = new RequestGate((io) => this.#serve(io));
+    this.#sync = new BackgroundSync({
+      array,
+      keeper: this.#keeper,
+      gate: this.#gate,
+      personality: () => this.#personality,
+      speedLimit: options.speedLimit ?? {},
+      report,
+      onProgress: options.onProgress ?? (() => undefined),
+    });
+    this.#membership = new Membership({
+      array,
+      keeper: this.#keeper,
+      gate: this.#gate,
+      sync: this.#sync,
+      addLower: (layer) => this.addLower(layer, "write"),
+      removeLower: (layer) => this.removeLower(layer),
+    });
+    this.#limits = limitsOf(present, this.#personality);
+    this.support = supportOf(present, this.#personality, options.isReadOnly);
   }
 
-  /** Claims the members. After an unclean stop, with all members there, the parity is made right first. */
+  /** Its size changes when the array grows; whoever has opened it before keeps the old one. */
+  get limits(): Limits {
+    return this.#limits;
+  }
+
+  /** How its requests are served. */
+  get personality(): Personality {
+    return this.#personality;
+  }
+
+  /** What the superblocks say, as they were written last. */
+  get eventCount(): bigint {
+    return this.#keeper.eventCount;
+  }
+
+  /** The superblocks say that writes may be under way. */
+  get isActive(): boolean {
+    return this.#keeper.isActive;
+  }
+
+  /** The newest superblock as far as it belongs to the array, with what has changed since it was opened. */
+  get superblock(): Superblock {
+    return this.#keeper.base;
+  }
+
+  /** How many bits of the bitmap are set; null: there is none. */
+  get markedCount(): number | null {
+    return this.#keeper.intents?.markedCount() ?? null;
+  }
+
+  /** Claims the members; what is to be rebuilt or resynced is begun in the background. */
   override async open(): Promise<void> {
     await super.open();
     if (this.support.write === "none") return;
     this.array.keeper = this.#keeper;
     try {
-      if (this.#isUnclean) await this.#resync();
+      await this.#keeper.start();
     } catch (error) {
       this.array.keeper = null;
       this.releaseLowers();
       throw error;
     }
+    this.array.onFailure = () => this.#sync.memberFailed();
+    this.#sync.start();
   }
 
   submit(io: Io): void {
-    switch (io.op) {
-      case Op.read:
-        return this.personality.submit(io);
-      case Op.write:
-        if (this.array.keeper === null) return refuse(io, this);
-        return this.personality.submit(io);
-      case Op.flush:
-        if (this.array.keeper === null) return refuse(io, this);
-        return flushMembers(this.array, io);
-      default:
-        return refuse(io, this);
-    }
+    this.#gate.enter(io);
   }
 
-  /** Marks the array clean and gives the members back. */
+  /** Ends background work, records how far it has come, marks the array clean and gives the members back. */
   override async close(): Promise<void> {
     try {
-      await this.array.keeper?.end();
+      await this.#sync.stop();
+      if (this.array.keeper !== null) await this.#keeper.end();
     } finally {
       this.array.keeper = null;
+      this.array.onFailure = null;
       await super.close();
     }
   }
@@ -131,57 +180,138 @@ export class RaidLayer extends LayerBase {
     };
   }
 
-  async #resync(): Promise<void> {
-    const { array } = this;
-    if (array.lostCount > 0) {
-      if (array.unsynced.length === 0) return;
-      throw new CevError(
-        "CEV_DEGRADED",
-        "the array is degraded and was not shut down cleanly: what was being written then cannot be reconstructed",
-        { layer: this.name, hint: "open it read-only, or with the option force to accept what it holds" },
-      );
+  /** What goes on in the background. */
+  get action(): SyncAction {
+    return this.#sync.action;
+  }
+
+  /** How far it has come; null: nothing goes on. */
+  get progress(): SyncProgress | null {
+    return this.#sync.progress;
+  }
+
+  /** What did not match in the last check or repair, in bytes; null: there was none. */
+  get mismatchedBytes(): number | null {
+    return this.#sync.mismatchedBytes;
+  }
+
+  get isPaused(): boolean {
+    return this.#sync.isPaused;
+  }
+
+  /** Resolves once nothing goes on in the background and nothing is due. Rejects with what ended the last rebuild or resync. */
+  idle(): Promise<void> {
+    return this.#sync.idle();
+  }
+
+  /** Counts the bytes whose copies or parity do not match. Rejects with `CEV_CANCELLED` where it is not ended. */
+  async check(): Promise<number> {
+    this.#refuseReadOnly();
+    return this.#sync.request("check");
+  }
+
+  /** The same, and makes them match. */
+  async repair(): Promise<number> {
+    this.#refuseReadOnly();
+    return this.#sync.request("repair");
+  }
+
+  /** Background work waits where it is, until `resumeSync`. */
+  pauseSync(): void {
+    this.#sync.pause();
+  }
+
+  resumeSync(): void {
+    this.#sync.resume();
+  }
+
+  /** Ends what is under way: a check or repair for good, a rebuild or resync until the array is changed, resumed or opened again. */
+  cancelSync(): Promise<void> {
+    return this.#sync.cancel();
+  }
+
+  setSpeedLimit(limits: SpeedLimits): void {
+    this.#sync.setSpeedLimit(limits);
+  }
+
+  /**
+   * Fails a member, by its index or its name; also a spare. Throws `CEV_DEGRADED` where the array cannot do without it.
+   * Resolves once the superblocks of the others say so.
+   */
+  async failMember(which: string | number): Promise<void> {
+    this.#refuseReadOnly();
+    await this.#membership.fail(which);
+  }
+
+  /** Takes out a device that has failed, or a spare. Throws `CEV_BUSY` for one that is in use. */
+  async removeMember(which: string | number): Promise<void> {
+    this.#refuseReadOnly();
+    await this.#membership.remove(which);
+  }
+
+  /**
+   * Adds a device as a spare, with a new superblock: it steps in where a member is missing, or has failed. The layer is
+   * opened, and closed with the others. Resolves once that is recorded; `idle` waits for the rebuild.
+   */
+  async addMember(layer: Layer, name: string = layer.name): Promise<void> {
+    this.#refuseReadOnly();
+    await this.#membership.add(layer, name);
+  }
+
+  /** Brings back a device that was a member: only what it missed, by the bitmap, is copied. Throws `CEV_INVALID` where that cannot be. */
+  async reAddMember(layer: Layer, name: string = layer.name): Promise<void> {
+    this.#refuseReadOnly();
+    await this.#membership.reAdd(layer, name);
+  }
+
+  /** RAID1 only: so many members from now on. Those that are new are missing until devices are added. */
+  async growMembers(memberCount: number): Promise<void> {
+    this.#refuseReadOnly();
+    await growMembers(this.#growth(), memberCount);
+  }
+
+  /** Each member gives so many bytes from now on, or all that the smallest has. */
+  async growSize(size: number | "max", options: GrowSizeOptions = {}): Promise<void> {
+    this.#refuseReadOnly();
+    await growSize(this.#growth(), size, options);
+  }
+
+  #serve(io: Io): void {
+    switch (io.op) {
+      case Op.read:
+        return this.#personality.submit(io);
+      case Op.write:
+      case Op.discard:
+      case Op.writeZeroes:
+        if (this.array.keeper === null) return refuse(io, this);
+        return this.#personality.submit(io);
+      case Op.flush:
+        if (this.array.keeper === null) return refuse(io, this);
+        return flushMembers(this.array, io);
+      default:
+        return refuse(io, this);
     }
-    await this.#keeper.begin();
-    await sync(this.personality, array.unsynced, "resync", this.#options.onResync ?? (() => undefined));
-    await this.#keeper.end();
-    array.unsynced = [];
-    this.#isUnclean = false;
   }
-}
 
-function geometryOf(superblock: Superblock): Geometry {
-  const { level, layout, chunkSectors, memberCount, sizeSectors } = superblock;
-  const memberSizes = new Array<number>(memberCount).fill(sizeSectors * SECTOR);
-  return { level, layout, chunkSize: chunkSectors * SECTOR, memberCount, memberSizes };
-}
-
-function limitsOf(
-  devices: readonly MemberDevice[],
-  superblock: Superblock,
-  personality: Personality,
-): Limits {
-  const { size, ioLengthPreferred } = personality;
-  const { chunkSectors } = superblock;
-  const combined = combineLimits(
-    size,
-    devices.map((device) => device.layer.limits),
-  );
-  for (const { name, layer, superblock: own } of devices) {
-    const { logicalBlockSize } = layer.limits;
-    const places = [own.dataOffsetSectors, own.superOffsetSectors, own.bitmapOffsetSectors, chunkSectors];
-    if (places.every((sectors) => (sectors * SECTOR) % logicalBlockSize === 0)) continue;
-    throw new CevError(
-      "CEV_INVALID",
-      `${name} has blocks of ${logicalBlockSize} bytes, to which the array is not aligned`,
-      { source: name, hint: "put the image on a device of smaller blocks" },
-    );
+  #growth(): Parameters<typeof growSize>[0] {
+    return {
+      array: this.array,
+      keeper: this.#keeper,
+      gate: this.#gate,
+      sync: this.#sync,
+      reshaped: () => {
+        this.#personality = engineOf(this.array);
+        const devices = this.array.members.flatMap(({ device }) => (device === null ? [] : [device]));
+        this.#limits = limitsOf(devices, this.#personality);
+      },
+    };
   }
-  return checkLimits({ ...combined, ioLengthMax: SIZE_MAX, ioLengthPreferred });
-}
 
-function supportOf(members: readonly Support[], isReadOnly: boolean): Support {
-  const { read, write, flush, fua } = combineSupport(members);
-  if (isReadOnly || write === "none")
-    return { read, write: "none", flush: "none", discard: "none", writeZeroes: "none", fua: "none" };
-  return { read, write, flush, fua, discard: "none", writeZeroes: "none" };
+  #refuseReadOnly(): void {
+    if (this.array.keeper !== null) return;
+    throw new CevError("CEV_READ_ONLY", "the array is not open for writing", {
+      layer: this.name,
+      hint: "open it for writing; a degraded one needs the option degraded",
+    });
+  }
 }

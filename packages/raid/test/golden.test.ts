@@ -65,6 +65,7 @@ describe("the kernel's array raid5-dirty", () => {
     const disks = disksOf(golden);
     const first = await openArray(disks);
     expect(sha256(await first.device.read(0, first.device.size))).toBe(golden.arrayHash);
+    await first.layer.idle();
     await first.device.close();
     for (let missing = 0; missing < disks.length; missing++) {
       const { device, opened } = await openArray(disks.filter((_, index) => index !== missing));

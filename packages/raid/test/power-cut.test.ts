@@ -132,6 +132,7 @@ describe("a power cut after any write of any member", () => {
         const whole = await openArray(members, { environment });
         const bytes = await whole.device.read(0, whole.device.size);
         expect(history.firstWrong(bytes), `cut ${index}`).toBe(-1);
+        await whole.layer.idle();
         await whole.device.close();
         // What was resynced gives the same bytes without any one of the members.
         const missing = index % 4;

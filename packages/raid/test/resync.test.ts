@@ -1,7 +1,6 @@
+import { Op } from "@cev/core";
 import { Random } from "@cev/test-kit";
 import { describe, expect, it } from "vitest";
-import { sync } from "../src/array/sync.ts";
-import type { SyncProgress } from "../src/array/sync.ts";
 import { ArrayBench, wrongStripes } from "./support/array-bench.ts";
 import { DATA_START } from "./support/make-array.ts";
 
@@ -19,43 +18,46 @@ async function spoiled(): Promise<{ bench: ArrayBench; data: Uint8Array }> {
   return { bench: await ArrayBench.open({ shape: SHAPE, images, completion: "random" }), data };
 }
 
-describe("a resync", () => {
-  it("makes the parity of the given ranges right, touches no data, and tells how far it has come", async () => {
+describe("a check", () => {
+  it("counts what does not match, and changes nothing", async () => {
+    const { bench } = await spoiled();
+    const before = bench.images;
+    const mismatched = await bench.layer.check();
+    expect(mismatched).toBeGreaterThanOrEqual(6);
+    expect(mismatched).toBeLessThanOrEqual(6 * 8192);
+    expect(bench.layer.mismatchedBytes).toBe(mismatched);
+    expect(bench.images).toEqual(before);
+    await bench.device.close();
+    expect(bench.images).toEqual(before);
+  });
+
+  it("of an array with nothing left to compare is refused by name", async () => {
+    const bench = await ArrayBench.open({ shape: SHAPE, missing: [1] });
+    await expect(bench.layer.check()).rejects.toMatchObject({ code: "CEV_DEGRADED" });
+    await bench.device.close();
+  });
+});
+
+describe("a repair", () => {
+  it("makes the parity right, writes only where it was wrong, and touches no data", async () => {
     const { bench, data } = await spoiled();
-    const progress: SyncProgress[] = [];
-    const ranges = [
-      { start: 0, end: 8192 * 3 },
-      { start: 8192 * 6, end: 8192 * 12 },
-    ];
-    await sync(bench.layer.personality, ranges, "resync", (step) => progress.push(step));
-    expect(wrongStripes(bench.images, SHAPE)).toEqual([4]);
-    expect(progress.at(-1)).toEqual({ done: 8192 * 9, total: 8192 * 9 });
+    bench.forget();
+    expect(await bench.layer.repair()).toBeGreaterThan(0);
+    expect(bench.countOf(Op.write)).toBe(6);
+    expect(wrongStripes(bench.images, SHAPE)).toEqual([]);
+    expect(await bench.layer.check()).toBe(0);
     expect(await bench.device.read(0, bench.device.size)).toEqual(data);
     await bench.device.close();
   });
 
-  it("writes only where the parity was wrong", async () => {
-    const { bench } = await spoiled();
-    bench.forget();
-    await sync(bench.layer.personality, [{ start: 0, end: 8192 * 12 }], "resync", () => undefined);
-    expect(bench.countOf(1)).toBe(6);
-    bench.forget();
-    await sync(bench.layer.personality, [{ start: 0, end: 8192 * 12 }], "resync", () => undefined);
-    expect(bench.countOf(1)).toBe(0);
-    await bench.device.close();
-  });
-
-  it("that meets what it cannot read ends, gives its memory back, and names the member", async () => {
+  it("that meets what it cannot have ends, gives its memory back, and names the member", async () => {
     const { bench } = await spoiled();
     bench.faults[3]!.addBadRange(DATA_START + 8192, 512);
+    bench.faults[2]!.addBadRange(DATA_START + 8192, 512);
     const { bytesLent } = bench.environment.buffers;
-    await expect(
-      sync(bench.layer.personality, [{ start: 0, end: 8192 * 12 }], "resync", () => undefined),
-    ).rejects.toMatchObject({
-      code: "CEV_DEGRADED",
-      place: { cause: { code: "CEV_MEDIUM" } },
-    });
+    await expect(bench.layer.repair()).rejects.toMatchObject({ code: "CEV_DEGRADED" });
     expect(bench.environment.buffers.bytesLent).toBe(bytesLent);
+    expect(bench.layer.action).toBe("idle");
     await bench.device.close();
   });
 });

@@ -10,7 +10,7 @@ import type { RunningArray } from "./running-array.ts";
 export function flushMembers(array: RunningArray, io: Io): void {
   const compound = array.compounds.over(io, FLUSH_ALL, array);
   for (const member of array.members)
-    if (member.isInSync) compound.add(member.target, Op.flush, 0, 0).tag = member.index;
+    if (member.takesWrites) compound.add(member.target, Op.flush, 0, 0).tag = member.index;
   compound.submit();
 }
 

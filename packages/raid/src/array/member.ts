@@ -1,6 +1,7 @@
-import { SplitLayer } from "@cev/core";
+import { EmulationLayer, SplitLayer } from "@cev/core";
 import type { Layer, SubmitTarget } from "@cev/core";
 import type { Superblock } from "../metadata/superblock.ts";
+import { insertRange, overlaps, removeRange } from "./unsynced-ranges.ts";
 import type { ByteRange } from "./unsynced-ranges.ts";
 
 const SECTOR = 512;
@@ -33,6 +34,8 @@ export class Member {
   #badBlocks: readonly ByteRange[] = [];
   /** While it is rebuilt: so many bytes of its data hold what they should. */
   recoveredTo = 0;
+  /** While it is rebuilt: it was part of the array before, and lacks only what the bitmap marks. */
+  isByBitmap = false;
 
   /** `ioLengthMax`: what its requests are at most, in bytes. */
   constructor(index: number, device: MemberDevice | null, ioLengthMax: number) {
@@ -70,32 +73,63 @@ export class Member {
     return this.#state === "in sync";
   }
 
+  get isRebuilding(): boolean {
+    return this.#state === "rebuilding";
+  }
+
   /** Writes must reach it: it is in sync, or will be. */
   get takesWrites(): boolean {
     return this.#state === "in sync" || this.#state === "rebuilding";
   }
 
+  /** Ranges of its data that are not to be read, in rising order. */
+  get badBlocks(): readonly ByteRange[] {
+    return this.#badBlocks;
+  }
+
   /** True where what it holds may be read, as far as its own state goes. In bytes of its data. */
   canRead(start: number, end: number): boolean {
     if (this.#state !== "in sync" && !(this.#state === "rebuilding" && end <= this.recoveredTo)) return false;
-    for (const bad of this.#badBlocks) if (bad.start < end && start < bad.end) return false;
-    return true;
+    return this.#badBlocks.length === 0 || !overlaps(this.#badBlocks, start, end);
+  }
+
+  /** From now on this range of its data is not read. */
+  addBadBlock(start: number, end: number): void {
+    this.#badBlocks = insertRange(this.#badBlocks, { start, end });
+  }
+
+  /** This range of its data was written, and can be read again. */
+  clearBadBlock(start: number, end: number): void {
+    if (!overlaps(this.#badBlocks, start, end)) return;
+    const left = [...this.#badBlocks];
+    removeRange(left, start, end);
+    this.#badBlocks = left;
   }
 
   /** A device takes this place. `recoveredTo`: how far it holds what it should; null: all of it. */
-  fill(device: MemberDevice, recoveredTo: number | null): void {
+  fill(device: MemberDevice, recoveredTo: number | null, isByBitmap = false): void {
     this.#device = device;
     this.#state = recoveredTo === null ? "in sync" : "rebuilding";
     this.recoveredTo = recoveredTo ?? 0;
+    this.isByBitmap = isByBitmap;
     this.#dataStart = device.superblock.dataOffsetSectors * SECTOR;
     this.#badBlocks = device.badBlocks ?? [];
-    this.#target =
-      device.layer.limits.ioLengthMax < this.#ioLengthMax ? new SplitLayer(device.layer) : device.layer;
+    // What the array offers was settled by those that were there first: a late one does it in other ways.
+    const { layer } = device;
+    const target =
+      recoveredTo !== null && EmulationLayer.isUsefulOver(layer) ? new EmulationLayer(layer) : layer;
+    this.#target = target.limits.ioLengthMax < this.#ioLengthMax ? new SplitLayer(target) : target;
+  }
+
+  /** The same device, with another size. */
+  resize(device: MemberDevice): void {
+    this.#device = device;
   }
 
   /** It has been rebuilt to its end. */
   recovered(): void {
     this.#state = "in sync";
+    this.isByBitmap = false;
   }
 
   /** It takes no further part. */

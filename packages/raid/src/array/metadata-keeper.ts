@@ -1,16 +1,18 @@
-import { CevError, Op, isCevError, request, writeBytes } from "@cev/core";
-import type { Action, Layer, Problem } from "@cev/core";
-import { BITMAP_HEAD_LENGTH, encodeBitmapHead, hasBit, setBit } from "../metadata/bitmap.ts";
-import type { BitmapHead } from "../metadata/bitmap.ts";
+import { CevError } from "@cev/core";
+import type { Action, Problem, Timer } from "@cev/core";
+import { bitCount, setBit } from "../metadata/bitmap.ts";
 import type { MemberBitmap } from "../metadata/member-scan.ts";
-import type { Member } from "./member.ts";
+import type { Superblock, Timestamp } from "../metadata/superblock.ts";
+import type { Member, MemberDevice } from "./member.ts";
+import { MetadataWriter, worldError } from "./metadata-writer.ts";
 import type { RunningArray } from "./running-array.ts";
-import { FeatureFlag } from "../metadata/superblock-features.ts";
-import { Role, encodeSuperblock } from "../metadata/superblock.ts";
-import type { Superblock } from "../metadata/superblock.ts";
+import { updatedSuperblocks } from "./superblock-update.ts";
 import { isStale } from "./unsynced-ranges.ts";
+import { WriteIntents } from "./write-intents.ts";
 
 const SECTOR = 512;
+// As long as md waits after the last write before it marks an array clean.
+const SAFE_MODE_DELAY_MS = 200;
 
 /** Who waits for metadata to be on the members; `error` is null once it is. */
 interface Waiter {
@@ -19,7 +21,7 @@ interface Waiter {
 }
 
 interface Preparation extends Waiter {
-  /** Bytes of the members' data. */
+  /** Bytes of sync space. */
   readonly start: number;
   readonly end: number;
 }
@@ -35,37 +37,98 @@ export interface MetadataKeeperOptions {
 
 /**
  * Keeps superblocks and bitmap of an array that may be written, in md's order: the array is marked dirty and the bits
- * are set before the first write, failed members are recorded before a write that they missed is acknowledged, and
- * the array is marked clean on close. The bitmap is written before the superblocks, so that it is never older.
+ * are set before the first write, failed members are recorded before a write that they missed is acknowledged, bits are
+ * cleared some time after the last write to their range, and the array is marked clean when nothing has been written for
+ * a moment. The bitmap is written before the superblocks, so that it is never older.
  */
 export class MetadataKeeper {
   readonly #array: RunningArray;
   readonly #report: (problem: Problem) => void;
-  /** Entries in the table of roles. */
-  readonly #roleCount: number;
-  #bitmap: MemberBitmap | null;
+  readonly #writer: MetadataWriter;
+  #base: Superblock;
+  #intents: WriteIntents | null;
   #eventCount: bigint;
-  // The superblocks say so, and with an event count of this session: a member that is not here has fallen behind.
-  #isDirty = false;
+  /** The superblocks say that writes may be under way, with an event count of this session. */
+  #isActive = false;
+  /** There is something that can differ between the members. */
+  readonly #isRedundant: boolean;
   // A member has failed since the update under way, if any, was begun.
   #hasNewFailure = false;
   #isSettled = true;
-  // Writes that were begun and have not ended.
+  // The members hold more than they were asked to make durable, and the next superblocks rely on it.
+  #hasProgress = false;
+  // Something was written since `start`.
+  #isTouched = false;
+  // The bitmap's head does not yet say that all members hold everything up to this event.
+  #isClearedBehind = true;
+  // Writes that were begun and have not ended, and all that ever were.
   #writeCount = 0;
+  #writeSerial = 0;
   #preparations: Preparation[] = [];
   #settlers: Waiter[] = [];
   #work: Promise<void> | null = null;
+  #isEnded = true;
+  // All members have the event count that the newest had when the array was opened.
+  #isLevelled = false;
+  #idleTimer: Timer | null = null;
+  #ageTimer: Timer | null = null;
 
   constructor(options: MetadataKeeperOptions) {
-    this.#array = options.array;
-    this.#report = options.report;
     const { array, superblock, bitmap } = options;
-    const devices = array.members.flatMap(({ device }) => (device === null ? [] : [device.superblock]));
-    this.#roleCount = Math.max(...devices.map(({ roles }) => roles.length));
-    this.#bitmap = bitmap;
-    // A bitmap that missed something marks nothing for certain, so all of it counts as marked.
-    if (bitmap !== null && isStale(bitmap, superblock)) bitmap.bits.fill(0xff);
+    this.#array = array;
+    this.#report = options.report;
+    this.#writer = new MetadataWriter(array);
+    this.#base = superblock;
     this.#eventCount = superblock.eventCount;
+    this.#isRedundant = array.level.isRedundant;
+    this.#intents = bitmap === null || !this.#isRedundant ? null : this.#intentsOf(bitmap, superblock);
+  }
+
+  /** Of the superblocks, as they were written last. */
+  get eventCount(): bigint {
+    return this.#eventCount;
+  }
+
+  /** What the superblocks have in common, apart from what changes with every update. */
+  get base(): Superblock {
+    return this.#base;
+  }
+
+  get intents(): WriteIntents | null {
+    return this.#intents;
+  }
+
+  /** The superblocks say that writes may be under way. */
+  get isActive(): boolean {
+    return this.#isActive;
+  }
+
+  /**
+   * Before the first write of a session: members whose superblock missed the last update get it now, with its event count.
+   * Otherwise the next update, if it is cut short too, would leave them two behind.
+   */
+  async start(): Promise<void> {
+    this.#isEnded = false;
+    this.#isTouched = false;
+    if (this.#isLevelled || !this.#isRedundant) return;
+    this.#isLevelled = true;
+    const { eventCount, resyncSectors } = this.#base;
+    const isBehind = this.#array.members.some(
+      ({ takesWrites, device }) =>
+        takesWrites &&
+        (device!.superblock.eventCount !== eventCount || device!.superblock.resyncSectors !== resyncSectors),
+    );
+    // Where it was not marked clean, and nothing is left to sync, that is said now.
+    const isDone = resyncSectors !== null && this.#array.unsynced.length === 0;
+    if (!isBehind && !isDone) return;
+    await this.#alone(async () => {
+      if (isBehind) {
+        await this.#writeIntents();
+        await this.#writer.writeSuperblocks(this.#superblocks(this.#positions(), resyncSectors));
+      }
+      if (isDone || this.#hasNewFailure) await this.#update(false);
+      this.#refuseBroken();
+    });
   }
 
   /**
@@ -73,14 +136,27 @@ export class MetadataKeeper {
    * bits are on the members. False: `startWrite` instead.
    */
   tryStartWrite(start: number, end: number): boolean {
-    if (!this.#isDirty || this.#work !== null || !this.#isMarked(start, end)) return false;
+    if (!this.#isActive && this.#isRedundant) return false;
+    if (this.#intents !== null && !this.#intents.tryStart(start, end)) return false;
     this.#writeCount++;
+    this.#writeSerial++;
     return true;
   }
 
-  /** A write that was begun has ended. `isComplete`: every member holds it, or has been failed. */
-  endWrite(_start: number, _end: number, _isComplete: boolean): void {
+  /**
+   * A write that was begun has ended. `isComplete`: every member holds it, or has been failed. Until a range that was
+   * not written completely is synced, its bit stays.
+   */
+  endWrite(start: number, end: number, isComplete: boolean): void {
     this.#writeCount--;
+    if (this.#intents === null) return;
+    const isWhole = isComplete && this.#array.lostCount === 0;
+    this.#intents.end(start, end, isWhole);
+    if (isWhole && this.#isClearedBehind) {
+      this.#isClearedBehind = false;
+      this.#intents.cleared(this.#eventCount);
+    }
+    if (this.#ageTimer === null) this.#armAging();
   }
 
   /**
@@ -89,7 +165,7 @@ export class MetadataKeeper {
    */
   startWrite<C>(start: number, end: number, run: Action<CevError | null, C>, context: C): void {
     this.#preparations.push({ start, end, run: run as Action<CevError | null, unknown>, context });
-    this.#start();
+    this.#startWork();
   }
 
   /** True while superblocks wait to be updated: nothing that missed a member may be acknowledged. */
@@ -100,7 +176,7 @@ export class MetadataKeeper {
   /** Calls back when the failures so far are on the members, or cannot be. */
   whenSettled<C>(run: Action<CevError | null, C>, context: C): void {
     this.#settlers.push({ run: run as Action<CevError | null, unknown>, context });
-    this.#start();
+    this.#startWork();
   }
 
   /** A member was failed: the superblocks of the others must say so, unless nothing more may be written. */
@@ -115,40 +191,139 @@ export class MetadataKeeper {
         : `${failed}; replace it`,
       device: member.name,
     });
-    this.#hasNewFailure = true;
-    this.#isSettled = false;
-    this.#start();
+    this.#intents?.needAll();
+    this.#failed();
   }
 
-  /** Marks the array dirty, before a resync. */
-  begin(): Promise<void> {
-    return this.#alone(() => this.#update(true));
+  /** A spare was failed. */
+  spareFailed(spare: MemberDevice, cause: CevError): void {
+    this.#report({
+      severity: "warning",
+      code: "CEV_DEGRADED",
+      message: `the spare ${spare.name} has failed: ${cause.message}; replace it`,
+      device: spare.name,
+    });
+    this.#failed();
+  }
+
+  /** Something was rebuilt or synced: the next update makes it durable, and says so. */
+  noteProgress(): void {
+    this.#hasProgress = true;
+  }
+
+  /** Writes the superblocks as the array is now. */
+  update(): Promise<void> {
+    return this.#alone(() => this.#update(this.#isActive));
+  }
+
+  /** Makes durable what the members hold. */
+  flush(): Promise<void> {
+    return this.#alone(() => this.#flushMembers());
+  }
+
+  /** The array has another shape from now on; the caller lets `update` follow. */
+  rebase(changes: Partial<Superblock>, bitmap: MemberBitmap | null = null): void {
+    this.#base = { ...this.#base, ...changes };
+    if (bitmap !== null) this.#intents = this.#intentsOf(bitmap, this.#base);
+  }
+
+  /** The bitmap of a member that has just come is not known: all of it is written with the next update. */
+  rewriteBitmap(): void {
+    this.#intents?.changeAll();
   }
 
   /**
-   * Everything is in place: flushes the members and marks the array clean. With all members there the bitmap is
-   * cleared; with one missing it keeps what that one missed.
+   * Everything is in place: flushes the members and marks the array clean, or how far a resync has come. With all
+   * members there the bitmap is cleared; with one missing it keeps what that one missed. No timer runs afterwards.
    */
-  end(): Promise<void> {
-    return this.#alone(async () => {
-      if (!this.#isDirty || this.#array.isBroken) return;
-      await this.#flushMembers();
-      if (this.#bitmap !== null && this.#array.lostCount === 0) {
-        const { head, bits } = this.#bitmap;
-        bits.fill(0);
-        this.#bitmap = { head: { ...head, clearedEventCount: this.#eventCount, state: 0 }, bits };
-      }
-      await this.#update(false);
+  async end(): Promise<void> {
+    this.#isEnded = true;
+    this.#idleTimer?.cancel();
+    this.#ageTimer?.cancel();
+    this.#idleTimer = null;
+    this.#ageTimer = null;
+    await this.#alone(async () => {
+      if (this.#array.isBroken || !(this.#isTouched || this.#hasProgress)) return;
+      await this.#markClean();
     });
   }
 
-  #isMarked(start: number, end: number): boolean {
-    const bitmap = this.#bitmap;
-    if (bitmap === null) return true;
-    const { chunkSize } = bitmap.head;
-    for (let index = Math.floor(start / chunkSize); index * chunkSize < end; index++)
-      if (!hasBit(bitmap.bits, index)) return false;
-    return true;
+  /** A bitmap that missed something marks nothing for certain, so all of it counts as marked. */
+  #intentsOf(bitmap: MemberBitmap, superblock: Superblock): WriteIntents {
+    if (isStale(bitmap, superblock))
+      for (let index = 0; index < bitCount(bitmap.head); index++) setBit(bitmap.bits, index);
+    return new WriteIntents(bitmap, this.#array.lostCount > 0 ? null : this.#array.unsynced);
+  }
+
+  #failed(): void {
+    this.#hasNewFailure = true;
+    this.#isSettled = false;
+    this.#startWork();
+  }
+
+  #armIdle(): void {
+    if (this.#isEnded || this.#idleTimer !== null || !this.#isRedundant) return;
+    const serial = this.#writeSerial;
+    this.#idleTimer = this.#array.environment.clock.after(SAFE_MODE_DELAY_MS, () => {
+      this.#idleTimer = null;
+      if (!this.#isActive) return;
+      if (this.#writeCount > 0 || this.#writeSerial !== serial || this.#work !== null) this.#armIdle();
+      else this.#inBackground(() => this.#markIdle());
+    });
+  }
+
+  #armAging(): void {
+    if (this.#isEnded || this.#ageTimer !== null || !this.#isTouched) return;
+    if (this.#intents?.hasPending !== true) return;
+    const period = this.#intents.head.daemonSleepSeconds * 1000;
+    this.#ageTimer = this.#array.environment.clock.after(period, () => {
+      this.#ageTimer = null;
+      this.#inBackground(() => this.#age());
+    });
+  }
+
+  /** For what nobody waits for: that it failed shows in the members it has failed. */
+  #inBackground(run: () => Promise<void>): void {
+    this.#alone(run).catch(() => undefined);
+  }
+
+  /** Clears bits, after what they stood for is durable on all members. */
+  async #age(): Promise<void> {
+    const { isBroken, lostCount } = this.#array;
+    if (this.#isEnded || isBroken) return;
+    if (lostCount === 0) await this.#clearBits(false);
+    this.#armAging();
+  }
+
+  async #clearBits(isHasty: boolean): Promise<void> {
+    await this.#flushMembers();
+    // How far back members may come from must be known before bits are gone.
+    await this.#writeIntents();
+    // With a member missing, or failed just now, they tell what it misses.
+    if (this.#array.lostCount > 0) return;
+    this.#intents?.age(isHasty);
+    await this.#writeIntents();
+  }
+
+  /** Nothing was written for a moment. */
+  async #markIdle(): Promise<void> {
+    if (this.#isEnded || this.#array.isBroken || !this.#isActive || this.#writeCount > 0) return;
+    // From here on a write waits until this is done, and marks it active again.
+    this.#isActive = false;
+    await this.#flushMembers();
+    await this.#update(false);
+  }
+
+  /** Nothing more will be written: the bits go at once. */
+  async #markClean(): Promise<void> {
+    const mustUpdate = this.#isActive || this.#hasProgress;
+    this.#isActive = false;
+    await this.#flushMembers();
+    // Nothing but a flush has come since: one more would tell nothing new.
+    this.#hasProgress = false;
+    if (this.#array.lostCount === 0) this.#intents?.age(true);
+    if (mustUpdate) await this.#update(false);
+    else await this.#writeIntents();
   }
 
   /** Runs when no other work is under way, and keeps other work from starting meanwhile. */
@@ -159,19 +334,20 @@ export class MetadataKeeper {
       .catch(() => undefined)
       .then(() => {
         this.#work = null;
-        if (this.#hasNewFailure || this.#settlers.length > 0) this.#start();
+        if (this.#hasNewFailure || this.#settlers.length > 0 || this.#preparations.length > 0)
+          this.#startWork();
       });
     await this.#work;
     await work;
   }
 
-  #start(): void {
+  #startWork(): void {
     this.#work ??= this.#workOff();
   }
 
   /** One round after another until nobody waits any more. */
   async #workOff(): Promise<void> {
-    // The caller of `prepare` has not returned yet: it must not be called back before.
+    // The caller of `startWrite` has not returned yet: it must not be called back before.
     await Promise.resolve();
     for (;;) {
       const preparations = this.#preparations;
@@ -183,154 +359,107 @@ export class MetadataKeeper {
       const isLast = this.#preparations.length === 0 && this.#settlers.length === 0 && !this.#hasNewFailure;
       // Those called back may ask again at once: that starts the work anew.
       if (isLast) this.#work = null;
-      if (error === null) this.#writeCount += preparations.length;
+      if (error === null) for (const { start, end } of preparations) this.#begin(start, end);
       for (const waiter of preparations) waiter.run(error, waiter.context);
       for (const waiter of settlers) waiter.run(error, waiter.context);
       if (isLast) return;
     }
   }
 
+  #begin(start: number, end: number): void {
+    this.#writeCount++;
+    this.#writeSerial++;
+    this.#intents?.tryStart(start, end);
+  }
+
   async #round(preparations: readonly Preparation[]): Promise<void> {
-    if (this.#hasNewFailure || (!this.#isDirty && preparations.length > 0)) {
-      await this.#update(this.#isDirty || preparations.length > 0);
+    const isWriting = preparations.length > 0 && this.#isRedundant;
+    if (this.#hasNewFailure || (!this.#isActive && isWriting))
+      await this.#update(this.#isActive || isWriting);
+    if (this.#intents !== null) {
+      for (const { start, end } of preparations) this.#intents.set(start, end);
+      await this.#writeIntents();
     }
-    if (this.#bitmap === null) return;
-    const { bits, head } = this.#bitmap;
-    const changed = new Set<number>();
-    for (const { start, end } of preparations) {
-      for (let index = Math.floor(start / head.chunkSize); index * head.chunkSize < end; index++) {
-        if (hasBit(bits, index)) continue;
-        setBit(bits, index);
-        changed.add(BITMAP_HEAD_LENGTH + (index >>> 3));
-      }
-    }
-    if (changed.size > 0) await this.#writeBitmap(changed);
     // A member that did not take the bits has failed: the others must say so before anything is written.
-    if (this.#hasNewFailure) await this.#update(true);
+    if (this.#hasNewFailure) await this.#update(this.#isActive);
   }
 
   /** Writes bitmap and superblocks with the next event count, again as long as that makes another member fail. */
-  async #update(isDirty: boolean): Promise<void> {
+  async #update(isActive: boolean): Promise<void> {
     do {
       this.#hasNewFailure = false;
-      if (this.#array.isBroken) throw this.#brokenError();
-      this.#eventCount++;
-      if (this.#bitmap !== null) {
-        const { head, bits } = this.#bitmap;
-        this.#bitmap = { head: { ...head, eventCount: this.#eventCount }, bits };
-        await this.#writeBitmap(null);
+      this.#refuseBroken();
+      // Only what is durable when they are written may stand in the superblocks.
+      const recoveredTo = this.#positions();
+      const resyncSectors = this.#resyncSectors(isActive);
+      if (this.#hasProgress) {
+        this.#hasProgress = false;
+        await this.#writer.flush();
+        this.#refuseBroken();
       }
-      if (this.#array.isBroken) throw this.#brokenError();
-      await this.#eachMember((member, layer) => {
-        const bytes = padTo(
-          encodeSuperblock(this.#superblockOf(member, isDirty)),
-          layer.limits.logicalBlockSize,
-        );
-        return writeBytes(
-          layer,
-          this.#array.environment,
-          superblockStart(member),
-          bytes,
-          canBeDurable(layer),
-        );
-      });
-      this.#isDirty = isDirty;
+      this.#eventCount++;
+      this.#isClearedBehind = true;
+      this.#intents?.setEventCount(this.#eventCount);
+      await this.#writeIntents();
+      this.#refuseBroken();
+      await this.#writer.writeSuperblocks(this.#superblocks(recoveredTo, resyncSectors));
+      this.#isActive = isActive;
+      this.#isTouched = true;
     } while (this.#hasNewFailure);
     this.#isSettled = true;
+    if (this.#isActive) this.#armIdle();
+    this.#armAging();
   }
 
-  #superblockOf(member: Member, isDirty: boolean): Superblock {
-    const own = member.device!.superblock;
-    const { wallClock } = this.#array.environment;
-    const roles = new Array<number>(this.#roleCount).fill(Role.spare);
-    for (const other of this.#array.members) {
-      if (other.device === null) continue;
-      roles[other.device.superblock.deviceNumber] = other.isInSync ? other.index : Role.faulty;
-    }
-    return {
-      ...own,
-      features:
-        this.#bitmap === null ? own.features & ~FeatureFlag.bitmap : own.features | FeatureFlag.bitmap,
-      updatedAt:
-        wallClock === null ? own.updatedAt : { seconds: Math.floor(wallClock.now() / 1000), microseconds: 0 },
+  #positions(): number[] {
+    return this.#array.members.map((member) => member.recoveredTo);
+  }
+
+  #superblocks(
+    recoveredTo: readonly number[],
+    resyncSectors: number | null,
+  ): ReadonlyMap<MemberDevice, Superblock> {
+    return updatedSuperblocks({
+      base: this.#base,
+      array: this.#array,
       eventCount: this.#eventCount,
-      resyncSectors: isDirty ? 0 : null,
-      roles,
-    };
+      hasBitmap: this.#intents !== null,
+      resyncSectors,
+      recoveredTo,
+      updatedAt: timestampOf(this.#array.environment.wallClock?.now()),
+    });
   }
 
-  /** Writes the blocks of the bitmap that hold these bytes (counted from its head), or all of it. */
-  #writeBitmap(changed: ReadonlySet<number> | null): Promise<void> {
-    const { head, bits } = this.#bitmap!;
-    const length = BITMAP_HEAD_LENGTH + bits.length;
-    return this.#eachMember(async (member, layer) => {
-      const { environment } = this.#array;
-      const { logicalBlockSize } = layer.limits;
-      const start = bitmapStart(member);
-      const isDurable = canBeDurable(layer);
-      const blocks = new Set(changed === null ? [0] : [...changed].map((at) => at - (at % logicalBlockSize)));
-      for (const at of blocks) {
-        const end = changed === null ? length : Math.min(length, at + logicalBlockSize);
-        const bytes = padTo(bitmapBytes(head, bits, at, end), logicalBlockSize);
-        await writeBytes(layer, environment, start + at, bytes, isDurable);
-      }
-    });
+  /** As md says it: nothing is certain while writes may be under way. */
+  #resyncSectors(isActive: boolean): number | null {
+    if (isActive) return 0;
+    const first = this.#array.unsynced[0];
+    return first === undefined ? null : Math.floor(first.start / SECTOR);
   }
 
   async #flushMembers(): Promise<void> {
-    await this.#eachMember(async (_member, layer) => {
-      if (layer.support.flush !== "none") await request(layer, this.#array.environment, Op.flush, 0, 0);
-    });
-    if (this.#hasNewFailure) await this.#update(true);
+    await this.#writer.flush();
+    if (this.#hasNewFailure) await this.#update(this.#isActive);
   }
 
-  /** Does something with all members that are in sync, at once; those where it fails are failed. */
-  async #eachMember(run: (member: Member, layer: Layer) => Promise<void>): Promise<void> {
-    const members = this.#array.members.filter((member) => member.isInSync);
-    const outcomes = await Promise.allSettled(members.map((member) => run(member, member.device!.layer)));
-    outcomes.forEach((outcome, index) => {
-      if (outcome.status === "rejected") this.#array.failMember(members[index]!, worldError(outcome.reason));
-    });
+  async #writeIntents(): Promise<void> {
+    const intents = this.#intents;
+    if (intents?.hasChanged === true) await this.#writer.writeBitmap(intents, intents.takeChanged());
   }
 
-  #brokenError(): CevError {
-    return new CevError("CEV_DEGRADED", "two members or more are gone: nothing more is written", {
-      layer: this.#array.name,
-      hint: "open the array again with at most one member missing",
-    });
+  #refuseBroken(): void {
+    if (!this.#array.isBroken) return;
+    throw new CevError(
+      "CEV_DEGRADED",
+      "more members are gone than can be done without: nothing more is written",
+      {
+        layer: this.#array.name,
+        hint: "open the array again with more of its members",
+      },
+    );
   }
 }
 
-function superblockStart(member: Member): number {
-  return member.device!.superblock.superOffsetSectors * SECTOR;
-}
-
-function bitmapStart(member: Member): number {
-  const { superOffsetSectors, bitmapOffsetSectors } = member.device!.superblock;
-  return (superOffsetSectors + bitmapOffsetSectors) * SECTOR;
-}
-
-/** A part of a bitmap, counted from its head on. */
-function bitmapBytes(head: BitmapHead, bits: Uint8Array, start: number, end: number): Uint8Array {
-  const bytes = new Uint8Array(end - start);
-  if (start < BITMAP_HEAD_LENGTH) bytes.set(encodeBitmapHead(head).subarray(start, end));
-  const from = Math.max(0, start - BITMAP_HEAD_LENGTH);
-  bytes.set(bits.subarray(from, end - BITMAP_HEAD_LENGTH), from + BITMAP_HEAD_LENGTH - start);
-  return bytes;
-}
-
-function padTo(bytes: Uint8Array, blockSize: number): Uint8Array {
-  const padded = new Uint8Array(Math.ceil(bytes.length / blockSize) * blockSize);
-  padded.set(bytes);
-  return padded;
-}
-
-/** Nothing can be asked of a device without flush and FUA. */
-function canBeDurable(layer: Layer): boolean {
-  return layer.support.fua !== "none" || layer.support.flush !== "none";
-}
-
-function worldError(error: unknown): CevError {
-  if (isCevError(error)) return error;
-  return new CevError("CEV_PROGRAM", `keeping the metadata threw: ${String(error)}`, { cause: error });
+function timestampOf(milliseconds: number | undefined): Timestamp | null {
+  return milliseconds === undefined ? null : { seconds: Math.floor(milliseconds / 1000), microseconds: 0 };
 }

@@ -5,7 +5,7 @@ import { readFailureOf } from "./failure.ts";
 import { Member } from "./member.ts";
 import type { MemberDevice } from "./member.ts";
 import type { MetadataKeeper } from "./metadata-keeper.ts";
-import { overlaps } from "./unsynced-ranges.ts";
+import { insertRange, overlaps, removeRange } from "./unsynced-ranges.ts";
 import type { ByteRange } from "./unsynced-ranges.ts";
 
 /** Bytes of one member that are given up together where something cannot be read: a page, as in md. */
@@ -22,6 +22,10 @@ export interface RunningArrayOptions {
   readonly devices: readonly (MemberDevice | null)[];
   /** By member index, how far one that is being rebuilt has come, in bytes of its data; null or left out: it is in sync. */
   readonly recoveredTo?: readonly (number | null)[];
+  /** By member index: it is rebuilt by what the bitmap marks. */
+  readonly byBitmap?: readonly boolean[];
+  /** Devices without a place, ready to step in. */
+  readonly spares?: readonly MemberDevice[];
   /** Where the redundancy may be wrong, in sync space. */
   readonly unsynced: readonly ByteRange[];
 }
@@ -32,42 +36,70 @@ export class RunningArray {
   readonly environment: Environment;
   readonly buffers: BufferPool;
   readonly level: Level;
-  readonly geometry: Geometry;
-  readonly members: readonly Member[];
   readonly compounds: CompoundIoPool = new CompoundIoPool(this);
-  /** Where the redundancy may be wrong, in sync space; nothing is reconstructed there. */
-  unsynced: readonly ByteRange[];
   /** Keeps superblocks and bitmap while the array may be written; null: nothing is written. */
   keeper: MetadataKeeper | null = null;
+  /** Called when a member has failed, for those who react to it. */
+  onFailure: (() => void) | null = null;
+  #geometry: Geometry;
+  readonly #members: Member[];
+  #spares: readonly MemberDevice[];
+  #faulty: readonly MemberDevice[] = [];
+  #unsynced: ByteRange[];
+  #lostCount = 0;
+  #isEnough = true;
   #isStopped = false;
 
   constructor(options: RunningArrayOptions) {
-    const { devices, environment, geometry, recoveredTo } = options;
+    const { devices, environment, geometry, recoveredTo, byBitmap } = options;
     this.name = options.name;
     this.environment = environment;
     this.buffers = environment.buffers;
     this.level = options.level;
-    this.geometry = geometry;
-    const ioLengthMax = geometry.chunkSize === 0 ? Number.MAX_SAFE_INTEGER : geometry.chunkSize;
-    this.members = devices.map((device, index) => {
-      const member = new Member(index, device, ioLengthMax);
+    this.#geometry = geometry;
+    this.#members = devices.map((device, index) => {
+      const member = this.#newMember(index, device);
       const position = recoveredTo?.[index] ?? null;
-      if (device !== null && position !== null) member.fill(device, position);
+      if (device !== null && position !== null) member.fill(device, position, byBitmap?.[index] === true);
       return member;
     });
-    this.unsynced = options.unsynced;
+    this.#spares = [...(options.spares ?? [])];
+    this.#unsynced = [...options.unsynced];
+    this.#count();
+  }
+
+  get geometry(): Geometry {
+    return this.#geometry;
+  }
+
+  /** By member index. */
+  get members(): readonly Member[] {
+    return this.#members;
+  }
+
+  /** Devices without a place, ready to step in. */
+  get spares(): readonly MemberDevice[] {
+    return this.#spares;
+  }
+
+  /** Devices that have failed and have no place any more. */
+  get faulty(): readonly MemberDevice[] {
+    return this.#faulty;
+  }
+
+  /** Where the redundancy may be wrong, in sync space, in rising order; nothing is reconstructed there. */
+  get unsynced(): readonly ByteRange[] {
+    return this.#unsynced;
   }
 
   /** How many members are not in sync: missing, failed, or being rebuilt. */
   get lostCount(): number {
-    let count = 0;
-    for (const member of this.members) if (!member.isInSync) count++;
-    return count;
+    return this.#lostCount;
   }
 
   /** Nothing more may be written: more is gone than the redundancy makes up for. */
   get isBroken(): boolean {
-    return this.#isStopped || !this.#survives(null);
+    return this.#isStopped || !this.#isEnough;
   }
 
   /** What could not be read may be written back. */
@@ -82,7 +114,17 @@ export class RunningArray {
 
   /** True where the redundancy may be wrong in some part of a range of sync space. */
   isUnsynced(start: number, end: number): boolean {
-    return this.unsynced.length > 0 && overlaps(this.unsynced, start, end);
+    return this.#unsynced.length > 0 && overlaps(this.#unsynced, start, end);
+  }
+
+  /** The redundancy is right in this range of sync space. */
+  synced(start: number, end: number): void {
+    removeRange(this.#unsynced, start, end);
+  }
+
+  /** The redundancy may be wrong in this range of sync space. */
+  unsync(range: ByteRange): void {
+    this.#unsynced = insertRange(this.#unsynced, range);
   }
 
   /**
@@ -93,19 +135,92 @@ export class RunningArray {
   failMember(member: Member, cause: CevError, range: ByteRange | null = null): void {
     if (!member.takesWrites) return;
     if (member.isInSync && !this.canLose(member) && readFailureOf(cause) !== "lost") {
-      if (range !== null) this.unsynced = [...this.unsynced, range];
+      if (range !== null) this.unsync(range);
       if (this.#isStopped) return;
       this.#isStopped = true;
     } else {
       member.fail();
+      this.#count();
     }
     this.keeper?.memberFailed(member, cause);
+    this.onFailure?.();
+  }
+
+  /** A spare has failed: it stays, as a device that has. */
+  failSpare(spare: MemberDevice, cause: CevError): void {
+    if (!this.#spares.includes(spare)) return;
+    this.#spares = this.#spares.filter((other) => other !== spare);
+    this.#faulty = [...this.#faulty, spare];
+    this.keeper?.spareFailed(spare, cause);
+    this.onFailure?.();
+  }
+
+  addSpare(device: MemberDevice): void {
+    this.#spares = [...this.#spares, device];
+  }
+
+  /** Takes a device that has no place out of the array. */
+  dropDevice(device: MemberDevice): void {
+    this.#spares = this.#spares.filter((other) => other !== device);
+    this.#faulty = this.#faulty.filter((other) => other !== device);
+  }
+
+  /**
+   * A device takes the place of a member that is missing or has failed, and is rebuilt from now on. No request may be
+   * under way.
+   */
+  fillMember(member: Member, device: MemberDevice, recoveredTo: number, isByBitmap: boolean): void {
+    this.clearMember(member, true);
+    this.#spares = this.#spares.filter((other) => other !== device);
+    member.fill(device, recoveredTo, isByBitmap);
+    this.#count();
+  }
+
+  /** The device of a member that has failed loses its place. No request may be under way. `isKept`: it stays in the array. */
+  clearMember(member: Member, isKept: boolean): void {
+    const { device } = member;
+    if (device === null) return;
+    if (isKept) this.#faulty = [...this.#faulty, device];
+    member.clear();
+    this.#count();
+  }
+
+  /** A member has been rebuilt to its end. */
+  memberRecovered(member: Member): void {
+    member.recovered();
+    this.#count();
+  }
+
+  /** A member has room for so many sectors of data. No request may be under way. */
+  resizeMember(member: Member, dataSizeSectors: number): void {
+    const { device } = member;
+    if (device === null || device.superblock.dataSizeSectors === dataSizeSectors) return;
+    member.resize({ ...device, superblock: { ...device.superblock, dataSizeSectors } });
+  }
+
+  /** The array has another shape. No request may be under way, and the engine is made anew. */
+  reshape(geometry: Geometry): void {
+    const members = this.#members;
+    this.#geometry = geometry;
+    while (members.length > geometry.memberCount) members.pop();
+    while (members.length < geometry.memberCount) members.push(this.#newMember(members.length, null));
+    this.#count();
+  }
+
+  #newMember(index: number, device: MemberDevice | null): Member {
+    const { chunkSize } = this.#geometry;
+    return new Member(index, device, chunkSize === 0 ? Number.MAX_SAFE_INTEGER : chunkSize);
+  }
+
+  #count(): void {
+    this.#lostCount = this.#members.reduce((count, member) => count + (member.isInSync ? 0 : 1), 0);
+    this.#isEnough = this.#lostCount === 0 || this.#survives(null);
   }
 
   #survives(without: Member | null): boolean {
-    const { members } = this;
+    const members = this.#members;
     return this.level.survives(
-      this.geometry,
+      this.#geometry,
       (index) => members[index]!.isInSync && members[index] !== without,
     );
   }

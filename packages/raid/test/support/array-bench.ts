@@ -21,6 +21,11 @@ export interface ArrayBenchOptions {
   readonly isReadOnly?: boolean;
   /** What is on the disks; by default a new array that holds zeroes. */
   readonly images?: readonly Uint8Array[];
+  /** Called before the array is opened. */
+  readonly onDisks?: (rig: {
+    readonly disks: readonly MemoryLayer[];
+    readonly faults: readonly FaultLayer[];
+  }) => void;
 }
 
 /** An array over disks in memory that can be made to fail and that log what reaches them. */
@@ -58,6 +63,7 @@ export class ArrayBench {
       chunkSize: shape.chunkSize ?? 4096,
       memberCount: shape.memberCount ?? 4,
     });
+    how.onDisks?.({ disks, faults });
     const present = faults.filter((_, index) => !missing.includes(index));
     const array = await openArray(present, {
       environment,

@@ -1,0 +1,136 @@
+import { CevError } from "@cev/core";
+import type { Geometry } from "../levels/level.ts";
+import { bitmapLength } from "../metadata/bitmap.ts";
+import type { MemberBitmap } from "../metadata/member-scan.ts";
+import { syncSectors } from "../metadata/superblock.ts";
+import type { Superblock } from "../metadata/superblock.ts";
+import type { BackgroundSync } from "./background-sync.ts";
+import type { Member, MemberDevice } from "./member.ts";
+import type { MetadataKeeper } from "./metadata-keeper.ts";
+import type { RequestGate } from "./request-gate.ts";
+import type { RunningArray } from "./running-array.ts";
+import { bitmapRoom } from "./bitmap-room.ts";
+
+const SECTOR = 512;
+
+/** What growing works on. */
+export interface Growth {
+  readonly array: RunningArray;
+  readonly keeper: MetadataKeeper;
+  readonly gate: RequestGate;
+  readonly sync: BackgroundSync;
+  /** The array has another shape; no request is under way. */
+  readonly reshaped: () => void;
+}
+
+/** How the size is to grow. */
+export interface GrowSizeOptions {
+  /** What is new is not resynced: its contents are nobody's yet. */
+  readonly assumeClean?: boolean;
+}
+
+/** RAID1: so many members from now on, more or (where the last places are empty) fewer. */
+export async function growMembers(growth: Growth, memberCount: number): Promise<void> {
+  const { array, keeper, gate, sync } = growth;
+  if (array.level.number !== 1)
+    refuse(`the number of members of ${array.name} cannot be changed: only RAID1 can`, "make a new array");
+  if (!Number.isInteger(memberCount) || memberCount < 1 || memberCount > 1920)
+    refuse(`${memberCount} members are impossible`, "give a number from 1 to 1920");
+  const filled = array.members.slice(memberCount).find(({ device }) => device !== null);
+  if (filled !== undefined)
+    refuse(
+      `active device ${filled.index} (${filled.name}) would have no place any more`,
+      "fail it and remove it first",
+    );
+  await sync.between(async () => {
+    await gate.quiesce(() => {
+      const { geometry } = array;
+      const memberSizes = new Array<number>(memberCount).fill(geometry.memberSizes[0]!);
+      array.reshape({ ...geometry, memberCount, memberSizes });
+      keeper.rebase({ memberCount });
+      growth.reshaped();
+    });
+    await keeper.update();
+  });
+}
+
+/** Every member gives `size` bytes from now on, or all that the smallest has. What is new is resynced. */
+export async function growSize(
+  growth: Growth,
+  size: number | "max",
+  options: GrowSizeOptions,
+): Promise<void> {
+  const { array, keeper, gate, sync } = growth;
+  const { base } = keeper;
+  const { geometry, level } = array;
+  if (!level.isRedundant)
+    refuse(`the members of ${array.name} are used whole: its size cannot be changed`, "make a new array");
+  if (level.number === 10 && ((base.layout >> 8) & 0xff) > 1 && (base.layout & 0x10000) === 0)
+    refuse("a RAID10 with far copies cannot grow: they would have to move", "make a new array");
+  const absent = array.members.find((member) => member.device === null);
+  if (absent !== undefined)
+    refuse(`active device ${absent.index} is missing, and might be too small`, "add it first");
+  const members = array.members.map((member) => ({ member, room: dataRoom(member.device!) }));
+  const unit = Math.max(2, geometry.chunkSize / SECTOR);
+  const least = Math.min(...members.map(({ room }) => room));
+  const wanted = size === "max" ? least : Math.floor(size / SECTOR);
+  const sectors = wanted - (wanted % unit);
+  const small = members.find(({ room }) => room < sectors);
+  if (small !== undefined)
+    refuse(
+      `${small.member.name} has room for ${small.room * SECTOR} bytes of data, not for ${sectors * SECTOR}`,
+      "give a smaller size, or max",
+    );
+  if (sectors < base.sizeSectors)
+    refuse(
+      `the members give ${base.sizeSectors * SECTOR} bytes each already, and cannot give less`,
+      "give a larger size",
+    );
+  if (sectors === base.sizeSectors) return;
+  const grown: Superblock = { ...base, sizeSectors: sectors };
+  const before = syncSectors(base) * SECTOR;
+  const after = syncSectors(grown) * SECTOR;
+  const bitmap = grownBitmap(keeper, members, after);
+  await sync.between(async () => {
+    await gate.quiesce(() => {
+      const memberSizes = geometry.memberSizes.map(() => sectors * SECTOR);
+      const next: Geometry = { ...geometry, memberSizes };
+      for (const { member, room } of members) array.resizeMember(member, Math.max(room, sectors));
+      array.reshape(next);
+      if (options.assumeClean !== true) array.unsync({ start: before, end: after });
+      keeper.rebase({ sizeSectors: sectors }, bitmap);
+      growth.reshaped();
+    });
+    await keeper.update();
+  });
+}
+
+/** Sectors of data that a device has room for: behind the metadata all of it, before the metadata up to that. */
+function dataRoom({ layer, superblock }: MemberDevice): number {
+  const { version, dataOffsetSectors, dataSizeSectors } = superblock;
+  if (version === "0.90" || version === "1.0") return dataSizeSectors;
+  return Math.floor(layer.limits.size / SECTOR) - dataOffsetSectors;
+}
+
+/** The bitmap for the new size, what is new marked; null: there is none. Throws where it has no room. */
+function grownBitmap(
+  keeper: MetadataKeeper,
+  members: readonly { readonly member: Member }[],
+  syncSize: number,
+): MemberBitmap | null {
+  const { intents } = keeper;
+  if (intents === null) return null;
+  const head = { ...intents.head, syncSectors: syncSize / SECTOR };
+  const length = bitmapLength(head);
+  for (const { member } of members)
+    if (length > bitmapRoom(member.device!, intents.head))
+      refuse(
+        `the bitmap would take ${length} bytes, for which ${member.name} has no room`,
+        "remove the bitmap first (mdadm --grow --bitmap=none), or make it anew with larger chunks",
+      );
+  return { head, bits: intents.grownBits(head) };
+}
+
+function refuse(message: string, hint: string): never {
+  throw new CevError("CEV_INVALID", message, { hint });
+}

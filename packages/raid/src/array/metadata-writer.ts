@@ -1,0 +1,132 @@
+import { CevError, Op, isCevError, request, writeBytes } from "@cev/core";
+import type { Layer } from "@cev/core";
+import { encodeBadBlocks } from "../metadata/bad-blocks.ts";
+import { encodeSuperblock } from "../metadata/superblock.ts";
+import type { Superblock } from "../metadata/superblock.ts";
+import type { Member, MemberDevice } from "./member.ts";
+import type { RunningArray } from "./running-array.ts";
+import type { ByteRange } from "./unsynced-ranges.ts";
+import { INTENT_BLOCK } from "./write-intents.ts";
+import type { WriteIntents } from "./write-intents.ts";
+
+const SECTOR = 512;
+
+/** Puts metadata onto the devices of an array, all at once; those where that fails are failed. */
+export class MetadataWriter {
+  readonly #array: RunningArray;
+  /** Bad blocks as the log of each device has them. */
+  readonly #logged = new Map<MemberDevice, readonly ByteRange[]>();
+
+  constructor(array: RunningArray) {
+    this.#array = array;
+    for (const { device, badBlocks } of array.members)
+      if (device !== null) this.#logged.set(device, badBlocks);
+  }
+
+  /** Makes durable what the members hold. */
+  async flush(): Promise<void> {
+    await this.#eachMember(async (_member, { layer }) => {
+      if (layer.support.flush !== "none") await request(layer, this.#array.environment, Op.flush, 0, 0);
+    });
+  }
+
+  /** Writes these blocks of the bitmap to all members. */
+  async writeBitmap(intents: WriteIntents, blocks: readonly number[]): Promise<void> {
+    if (blocks.length === 0) return;
+    const contents = blocks.map((index) => ({ at: index * INTENT_BLOCK, bytes: intents.block(index) }));
+    await this.#eachMember(async (_member, { layer, superblock }) => {
+      const { superOffsetSectors, bitmapOffsetSectors } = superblock;
+      const start = (superOffsetSectors + bitmapOffsetSectors) * SECTOR;
+      for (const { at, bytes } of contents) await this.#write(layer, start + at, bytes);
+    });
+  }
+
+  /** Writes the superblocks, of members and spares; before them the logs of bad blocks that have grown. */
+  async writeSuperblocks(superblocks: ReadonlyMap<MemberDevice, Superblock>): Promise<void> {
+    const { spares } = this.#array;
+    const members = this.#eachMember(async (member, device) => {
+      await this.#writeBadBlocks(member, device);
+      const superblock = superblocks.get(device);
+      if (superblock !== undefined) await this.#writeSuperblock(device, superblock);
+    });
+    const others = spares.map(async (spare) => {
+      const superblock = superblocks.get(spare);
+      if (superblock === undefined) return;
+      try {
+        await this.#writeSuperblock(spare, superblock);
+      } catch (error) {
+        this.#array.failSpare(spare, worldError(error));
+      }
+    });
+    await Promise.all([members, ...others]);
+  }
+
+  async #writeSuperblock({ layer }: MemberDevice, superblock: Superblock): Promise<void> {
+    await this.#write(layer, superblock.superOffsetSectors * SECTOR, encodeSuperblock(superblock));
+  }
+
+  async #writeBadBlocks(member: Member, device: MemberDevice): Promise<void> {
+    const { badBlocks } = member;
+    const { badBlockShift, badBlockSectors, badBlockOffsetSectors, superOffsetSectors } = device.superblock;
+    if (badBlockSectors === 0 || badBlocks === (this.#logged.get(device) ?? device.badBlocks)) return;
+    if (badBlocks.length === 0 && !this.#logged.has(device)) return;
+    const shape = logShapeOf(member, badBlockShift, device);
+    const bytes = encodeBadBlocks(badBlocks, shape, badBlockSectors * SECTOR);
+    if (bytes === null) throw new CevError("CEV_NO_SPACE", `the log of bad blocks of ${device.name} is full`);
+    await this.#write(device.layer, (superOffsetSectors + badBlockOffsetSectors) * SECTOR, bytes);
+    this.#logged.set(device, badBlocks);
+  }
+
+  /** Whole blocks, durable where the device has anything to make it so. */
+  #write(layer: Layer, offset: number, bytes: Uint8Array): Promise<void> {
+    const { logicalBlockSize } = layer.limits;
+    const padded = padTo(bytes, logicalBlockSize);
+    return writeBytes(layer, this.#array.environment, offset, padded, canBeDurable(layer));
+  }
+
+  async #eachMember(run: (member: Member, device: MemberDevice) => Promise<void>): Promise<void> {
+    const members = this.#array.members.filter((member) => member.takesWrites);
+    const outcomes = await Promise.allSettled(members.map((member) => run(member, member.device!)));
+    outcomes.forEach((outcome, index) => {
+      if (outcome.status === "rejected") this.#array.failMember(members[index]!, worldError(outcome.reason));
+    });
+  }
+}
+
+/** True where the log of a device, which it must have, has room for one more range of its data. */
+export function hasBadBlockRoom(member: Member, start: number, end: number): boolean {
+  const { device } = member;
+  if (device === null || device.superblock.badBlockSectors === 0) return false;
+  const { badBlockShift, badBlockSectors } = device.superblock;
+  // Ranges that touch become one, so this asks for no less than what will be needed.
+  const ranges = [...member.badBlocks, { start, end }].sort((a, b) => a.start - b.start);
+  return (
+    encodeBadBlocks(ranges, logShapeOf(member, badBlockShift, device), badBlockSectors * SECTOR) !== null
+  );
+}
+
+/** An error of the world as it is; anything else as the bug it is. */
+export function worldError(error: unknown): CevError {
+  if (isCevError(error)) return error;
+  return new CevError("CEV_PROGRAM", `keeping the metadata threw: ${String(error)}`, { cause: error });
+}
+
+function logShapeOf(
+  { dataStart }: Member,
+  shift: number,
+  { superblock }: MemberDevice,
+): { readonly shift: number; readonly dataStart: number; readonly dataLength: number } {
+  return { shift, dataStart, dataLength: superblock.dataSizeSectors * SECTOR };
+}
+
+function padTo(bytes: Uint8Array, blockSize: number): Uint8Array {
+  if (bytes.length % blockSize === 0) return bytes;
+  const padded = new Uint8Array(Math.ceil(bytes.length / blockSize) * blockSize);
+  padded.set(bytes);
+  return padded;
+}
+
+/** Nothing can be asked of a device without flush and FUA. */
+function canBeDurable(layer: Layer): boolean {
+  return layer.support.fua !== "none" || layer.support.flush !== "none";
+}

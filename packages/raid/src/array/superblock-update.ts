@@ -1,0 +1,140 @@
+import { FeatureFlag } from "../metadata/superblock-features.ts";
+import { DeviceFlag, Role } from "../metadata/superblock-model.ts";
+import type { OldDevice } from "../metadata/superblock-model.ts";
+import type { Superblock, Timestamp } from "../metadata/superblock.ts";
+import type { MemberDevice } from "./member.ts";
+import type { RunningArray } from "./running-array.ts";
+
+const SECTOR = 512;
+const NO_NODE = { major: 0, minor: 0 };
+
+/** What all superblocks of one update say. */
+export interface SuperblockUpdate {
+  /** What belongs to the array: its newest superblock, with the changes since. */
+  readonly base: Superblock;
+  readonly array: RunningArray;
+  readonly eventCount: bigint;
+  readonly hasBitmap: boolean;
+  /** How far the members are known to agree; null: everywhere. */
+  readonly resyncSectors: number | null;
+  /** Bytes of its data that a member being rebuilt holds for certain, by member index. */
+  readonly recoveredTo: readonly number[];
+  /** Null: as it was. */
+  readonly updatedAt: Timestamp | null;
+}
+
+/** Every device of the array with its number in the table of roles, and its role. */
+interface Numbered {
+  readonly device: MemberDevice;
+  readonly number: number;
+  readonly role: number;
+}
+
+/** The superblock of each device of the array that takes updates: members in sync or being rebuilt, and spares. */
+export function updatedSuperblocks(update: SuperblockUpdate): Map<MemberDevice, Superblock> {
+  const { array, base } = update;
+  const numbered = numberDevices(update);
+  const roles = rolesOf(numbered, base);
+  const old = base.old === null ? null : { ...base.old, devices: oldDevices(numbered) };
+  const superblocks = new Map<MemberDevice, Superblock>();
+  for (const { device, number } of numbered) {
+    if (roles[number] === Role.faulty) continue;
+    const member = array.members.find((one) => one.device === device) ?? null;
+    const own = device.superblock;
+    superblocks.set(device, {
+      ...base,
+      features: featuresOf(update, device),
+      bitmapOffsetSectors: own.bitmapOffsetSectors === 0 ? base.bitmapOffsetSectors : own.bitmapOffsetSectors,
+      dataOffsetSectors: own.dataOffsetSectors,
+      dataSizeSectors: own.dataSizeSectors,
+      superOffsetSectors: own.superOffsetSectors,
+      recoverySectors:
+        member?.isRebuilding === true ? Math.floor(update.recoveredTo[member.index]! / SECTOR) : 0,
+      journalTailSectors: 0,
+      deviceNumber: number,
+      correctedReadCount: own.correctedReadCount,
+      deviceUuid: own.deviceUuid,
+      deviceFlags: own.deviceFlags,
+      badBlockShift: own.badBlockShift,
+      badBlockSectors: own.badBlockSectors,
+      badBlockOffsetSectors: own.badBlockOffsetSectors,
+      updatedAt: update.updatedAt ?? own.updatedAt,
+      eventCount: update.eventCount,
+      resyncSectors: update.resyncSectors,
+      roles,
+      old,
+      remnants: own.remnants,
+    });
+  }
+  return superblocks;
+}
+
+/** The smallest number, from the count of members on, that no device has: as the kernel numbers what is added. */
+export function freeDeviceNumber({ array, base }: Pick<SuperblockUpdate, "array" | "base">): number {
+  const taken = new Set(devicesOf(array).map(({ device }) => device.superblock.deviceNumber));
+  let number = base.memberCount;
+  while (taken.has(number)) number++;
+  return number;
+}
+
+function devicesOf(array: RunningArray): { readonly device: MemberDevice; readonly role: number }[] {
+  const devices = array.members.flatMap((member) => {
+    const { device } = member;
+    return device === null ? [] : [{ device, role: member.takesWrites ? member.index : Role.faulty }];
+  });
+  for (const device of array.spares) devices.push({ device, role: Role.spare });
+  for (const device of array.faulty) devices.push({ device, role: Role.faulty });
+  return devices;
+}
+
+/**
+ * Version 1 keeps the numbers that devices have. Version 0.90 knows the place of a member by its number alone, so there
+ * all are numbered anew: members in sync by their places, then the others, those that are rebuilt as spares.
+ */
+function numberDevices({ array, base }: SuperblockUpdate): Numbered[] {
+  const devices = devicesOf(array);
+  if (base.version !== "0.90")
+    return devices.map(({ device, role }) => ({ device, role, number: device.superblock.deviceNumber }));
+  let next = base.memberCount;
+  return devices.map(({ device, role }) => {
+    if (role < Role.special && array.members[role]!.isInSync) return { device, role, number: role };
+    return { device, role: role < Role.special ? Role.spare : role, number: next++ };
+  });
+}
+
+function rolesOf(numbered: readonly Numbered[], base: Superblock): number[] {
+  const length = Math.max(
+    base.roles.length,
+    ...numbered.map(({ device, number }) => Math.max(device.superblock.roles.length, number + 1)),
+  );
+  const roles = new Array<number>(length).fill(Role.spare);
+  for (const { number, role } of numbered) roles[number] = role;
+  return roles;
+}
+
+/** The nodes that the devices had are worth nothing, and stay with them. */
+function oldDevices(numbered: readonly Numbered[]): OldDevice[] {
+  const devices = numbered.map(({ device, number }): OldDevice => {
+    const { old, deviceNumber, deviceFlags } = device.superblock;
+    const node = old?.devices.find((one) => one.number === deviceNumber) ?? NO_NODE;
+    const flags = deviceFlags & (DeviceFlag.writeMostly | DeviceFlag.failFast);
+    return { number, major: node.major, minor: node.minor, flags };
+  });
+  return devices.sort((a, b) => a.number - b.number);
+}
+
+function featuresOf({ array, hasBitmap }: SuperblockUpdate, device: MemberDevice): number {
+  const { superblock } = device;
+  const computed =
+    FeatureFlag.bitmap | FeatureFlag.recovery | FeatureFlag.recoveryBitmap | FeatureFlag.badBlocks;
+  let features = superblock.features & ~computed;
+  if (hasBitmap) features |= FeatureFlag.bitmap;
+  const member = array.members.find((one) => one.device === device);
+  if (member?.isRebuilding === true && superblock.version !== "0.90") {
+    features |= FeatureFlag.recovery;
+    if (member.isByBitmap && hasBitmap) features |= FeatureFlag.recoveryBitmap;
+  }
+  const badBlocks = member?.badBlocks ?? device.badBlocks ?? [];
+  if (badBlocks.length > 0 && superblock.badBlockSectors > 0) features |= FeatureFlag.badBlocks;
+  return features;
+}
