@@ -143,6 +143,7 @@ describe("writes", () => {
     for (const fault of bench.faults) fault.add({ op: Op.write, fault: { kind: "error", code: "CEV_IO" } });
     expect((await bench.run(Op.write, 0, 4096, filled(4096, 1))).error?.code).toBe("CEV_DEGRADED");
     expect(bench.array.isBroken).toBe(true);
+    expect(bench.keeper.incompleteCount).toBe(1);
     for (const fault of bench.faults) fault.reset();
     expect((await bench.run(Op.write, 0, 4096, filled(4096, 1))).error?.code).toBe("CEV_DEGRADED");
     expect(await bench.read(0, 4096)).toEqual(filled(4096, 0));
@@ -197,6 +198,7 @@ describe("writes", () => {
     expect(bench.array.lostCount).toBe(0);
     expectEqualCopies(bench);
     expect(bench.dataOf(2)).toEqual(bench.dataOf(1));
+    expect(bench.keeper.incompleteCount).toBe(0);
     expect(bench.environment.buffers.bytesLent).toBe(0);
   });
 

@@ -21,6 +21,8 @@ export class MirrorWrite implements HalfWrite {
   #io: Io | null = null;
   #lock: RangeLockEntry | null = null;
   #isBegun = false;
+  /** Some copies may hold it, and others not. */
+  #isTorn = false;
 
   constructor(array: MirrorEngine, writer: { ended(write: MirrorWrite): void }) {
     this.name = array.name;
@@ -31,6 +33,7 @@ export class MirrorWrite implements HalfWrite {
   start(io: Io): void {
     this.#io = io;
     this.#isBegun = false;
+    this.#isTorn = false;
     // At the bottom of what the array puts on the chain: runs when all is done, whatever came of it.
     io.pushAction(writeEnded, this);
     this.#array.locks.acquire(io.offset, io.length, true, locked, this);
@@ -57,6 +60,7 @@ export class MirrorWrite implements HalfWrite {
       const message = "no copy of it could be read again: bad blocks of all members meet there";
       return io.complete(degradedError(io, this.name, message));
     }
+    this.#isTorn = true;
     const compound = this.#array.compounds.over(io, ALL_COPIES, this);
     if (io.op === Op.write) this.#addWrites(compound);
     else this.#addZeroesOrDiscards(compound);
@@ -79,7 +83,10 @@ export class MirrorWrite implements HalfWrite {
       else if (isTooSlow(io, error)) refusedCount++;
       else if (error.code === "CEV_NO_SPACE") fullCount++;
     }
-    if (refusedCount === compound.subCount) return this.#fail(compound.firstError()!);
+    if (refusedCount === compound.subCount) {
+      this.#isTorn = false;
+      return this.#fail(compound.firstError()!);
+    }
     if (fullCount === failedCount) return this.#keepFull(compound);
     for (let index = 0; index < compound.subCount; index++) {
       const sub = compound.subs[index]!;
@@ -105,7 +112,8 @@ export class MirrorWrite implements HalfWrite {
   onEnded(io: Io): void {
     const { keeper } = this.#array.array;
     const lock = this.#lock!;
-    if (this.#isBegun) keeper!.endWrite(io.offset, io.offset + io.length, io.error === null);
+    const isWhole = io.error === null || !this.#isTorn;
+    if (this.#isBegun) keeper!.endWrite(io.offset, io.offset + io.length, isWhole);
     this.#io = null;
     this.#lock = null;
     this.#writer.ended(this);
@@ -156,7 +164,10 @@ export class MirrorWrite implements HalfWrite {
     }
     io.hold();
     equaliseTo(this.#array, { start: io.offset, end: io.offset + io.length }, full).then(
-      () => this.#fail(error),
+      () => {
+        this.#isTorn = false;
+        this.#fail(error);
+      },
       () => {
         for (const member of full) this.redoFailed(member.index, error);
         this.#settle();

@@ -154,6 +154,8 @@ export function ended(io: Io): Promise<void> {
 export class CountingKeeper {
   startedCount = 0;
   endedCount = 0;
+  /** Writes after which the copies may differ. */
+  incompleteCount = 0;
   failures: string[] = [];
   isUpdating = false;
   /** Called back when the test settles. */
@@ -164,8 +166,9 @@ export class CountingKeeper {
     return true;
   }
 
-  endWrite(): void {
+  endWrite(_start: number, _end: number, isComplete: boolean): void {
     this.endedCount++;
+    if (!isComplete) this.incompleteCount++;
   }
 
   memberFailed(member: { readonly name: string }): void {
