@@ -303,9 +303,11 @@ export class BackgroundSync {
     const targets = array.members.filter((member) => member.isRebuilding);
     const total = this.#recoverSize();
     const start = Math.min(total, ...targets.map((member) => member.recoveredTo));
-    const isByBitmap = this.#keeper.intents !== null && targets.every((member) => member.isByBitmap);
-    const step = this.#options.personality().syncStep;
-    const all = piecesOf([{ start, end: total }], step);
+    const isByBitmap = this.#keeper.intents !== null && targets.every((one) => one.isByBitmap);
+    const { syncStep } = this.#options.personality();
+    // Only what is marked is to be copied, not what happens to lie beside it.
+    const step = isByBitmap ? Math.min(syncStep, this.#keeper.intents!.head.chunkSize) : syncStep;
+    const all = piecesOf([{ start, end: total }], Math.max(step, PIECE_LENGTH));
     const willBeWhole = array.members.every((member) => member.takesWrites) && array.unsynced.length === 0;
     const intents = willBeWhole ? this.#keeper.intents : null;
     const pass = this.#begin("recover", start, total);

@@ -1,0 +1,157 @@
+import { Op } from "@cev/core";
+import { Random } from "@cev/test-kit";
+import { describe, expect, it } from "vitest";
+import { LayerBench } from "./support/layer-bench.ts";
+import type { LayerBenchOptions } from "./support/layer-bench.ts";
+
+const KIB = 1024;
+const BITMAP = { bitmap: "internal", bitmapChunkSize: 64 * KIB } as const;
+
+/** An array of every level that can lose a member, in sync and with random contents. */
+const LEVELS: readonly (readonly [string, LayerBenchOptions])[] = [
+  ["RAID1", { create: { level: 1, ...BITMAP }, memberCount: 3 }],
+  ["RAID4", { create: { level: 4, chunkSize: 16 * KIB, ...BITMAP }, memberCount: 3 }],
+  ["RAID5", { create: { level: 5, chunkSize: 16 * KIB, ...BITMAP }, memberCount: 4 }],
+  ["RAID6", { create: { level: 6, chunkSize: 16 * KIB, ...BITMAP }, memberCount: 4 }],
+  ["RAID10", { create: { level: 10, chunkSize: 16 * KIB, ...BITMAP }, memberCount: 4 }],
+  ["RAID10 far", { create: { level: 10, layout: 0x201, chunkSize: 16 * KIB, ...BITMAP }, memberCount: 3 }],
+];
+
+// Half a MiB is left for data.
+const SMALL = 1536 * KIB;
+
+async function whole(options: LayerBenchOptions): Promise<{ bench: LayerBench; data: Uint8Array }> {
+  const bench = await LayerBench.create({ deviceSize: SMALL, ...options });
+  await bench.open();
+  const data = new Random(7).bytes(bench.device.size);
+  await bench.write(0, data);
+  await bench.idle();
+  return { bench, data };
+}
+
+function states(bench: LayerBench): string[] {
+  return bench.layer.array.members.map(({ state }) => state);
+}
+
+describe.each(LEVELS)("%s", (_name, options) => {
+  it("is resynced in the background after it was made, and a check finds nothing", async () => {
+    const bench = await LayerBench.create({ deviceSize: SMALL, ...options });
+    const layer = await bench.open();
+    expect(layer.array.unsynced).not.toEqual([]);
+    await bench.idle();
+    expect(layer.array.unsynced).toEqual([]);
+    expect(await bench.drive(layer.check())).toBe(0);
+    await bench.close();
+    expect((await bench.superblockOf(0))!.resyncSectors).toBeNull();
+  });
+
+  it("loses a member, gets another, and holds the same without any one of them", async () => {
+    const { bench, data } = await whole(options);
+    await bench.drive(bench.layer.failMember(1));
+    expect(states(bench)[1]).toBe("failed");
+    expect(await bench.read()).toEqual(data);
+    await bench.drive(bench.layer.removeMember("d1"));
+    expect(states(bench)[1]).toBe("missing");
+    const fresh = bench.addDisk();
+    await bench.drive(bench.layer.addMember(fresh.fault, fresh.name));
+    await bench.idle();
+    expect(new Set(states(bench))).toEqual(new Set(["in sync"]));
+    expect(await bench.drive(bench.layer.check())).toBe(0);
+    await bench.close();
+    expect((await bench.superblockOf(0))!.roles[options.memberCount]).toBe(1);
+    for (let missing = 0; missing < bench.disks.length; missing++) {
+      if (missing === 1) continue;
+      await bench.open({ missing: [missing, 1] });
+      expect(await bench.read()).toEqual(data);
+      bench.layer.pauseSync();
+      await bench.close();
+    }
+  });
+
+  it("takes a member back and copies only what the bitmap marks", async () => {
+    const { bench, data } = await whole(options);
+    await bench.close();
+    await bench.open();
+    await bench.drive(bench.layer.failMember(1));
+    await bench.drive(bench.layer.removeMember(1));
+    const change = new Random(8).bytes(4 * KIB);
+    await bench.write(96 * KIB, change);
+    data.set(change, 96 * KIB);
+    bench.forget();
+    await bench.drive(bench.layer.reAddMember(bench.disks[1]!.fault, "d1"));
+    await bench.idle();
+    const written = bench.disks[1]!.disk.log.filter(
+      ({ op, offset }) => op === Op.write && offset >= 1024 * KIB,
+    ).reduce((sum, { length }) => sum + length, 0);
+    expect(written).toBeGreaterThan(0);
+    expect(written).toBeLessThanOrEqual(128 * KIB);
+    expect(new Set(states(bench))).toEqual(new Set(["in sync"]));
+    expect(await bench.drive(bench.layer.check())).toBe(0);
+    expect(await bench.read()).toEqual(data);
+    await bench.close();
+  });
+
+  it("has a spare step in by itself, and writes meanwhile reach it", async () => {
+    const { bench, data } = await whole({ ...options, spareCount: 1 });
+    const random = new Random(3);
+    bench.disks[0]!.fault.lose();
+    for (let count = 0; count < 30; count++) {
+      const offset = 512 * random.below((data.length - 8192) / 512);
+      const change = random.bytes(512 * random.between(1, 16));
+      await bench.write(offset, change);
+      data.set(change, offset);
+    }
+    await bench.idle();
+    expect(new Set(states(bench))).toEqual(new Set(["in sync"]));
+    expect(bench.layer.array.faulty.map(({ name }) => name)).toEqual(["d0"]);
+    expect(await bench.drive(bench.layer.check())).toBe(0);
+    expect(await bench.read()).toEqual(data);
+    await bench.close();
+  });
+
+  it("goes on with a rebuild where it stopped", async () => {
+    const { bench, data } = await whole({ ...options, spareCount: 1, deviceSize: 4096 * KIB });
+    await bench.close();
+    // Slow enough that it is closed in the middle.
+    await bench.open({ missing: [2], speedLimit: { maxKiB: 256 } });
+    await bench.pass(4000);
+    expect(bench.layer.action).toBe("recover");
+    const { done } = bench.layer.progress!;
+    expect(done).toBeGreaterThan(0);
+    await bench.close();
+    const superblock = (await bench.superblockOf(options.memberCount))!;
+    expect(superblock.recoverySectors * 512).toBeGreaterThanOrEqual(done);
+    bench.progress.length = 0;
+    await bench.open({ missing: [2] });
+    await bench.idle();
+    expect(bench.progress[0]!.done).toBeGreaterThanOrEqual(done);
+    expect(new Set(states(bench))).toEqual(new Set(["in sync"]));
+    expect(await bench.drive(bench.layer.check())).toBe(0);
+    expect(await bench.read()).toEqual(data);
+    await bench.close();
+  });
+
+  it("grows, and what is new is resynced", async () => {
+    const small = { ...options, create: { ...options.create, size: 256 * KIB } };
+    if (_name === "RAID10 far") {
+      const { bench } = await whole(small);
+      await expect(bench.drive(bench.layer.growSize("max"))).rejects.toMatchObject({ code: "CEV_INVALID" });
+      return bench.close();
+    }
+    const { bench, data } = await whole(small);
+    const { size } = bench.layer.limits;
+    await bench.drive(bench.layer.growSize("max"));
+    expect(bench.layer.limits.size).toBeGreaterThan(size);
+    await bench.idle();
+    expect(await bench.drive(bench.layer.check())).toBe(0);
+    await bench.close();
+    await bench.open();
+    expect(bench.device.size).toBeGreaterThan(size);
+    expect(await bench.read(0, size)).toEqual(data);
+    const more = new Random(4).bytes(bench.device.size - size);
+    await bench.write(size, more);
+    expect(await bench.read(size, more.length)).toEqual(more);
+    expect(await bench.drive(bench.layer.check())).toBe(0);
+    await bench.close();
+  });
+});
