@@ -1,7 +1,9 @@
-import { superblockOf } from "./open-array.ts";
+import { bitmapOf, superblockOf } from "./open-array.ts";
 import { failureOf } from "./verdict.ts";
 import { Role, ownRole } from "@cev/raid";
 import type { Superblock } from "@cev/raid";
+
+const SECTOR = 512;
 
 /** What `mdadm --examine` prints of one member: its lines "NAME : VALUE". */
 export type Examined = ReadonlyMap<string, string>;
@@ -11,10 +13,20 @@ export function parseExamine(text: string): readonly Examined[] {
   return text
     .split(/^\/dev\/\S+:$/m)
     .slice(1)
-    .map((part) => {
-      const lines = part.split("\n").map((line) => /^ *([A-Za-z0-9 ]+?) : (.*?) *$/.exec(line));
-      return new Map(lines.filter((line) => line !== null).map(([, name, value]) => [name!, value!]));
-    });
+    .map(linesOf);
+}
+
+/** The same for what `mdadm --examine-bitmap` prints. */
+export function parseExamineBitmap(text: string): readonly Examined[] {
+  return text
+    .split(/^ *Filename : .*$/m)
+    .slice(1)
+    .map(linesOf);
+}
+
+function linesOf(text: string): Examined {
+  const lines = text.split("\n").map((line) => /^ *([A-Za-z0-9 ]+?) : (.*?) *$/.exec(line));
+  return new Map(lines.filter((line) => line !== null).map(([, name, value]) => [name!, value!]));
 }
 
 /** A field of which mdadm and cev say different things. */
@@ -118,4 +130,41 @@ export async function examineFailures(text: string, images: readonly Uint8Array[
     }
   }
   return failures;
+}
+
+/** What mdadm says of the members' bitmaps, and cev otherwise; one line each. */
+export async function examineBitmapFailures(text: string, images: readonly Uint8Array[]): Promise<string[]> {
+  const examined = parseExamineBitmap(text);
+  if (examined.length !== images.length)
+    return [`mdadm --examine-bitmap describes ${examined.length} of ${images.length} members`];
+  const failures: string[] = [];
+  for (const [index, bytes] of images.entries()) {
+    const bitmap = await bitmapOf(bytes, `member ${index}`);
+    if (bitmap === null) {
+      failures.push(`member ${index}: cev finds no bitmap`);
+      continue;
+    }
+    const { head, bits } = bitmap;
+    const bitCount = Math.ceil((head.syncSectors * SECTOR) / head.chunkSize);
+    const dirtyCount = Array.from(
+      { length: bitCount },
+      (_, bit) => (bits[bit >> 3]! >> (bit & 7)) & 1,
+    ).reduce((sum, bit) => sum + bit, 0);
+    const expected = {
+      Events: `${head.eventCount}`,
+      "Events Cleared": `${head.clearedEventCount}`,
+      Chunksize: chunkText(head.chunkSize),
+      Bitmap: `${bitCount} bits (chunks), ${dirtyCount} dirty`,
+    };
+    for (const [field, cev] of Object.entries(expected)) {
+      const mdadm = examined[index]!.get(field) ?? "(nothing)";
+      if (!mdadm.startsWith(cev))
+        failures.push(`member ${index}: the bitmap's ${field} is ${mdadm} for mdadm, ${cev} for cev`);
+    }
+  }
+  return failures;
+}
+
+function chunkText(size: number): string {
+  return size < 1024 * 1024 ? `${size / 1024} KB` : `${size / 1024 / 1024} MB`;
 }

@@ -78,6 +78,10 @@ judge() {
   shift 3
   echo '== members as they came'
   mdadm --examine "$@"
+  if [ "$how" = --re-add ]; then
+    echo '== bitmaps as they came'
+    mdadm --examine-bitmap "$@"
+  fi
   echo '== assembling'
   mdadm --assemble --run "$md" "$@"
   settle "$count"

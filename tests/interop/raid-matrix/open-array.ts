@@ -1,7 +1,7 @@
 import { Device, environmentFrom } from "@cev/core";
 import type { Environment, Problem } from "@cev/core";
-import { raidDriver, readSuperblock } from "@cev/raid";
-import type { Superblock } from "@cev/raid";
+import { raidDriver, readBitmap, readSuperblock } from "@cev/raid";
+import type { MemberBitmap, ScanTarget, Superblock } from "@cev/raid";
 import type { Random } from "../src/random.ts";
 import { ImageLayer } from "./image-layer.ts";
 
@@ -41,11 +41,20 @@ export async function openArray(
 
 /** What cev makes of a member's superblock. Throws where there is none. */
 export async function superblockOf(bytes: Uint8Array, source: string): Promise<Superblock> {
-  const superblock = await readSuperblock({
+  const superblock = await readSuperblock(scanTarget(bytes, source));
+  if (superblock === null) throw new Error(`${source} has no md superblock`);
+  return superblock;
+}
+
+/** What cev makes of a member's bitmap; null: it has none. */
+export async function bitmapOf(bytes: Uint8Array, source: string): Promise<MemberBitmap | null> {
+  return readBitmap(scanTarget(bytes, source), await superblockOf(bytes, source));
+}
+
+function scanTarget(bytes: Uint8Array, source: string): ScanTarget {
+  return {
     source,
     size: bytes.length,
     read: (offset, length) => Promise.resolve(bytes.slice(offset, offset + length)),
-  });
-  if (superblock === null) throw new Error(`${source} has no md superblock`);
-  return superblock;
+  };
 }

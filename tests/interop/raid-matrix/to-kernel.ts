@@ -1,7 +1,7 @@
 import { Random } from "../src/random.ts";
 import type { ArrayCase } from "./cases.ts";
 import { sha256 } from "./content.ts";
-import { examineFailures } from "./examine.ts";
+import { examineBitmapFailures, examineFailures } from "./examine.ts";
 import { hashText } from "./hash.ts";
 import { openArray } from "./open-array.ts";
 import { runInKernel } from "./oracle-batch.ts";
@@ -91,6 +91,8 @@ export async function judgeInKernel(
   for (const [number, one] of ready.entries()) {
     const answer = answers[number]!;
     const failures = await examineFailures(answer.sections.get("members as they came") ?? "", one.images);
+    const bitmaps = answer.sections.get("bitmaps as they came");
+    if (bitmaps !== undefined) failures.push(...(await examineBitmapFailures(bitmaps, one.images)));
     failures.push(...failuresOf(one, answer));
     if (failures.length === 0) {
       const images = jobs[number]!.members.map((member) => disk.read(member));
