@@ -26,10 +26,11 @@ function answerError(error: unknown, args: readonly string[]): ExitStatus {
   if (error instanceof CommanderError && error.code === "commander.help") return ExitStatus.usage;
   const isUsage = error instanceof CommanderError || error instanceof UsageError;
   const line = isUsage ? usageLine(error, args) : formatError(error);
-  if (args[0] === "inspect" && args.includes("--json")) {
+  if (args.includes("--json")) {
     const code = isCevError(error) ? error.code : isUsage ? "CEV_INVALID" : "CEV_PROGRAM";
     const problem: Problem = { severity: "error", code, message: line };
-    say(inspectionJson([], [problem]));
+    if (args[0] === "inspect") say(inspectionJson([], [problem]));
+    else if (args[0] === "raid") say(JSON.stringify({ problems: [problem] }, null, 2));
   }
   if (isUsage) complain(line);
   else complainOfError(error);
@@ -37,7 +38,16 @@ function answerError(error: unknown, args: readonly string[]): ExitStatus {
 }
 
 function usageLine(error: Error, args: readonly string[]): string {
-  const command = args.find((one) => ["inspect", "copy", "serve", "schema"].includes(one));
-  const help = command === undefined ? "cev --help" : `cev ${command} --help`;
+  const help = `${["cev", ...commandWords(args)].join(" ")} --help`;
   return `${error.message.replace(/^error: /, "").replace(/\.?\s*$/, "")}; see ${help}`;
+}
+
+/** The words that name a command: "raid examine". */
+function commandWords(args: readonly string[]): string[] {
+  const program = buildProgram(() => undefined);
+  const command = program.commands.find((one) => args.includes(one.name()));
+  if (command === undefined) return [];
+  const rest = args.slice(args.indexOf(command.name()) + 1);
+  const inner = command.commands.find((one) => one.name() === rest[0]);
+  return [command.name(), ...(inner === undefined ? [] : [inner.name()])];
 }

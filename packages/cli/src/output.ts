@@ -38,12 +38,20 @@ export function complainOfError(error: unknown): void {
 
 /** A reader that goes away (`cev inspect … | head -1`) has seen what it wanted: that is no error of ours. */
 export function outliveReaders(): void {
-  const ignoreOn =
-    (source: string) =>
-    (error: NodeJS.ErrnoException): void => {
-      // EIO: the terminal is gone.
-      if (error.code !== "EPIPE" && error.code !== "EIO") throw hostError(source, error);
-    };
-  process.stdout.on("error", ignoreOn("standard output"));
-  process.stderr.on("error", ignoreOn("standard error"));
+  // Whoever calls the command from a program may do so more than once.
+  process.stdout.off("error", onOutputError).on("error", onOutputError);
+  process.stderr.off("error", onErrorOutputError).on("error", onErrorOutputError);
+}
+
+function onOutputError(error: NodeJS.ErrnoException): void {
+  throwUnlessGone("standard output", error);
+}
+
+function onErrorOutputError(error: NodeJS.ErrnoException): void {
+  throwUnlessGone("standard error", error);
+}
+
+function throwUnlessGone(source: string, error: NodeJS.ErrnoException): void {
+  // EIO: the terminal is gone.
+  if (error.code !== "EPIPE" && error.code !== "EIO") throw hostError(source, error);
 }

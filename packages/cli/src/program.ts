@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { collect } from "./collect.ts";
 import type { ExitStatus } from "./exit-status.ts";
 import { copy } from "./copy.ts";
 import type { CopyOptions } from "./copy.ts";
@@ -7,6 +8,7 @@ import { refuseEmptyWords } from "./empty-words.ts";
 import { COPY_HELP, INSPECT_HELP, PROGRAM_HELP, SCHEMA_HELP, SERVE_HELP } from "./help.ts";
 import { inspect } from "./inspect.ts";
 import type { InspectOptions } from "./inspect.ts";
+import { addRaidCommands } from "./raid/raid-program.ts";
 import { schema } from "./schema.ts";
 import { serve } from "./serve.ts";
 import type { ServeOptions } from "./serve.ts";
@@ -64,6 +66,12 @@ export function buildProgram(ended: Ended): Command {
     .addHelpText("after", SERVE_HELP)
     .action(async (sources: string[], options: ServeOptions) => ended(await serve(sources, options)));
 
+  addRaidCommands(program, {
+    ended,
+    subcommand: (parent, name) => quiet(parent.command(name)),
+    withKeys,
+  });
+
   quiet(program.command("schema"))
     .summary("print the JSON Schema of stack files")
     .description("Print the JSON Schema of stack files, for editors.")
@@ -89,10 +97,6 @@ function withKeys(command: Command): Command {
       collect,
     )
     .option("--key-file <file>", "a key: the file, byte for byte (repeatable)", collect);
-}
-
-function collect(value: string, earlier: readonly string[] = []): readonly string[] {
-  return [...earlier, value];
 }
 
 function versionText(): string {

@@ -1,13 +1,17 @@
 import cliProgress from "cli-progress";
 import { sizeText } from "./sizes.ts";
 
-/** Where a copy is at, on standard error: drawn on a terminal, or when it is asked for. */
+/** How far a work is, on standard error: drawn on a terminal, or when it is asked for. */
 export class Progress implements Disposable {
   readonly #bar: cliProgress.SingleBar | null;
   readonly #startMs = performance.now();
-  #done = 0;
+  readonly #start: number;
+  #done: number;
 
-  constructor(label: string, total: number, isForced: boolean) {
+  /** `start`: bytes that were done before. */
+  constructor(label: string, total: number, isForced: boolean, start = 0) {
+    this.#start = start;
+    this.#done = start;
     if (total <= 0 || !(isForced || process.stderr.isTTY)) {
       this.#bar = null;
       return;
@@ -23,13 +27,18 @@ export class Progress implements Disposable {
       noTTYOutput: isForced,
       notTTYSchedule: 200,
     });
-    this.#bar.start(total, 0, { rate: sizeText(0) });
+    this.#bar.start(total, start, { rate: sizeText(0) });
   }
 
   add(length: number): void {
-    this.#done += length;
+    this.to(this.#done + length);
+  }
+
+  /** So many bytes are done. */
+  to(done: number): void {
+    this.#done = done;
     const seconds = Math.max((performance.now() - this.#startMs) / 1000, 0.001);
-    this.#bar?.update(this.#done, { rate: sizeText(Math.round(this.#done / seconds)) });
+    this.#bar?.update(done, { rate: sizeText(Math.round((done - this.#start) / seconds)) });
   }
 
   [Symbol.dispose](): void {

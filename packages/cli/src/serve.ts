@@ -1,19 +1,13 @@
-import { NbdServer, nbdUri } from "@cev/nbd";
-import type { BoundAddress, CloseReport, NbdEvent } from "@cev/nbd";
-import { CevError, formatError } from "@cev/core";
-import type { Device } from "@cev/core";
+import { CevError } from "@cev/core";
 import type { Stack } from "@cev/stack";
+import { Ending } from "./ending.ts";
 import { ExitStatus } from "./exit-status.ts";
-import { hostError } from "./host-error.ts";
-import { parseListenAddress } from "./listen-address.ts";
-import type { ListenAddress } from "./listen-address.ts";
+import { NbdServing, addressOf } from "./nbd-serving.ts";
+import type { Exported } from "./nbd-serving.ts";
 import { openDevice } from "./open-device.ts";
-import { complain, say, warnOf } from "./output.ts";
-import { Signals } from "./signals.ts";
-import { sizeText } from "./sizes.ts";
+import { say, warnOf } from "./output.ts";
 import { openSources } from "./sources.ts";
 import type { KeyOptions } from "./sources.ts";
-import { UsageError } from "./usage-error.ts";
 
 export interface ServeOptions extends KeyOptions {
   readonly device?: readonly string[];
@@ -39,72 +33,21 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
   try {
     warnOf(stack.problems, options.device ?? []);
     const exported = await openExports(stack, options.device ?? null, isReadOnly);
-    const server = new NbdServer({
-      environment: stack.environment,
-      exports: exported.map(({ name, device }) => ({ name, device })),
-      // Who asks for no export in particular means the only one; of several none is meant.
-      defaultExport: exported.length === 1 ? exported[0]!.name : null,
-      onEvent: (event) => tell(event, options.verbose === true),
+    const { environment } = stack;
+    const serving = await NbdServing.start({
+      environment,
+      exported,
+      address,
+      isVerbose: options.verbose === true,
     });
-    const bound = await server.listen(address).catch((error: unknown) => {
-      throw hostError(options.socket ?? options.listen ?? "", error);
-    });
-    for (const one of exported) say(exportLine(one, bound, exported.length === 1));
+    for (const line of serving.lines) say(line);
     say("ready; ends with Ctrl-C (SIGINT or SIGTERM)");
     await ending.first;
-    const closing = server.close();
-    void ending.second.then(() => server.close({ isForced: true }));
-    const report = await closing;
-    tellUnflushed(report);
-    // What is stuck below would keep the process alive, and there is nobody left who wants to wait for it.
-    if (ending.isForced) ending.exit();
-    if (isIncomplete(report)) return ExitStatus.failed;
+    if (!(await serving.end(ending))) return ExitStatus.failed;
   } finally {
-    await Promise.race([stack.close(), ending.second.then(() => exitUnflushed(ending))]);
+    await ending.outlast(stack.close());
   }
   return ExitStatus.done;
-}
-
-/** Waits for the signals that end a server. */
-class Ending implements Disposable {
-  readonly first: Promise<void>;
-  readonly second: Promise<void>;
-  /** There was a second one. */
-  isForced = false;
-  readonly #signals: Signals;
-
-  constructor() {
-    const first = Promise.withResolvers<undefined>();
-    const second = Promise.withResolvers<undefined>();
-    this.first = first.promise;
-    this.second = second.promise;
-    this.#signals = new Signals((_signal, count) => {
-      this.isForced = count > 1;
-      (count === 1 ? first : second).resolve(undefined);
-    });
-  }
-
-  /** Exits without waiting for anything but calls that are under way in the system: a third signal ends those, too. */
-  exit(): never {
-    this[Symbol.dispose]();
-    process.exit(ExitStatus.failed);
-  }
-
-  [Symbol.dispose](): void {
-    this.#signals[Symbol.dispose]();
-  }
-}
-
-function addressOf({ socket, listen }: ServeOptions): { path: string } | ListenAddress {
-  if ((socket === undefined) === (listen === undefined)) {
-    throw new UsageError("give either --socket PATH or --listen HOST:PORT");
-  }
-  return socket === undefined ? parseListenAddress(listen!) : { path: socket };
-}
-
-interface Exported {
-  readonly name: string;
-  readonly device: Device;
 }
 
 async function openExports(
@@ -130,42 +73,4 @@ function nothingToServe({ devices }: Stack): CevError {
     `nothing to serve: ${locked.join(", ")} ${isOne ? "is" : "are"} locked`,
     { hint: isOne ? "give a passphrase or a key file" : "give passphrases or key files" },
   );
-}
-
-function exportLine({ name, device }: Exported, bound: BoundAddress, isOnly: boolean): string {
-  const mode = device.isReadOnly ? ", read-only" : "";
-  return `serving ${name} (${sizeText(device.size)}${mode}) at ${nbdUri(bound, isOnly ? "" : name)}`;
-}
-
-function tell(event: NbdEvent, isVerbose: boolean): void {
-  if (event.kind === "error") complain(`warning: listening failed: ${formatError(event.error)}`);
-  else if (event.kind === "turnedAway") complain(`warning: ${event.peer}: turned away, too many connections`);
-  else if (isVerbose && event.kind === "chosen")
-    say(`client ${event.connection} (${event.peer}): ${event.export}`);
-  else if (event.kind === "closed" && event.error !== null) {
-    // Whoever looks for open ports never chooses an export.
-    if (event.export === null && !isVerbose) return;
-    const why = isLost(event.error) ? "the connection was lost" : formatError(event.error);
-    complain(`warning: client ${event.connection} (${event.peer}): ${why}`);
-  }
-}
-
-function isLost(error: Error): boolean {
-  return "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
-}
-
-const isIncomplete = ({ unflushed, abandonedCount }: CloseReport): boolean =>
-  unflushed.length > 0 || abandonedCount > 0;
-
-function tellUnflushed({ unflushed, abandonedCount }: CloseReport): void {
-  for (const { export: name, error } of unflushed) {
-    const why = error === null ? "it was ended before that" : formatError(error);
-    complain(`${name} was not flushed: ${why}; what was written last may be lost`);
-  }
-  if (abandonedCount > 0) complain(`${abandonedCount} requests were abandoned`);
-}
-
-function exitUnflushed(ending: Ending): never {
-  complain("ended before everything was closed; what was written last may be lost");
-  ending.exit();
 }

@@ -37,7 +37,8 @@ export async function openSources(request: SourceRequest): Promise<Stack> {
   return stackFile === undefined ? openImages(sources, options) : openStackFile(stackFile, options);
 }
 
-async function readKeys({ passphraseFile = [], keyFile = [] }: KeyOptions): Promise<Uint8Array[]> {
+/** The bytes of all passphrases and keys. */
+export async function readKeys({ passphraseFile = [], keyFile = [] }: KeyOptions): Promise<Uint8Array[]> {
   const keys: Uint8Array[] = [];
   for (const path of passphraseFile) keys.push(await readPassphraseFile(path));
   for (const path of keyFile) keys.push(await readKeyFile(path));

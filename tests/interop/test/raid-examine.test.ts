@@ -21,8 +21,8 @@ const nameOf = (image: string): string => `${basename(join(image, ".."))}/${base
 async function mdadm(options: readonly string[]): Promise<Map<string, string>> {
   const said = new Map<string, string>();
   for (const image of images) {
-    const { stdout } = await run("mdadm", [...options, nameOf(image)], { cwd: folder });
-    said.set(nameOf(image), stdout);
+    const { stdout } = await run("mdadm", [...options, image]);
+    said.set(nameOf(image), stdout.replace(image, nameOf(image)));
   }
   return said;
 }
@@ -40,6 +40,11 @@ describeWith(["mdadm"], "cev raid examine", () => {
 
   test("--export gives the same variables", async () => {
     const { stdout } = await cev(["raid", "examine", ...images, "--export"]);
-    expect(stdout).toBe([...(await mdadm(["--examine", "--export"])).values()].join(""));
+    const theirs = [...(await mdadm(["--examine", "--export"])).values()].join("");
+    expect(withoutOldTimes(stdout)).toBe(withoutOldTimes(theirs));
   });
 });
+
+/** Of version 0.90 mdadm 4.2 gives the time the array was made for that of its last update. */
+const withoutOldTimes = (text: string): string =>
+  text.replaceAll(/(?<=MD_UUID=.*\n)MD_UPDATE_TIME=.*\n(?=MD_EVENTS)/g, "");

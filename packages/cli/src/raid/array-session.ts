@@ -1,0 +1,181 @@
+import { basename, resolve } from "node:path";
+import { CevError, isCevError } from "@cev/core";
+import type { RaidLayer } from "@cev/raid";
+import { detailOf, syncOf } from "./array-detail.ts";
+import type { ArrayDetail } from "./array-detail.ts";
+import type { ArrayAnswer, ArrayRequest, OnSync } from "./array-request.ts";
+import { openNewMember } from "./new-member.ts";
+import type { OpenArray } from "./open-array.ts";
+
+const SECTOR = 512;
+const PROGRESS_PERIOD_MS = 100;
+
+/** An array that is open for writing, and what can be asked of it. One request at a time may change it. */
+export class ArraySession {
+  readonly array: OpenArray;
+  readonly #layer: RaidLayer;
+  /** By member, the file it lies in; null: none that is known. */
+  readonly #files = new Map<string, string | null>();
+
+  constructor(array: OpenArray, layer: RaidLayer) {
+    this.array = array;
+    this.#layer = layer;
+    for (const { name, details } of array.record.lowers) {
+      const { path } = details;
+      this.#files.set(name, typeof path === "string" ? path : null);
+    }
+  }
+
+  /** Does what is asked. Rejects with errors that say what to do next; when the signal aborts, with its reason. */
+  async execute(request: ArrayRequest, onSync: OnSync, signal: AbortSignal): Promise<ArrayAnswer> {
+    if (request.speedLimitKiB !== null) this.#layer.setSpeedLimit({ maxKiB: request.speedLimitKiB });
+    const lines = await this.#act(request, onSync, signal);
+    if (request.isWaiting) await this.idle(onSync, signal);
+    return { lines, array: this.detail() };
+  }
+
+  detail(): ArrayDetail {
+    return detailOf(this.array);
+  }
+
+  /** Waits until nothing goes on in the background. */
+  idle(onSync: OnSync, signal: AbortSignal): Promise<void> {
+    return this.#watch(this.#layer.idle(), onSync, signal);
+  }
+
+  async #act(request: ArrayRequest, onSync: OnSync, signal: AbortSignal): Promise<string[]> {
+    switch (request.command) {
+      case "detail":
+      case "rebuild":
+      case "stop":
+        return [];
+      case "add": {
+        const lines: string[] = [];
+        for (const path of request.devices) lines.push(await this.#add(path, request.isForced));
+        return lines;
+      }
+      case "fail":
+        return this.#fail(request.devices);
+      case "remove":
+        return this.#remove(request.devices);
+      case "check": {
+        const count = (await this.#watch(this.#layer.check(), onSync, signal)) / SECTOR;
+        return [
+          count === 0
+            ? `${mismatches(count)}: everything matches`
+            : `${mismatches(count)}: cev raid repair makes them match`,
+        ];
+      }
+      case "repair": {
+        const count = (await this.#watch(this.#layer.repair(), onSync, signal)) / SECTOR;
+        return [
+          count === 0 ? `${mismatches(count)}: everything matched` : `${mismatches(count)}: they match now`,
+        ];
+      }
+      case "grow":
+        return this.#grow(request.size, request.memberCount);
+    }
+  }
+
+  async #fail(devices: readonly string[]): Promise<string[]> {
+    const lines: string[] = [];
+    for (const device of devices) {
+      const name = this.#nameOf(device);
+      await this.#layer.failMember(name);
+      lines.push(`${name} has been failed`);
+    }
+    return lines;
+  }
+
+  async #add(path: string, isForced: boolean): Promise<string> {
+    const { uuid } = this.detail();
+    const member = await openNewMember(path, uuid, isForced, this.array.stack.environment);
+    const name = this.#newName(member.path);
+    let isBack = member.isOfThisArray;
+    if (isBack) {
+      try {
+        await this.#layer.reAddMember(member.layer, name);
+      } catch (error) {
+        // What cannot be brought back by the bitmap is rebuilt as a whole.
+        if (!isCevError(error) || error.code !== "CEV_INVALID") throw error;
+        isBack = false;
+      }
+    }
+    if (!isBack) await this.#layer.addMember(member.layer, name);
+    this.#files.set(name, member.path);
+    return isBack ? `${name} has been re-added: only what it missed is copied` : `${name} has been added`;
+  }
+
+  /** What a new member is called: by its file, or its path where another has that name. */
+  #newName(path: string): string {
+    const name = basename(path);
+    return this.#files.has(name) ? path : name;
+  }
+
+  async #remove(devices: readonly string[]): Promise<string[]> {
+    const lines: string[] = [];
+    for (const device of devices) {
+      const name = this.#nameOf(device);
+      const out = this.detail().leftOut.find((one) => one.device === name);
+      if (out !== undefined) {
+        lines.push(`${name} is no part of the array: it ${out.reason}`);
+        continue;
+      }
+      await this.#layer.removeMember(name);
+      this.#files.delete(name);
+      lines.push(`${name} has been removed`);
+    }
+    return lines;
+  }
+
+  async #grow(size: number | "max" | null, memberCount: number | null): Promise<string[]> {
+    const lines: string[] = [];
+    if (memberCount !== null) {
+      await this.#layer.growMembers(memberCount);
+      lines.push(`the array has ${memberCount} places for members now`);
+    }
+    if (size !== null) {
+      await this.#layer.growSize(size);
+      lines.push("each member gives more to the array now; whoever opens it anew sees the new size");
+    }
+    return lines;
+  }
+
+  /** Resolves as `work` does, and tells meanwhile how far it is. Ended early, the work is told to stop. */
+  async #watch<T>(work: Promise<T>, onSync: OnSync, signal: AbortSignal): Promise<T> {
+    const tell = (): void => {
+      const sync = syncOf(this.#layer);
+      if (sync !== null) onSync(sync);
+    };
+    const timer = setInterval(tell, PROGRESS_PERIOD_MS);
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = (): void => aborted.reject(signal.reason as Error);
+    signal.addEventListener("abort", onAbort);
+    // Whoever is no longer waited for may still fail.
+    work.catch(() => undefined);
+    try {
+      signal.throwIfAborted();
+      tell();
+      return await Promise.race([work, aborted.promise]);
+    } finally {
+      clearInterval(timer);
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** The member that is meant by a name, or by the path of its file. */
+  #nameOf(device: string): string {
+    const left = this.detail().leftOut.map((one) => one.device);
+    if (this.#files.has(device) || left.includes(device)) return device;
+    const path = resolve(device);
+    const names = [...this.#files].filter(([, file]) => file === path).map(([name]) => name);
+    if (names.length === 1) return names[0]!;
+    throw new CevError("CEV_NOT_FOUND", `${device} is not a member of ${this.array.record.name}`, {
+      hint: `its members are ${[...this.#files.keys()].join(", ")}`,
+    });
+  }
+}
+
+/** Sectors, under the name that md gives to their number. */
+const mismatches = (count: number): string =>
+  count === 0 ? "mismatch_cnt 0" : `mismatch_cnt ${count}, so many sectors did not match`;

@@ -1,0 +1,125 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { golden, hashFiles } from "./helpers.ts";
+import { run } from "./in-process.ts";
+
+interface Examined {
+  readonly members: readonly { readonly [key: string]: unknown }[];
+  readonly problems: readonly { readonly code: string; readonly message: string }[];
+}
+
+describe("cev raid examine", () => {
+  test("shows each member as mdadm does", async () => {
+    const { images } = golden("raid5-stale");
+    const { stdout, stderr, status } = await run(["raid", "examine", ...images]);
+    const text = stdout.toString();
+    expect(stderr).toBe("");
+    expect(status).toBe(0);
+    expect(text).toMatch(/^disk0\.img:\n {10}Magic : a92b4efc\n {8}Version : 1\.2\n/);
+    expect(text).toMatch(/ {5}Raid Level : raid5\n {3}Raid Devices : 4\n/);
+    expect(text).toMatch(/ {3}Device Role : Active device 0\n/);
+    expect(text).toMatch(/ {3}Array State : A\.AA \('A' == active, '\.' == missing, 'R' == replacing\)/);
+    // The member that fell behind knows of no loss.
+    expect(text).toMatch(/disk1\.img:[^]*Array State : AAAA[^]*disk2\.img:/);
+  });
+
+  test("--json has the same in bytes", async () => {
+    const { images } = golden("raid-badblocks");
+    const { stdout } = await run(["raid", "examine", ...images, "--json"]);
+    const { members, problems } = JSON.parse(stdout.toString()) as Examined;
+    expect(problems).toEqual([]);
+    expect(members[0]).toMatchObject({
+      device: "disk0.img",
+      metadata: "1.2",
+      role: 0,
+      superOffset: 4096,
+      dataOffset: 2048 * 512,
+      badBlockLog: {
+        hasEntries: true,
+        ranges: [
+          { start: 2056 * 512, length: 8 * 512 },
+          { start: 2160 * 512, length: 24 * 512 },
+        ],
+      },
+    });
+  });
+
+  test("--bitmap and --bad-blocks show those", async () => {
+    const bitmap = golden("raid5-bitmap");
+    const shown = await run(["raid", "examine", bitmap.images[0]!, "--bitmap"]);
+    expect(shown.stdout.toString()).toMatch(/Events Cleared : \d+\n {11}State : OK\n[^]*Bitmap : \d+ bits/m);
+    const { images } = golden("raid-badblocks");
+    const listed = await run(["raid", "examine", ...images, "--bad-blocks"]);
+    expect(listed.stdout.toString()).toMatch(
+      /^Bad-blocks on disk0\.img:\n {16}2056 for 8 sectors\n {16}2160 for 24 sectors\nBad-blocks list is empty in disk1\.img\n/,
+    );
+  });
+
+  test("of a damaged superblock names field and byte, shows the others, and fails", async () => {
+    const { images } = golden("raid5-4k");
+    const bytes = readFileSync(images[1]!);
+    bytes[4096 + 92] = 0xff;
+    writeFileSync(images[1]!, bytes);
+    const { stdout, stderr, status } = await run(["raid", "examine", ...images]);
+    expect(stderr).toMatch(/^cev: disk1\.img, md superblock, field sb_csum, at byte 4312: /);
+    expect(stdout.toString()).toMatch(/^disk0\.img:[^]*^disk2\.img:/m);
+    expect(status).toBe(1);
+  });
+
+  test("of what is no member says so, also as JSON", async () => {
+    const { images } = golden("gpt");
+    const { stderr, status } = await run(["raid", "examine", ...images]);
+    expect(stderr).toMatch(/^cev: no md superblock was found in .*disk0\.img; cev inspect shows/);
+    expect(status).toBe(1);
+    const { stdout } = await run(["raid", "examine", "/nonexistent/x.img", "--json"]);
+    const { problems } = JSON.parse(stdout.toString()) as Examined;
+    expect(problems.map(({ code }) => code)).toEqual(["CEV_NOT_FOUND"]);
+  });
+});
+
+describe("cev raid detail", () => {
+  test("shows an array as mdadm does, and writes nothing", async () => {
+    const { images } = golden("raid5-stale");
+    const before = hashFiles(images);
+    const { stdout, stderr, status } = await run(["raid", "detail", ...images.toReversed()]);
+    const text = stdout.toString();
+    expect(text).toMatch(/^md\/oracle:[^\n]*:\n {11}Version : 1\.2\n/);
+    expect(text).toMatch(/ {13}State : clean, degraded\n {4}Active Devices : 3\n {3}Working Devices : 3\n/);
+    expect(text).toMatch(/ {7}0 {8}0 {6}active sync {3}disk0\.img\n {7}- {8}1 {6}removed\n/);
+    expect(text).toMatch(/ {4}Left out:\n {7}disk1\.img is stale: /);
+    expect(stderr).toMatch(/^cev: warning: disk1\.img is stale/);
+    expect(status).toBe(0);
+    expect(hashFiles(images)).toBe(before);
+  });
+
+  test("--stack gives a stack file that opens it", async () => {
+    const { images, folder } = golden("raid5-4k");
+    const { stdout } = await run(["raid", "detail", ...images, "--stack"]);
+    writeFileSync(`${folder}/r5.yaml`, stdout);
+    const opened = await run(["inspect", `${folder}/r5.yaml`]);
+    expect(opened.stdout.toString()).toMatch(/md\/oracle:small-chunks .* raid +clean/);
+    expect(opened.status).toBe(0);
+  });
+
+  test("of members of two arrays asks which, and takes a name or a UUID", async () => {
+    const one = golden("raid5-4k");
+    const other = golden("raid5-bitmap");
+    const images = [...one.images, ...other.images];
+    const unclear = await run(["raid", "detail", ...images]);
+    expect(unclear.stderr).toMatch(/^cev: these are members of 2 arrays: .*; name one of them with --uuid/);
+    expect(unclear.status).toBe(1);
+    const { stdout } = await run(["raid", "detail", ...images, "--name", "small-chunks", "--brief"]);
+    expect(stdout.toString()).toMatch(
+      /^ARRAY \/dev\/md\/small-chunks metadata=1\.2 name=oracle:small-chunks UUID=/,
+    );
+  });
+
+  test("of too few members says what is missing", async () => {
+    const { images } = golden("raid5-4k");
+    const { stderr, status } = await run(["raid", "detail", images[0]!]);
+    expect(stderr).toMatch(
+      /^cev: .*needs 2 of its 3 devices; active devices 1, 2 are missing; give the other/,
+    );
+    expect(status).toBe(1);
+  });
+});
