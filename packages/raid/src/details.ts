@@ -2,6 +2,7 @@ import type { Details, Json } from "@cev/core";
 import { bitCount, hasBit } from "./metadata/bitmap.ts";
 import type { MemberBitmap } from "./metadata/member-scan.ts";
 import type { RaidLayer } from "./raid-layer.ts";
+import { ReshapeLayer } from "./reshape-layer.ts";
 import type { ArrayPlan } from "./assemble/plan.ts";
 import { Role, ownRole } from "./metadata/superblock.ts";
 import type { Superblock } from "./metadata/superblock.ts";
@@ -25,22 +26,23 @@ export function memberDetails(superblock: Superblock): Details {
 }
 
 /** What there is to know about an assembled array. */
-export function arrayDetails(plan: ArrayPlan, layer: RaidLayer): Details {
-  const { newest, leftOut, members } = plan.assembly;
-  const { superblock } = newest;
+export function arrayDetails(plan: ArrayPlan, layer: RaidLayer | ReshapeLayer): Details {
+  const { assembly, devices, leftOut, level, geometry, reshape } = plan;
+  const { superblock } = assembly.newest;
+  const { array } = layer instanceof ReshapeLayer ? layer.after : layer;
   return {
     uuid: superblock.arrayUuid,
     name: superblock.arrayName,
     metadata: superblock.version,
     level: levelName(superblock.level),
-    layout: plan.layout.name,
+    layout: level.layoutName(geometry.layout, geometry.memberCount) ?? "",
     chunkSize: superblock.chunkSectors * SECTOR,
     memberCount: superblock.memberCount,
     events: Number(superblock.eventCount),
     isClean: plan.isClean,
     isDegraded: plan.isDegraded,
-    members: layer.array.members.map((member): Json => {
-      const own = members[member.index]?.superblock;
+    members: array.members.map((member): Json => {
+      const own = devices[member.index]?.superblock;
       return {
         role: member.index,
         device: own === undefined ? null : member.name,
@@ -49,7 +51,13 @@ export function arrayDetails(plan: ArrayPlan, layer: RaidLayer): Details {
         events: own === undefined ? null : Number(own.eventCount),
       };
     }),
-    leftOut: leftOut.map(({ name, reason }): Json => ({ device: name, reason })),
+    spares: plan.spares.map(({ name }) => name),
+    leftOut: leftOut.map(({ name, reason, canReAdd }): Json => ({
+      device: name,
+      reason,
+      ...(canReAdd === undefined ? {} : { canReAdd }),
+    })),
+    reshape: reshape === null ? null : { position: reshape.position, isBackwards: reshape.isBackwards },
     bitmap: plan.bitmap === null ? null : bitmapDetails(plan.bitmap),
   };
 }

@@ -1,11 +1,14 @@
 import { INTERFACE_VERSION, readBytes } from "@cev/core";
-import type { Device, Driver, Finding, OpenContext, OpenedDevice } from "@cev/core";
+import type { Device, Driver, Finding, OpenContext, OpenedDevice, Problem } from "@cev/core";
 import { arrayDetails, levelName, memberDetails, stateOf } from "./details.ts";
 import { readSuperblock } from "./metadata/member-scan.ts";
 import { RAID_OPTIONS, RAID_OPTIONS_SCHEMA } from "./options.ts";
 import type { RaidOptions } from "./options.ts";
 import { planArray } from "./assemble/plan.ts";
+import type { ArrayPlan } from "./assemble/plan.ts";
 import { RaidLayer } from "./raid-layer.ts";
+import type { RaidLayerOptions } from "./raid-layer.ts";
+import { ReshapeLayer } from "./reshape-layer.ts";
 import { Role, ownRole } from "./metadata/superblock.ts";
 import type { Superblock } from "./metadata/superblock.ts";
 
@@ -13,7 +16,7 @@ import type { Superblock } from "./metadata/superblock.ts";
 export const raidDriver: Driver<RaidOptions> = {
   name: "@cev/raid",
   interfaceVersion: INTERFACE_VERSION,
-  summary: "Linux md RAID5: superblock 1.0, 1.1 and 1.2, also with a member missing",
+  summary: "Linux md RAID of all levels, also with members missing",
   options: RAID_OPTIONS,
   optionsSchema: RAID_OPTIONS_SCHEMA,
   lowers: { countMin: 1, countMax: 1920 },
@@ -50,18 +53,41 @@ async function open(context: OpenContext<RaidOptions>): Promise<readonly OpenedD
     isReadOnly: context.isReadOnly || lowers.some(({ layer }) => layer.support.write === "none"),
     report,
   });
-  const { superblock } = plan.assembly.newest;
-  const layer = new RaidLayer({
-    environment,
-    devices: plan.assembly.members,
-    superblock,
-    bitmap: plan.bitmap,
-    isReadOnly: plan.isReadOnly,
-    isForced: options.force === true,
-    report,
-  });
-  const name = superblock.arrayName === "" ? superblock.arrayUuid : superblock.arrayName;
+  const { arrayName, arrayUuid } = plan.assembly.newest.superblock;
+  const layer = layerOf(plan, { environment, report, isForced: options.force === true });
+  const name = arrayName === "" ? arrayUuid : arrayName;
   return [{ name: `md/${name}`, layer, state: stateOf(plan), details: arrayDetails(plan, layer) }];
+}
+
+type Common = Pick<RaidLayerOptions, "environment" | "isForced"> & {
+  readonly report: (problem: Problem) => void;
+};
+
+/** The layer for an array that is to be opened as planned. */
+function layerOf(plan: ArrayPlan, common: Common): RaidLayer | ReshapeLayer {
+  const { assembly, level, geometry, reshape, bitmap, devices, recoveredTo, byBitmap, spares } = plan;
+  if (reshape !== null) {
+    const [before, after] = [reshape.before, reshape.after].map(
+      ({ superblock, members }) =>
+        new RaidLayer({ ...common, superblock, devices: members, bitmap: null, isReadOnly: true }),
+    );
+    const { position, isBackwards, size } = reshape;
+    return new ReshapeLayer({ before: before!, after: after!, position, isBackwards, size });
+  }
+  const newest = assembly.newest.superblock;
+  // What a RAID0 of unequal members is laid out like may be known from elsewhere.
+  const superblock = level.number === 0 ? { ...newest, layout: geometry.layout } : newest;
+  const { isReadOnly } = plan;
+  return new RaidLayer({
+    ...common,
+    superblock,
+    devices,
+    recoveredTo,
+    byBitmap,
+    spares,
+    bitmap,
+    isReadOnly,
+  });
 }
 
 /** "md active device 1 of raid5 array oracle:0 (4 devices)": in the words of mdadm, and counted from 0 as it does. */

@@ -70,14 +70,37 @@ describe("assembling", () => {
   });
 
   it.each<[string, Partial<Superblock>]>([
-    ["a spare", { deviceNumber: 9 }],
     ["one that has failed by its own superblock", { roles: [0, Role.faulty, 2, 3] }],
-    ["one that is being rebuilt", { features: FeatureFlag.recovery, recoverySectors: 8 }],
     ["one that is to replace another", { features: FeatureFlag.replacement }],
   ])("leaves out %s", (_name, changes) => {
     const { missing, leftOut } = assemble([member(0), member(1, changes), member(2), member(3)]);
     expect(missing).toEqual([1]);
     expect(leftOut.map(({ name }) => name)).toEqual(["disk1"]);
+  });
+
+  it("returns spares and the journal, which have no place", () => {
+    const roles = [0, 1, 2, 3, Role.journal, Role.spare];
+    const all = [0, 1, 2, 3, 4, 5].map((index) => member(index, { roles, memberCount: 4 }));
+    const { missing, spares, journal, leftOut } = assemble(all);
+    expect(missing).toEqual([]);
+    expect(spares.map(({ name }) => name)).toEqual(["disk5"]);
+    expect(journal?.name).toBe("disk4");
+    expect(leftOut).toEqual([]);
+  });
+
+  it("returns a member that is being rebuilt with how far it has come: its place has no member in sync", () => {
+    const changes = { features: FeatureFlag.recovery | FeatureFlag.recoveryBitmap, recoverySectors: 8 };
+    const { members, missing, rebuilding, leftOut } = assemble([
+      member(0),
+      member(1, changes),
+      member(2),
+      member(3),
+    ]);
+    expect(members[1]).toBeNull();
+    expect(missing).toEqual([1]);
+    expect(leftOut).toEqual([]);
+    expect(rebuilding).toMatchObject([{ index: 1, recoveredTo: 4096, byBitmap: true }]);
+    expect(rebuilding[0]!.member.name).toBe("disk1");
   });
 
   it("does not let a spare with more events speak for the array", () => {
@@ -122,7 +145,106 @@ describe("assembling", () => {
     expect(leftOut.map(({ name }) => name)).toEqual(["old"]);
   });
 
+  it("says of a stale member that it was run apart, where its own superblock says so", () => {
+    const apart = { eventCount: 10n, roles: [Role.faulty, 1, Role.faulty, Role.faulty] };
+    const { leftOut, stale } = assemble([member(0), member(1, apart), member(2), member(3)]);
+    expect(leftOut[0]!.reason).toContain("run apart");
+    expect(stale).toEqual([]);
+  });
+
+  it("does not take the coming of a spare for that", () => {
+    // disk4 has taken the place of disk2 since disk1 fell behind.
+    const roles = [0, 1, Role.faulty, 3, 2];
+    const newer = [0, 3, 4].map((index) => member(index, { roles, eventCount: 30n }));
+    const { leftOut, stale } = assemble([...newer, member(1)]);
+    expect(leftOut[0]!.reason).not.toContain("run apart");
+    expect(stale.map(({ name }) => name)).toEqual(["disk1"]);
+  });
+
+  it.each<[string, Partial<Superblock>]>([
+    ["more members", { memberCount: 3 }],
+    ["another size", { sizeSectors: 8 }],
+    ["another layout", { layout: 0 }],
+  ])("leaves out a member from before the array got %s", (_name, changes) => {
+    const old = member(1, { eventCount: 10n, roles: [0, 1, 2], ...changes });
+    const { leftOut, stale } = assemble([member(0), old, member(2), member(3)]);
+    expect(leftOut.map(({ name }) => name)).toEqual(["disk1"]);
+    expect(stale).toEqual([]);
+  });
+
+  it("names the field and the byte of what is ambiguous", () => {
+    const roles = [0, 1, 2, 3, 1];
+    try {
+      assemble([member(0, { roles }), member(1, { roles }), member(4, { roles })]);
+      expect.unreachable("it was assembled");
+    } catch (error) {
+      expect((error as CevError).place).toMatchObject({
+        source: "disk4",
+        structure: "md superblock",
+        field: "dev_roles",
+        byteOffset: 4096 + 256 + 8,
+      });
+    }
+  });
+
   it("finds nothing in nothing", () => {
     expect(codeOf([])).toBe("CEV_NOT_FOUND");
+  });
+});
+
+describe("assembling by force", () => {
+  /** Runs with at most so many missing of four. */
+  const canMiss = (count: number) => (isPresent: (index: number) => boolean) =>
+    [0, 1, 2, 3].filter((index) => !isPresent(index)).length <= count;
+  const names = (candidates: readonly (Candidate | null)[]) => candidates.map((one) => one?.name ?? null);
+  const newest = { eventCount: 30n, roles: [0, Role.faulty, Role.faulty, 3] };
+
+  it("takes the freshest stale members that are needed, and no more", () => {
+    const all = [
+      member(0, newest),
+      member(1, { eventCount: 12n }),
+      member(2, { eventCount: 11n }),
+      member(3, newest),
+    ];
+    const { members, forced, leftOut, stale } = assemble(all, { force: canMiss(1) });
+    expect(names(members)).toEqual(["disk0", "disk1", null, "disk3"]);
+    expect(names(forced)).toEqual(["disk1"]);
+    expect(leftOut.map(({ name }) => name)).toEqual(["disk2"]);
+    expect(names(stale)).toEqual(["disk2"]);
+  });
+
+  it("takes none where the array can run without", () => {
+    const { forced, members } = assemble([member(0), member(1, { eventCount: 3n }), member(2), member(3)], {
+      force: canMiss(1),
+    });
+    expect(forced).toEqual([]);
+    expect(members[1]).toBeNull();
+  });
+
+  it("takes none where that does not help", () => {
+    const { forced, missing } = assemble([member(0, newest), member(1, { eventCount: 12n })], {
+      force: canMiss(1),
+    });
+    expect(forced).toEqual([]);
+    expect(missing).toEqual([1, 2, 3]);
+  });
+
+  it.each<[string, Partial<Superblock>]>([
+    ["one that was run apart", { eventCount: 12n, roles: [Role.faulty, 1, 2, Role.faulty] }],
+    ["a rebuild that was cut off", { eventCount: 12n, features: FeatureFlag.recovery, recoverySectors: 8 }],
+    ["one that says that it has failed", { eventCount: 12n, roles: [0, Role.faulty, 2, 3] }],
+    ["one that was to replace another", { eventCount: 12n, features: FeatureFlag.replacement }],
+    ["one of another size", { eventCount: 12n, sizeSectors: 8 }],
+  ])("does not take %s", (_name, changes) => {
+    const all = [member(0, newest), member(1, changes), member(3, newest)];
+    expect(assemble(all, { force: canMiss(1) }).forced).toEqual([]);
+  });
+
+  it("refuses halves that were run apart all the same", () => {
+    const halves = [
+      member(0, { roles: [0, 1, Role.faulty, Role.faulty] }),
+      member(2, { roles: [Role.faulty, Role.faulty, 2, 3] }),
+    ];
+    expect(() => assemble(halves, { force: canMiss(1) })).toThrow(CevError);
   });
 });

@@ -2,6 +2,7 @@ import { CevError, Device, MetadataError, environmentFrom, openTree } from "@cev
 import { describe, expect, it } from "vitest";
 import { raidDriver } from "../src/index.ts";
 import { RAID_OPTIONS } from "../src/options.ts";
+import { OLD_DEVICE_SIZE, oldSuperblock } from "./support/old-superblocks.ts";
 import { MemoryLayer } from "./support/memory-layer.ts";
 import { makeImages } from "./support/make-array.ts";
 import type { ArrayShape } from "./support/make-array.ts";
@@ -54,15 +55,18 @@ describe("probing", () => {
       expect(await probe(new MemoryLayer("blank", new Uint8Array(size)))).toBeNull();
   });
 
-  it("recognises version 0.90 and refuses it by name", async () => {
-    const image = new Uint8Array(1 << 20);
-    const view = new DataView(image.buffer, image.length - 65_536);
-    view.setUint32(0, 0xa92b4efc, true);
-    view.setUint32(8, 90, true);
-    const error = await failureOf(probe(new MemoryLayer("old", image)));
+  it("finds version 0.90, also where a member of another byte order is refused by name", async () => {
+    const image = new Uint8Array(OLD_DEVICE_SIZE);
+    image.set(oldSuperblock("a spare of a RAID5 with a bitmap"), image.length - 65_536);
+    expect(await probe(new MemoryLayer("old", image))).toMatchObject({
+      summary: expect.stringContaining("md spare of raid5 array") as string,
+      details: { metadata: "0.90", role: "spare" },
+    });
+    const foreign = image.map((_, at) => image[at ^ 3]!);
+    const error = await failureOf(probe(new MemoryLayer("old", foreign)));
     expect(error.code).toBe("CEV_UNKNOWN_FEATURE");
-    expect(error.message).toContain("0.90");
-    expect(error.place).toMatchObject({ source: "old", byteOffset: image.length - 65_536 + 8 });
+    expect(error.message).toContain("byte order");
+    expect(error.place).toMatchObject({ source: "old", byteOffset: image.length - 65_536 });
   });
 
   it("of a member cut short names the device, the field and the byte", async () => {
@@ -188,11 +192,7 @@ describe("opening", () => {
   });
 
   it.each<[string, ArrayShape, string]>([
-    [
-      "a level that is not supported yet",
-      { changes: () => ({ level: 6, layout: 2 }) },
-      "CEV_UNKNOWN_FEATURE",
-    ],
+    ["a level that is not supported", { changes: () => ({ level: -4, layout: 0 }) }, "CEV_UNKNOWN_FEATURE"],
     ["a layout that does not exist", { changes: () => ({ layout: 7 }) }, "CEV_BAD_METADATA"],
     [
       "members that disagree about the bitmap",

@@ -1,7 +1,17 @@
-import { CevError } from "@cev/core";
 import { FeatureFlag } from "../metadata/superblock-features.ts";
-import { Role, ownRole } from "../metadata/superblock.ts";
+import { Role, ownRole, roleCount } from "../metadata/superblock.ts";
 import type { Superblock } from "../metadata/superblock.ts";
+import {
+  isOutdated,
+  refuseForeign,
+  refuseOtherArray,
+  refuseSplit,
+  sameRole,
+  twoJournals,
+} from "./conflicts.ts";
+import { standingOf } from "./standing.ts";
+
+const SECTOR = 512;
 
 /** A device that carries a superblock. */
 export interface Candidate {
@@ -17,16 +27,47 @@ export interface LeftOut {
   readonly index: number | null;
   /** In words, to follow the name: "is stale: …". */
   readonly reason: string;
+  /** It can come back by the bitmap: only what it missed is copied. Not judged where it is absent. */
+  readonly canReAdd?: boolean;
+}
+
+/** A member that holds part of what it should. */
+export interface Rebuilding<C extends Candidate> {
+  readonly member: C;
+  readonly index: number;
+  /** Bytes of its data, from the begin, that are good. */
+  readonly recoveredTo: number;
+  /** The rest is good, too, but for what the bitmap marks. */
+  readonly byBitmap: boolean;
 }
 
 /** What belongs together, by the indices of the members. */
 export interface Assembly<C extends Candidate> {
   /** The one with the most events: what it says holds. */
   readonly newest: C;
-  /** By member index; null where a member is missing. */
+  /** By member index; null where no member is in sync. */
   readonly members: readonly (C | null)[];
+  /** Places without a member that is in sync. */
   readonly missing: readonly number[];
+  /** Members for some of those places. */
+  readonly rebuilding: readonly Rebuilding<C>[];
+  /** Devices without a place, newest first. */
+  readonly spares: readonly C[];
+  readonly journal: C | null;
+  /** Members that are stale and were taken because that was forced. */
+  readonly forced: readonly C[];
+  /** Members that were active once and have missed something. */
+  readonly stale: readonly C[];
   readonly leftOut: readonly LeftOut[];
+}
+
+/** How to put an array together. */
+export interface AssembleOptions {
+  /**
+   * Where it is given, stale members are taken, the freshest first, until it says that the array can run: what was
+   * written since they fell behind is lost where they have to stand in.
+   */
+  readonly force?: (isPresent: (index: number) => boolean) => boolean;
 }
 
 /**
@@ -34,26 +75,104 @@ export interface Assembly<C extends Candidate> {
  * before it, which are current in the eyes of the newest. Throws `CEV_AMBIGUOUS` where it is not certain what belongs
  * together. How many may be missing is not judged here.
  */
-export function assemble<C extends Candidate>(candidates: readonly C[]): Assembly<C> {
+export function assemble<C extends Candidate>(
+  candidates: readonly C[],
+  options: AssembleOptions = {},
+): Assembly<C> {
   refuseForeign(candidates);
   const newest = candidates.reduce((best, candidate) => (isNewer(candidate, best) ? candidate : best));
   refuseOtherArray(candidates, newest);
-  const members = new Array<C | null>(newest.superblock.memberCount).fill(null);
-  const leftOut: LeftOut[] = [];
-  for (const candidate of [...candidates].sort(byEventCount)) {
-    const reason = reasonToLeaveOut(candidate, newest);
-    const role = ownRole(candidate.superblock);
-    if (reason !== null) {
-      leftOut.push({ name: candidate.name, index: role < Role.special ? role : null, reason });
-      continue;
-    }
-    const other = members[role] ?? null;
-    if (other !== null) throw sameRole(other, candidate, role);
-    members[role] = candidate;
-  }
-  refuseSplit(members);
+  const found = sort(candidates, newest);
+  refuseSplit(found.members);
+  const { members, leftOut } = found;
+  const forced = options.force === undefined ? [] : forceStale(found, options.force);
   const missing = members.flatMap((member, index) => (member === null ? [index] : []));
-  return { newest, members, missing, leftOut };
+  const rebuilding = found.rebuilding.filter(({ index }) => members[index] === null);
+  return {
+    newest,
+    members,
+    missing,
+    rebuilding,
+    spares: found.spares,
+    journal: found.journal,
+    forced,
+    stale: found.stale.filter((member) => !forced.includes(member)),
+    leftOut: leftOut.filter(({ name }) => !forced.some((member) => member.name === name)),
+  };
+}
+
+/** What `sort` makes of the candidates. */
+interface Sorted<C extends Candidate> {
+  readonly members: (C | null)[];
+  readonly rebuilding: Rebuilding<C>[];
+  readonly spares: C[];
+  readonly stale: C[];
+  readonly leftOut: LeftOut[];
+  journal: C | null;
+}
+
+function sort<C extends Candidate>(candidates: readonly C[], newest: C): Sorted<C> {
+  const members = new Array<C | null>(roleCount(newest.superblock)).fill(null);
+  const found: Sorted<C> = { members, rebuilding: [], spares: [], stale: [], leftOut: [], journal: null };
+  const byPlace = new Map<number, C>();
+  for (const candidate of [...candidates].sort(byEventCount)) {
+    const standing = standingOf(candidate, newest);
+    const { name, superblock } = candidate;
+    switch (standing.is) {
+      case "in sync":
+      case "rebuilding": {
+        const { role } = standing;
+        const other = byPlace.get(role);
+        if (other !== undefined) throw sameRole(other, candidate, role);
+        byPlace.set(role, candidate);
+        if (standing.is === "in sync") members[role] = candidate;
+        else found.rebuilding.push(rebuildingOf(candidate, role));
+        break;
+      }
+      case "spare":
+        found.spares.push(candidate);
+        break;
+      case "journal":
+        if (found.journal !== null) throw twoJournals(found.journal, candidate);
+        found.journal = candidate;
+        break;
+      case "faulty":
+        found.leftOut.push({ name, index: null, reason: standing.reason });
+        break;
+      default:
+        // What it held when the array had another shape is of no use.
+        if (standing.is === "stale" && !isOutdated(superblock, newest.superblock))
+          found.stale.push(candidate);
+        found.leftOut.push({ name, index: ownRole(superblock), reason: standing.reason });
+    }
+  }
+  return found;
+}
+
+function rebuildingOf<C extends Candidate>(member: C, index: number): Rebuilding<C> {
+  const { recoverySectors, features } = member.superblock;
+  const byBitmap = (features & FeatureFlag.recoveryBitmap) !== 0;
+  return { member, index, recoveredTo: recoverySectors * SECTOR, byBitmap };
+}
+
+/** Takes the freshest stale members for places that nobody has, until the array can run; none where that does not help. */
+function forceStale<C extends Candidate>(
+  { members, stale }: Sorted<C>,
+  canRun: (isPresent: (index: number) => boolean) => boolean,
+): C[] {
+  const forced: C[] = [];
+  const isPresent = (index: number): boolean => (members[index] ?? null) !== null;
+  for (const candidate of stale) {
+    if (canRun(isPresent)) break;
+    const role = ownRole(candidate.superblock);
+    // A rebuild that was cut off holds less than any whole member.
+    if (isPresent(role) || (candidate.superblock.features & FeatureFlag.recovery) !== 0) continue;
+    members[role] = candidate;
+    forced.push(candidate);
+  }
+  if (canRun(isPresent)) return forced;
+  for (const candidate of forced) members[ownRole(candidate.superblock)] = null;
+  return [];
 }
 
 function isNewer(candidate: Candidate, best: Candidate): boolean {
@@ -71,84 +190,4 @@ function byEventCount(a: Candidate, b: Candidate): number {
   const difference = b.superblock.eventCount - a.superblock.eventCount;
   if (difference !== 0n) return difference > 0n ? 1 : -1;
   return a.name < b.name ? -1 : 1;
-}
-
-function refuseForeign(candidates: readonly Candidate[]): void {
-  const first = candidates[0];
-  if (first === undefined) throw new CevError("CEV_NOT_FOUND", "no device with an md superblock was given");
-  const foreign = candidates.find((other) => other.superblock.arrayUuid !== first.superblock.arrayUuid);
-  if (foreign === undefined) return;
-  throw new CevError(
-    "CEV_AMBIGUOUS",
-    `${first.name} belongs to array ${first.superblock.arrayUuid}, ${foreign.name} to ${foreign.superblock.arrayUuid}`,
-    { source: foreign.name, hint: "give the members of one array, or say which one with the option uuid" },
-  );
-}
-
-/** Two arrays with one UUID (one was made from a copy of the other's members) cannot be told apart by it. */
-function refuseOtherArray(candidates: readonly Candidate[], newest: Candidate): void {
-  for (const candidate of candidates) {
-    const difference = differenceOf(candidate.superblock, newest.superblock);
-    if (difference === null) continue;
-    throw new CevError(
-      "CEV_AMBIGUOUS",
-      `${candidate.name} and ${newest.name} have the same array UUID and differ in ${difference}: they belong to two arrays`,
-      { source: candidate.name, hint: "leave out the devices of the other array" },
-    );
-  }
-}
-
-function differenceOf(a: Superblock, b: Superblock): string | null {
-  if (a.createdAt.seconds !== b.createdAt.seconds || a.createdAt.microseconds !== b.createdAt.microseconds)
-    return "the time they were made";
-  if (a.level !== b.level) return "level";
-  if (a.layout !== b.layout) return "layout";
-  if (a.chunkSectors !== b.chunkSectors) return "chunk size";
-  if (a.memberCount !== b.memberCount) return "number of members";
-  if (a.sizeSectors !== b.sizeSectors) return "size";
-  return a.version === b.version ? null : "version";
-}
-
-function reasonToLeaveOut(candidate: Candidate, newest: Candidate): string | null {
-  const own = candidate.superblock;
-  const role = ownRole(own);
-  if (role === Role.faulty) return "has failed, by its own superblock";
-  if (role >= Role.special) return "is a spare";
-  if ((own.features & FeatureFlag.replacement) !== 0) return `is to replace active device ${role}`;
-  if ((own.features & FeatureFlag.recovery) !== 0)
-    return `is being rebuilt (${own.recoverySectors} of ${own.sizeSectors} sectors)`;
-  const current = newest.superblock.eventCount;
-  // A crash may have come between the updates of two superblocks; data was written only after both. So one event
-  // behind is not stale, unless that very event was the failure of this member.
-  if (own.eventCount + 1n < current)
-    return `is stale: its event count is ${own.eventCount}, the newest is ${current}`;
-  if (own.eventCount < current && newest.superblock.roles[own.deviceNumber] !== role)
-    return `is stale: ${newest.name}, one event newer, no longer has it as active device ${role}`;
-  return null;
-}
-
-function sameRole(a: Candidate, b: Candidate, role: number): CevError {
-  const areCopies = a.superblock.deviceUuid === b.superblock.deviceUuid;
-  return new CevError(
-    "CEV_AMBIGUOUS",
-    `${a.name} and ${b.name} both claim to be active device ${role} of array ${a.superblock.arrayUuid}` +
-      (areCopies ? ", one is a copy of the other" : ""),
-    { source: b.name, hint: "leave one of them out" },
-  );
-}
-
-/** Members that each say the other has failed were run apart: neither half is the right one. */
-function refuseSplit(members: readonly (Candidate | null)[]): void {
-  for (const judge of members) {
-    if (judge === null) continue;
-    members.forEach((member, role) => {
-      if (member === null || judge.superblock.eventCount < member.superblock.eventCount) return;
-      if (judge.superblock.roles[member.superblock.deviceNumber] === role) return;
-      throw new CevError(
-        "CEV_AMBIGUOUS",
-        `${judge.name} says that ${member.name} is no longer active device ${role}, which claims to be as new: they were run apart`,
-        { source: member.name, hint: "give only the members of the half that is to be kept" },
-      );
-    });
-  }
 }

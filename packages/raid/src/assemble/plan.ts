@@ -1,17 +1,23 @@
-import { CevError, MetadataError } from "@cev/core";
+import { CevError, formatError, isCevError } from "@cev/core";
 import type { Layer, Problem } from "@cev/core";
 import { assemble } from "./assemble.ts";
 import type { Assembly, LeftOut } from "./assemble.ts";
-import { formatUuid, parseUuid } from "../metadata/identity.ts";
-import { readBitmap, readSuperblock, worldMessage } from "../metadata/member-scan.ts";
-import type { MemberBitmap, ScanTarget } from "../metadata/member-scan.ts";
-import type { MemberDevice } from "../array/member.ts";
-import type { RaidOptions } from "../options.ts";
-import { RAID5_LAYOUTS } from "../levels/raid5.ts";
-import { SUPERBLOCK_STRUCTURE } from "../metadata/superblock-fields.ts";
-import { checkSupported } from "./supported.ts";
-import type { StripeLayout } from "../levels/stripe.ts";
+import { geometryOf, refuseField } from "./geometry.ts";
+import type { Raid0LayoutOption } from "./geometry.ts";
+import { canReAdd } from "./re-add.ts";
+import { readOnlyReason } from "./read-only-reasons.ts";
+import { planReshape } from "./reshape.ts";
+import type { ReshapePlan } from "./reshape.ts";
+import { judge, titleOf, tooFew } from "./judgement.ts";
 import { unsyncedRanges } from "../array/unsynced-ranges.ts";
+import type { MemberDevice } from "../array/member.ts";
+import type { Geometry, Level } from "../levels/level.ts";
+import { formatUuid, parseUuid } from "../metadata/identity.ts";
+import { readBadBlocks, readBitmap, readSuperblock } from "../metadata/member-scan.ts";
+import type { MemberBitmap, ScanTarget } from "../metadata/member-scan.ts";
+import type { RaidOptions } from "../options.ts";
+
+export { titleOf } from "./judgement.ts";
 
 /** A device to look at, with the layer its array would stand on. */
 export interface ArrayCandidate extends ScanTarget {
@@ -21,11 +27,25 @@ export interface ArrayCandidate extends ScanTarget {
 /** How an array is to be opened. */
 export interface ArrayPlan {
   readonly assembly: Assembly<MemberDevice>;
-  readonly layout: StripeLayout;
+  readonly level: Level;
+  /** During a reshape that of after it. */
+  readonly geometry: Geometry;
+  /** By member index: members in sync, and those that are being rebuilt; null where there is none. */
+  readonly devices: readonly (MemberDevice | null)[];
+  /** By member index, for those that are being rebuilt: bytes of their data that are good. Null for all others. */
+  readonly recoveredTo: readonly (number | null)[];
+  /** By member index: it is being rebuilt, and lacks only what the bitmap marks. */
+  readonly byBitmap: readonly boolean[];
+  readonly spares: readonly MemberDevice[];
+  /** All devices that were given and are not used, with the reason. */
+  readonly leftOut: readonly LeftOut[];
   readonly bitmap: MemberBitmap | null;
+  /** Two shapes in one: such an array is only read. */
+  readonly reshape: ReshapePlan<MemberDevice> | null;
   readonly isReadOnly: boolean;
   /** The superblocks say that everything was written when the array was last used. */
   readonly isClean: boolean;
+  /** A place has no member that is in sync. */
   readonly isDegraded: boolean;
 }
 
@@ -33,6 +53,8 @@ export interface ArrayPlan {
 export interface Permissions extends RaidOptions {
   /** Nothing may be written. */
   readonly isReadOnly: boolean;
+  /** For RAID0 of unequal members whose superblocks do not say. */
+  readonly layout?: Raid0LayoutOption;
   readonly report: (problem: Problem) => void;
 }
 
@@ -44,110 +66,156 @@ export async function planArray(
   candidates: readonly ArrayCandidate[],
   allowed: Permissions,
 ): Promise<ArrayPlan> {
-  const unreadable: LeftOut[] = [];
-  const devices = await readMembers(candidates, allowed.uuid, unreadable);
-  if (devices.length === 0) throw nothingFound(unreadable, allowed.uuid);
-  const assembly = assemble(devices);
-  const leftOut = [...unreadable, ...assembly.leftOut];
-  const layout = layoutOf(assembly.newest);
+  const { devices, unreadable, refusal } = await readMembers(candidates, allowed.uuid);
+  if (devices.length === 0) throw refusal ?? nothingFound(unreadable, allowed.uuid);
+  const { assembly, level, geometry } = assembleLevel(devices, allowed);
   checkBitmapPlaces(assembly);
-  if (assembly.missing.length > 1) throw tooFew(assembly, leftOut);
-  for (const { name, reason } of leftOut)
-    allowed.report({
-      severity: "warning",
-      code: "CEV_DEGRADED",
-      message: `${name} ${reason}: it is left out of ${titleOf(assembly)}`,
-      device: name,
-    });
   const { bitmap, isMissing } = await findBitmap(candidates, assembly, allowed);
   const { superblock } = assembly.newest;
-  const isClean = unsyncedRanges(superblock, bitmap).length === 0;
-  const isDegraded = assembly.missing.length > 0;
-  const judgement = judge({ assembly, allowed, isClean, isDegraded, isBitmapMissing: isMissing });
+  const leftOut = [...unreadable, ...withReAdd(assembly, bitmap)];
+  const isPresent = (index: number): boolean => (assembly.members[index] ?? null) !== null;
+  // What is forced is not known to agree with the rest.
+  const isClean = unsyncedRanges(superblock, bitmap).length === 0 && assembly.forced.length === 0;
+  const reshape = planReshape(assembly, isClean);
+  if (reshape === null && !level.survives(geometry, isPresent))
+    throw tooFew(assembly, level, leftOut, refusal);
+  const targetOf = (name: string): ScanTarget => candidates.find(({ source }) => source === name)!;
+  const reason = await readOnlyReason(assembly, isClean, targetOf);
+  reportLeftOut(assembly, leftOut, allowed);
+  const judgement = judge({ assembly, level, allowed, isClean, isBitmapMissing: isMissing, reason });
   if (judgement.message !== null)
     allowed.report({ severity: "warning", code: "CEV_DEGRADED", message: judgement.message });
-  const isReadOnly = allowed.isReadOnly || !judgement.canWrite;
-  return { assembly, layout, bitmap, isReadOnly, isClean, isDegraded };
+  return {
+    assembly,
+    level,
+    geometry,
+    ...placesOf(assembly),
+    spares: assembly.spares,
+    leftOut,
+    bitmap,
+    reshape,
+    isReadOnly: allowed.isReadOnly || !judgement.canWrite,
+    isClean,
+    isDegraded: assembly.missing.length > 0,
+  };
 }
 
-/** How messages call an array. */
-export function titleOf({ newest }: Assembly<MemberDevice>): string {
-  const { arrayName, arrayUuid } = newest.superblock;
-  return arrayName === "" ? `array ${arrayUuid}` : `array ${arrayName}`;
+interface Readable {
+  readonly devices: MemberDevice[];
+  readonly unreadable: LeftOut[];
+  /** The first superblock that was there and could not be accepted. */
+  readonly refusal: CevError | null;
 }
 
 async function readMembers(
   candidates: readonly ArrayCandidate[],
   uuid: string | undefined,
-  leftOut: LeftOut[],
-): Promise<MemberDevice[]> {
+): Promise<Readable> {
   const parsed = uuid === undefined ? null : parseUuid(uuid);
   const wanted = parsed === null ? null : formatUuid(parsed, 0);
   const devices: MemberDevice[] = [];
+  const unreadable: LeftOut[] = [];
+  let refusal: CevError | null = null;
   for (const candidate of candidates) {
-    const { source } = candidate;
+    const { source, layer } = candidate;
     try {
       const superblock = await readSuperblock(candidate);
-      if (superblock === null) leftOut.push({ name: source, index: null, reason: "has no md superblock" });
+      if (superblock === null) unreadable.push({ name: source, index: null, reason: "has no md superblock" });
       else if (wanted !== null && superblock.arrayUuid !== wanted)
-        leftOut.push({ name: source, index: null, reason: `belongs to array ${superblock.arrayUuid}` });
+        unreadable.push({ name: source, index: null, reason: `belongs to array ${superblock.arrayUuid}` });
       else {
-        checkSupported(source, superblock);
-        devices.push({ name: source, layer: candidate.layer, superblock });
+        const badBlocks = await readBadBlocks(candidate, superblock);
+        devices.push({ name: source, layer, superblock, badBlocks });
       }
     } catch (error) {
-      if (candidates.length === 1) throw error;
-      leftOut.push({ name: source, index: null, reason: `cannot be used: ${worldMessage(error)}` });
+      if (!isCevError(error)) throw error;
+      refusal ??= error;
+      unreadable.push({ name: source, index: null, reason: `cannot be used: ${formatError(error)}` });
     }
   }
-  return devices;
+  return { devices, unreadable, refusal };
+}
+
+/** Puts the array together; where that is forced and needed, with stale members. */
+function assembleLevel(
+  devices: readonly MemberDevice[],
+  allowed: Permissions,
+): { assembly: Assembly<MemberDevice>; level: Level; geometry: Geometry } {
+  const plain = assemble(devices);
+  const { level, geometry } = geometryOf(plain.newest, plain.members, allowed.layout);
+  if (allowed.force !== true || !level.isRedundant) return { assembly: plain, level, geometry };
+  const assembly = assemble(devices, {
+    force: (isPresent) => level.survives(geometry, isPresent),
+  });
+  return { assembly, level, geometry };
+}
+
+function placesOf({
+  members,
+  rebuilding,
+}: Assembly<MemberDevice>): Pick<ArrayPlan, "devices" | "recoveredTo" | "byBitmap"> {
+  const devices = [...members];
+  const recoveredTo = members.map((): number | null => null);
+  const byBitmap = members.map(() => false);
+  for (const one of rebuilding) {
+    devices[one.index] = one.member;
+    recoveredTo[one.index] = one.recoveredTo;
+    byBitmap[one.index] = one.byBitmap;
+  }
+  return { devices, recoveredTo, byBitmap };
+}
+
+function withReAdd(
+  { leftOut, stale, newest }: Assembly<MemberDevice>,
+  bitmap: MemberBitmap | null,
+): LeftOut[] {
+  return leftOut.map((one) => {
+    const member = stale.find(({ name }) => name === one.name);
+    if (member === undefined) return one;
+    return { ...one, canReAdd: canReAdd(member.superblock, newest.superblock, bitmap) };
+  });
+}
+
+function reportLeftOut(
+  assembly: Assembly<MemberDevice>,
+  leftOut: readonly LeftOut[],
+  { report }: Permissions,
+): void {
+  const title = titleOf(assembly);
+  for (const { name, reason, canReAdd: isReAddable } of leftOut) {
+    const remedy = isReAddable === true ? "; added again, it only gets what it missed" : "";
+    const message = `${name} ${reason}: it is left out of ${title}${remedy}`;
+    report({ severity: "warning", code: "CEV_DEGRADED", message, device: name });
+  }
+  const { eventCount } = assembly.newest.superblock;
+  for (const { name, superblock } of assembly.forced)
+    report({
+      severity: "warning",
+      code: "CEV_DEGRADED",
+      message:
+        `${name} is stale (its event count is ${superblock.eventCount}, the newest is ${eventCount}) and is taken nevertheless, ` +
+        `because that is forced: what was written to ${title} since may be lost, or old and new be mixed; check what lies on it`,
+      device: name,
+    });
 }
 
 function nothingFound(leftOut: readonly LeftOut[], uuid: string | undefined): CevError {
   const what = uuid === undefined ? "no md array was found" : `no member of array ${uuid} was found`;
-  return new CevError("CEV_NOT_FOUND", leftOut.length === 0 ? what : `${what}: ${namesOf(leftOut)}`);
-}
-
-function layoutOf({ name, superblock }: MemberDevice): StripeLayout {
-  const { level, layout, superOffsetSectors, memberCount } = superblock;
-  const refuse = (field: string, at: number, message: string, isUnknown: boolean): MetadataError =>
-    new MetadataError(
-      message,
-      { source: name, structure: SUPERBLOCK_STRUCTURE, field, byteOffset: superOffsetSectors * 512 + at },
-      isUnknown ? "CEV_UNKNOWN_FEATURE" : "CEV_BAD_METADATA",
-    );
-  if (level !== 5) throw refuse("level", 72, `RAID level ${level} is not supported yet, level 5 is`, true);
-  if (memberCount < 2) throw refuse("raid_disks", 92, "RAID5 needs at least two members", false);
-  const found = RAID5_LAYOUTS[layout];
-  if (found === undefined) throw refuse("layout", 76, `RAID5 has no layout ${layout}`, false);
-  return found;
+  const names = leftOut.map(({ name, reason }) => `${name} ${reason}`).join("; ");
+  return new CevError("CEV_NOT_FOUND", leftOut.length === 0 ? what : `${what}: ${names}`);
 }
 
 /** Either every member has room for the bitmap or none: it is written to all. */
-function checkBitmapPlaces({ newest, members }: Assembly<MemberDevice>): void {
+function checkBitmapPlaces({ newest, members, rebuilding }: Assembly<MemberDevice>): void {
   const hasBitmap = newest.superblock.bitmapOffsetSectors !== 0;
-  for (const member of members) {
+  for (const member of [...members, ...rebuilding.map((one) => one.member)]) {
     if (member === null || (member.superblock.bitmapOffsetSectors !== 0) === hasBitmap) continue;
-    throw new MetadataError(
+    refuseField(
+      member,
+      "bitmapOffset",
       `${newest.name} has ${hasBitmap ? "a" : "no"} bitmap, ${member.name} ${hasBitmap ? "has none" : "has one"}`,
-      {
-        source: member.name,
-        structure: SUPERBLOCK_STRUCTURE,
-        field: "bitmap_offset",
-        byteOffset: member.superblock.superOffsetSectors * 512 + 96,
-      },
     );
   }
-}
-
-function tooFew(assembly: Assembly<MemberDevice>, leftOut: readonly LeftOut[]): CevError {
-  const { memberCount } = assembly.newest.superblock;
-  const why = leftOut.length === 0 ? "" : ` (${namesOf(leftOut)})`;
-  return new CevError(
-    "CEV_DEGRADED",
-    `${titleOf(assembly)} needs ${memberCount - 1} of its ${memberCount} devices; ${missingText(assembly)}${why}`,
-    { source: assembly.newest.name, hint: "give the other members too" },
-  );
 }
 
 /** The bitmap of the newest member, or the next that can be read: every member has a copy. */
@@ -163,66 +231,14 @@ async function findBitmap(
     try {
       return { bitmap: await readBitmap(target, member.superblock), isMissing: false };
     } catch (error) {
+      if (!isCevError(error)) throw error;
       allowed.report({
         severity: "warning",
         code: "CEV_BAD_METADATA",
-        message: `the bitmap of ${member.name} cannot be used: ${worldMessage(error)}; another member's copy is tried`,
+        message: `the bitmap of ${member.name} cannot be used: ${formatError(error)}; another member's copy is tried`,
         device: member.name,
       });
     }
   }
   return { bitmap: null, isMissing: true };
-}
-
-interface Situation {
-  readonly assembly: Assembly<MemberDevice>;
-  readonly allowed: Permissions;
-  readonly isClean: boolean;
-  readonly isDegraded: boolean;
-  readonly isBitmapMissing: boolean;
-}
-
-/** Whether the array may be written as far as its state goes, and what is to be said about that. */
-function judge(situation: Situation): { readonly canWrite: boolean; readonly message: string | null } {
-  const { assembly, allowed, isClean, isDegraded, isBitmapMissing } = situation;
-  const title = titleOf(assembly);
-  if (isBitmapMissing)
-    return {
-      canWrite: false,
-      message: `${title} is read-only: none of the copies of its bitmap can be used`,
-    };
-  if (!isDegraded) {
-    const unclean = `${title} was not shut down cleanly: its parity`;
-    const message = allowed.isReadOnly
-      ? `${unclean} may be wrong until it is opened for writing`
-      : `${unclean} is made right before anything is written`;
-    return { canWrite: true, message: isClean ? null : message };
-  }
-  const lost = `${title} is degraded: ${missingText(assembly)}`;
-  if (!isClean && allowed.force !== true) {
-    const message =
-      `${lost}, and it was not shut down cleanly: what was being written then cannot be reconstructed, ` +
-      "so it is read-only; the option force (in a stack file, force: true) believes what it holds";
-    return { canWrite: false, message };
-  }
-  if (allowed.degraded === true) return { canWrite: true, message: lost };
-  const message = allowed.isReadOnly
-    ? lost
-    : `${lost}, so it is read-only; writing must be allowed (degraded)`;
-  return { canWrite: false, message };
-}
-
-/** "active device 3 is missing", as mdadm counts them; with the name of a device that was given and left out. */
-function missingText({ missing, leftOut }: Assembly<MemberDevice>): string {
-  const places = missing.map((index) => {
-    const names = leftOut.filter((one) => one.index === index).map(({ name }) => name);
-    return names.length === 0 ? `${index}` : `${index} (${names.join(", ")})`;
-  });
-  return places.length === 1
-    ? `active device ${places[0]!} is missing`
-    : `active devices ${places.join(", ")} are missing`;
-}
-
-function namesOf(leftOut: readonly LeftOut[]): string {
-  return leftOut.map(({ name, reason }) => `${name} ${reason}`).join("; ");
 }

@@ -6,6 +6,8 @@ export type SuperblockField =
   | "majorVersion"
   | "minorVersion"
   | "features"
+  | "arrayUuid"
+  | "createdAt"
   | "level"
   | "layout"
   | "size"
@@ -46,6 +48,8 @@ const VERSION_1: Readonly<Record<SuperblockField, Row>> = {
   majorVersion: ["major_version", 4],
   minorVersion: ["major_version", 4],
   features: ["feature_map", 8],
+  arrayUuid: ["set_uuid", 16],
+  createdAt: ["ctime", 64],
   level: ["level", 72],
   layout: ["layout", 76],
   size: ["size", 80],
@@ -79,6 +83,8 @@ const VERSION_0: Readonly<Record<SuperblockField, Row>> = {
   majorVersion: ["major_version", 4],
   minorVersion: ["minor_version", 8],
   features: ["state", 132],
+  arrayUuid: ["set_uuid0", 20],
+  createdAt: ["ctime", 24],
   level: ["level", 28],
   layout: ["layout", 256],
   size: ["size", 32],
