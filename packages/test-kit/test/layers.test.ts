@@ -286,6 +286,16 @@ describe("PowerCutLayer", () => {
     expect(cutMany(disk, 1024)).toEqual(new Set([0, 1]));
   });
 
+  test("a flush covers what is left of a write, where a durable one came over a part of it meanwhile", async () => {
+    const disk = new PowerCutLayer(environment, { size: 4096, completion: "later" });
+    await ended(submit(disk, Op.write, 0, bytesOf(1536, 1)));
+    const durable = submit(disk, Op.write, 512, bytesOf(512, 2), IoFlag.fua);
+    const covering = flush(disk);
+    await Promise.all([durable, covering].map(ended));
+    expect(disk.unflushedCount).toBe(0);
+    expect([0, 512, 1024].map((at) => cutMany(disk, at))).toEqual([new Set([1]), new Set([2]), new Set([1])]);
+  });
+
   test("the power goes: requests under way fail, and what is left is what reads see", async () => {
     const disk = new PowerCutLayer(environment, { size: 512, completion: "later" });
     const io = submit(disk, Op.write, 0, bytesOf(512, 1));

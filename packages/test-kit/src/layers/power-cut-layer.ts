@@ -16,6 +16,8 @@ export interface PowerCutOptions {
 
 /** A change that may or may not be on the disk when the power goes. */
 interface Unflushed {
+  /** Which write it came with: what is left of it after others were made durable is still of that write. */
+  readonly order: number;
   readonly offset: number;
   readonly data: Uint8Array;
   isCompleted: boolean;
@@ -39,6 +41,7 @@ export class PowerCutLayer extends LayerBase {
   readonly #cached: Uint8Array;
   readonly #completion: "atOnce" | "later";
   #unflushed: Unflushed[] = [];
+  #order = 0;
   #underWay = new Set<Io>();
 
   constructor(environment: Environment, options: PowerCutOptions) {
@@ -129,7 +132,9 @@ export class PowerCutLayer extends LayerBase {
         return this.#change(offset, new Uint8Array(length).fill(0xdd), hasFua);
       case Op.flush: {
         // Only what had completed when the flush began is covered.
-        const covered = this.#unflushed.filter((change) => change.isCompleted);
+        const covered = new Set(
+          this.#unflushed.filter((change) => change.isCompleted).map(({ order }) => order),
+        );
         return () => this.#makeDurable(covered);
       }
       default:
@@ -138,28 +143,27 @@ export class PowerCutLayer extends LayerBase {
   }
 
   #change(offset: number, data: Uint8Array, isDurable: boolean): () => void {
-    const change: Unflushed = { offset, data, isCompleted: false };
-    this.#unflushed.push(change);
+    const order = this.#order++;
+    this.#unflushed.push({ order, offset, data, isCompleted: false });
     this.#cached.set(data, offset);
     return () => {
-      change.isCompleted = true;
-      if (isDurable) this.#makeDurable([change]);
+      for (const change of this.#unflushed) if (change.order === order) change.isCompleted = true;
+      if (isDurable) this.#makeDurable(new Set([order]));
     };
   }
 
   /** These changes are on the disk, and with them, sector by sector, no older state can come back. */
-  #makeDurable(changes: readonly Unflushed[]): void {
-    const durable = new Set(changes);
-    for (const change of this.#unflushed.filter((one) => durable.has(one)))
-      this.#durable.set(change.data, change.offset);
+  #makeDurable(orders: ReadonlySet<number>): void {
+    for (const change of this.#unflushed)
+      if (orders.has(change.order)) this.#durable.set(change.data, change.offset);
     const ends = new Map<number, number>();
     this.#unflushed.forEach((change, index) => {
-      if (!durable.has(change)) return;
+      if (!orders.has(change.order)) return;
       for (let at = change.offset; at < change.offset + change.data.length; at += this.atomicLength)
         ends.set(at, index);
     });
     this.#unflushed = this.#unflushed.flatMap((change, index) =>
-      durable.has(change) ? [] : this.#laterParts(change, index, ends),
+      orders.has(change.order) ? [] : this.#laterParts(change, index, ends),
     );
   }
 
@@ -174,7 +178,7 @@ export class PowerCutLayer extends LayerBase {
     for (let within = 0; within < change.data.length; within += this.atomicLength) {
       if (isOver(change.offset + within)) continue;
       const data = change.data.subarray(within, within + this.atomicLength);
-      parts.push({ offset: change.offset + within, data, isCompleted: change.isCompleted });
+      parts.push({ ...change, offset: change.offset + within, data });
     }
     return parts;
   }
