@@ -12,8 +12,8 @@ const SUPPORT: Support = {
   write: "native",
   flush: "native",
   fua: "native",
-  discard: "none",
-  writeZeroes: "none",
+  discard: "native",
+  writeZeroes: "native",
 };
 
 interface Configuration {

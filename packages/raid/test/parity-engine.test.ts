@@ -51,7 +51,15 @@ async function burst(bench: EngineBench, model: ModelDevice, random: Random): Pr
     offset = end % size;
     if (length === 0 || taken.some((other) => start < other.end && other.offset < end)) continue;
     taken.push({ offset: start, end });
-    if (random.chance(0.75)) {
+    if (random.chance(0.2)) {
+      const isDiscard = random.chance(0.4);
+      // Of a discard whole stripes become zeroes, and nothing else is touched.
+      const { ioLengthPreferred: stripe } = bench.engine;
+      const from = isDiscard ? Math.ceil(start / stripe) * stripe : start;
+      const to = isDiscard ? Math.floor(end / stripe) * stripe : end;
+      if (from < to) model.write(from, new Uint8Array(to - from));
+      work.push(bench.zero(isDiscard ? Op.discard : Op.writeZeroes, start, length));
+    } else if (random.chance(0.75)) {
       const data = random.bytes(length);
       model.write(start, data);
       work.push(bench.write(start, data));

@@ -1,5 +1,6 @@
-import { Io } from "@cev/core";
-import type { CevError, Collation, CompoundIo, Op, SubIo } from "@cev/core";
+import type { CevError, Collation, CompoundIo, Io, Op, SubIo } from "@cev/core";
+import { isWorthRedoing, redoHalf } from "../array/half-write.ts";
+import type { HalfWrite } from "../array/half-write.ts";
 import type { Member } from "../array/member.ts";
 import { holdChain, restartIo } from "./end-io.ts";
 import type { ParityEngine } from "./parity-engine.ts";
@@ -16,20 +17,21 @@ export interface MemberWritesOwner {
   onWritten(): void;
   /** Members are full, which is no reason to fail them; what they hold of the range is not known. */
   onFull(full: readonly FullMember[]): void;
+  /** No member offers it; nothing was done. */
+  onRefused(error: CevError): void;
 }
 
 /**
  * The writes of data and parity to the members, all at once, and what follows from those that fail: the member is failed,
  * but half a stripe does not stay. Used for one set of writes after the other.
  */
-export class MemberWrites {
+export class MemberWrites implements HalfWrite {
   readonly #engine: ParityEngine;
   readonly #owner: MemberWritesOwner;
   #io: Io | null = null;
   #compound: CompoundIo | null = null;
   #start: number = Number.NaN;
   #end: number = Number.NaN;
-  #redoCount = 0;
 
   constructor(engine: ParityEngine, owner: MemberWritesOwner) {
     this.#engine = engine;
@@ -70,21 +72,26 @@ export class MemberWrites {
     if (compound.firstError() === null) return this.#owner.onWritten();
     const { array, members } = this.#engine;
     const failed: SubIo[] = [];
-    this.#redoCount = 0;
+    let leftCount = 0;
+    let refusedCount = 0;
     for (let index = 0; index < compound.subCount; index++) {
       const sub = compound.subs[index]!;
       const { error } = sub.io;
       if (error === null) continue;
-      if (isWorthRedoing(error)) this.#redoCount++;
+      if (error.code === "CEV_NOT_SUPPORTED") refusedCount++;
+      if (isLeft(error)) leftCount++;
       else failed.push(sub);
     }
+    if (refusedCount === compound.subCount) return this.#owner.onRefused(compound.firstError()!);
     const isFull = failed.length > 0 && failed.every(({ io }) => io.error!.code === "CEV_NO_SPACE");
-    if (isFull && this.#redoCount === 0 && array.lostCount === 0) {
+    if (isFull && leftCount === 0 && array.lostCount === 0) {
       return this.#owner.onFull(failed.map(({ io, tag }) => ({ member: members[tag]!, error: io.error! })));
     }
     for (const { io, tag } of failed) this.fail(members[tag]!, io.error!);
-    if (this.#redoCount > 0) this.#redo(compound);
-    else this.#owner.onWritten();
+    if (leftCount === 0) return this.#owner.onWritten();
+    // Half a stripe must not stay.
+    holdChain(this.#io!);
+    redoHalf(compound, this, isLeft);
   }
 
   /** A write to this member failed: what it holds of the range is not known. */
@@ -93,25 +100,13 @@ export class MemberWrites {
   }
 
   /** @internal */
-  onRedone(again: Io, member: Member): void {
-    if (again.error !== null) this.fail(member, again.error);
-    if (--this.#redoCount === 0) this.#owner.onWritten();
+  redoFailed(tag: number, error: CevError): void {
+    this.fail(this.#engine.members[tag]!, error);
   }
 
-  /**
-   * Half a stripe must not stay: what a cancel (or a moment without memory) kept from being written is written after
-   * all, outside the cancel's reach.
-   */
-  #redo(compound: CompoundIo): void {
-    holdChain(this.#io!);
-    // Their memory stays what it is until the request goes on: that is after all of them have ended.
-    const left = compound.subs.slice(0, compound.subCount).filter(({ io }) => isWorthRedoing(io.error));
-    for (const { io, tag, lower } of left) {
-      const again = new Io(io.runQueue);
-      again.prepare(io.op, io.offset, io.length, io.data, io.dataOffset, io.flags);
-      again.setOwner(redone, { writes: this, member: this.#engine.members[tag]! });
-      lower.submit(again);
-    }
+  /** @internal */
+  redone(): void {
+    this.#owner.onWritten();
   }
 }
 
@@ -123,11 +118,7 @@ const WRITE_NEW: Collation = {
   },
 };
 
-/** It says nothing about the member: a second attempt may well succeed. */
-function isWorthRedoing(error: CevError | null): boolean {
-  return error?.code === "CEV_CANCELLED" || error?.code === "CEV_NO_MEMORY";
-}
-
-function redone(again: Io, context: { readonly writes: MemberWrites; readonly member: Member }): void {
-  context.writes.onRedone(again, context.member);
+/** It says nothing about the member: done again, slowly where it was not offered fast, it may well succeed. */
+function isLeft(error: CevError | null): boolean {
+  return isWorthRedoing(error) || error?.code === "CEV_NOT_SUPPORTED";
 }

@@ -12,6 +12,7 @@ import { SlicePass } from "./slice-pass.ts";
 import { StripeLocks } from "./stripe-locks.ts";
 import { StripeWriter } from "./stripe-writer.ts";
 import { syncStripeSlice } from "./sync-slice.ts";
+import { ZeroWriter } from "./zero-writer.ts";
 
 // Stripes are worked on in slices: long enough for large requests to the members, short enough that few
 // buffers are lent at any time.
@@ -34,10 +35,11 @@ export class ParityEngine implements Personality {
   readonly ioLengthPreferred: number;
   readonly syncSize: number;
   readonly syncStep: number;
-  readonly hasDiscard: boolean = false;
-  readonly hasWriteZeroes: boolean = false;
+  readonly hasDiscard: boolean;
+  readonly hasWriteZeroes: boolean;
   readonly #reader: ChunkReader;
   readonly #writer: StripeWriter;
+  readonly #zeroWriter: ZeroWriter;
   readonly #freePasses: SlicePass[] = [];
 
   /** Throws `CEV_NO_MEMORY` where the pool's slabs are too small for a stripe, `CEV_INVALID` for a layout there is not. */
@@ -65,6 +67,9 @@ export class ParityEngine implements Personality {
     this.syncStep = this.sliceLengthMax;
     this.#reader = new ChunkReader(this);
     this.#writer = new StripeWriter(this);
+    this.#zeroWriter = new ZeroWriter(this, this.#writer);
+    this.hasWriteZeroes = this.#zeroWriter.isOffered;
+    this.hasDiscard = this.hasWriteZeroes;
   }
 
   submit(io: Io): void {
@@ -73,6 +78,9 @@ export class ParityEngine implements Personality {
         return this.#reader.read(io);
       case Op.write:
         return this.#writer.write(io);
+      case Op.discard:
+      case Op.writeZeroes:
+        return this.#zeroWriter.write(io);
       default:
         return refuse(io, this);
     }

@@ -1,6 +1,8 @@
+import type { Slab } from "@cev/core";
 import { PARITY_KERNEL } from "../kernels/parity-kernel.ts";
 import { PQ_KERNEL } from "../kernels/pq-kernel.ts";
 import { Use } from "./slice-plan.ts";
+import type { StripeColumns } from "./stripe-columns.ts";
 import type { StripeSlice } from "./stripe-slice.ts";
 
 /** Where the contents of columns lie: by column, memory and where in it. */
@@ -63,21 +65,33 @@ function recoverFromQ(slice: StripeSlice, first: number, second: number): void {
 /** Makes the parities that are `wanted` (by column) from the whole data, into their places. */
 export function makeParity(slice: StripeSlice, contents: ColumnContents, wanted: Uint8Array): void {
   const { dataCount, columns, length } = slice;
-  const { slab } = slice.buffer!;
-  const { data, offsets } = contents;
-  if (slice.parityCount === 1 || wanted[dataCount + 1] === 0) {
+  const p = wanted[dataCount] === 1 ? addressOf(slice, dataCount) : -1;
+  const q = slice.parityCount === 2 && wanted[dataCount + 1] === 1 ? addressOf(slice, dataCount + 1) : -1;
+  sumColumns(slice.buffer!.slab, columns, contents, p, q, length);
+}
+
+/** P and Q of all data columns go to these addresses of the slab; -1: not wanted. */
+export function sumColumns(
+  slab: Slab,
+  columns: StripeColumns,
+  { data, offsets }: ColumnContents,
+  p: number,
+  q: number,
+  length: number,
+): void {
+  const { dataCount, exponents } = columns;
+  if (q < 0) {
     const kernel = slab.kernel(PARITY_KERNEL);
     kernel.begin();
     for (let column = 0; column < dataCount; column++) kernel.add(data[column]!, offsets[column]!);
-    kernel.xorTo(addressOf(slice, dataCount), length);
+    kernel.xorTo(p, length);
     return;
   }
   const kernel = slab.kernel(PQ_KERNEL);
   kernel.begin();
   for (let column = 0; column < dataCount; column++)
-    kernel.add(data[column]!, offsets[column]!, columns.exponents[column]!);
-  const p = wanted[dataCount] === 1 ? addressOf(slice, dataCount) : -1;
-  kernel.pqTo(p, addressOf(slice, dataCount + 1), length);
+    kernel.add(data[column]!, offsets[column]!, exponents[column]!);
+  kernel.pqTo(p, q, length);
 }
 
 /** Brings the parities that were read up to date for columns that were read and are `written` now. */

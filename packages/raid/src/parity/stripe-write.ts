@@ -164,13 +164,17 @@ export class StripeWrite implements SliceOwner, MemberWritesOwner, CancelTarget 
   onFull(full: readonly FullMember[]): void {
     holdChain(this.#io);
     this.#slice.release();
-    restoreParity(this.#engine, this.#slice).then(
+    restoreParity(this.#engine, this.#slice.start, this.#slice.end).then(
       () => this.#finish(full[0]!.error),
       () => {
         for (const { member, error } of full) this.#writes.fail(member, error);
         this.onWritten();
       },
     );
+  }
+
+  onRefused(error: CevError): void {
+    this.#finish(error);
   }
 
   /** @internal */

@@ -1,5 +1,6 @@
 import { CompoundIoPool, Op, concatenate } from "@cev/core";
 import type { Io, SubmitTarget } from "@cev/core";
+import { FullWriter } from "./full-writer.ts";
 import type { ParityEngine } from "./parity-engine.ts";
 import { StripeWrite } from "./stripe-write.ts";
 
@@ -16,6 +17,8 @@ export class StripeWriter implements SubmitTarget {
   readonly name: string;
   readonly #engine: ParityEngine;
   readonly #parts: CompoundIoPool;
+  /** For several whole stripes at once. */
+  readonly #full: FullWriter;
   readonly #free: StripeWrite[] = [];
   /** By stripe, the write that has not begun: what comes now can join it. */
   readonly #open = new Map<number, StripeWrite>();
@@ -34,16 +37,23 @@ export class StripeWriter implements SubmitTarget {
     this.name = `${engine.name} stripe`;
     this.#engine = engine;
     this.#parts = new CompoundIoPool(engine);
+    this.#full = new FullWriter(engine);
   }
 
   /** A write anywhere in the array. */
   write(io: Io): void {
     const { map } = this.#engine;
     if (io.length <= map.stripeRest(io.offset)) return this.submit(io);
+    const { stripesMax } = this.#full;
+    if (map.stripeRest(io.offset) === map.stripeSize && this.#fullLength(io, 0) === io.length)
+      return this.#full.submit(io);
     const compound = this.#parts.over(io, concatenate);
     for (let at = 0; at < io.length;) {
-      const length = Math.min(map.stripeRest(io.offset + at), io.length - at);
-      compound.add(this, Op.write, io.offset + at, length, io.data, io.dataOffset + at, io.flags);
+      const rest = map.stripeRest(io.offset + at);
+      const isFull = stripesMax > 1 && rest === map.stripeSize && io.length - at >= 2 * rest;
+      const length = isFull ? this.#fullLength(io, at) : Math.min(rest, io.length - at);
+      const target = isFull ? this.#full : this;
+      compound.add(target, Op.write, io.offset + at, length, io.data, io.dataOffset + at, io.flags);
       at += length;
     }
     compound.submit();
@@ -83,6 +93,12 @@ export class StripeWriter implements SubmitTarget {
     this.#startWaiting();
   }
 
+  /** Bytes of whole stripes, from a part of a request on, that one write can take. */
+  #fullLength(io: Io, at: number): number {
+    const { stripeSize } = this.#engine.map;
+    return Math.min(this.#full.stripesMax, Math.floor((io.length - at) / stripeSize)) * stripeSize;
+  }
+
   #endTurn(): void {
     this.#isTurnOver = true;
     for (const write of this.#gathering) this.#waiting.push(write);
@@ -97,10 +113,9 @@ export class StripeWriter implements SubmitTarget {
     try {
       while (this.#activeCount < ACTIVE_MAX && this.#waitingStart < this.#waiting.length) {
         const write = this.#waiting[this.#waitingStart++]!;
-        if (this.#waitingStart === this.#waiting.length) {
-          this.#waiting.length = 0;
-          this.#waitingStart = 0;
-        }
+        if (this.#waitingStart === this.#waiting.length) this.#waiting.length = 0;
+        else if (this.#waitingStart === 1024) this.#waiting.splice(0, 1024);
+        if (this.#waitingStart === 1024 || this.#waiting.length === 0) this.#waitingStart = 0;
         this.#activeCount++;
         write.start();
       }

@@ -21,9 +21,14 @@ export function syncStripeSlice(
   return withStripe(engine, stripe, () => syncRange(engine, start, end, way));
 }
 
-/** Makes the parity of a slice fit the data again, for who holds the stripe's lock. */
-export async function restoreParity(engine: ParityEngine, slice: StripeSlice): Promise<void> {
-  await syncRange(engine, slice.start, slice.end, "resync");
+/** Makes the parity of some bytes of the members' data fit the data again, for who holds the locks of their stripes. */
+export async function restoreParity(engine: ParityEngine, start: number, end: number): Promise<void> {
+  const { syncStep } = engine;
+  for (let at = start; at < end;) {
+    const next = Math.min(end, at - (at % syncStep) + syncStep);
+    await syncRange(engine, at, next, "resync");
+    at = next;
+  }
 }
 
 async function syncRange(engine: ParityEngine, start: number, end: number, way: SyncWay): Promise<number> {

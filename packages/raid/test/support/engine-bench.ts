@@ -129,6 +129,12 @@ export class EngineBench {
     if (io.error !== null) throw io.error;
   }
 
+  /** A discard or write-zeroes. */
+  async zero(op: Op, offset: number, length: number, flags = 0): Promise<void> {
+    const io = await this.run(op, offset, length, null, flags);
+    if (io.error !== null) throw io.error;
+  }
+
   /** What a member's data holds now. */
   dataOf(member: number): Uint8Array {
     return this.disks[member]!.bytes.subarray(ENGINE_DATA_START);
