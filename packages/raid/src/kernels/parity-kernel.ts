@@ -59,7 +59,7 @@ export class ParityKernel {
     }
   }
 
-  /** The XOR of all sources goes to `address` in the slab, where the first source may lie. */
+  /** The XOR of all sources goes to `address` in the slab, where the first source may lie, and no other. */
   xorTo(address: number, length: number): void {
     assert(length % UNIT_LENGTH === 0, "parity is made of whole units of 128 bytes");
     const step = this.#outsideCount === 0 ? length : PIECE_LENGTH;

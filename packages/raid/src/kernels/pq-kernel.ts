@@ -6,8 +6,8 @@ import { wasmBytes } from "./pq.generated.ts";
 // A source for the old and one for the new data of each of the 255 data members that a RAID6 can have.
 const SOURCES_MAX = 510;
 const EXPONENT_MAX = 254;
-// What lies outside the slab is copied in pieces of this many bytes, so many sources at a time: small enough to
-// stay in the first-level cache and to leave room for other kernels in the slab.
+// What lies outside the slab is copied in pieces of this many bytes (a block of the kernel's), so many sources at a
+// time: small enough to stay in the first-level cache and to leave room for other kernels in the slab.
 const PIECE_LENGTH = 4096;
 const SLOT_COUNT = 4;
 const ENTRY_LENGTH = 8;
@@ -24,7 +24,10 @@ const RECOVER_TWO = 4;
 // One table of 32 bytes for each of two factors.
 const TABLE_LENGTH = 32;
 const TABLES_AT = 0;
-const LIST_AT = 2 * TABLE_LENGTH;
+// And behind them 16 bytes each of these.
+const CONSTANTS = [0, 0x1d, 0x0f];
+const LIST_AT = 2 * TABLE_LENGTH + 16 * CONSTANTS.length;
+// Room for both sums of a piece.
 const SUMS_AT = LIST_AT + SOURCES_MAX * ENTRY_LENGTH;
 const SLOTS_AT = SUMS_AT + 2 * PIECE_LENGTH;
 const SCRATCH_LENGTH = SLOTS_AT + SLOT_COUNT * PIECE_LENGTH;
@@ -35,6 +38,7 @@ type Pq = (
   count: number,
   tail: number,
   start: number,
+  sums: number,
   p: number,
   q: number,
   x: number,
@@ -46,8 +50,8 @@ type Pq = (
 /**
  * RAID6's two parities on the memory of one slab: P, the sum of all sources, and Q, the sum of each times 2 to its
  * exponent, in GF(2^8). `begin`, `add` each source, then one of the others, which ends it: all within one turn. Sources
- * that lie in the slab are read in place, others are copied through. All other addresses are bytes of the slab; a
- * target may lie where a source or a parity does. Lengths are multiples of 128 bytes.
+ * that lie in the slab are read in place, others are copied through. All other addresses are bytes of the slab. What is
+ * recovered may go where a parity lies; no target lies on a source. Lengths are multiples of 128 bytes.
  */
 export class PqKernel {
   readonly #pq: Pq;
@@ -79,7 +83,11 @@ export class PqKernel {
     this.#scratch = scratchAddress;
     const { buffer } = slab.memory;
     this.#list = new Int32Array(buffer, scratchAddress + LIST_AT, (SOURCES_MAX * ENTRY_LENGTH) / 4);
-    this.#tables = new Uint8Array(buffer, scratchAddress + TABLES_AT, 2 * TABLE_LENGTH);
+    this.#tables = new Uint8Array(buffer, scratchAddress + TABLES_AT, LIST_AT - TABLES_AT);
+    CONSTANTS.forEach((value, index) => {
+      const start = 2 * TABLE_LENGTH + 16 * index;
+      this.#tables.fill(value, start, start + 16);
+    });
   }
 
   /** Forgets sources that were added and not used. */
@@ -189,7 +197,7 @@ export class PqKernel {
         const data = this.#outsideCount === 0 ? null : this.#outside[source]!;
         if (data !== null) {
           if (slot === SLOT_COUNT) {
-            this.#run(STORE, entry, 0, start, sums, sums + length, NONE, NONE, length);
+            this.#run(STORE, entry, 0, start, sums, sums + PIECE_LENGTH, NONE, NONE, length);
             start = sums;
             entry = 0;
             slot = 0;
@@ -221,7 +229,8 @@ export class PqKernel {
   ): number {
     const tables = this.#scratch + TABLES_AT;
     const list = this.#scratch + LIST_AT;
-    return this.#pq(mode, list, count, tail, start, p, q, x, y, tables, length);
+    const sums = this.#scratch + SUMS_AT;
+    return this.#pq(mode, list, count, tail, start, sums, p, q, x, y, tables, length);
   }
 
   /** The products of a factor with 0 to 15, and with 16 times these. */
