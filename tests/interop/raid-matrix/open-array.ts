@@ -1,6 +1,6 @@
 import { Device, environmentFrom } from "@cev/core";
 import type { Environment, Problem } from "@cev/core";
-import { raidDriver, readBitmap, readSuperblock } from "@cev/raid";
+import { RaidLayer, raidDriver, readBitmap, readSuperblock } from "@cev/raid";
 import type { MemberBitmap, ScanTarget, Superblock } from "@cev/raid";
 import type { Random } from "../src/random.ts";
 import { ImageLayer } from "./image-layer.ts";
@@ -9,6 +9,7 @@ const environment: Environment = environmentFrom(globalThis);
 
 export interface OpenedArray {
   readonly device: Device;
+  readonly layer: RaidLayer;
   readonly problems: readonly Problem[];
 }
 
@@ -35,8 +36,10 @@ export async function openArray(
     directory: ".",
     report: (problem) => problems.push(problem),
   });
-  const device = await Device.open(opened!.layer, environment, { isReadOnly: how.isReadOnly });
-  return { device, problems };
+  if (!(opened?.layer instanceof RaidLayer)) throw new Error("the driver opens something else than an array");
+  const { layer } = opened;
+  const device = await Device.open(layer, environment, { isReadOnly: how.isReadOnly });
+  return { device, layer, problems };
 }
 
 /** What cev makes of a member's superblock. Throws where there is none. */

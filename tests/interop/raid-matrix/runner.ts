@@ -8,9 +8,10 @@ import { makeInKernel, readWithout } from "./from-kernel.ts";
 import { recipeOf } from "./recipe.ts";
 import { SharedDisk } from "./shared-disk.ts";
 import { survivableSets } from "./survival.ts";
-import { judgeInKernel, writeArray } from "./to-kernel.ts";
-import type { WrittenArray } from "./to-kernel.ts";
+import { judgeInKernel } from "./to-kernel.ts";
 import type { Verdict, Way } from "./verdict.ts";
+import { writeArray } from "./written.ts";
+import type { WrittenArray } from "./written.ts";
 
 const MIB = 1024 * 1024;
 const BATCH_SIZE_MAX = 400 * MIB;

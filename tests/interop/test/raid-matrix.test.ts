@@ -5,7 +5,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { allArrays, levelTitle, sampleArrays, setId } from "../raid-matrix/cases.ts";
 import { makeInKernel, readWithout } from "../raid-matrix/from-kernel.ts";
 import { runMatrix, withDisk } from "../raid-matrix/runner.ts";
-import { judgeInKernel, writeArray } from "../raid-matrix/to-kernel.ts";
+import { judgeInKernel } from "../raid-matrix/to-kernel.ts";
+import { writeArray } from "../raid-matrix/written.ts";
 import type { Verdict } from "../raid-matrix/verdict.ts";
 import { ORACLE_TOOLS, describeWith } from "../src/tools.ts";
 
