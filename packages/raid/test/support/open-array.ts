@@ -10,16 +10,27 @@ export interface OpenArrayOptions {
   readonly canWriteDegraded?: boolean;
 }
 
-/** An array opened through its driver, with the problems that were reported. */
-export interface OpenArray {
+/** What the driver opened, with the problems that were reported. */
+export interface Opened {
   readonly device: Device;
-  readonly layer: RaidLayer;
   readonly opened: OpenedDevice;
   readonly problems: Problem[];
 }
 
+/** An array opened through its driver. */
+export interface OpenArray extends Opened {
+  readonly layer: RaidLayer;
+}
+
 /** Opens an array through its driver, as a stack would. Closing the device closes the layer, not the members. */
 export async function openArray(members: readonly Layer[], how: OpenArrayOptions = {}): Promise<OpenArray> {
+  const { device, opened, problems } = await openAny(members, how);
+  if (!(opened.layer instanceof RaidLayer)) throw new Error("the driver did not open an array");
+  return { device, layer: opened.layer, opened, problems };
+}
+
+/** The same, also for an array that is being reshaped, which is another layer. */
+export async function openAny(members: readonly Layer[], how: OpenArrayOptions = {}): Promise<Opened> {
   const environment = how.environment ?? environmentFrom(globalThis);
   const problems: Problem[] = [];
   for (const member of members) await openTree(member);
@@ -34,6 +45,5 @@ export async function openArray(members: readonly Layer[], how: OpenArrayOptions
     report: (problem) => problems.push(problem),
   });
   const device = await Device.open(opened!.layer, environment, { isReadOnly: how.isReadOnly ?? false });
-  if (!(opened?.layer instanceof RaidLayer)) throw new Error("the driver did not open an array");
-  return { device, layer: opened.layer, opened, problems };
+  return { device, opened: opened!, problems };
 }
