@@ -105,7 +105,7 @@ export class RaidLayer extends LayerBase {
       addLower: (layer) => this.addLower(layer, "write"),
       removeLower: (layer) => this.removeLower(layer),
     });
-    this.#limits = limitsOf(present, this.#personality);
+    this.#limits = limitsOf(present, this.#personality, level.family === "parity");
     this.support = supportOf(present, this.#personality, options.isReadOnly);
   }
 
@@ -302,7 +302,7 @@ export class RaidLayer extends LayerBase {
       reshaped: () => {
         this.#personality = engineOf(this.array);
         const devices = this.array.members.flatMap(({ device }) => (device === null ? [] : [device]));
-        this.#limits = limitsOf(devices, this.#personality);
+        this.#limits = limitsOf(devices, this.#personality, this.array.level.family === "parity");
       },
     };
   }

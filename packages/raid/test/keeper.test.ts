@@ -1,4 +1,4 @@
-import { Op } from "@cev/core";
+import { CevError, Op } from "@cev/core";
 import { Random } from "@cev/test-kit";
 import { describe, expect, it } from "vitest";
 import { readBitmap } from "../src/metadata/member-scan.ts";
@@ -218,5 +218,44 @@ describe("superblocks of version 0.90", () => {
     expect(bench.layer.array.members.map(({ state }) => state)).toEqual(["missing", "in sync", "in sync"]);
     expect(await bench.read()).toEqual(data);
     await bench.close();
+  });
+});
+
+describe("an array that breaks", () => {
+  it("acknowledges nothing any more that the superblocks do not know of", async () => {
+    const bench = await opened();
+    await bench.write(0, new Uint8Array(512).fill(1));
+    const { keeper, members } = bench.layer.array;
+    const lost = new CevError("CEV_DEVICE_LOST", "it is gone");
+    bench.layer.array.failMember(members[2]!, lost);
+    bench.layer.array.failMember(members[1]!, lost);
+    const settled = (): Promise<CevError | null> =>
+      bench.drive(
+        new Promise<CevError | null>((resolve) => keeper!.whenSettled((error) => resolve(error), null)),
+      );
+    expect((await settled())?.code).toBe("CEV_DEGRADED");
+    // Whoever asks later, when that update has long failed, hears the same.
+    expect((await settled())?.code).toBe("CEV_DEGRADED");
+    expect(keeper!.isUpdating).toBe(true);
+    await bench.drive(bench.device.close().catch(() => undefined));
+  });
+});
+
+describe("an array that was not marked clean, with nothing left to sync", () => {
+  it("is marked clean when it is opened for writing, and all members get the same bitmap", async () => {
+    const bench = await opened();
+    await bench.write(0, new Uint8Array(512).fill(1));
+    const images = bench.disks.map(({ disk }) => disk.bytes.slice());
+    await bench.close();
+    // The power went while the first bits were written: only the first member has them.
+    bench.disks.forEach(({ disk }, number) => disk.bytes.set(images[number]!));
+    for (const number of [1, 2]) bench.disks[number]!.disk.bytes[8192 + 256] = 0;
+    // The copy that is read is that of a member without them.
+    await bench.open({ bitmapOf: 1 });
+    await bench.close();
+    for (const number of [0, 1, 2]) {
+      expect((await bench.superblockOf(number))!.resyncSectors).toBeNull();
+      expect(await bench.bitsOf(number)).toEqual([]);
+    }
   });
 });

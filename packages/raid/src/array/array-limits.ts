@@ -20,11 +20,20 @@ export function geometryOf(superblock: Superblock, devices: readonly (MemberDevi
 }
 
 /** What an array takes. Throws `CEV_INVALID` for members whose blocks do not fit it. */
-export function limitsOf(devices: readonly MemberDevice[], personality: Personality): Limits {
+export function limitsOf(
+  devices: readonly MemberDevice[],
+  personality: Personality,
+  isParity: boolean,
+): Limits {
   const { size, ioLengthPreferred } = personality;
   const lowers = devices.map((device) => device.layer.limits);
   for (const device of devices) checkBlocks(device);
-  return checkLimits({ ...combineLimits(size, lowers), ioLengthMax: SIZE_MAX, ioLengthPreferred });
+  const combined = combineLimits(size, lowers);
+  // Only whole stripes can be given back: their parity goes with them.
+  const discardGranularity = isParity
+    ? Math.max(combined.discardGranularity, ioLengthPreferred)
+    : combined.discardGranularity;
+  return checkLimits({ ...combined, ioLengthMax: SIZE_MAX, ioLengthPreferred, discardGranularity });
 }
 
 /** Throws `CEV_INVALID` where things on a device do not lie at whole blocks. */

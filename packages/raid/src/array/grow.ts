@@ -48,6 +48,11 @@ export async function growMembers(growth: Growth, memberCount: number): Promise<
       const memberSizes = new Array<number>(memberCount).fill(geometry.memberSizes[0]!);
       array.reshape({ ...geometry, memberCount, memberSizes });
       keeper.rebase({ memberCount });
+      // What a place that is gone has missed need not be remembered.
+      if (array.lostCount === 0) {
+        keeper.intents?.beginSync();
+        keeper.intents?.endSync(array.unsynced);
+      }
       growth.reshaped();
     });
     await keeper.update();

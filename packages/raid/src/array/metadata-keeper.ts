@@ -374,7 +374,7 @@ export class MetadataKeeper {
 
   async #round(preparations: readonly Preparation[]): Promise<void> {
     const isWriting = preparations.length > 0 && this.#isRedundant;
-    if (this.#hasNewFailure || (!this.#isActive && isWriting))
+    if (this.#hasNewFailure || !this.#isSettled || (!this.#isActive && isWriting))
       await this.#update(this.#isActive || isWriting);
     if (this.#intents !== null) {
       for (const { start, end } of preparations) this.#intents.set(start, end);

@@ -209,7 +209,9 @@ export class RunningArray {
 
   #newMember(index: number, device: MemberDevice | null): Member {
     const { chunkSize } = this.#geometry;
-    return new Member(index, device, chunkSize === 0 ? Number.MAX_SAFE_INTEGER : chunkSize);
+    // Parity levels write what lies together in many stripes as one.
+    const isLong = chunkSize === 0 || this.level.family === "parity";
+    return new Member(index, device, isLong ? Number.MAX_SAFE_INTEGER : chunkSize);
   }
 
   #count(): void {

@@ -3,8 +3,6 @@ import type { Clock } from "@cev/core";
 const KIB = 1024;
 // Speed is measured over so long.
 const WINDOW_MS = 3000;
-// Nobody sleeps longer than this at once: a request in the foreground may be the last.
-const SLEEP_MS_MAX = 50;
 
 /** Bounds on the speed of background work, in KiB of each member per second, as md's `speed_limit`. */
 export interface SpeedLimits {
@@ -54,21 +52,23 @@ export class SpeedLimit {
     return elapsed <= 0 ? 0 : Math.round((this.#bytes / elapsed) * 1000);
   }
 
-  /** So much was done: how long is the next piece to wait? Milliseconds. `isBusy`: requests have come in meanwhile. */
-  delayAfter(bytes: number, isBusy: boolean): number {
-    const now = this.#clock.now();
+  /** So much was done. */
+  count(bytes: number): void {
     this.#bytes += bytes;
     this.#windowBytes += bytes;
+  }
+
+  /** How long the next piece is to wait, in milliseconds. `isBusy`: requests have come in lately. */
+  delay(isBusy: boolean): number {
+    const now = this.#clock.now();
     const elapsed = now - this.#windowStart;
-    if (elapsed >= WINDOW_MS) {
+    const perMs = isBusy ? Math.min(this.#minPerMs, this.#maxPerMs) : this.#maxPerMs;
+    const delay = this.#windowBytes / perMs - elapsed;
+    if (elapsed >= WINDOW_MS && delay <= 0) {
       this.#lastPerMs = this.#windowBytes / elapsed;
       this.#windowStart = now;
       this.#windowBytes = 0;
-      return 0;
     }
-    const perMs = isBusy ? Math.min(this.#minPerMs, this.#maxPerMs) : this.#maxPerMs;
-    const delay = this.#windowBytes / perMs - elapsed;
-    if (delay <= 0) return 0;
-    return isBusy ? Math.min(delay, SLEEP_MS_MAX) : delay;
+    return Math.max(0, delay);
   }
 }

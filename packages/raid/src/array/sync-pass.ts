@@ -53,11 +53,14 @@ export async function runPass(options: SyncPassOptions): Promise<boolean> {
         await work(piece);
         underWay.delete(piece.start);
         options.onDone(piece, position());
-        let delay = speed.delayAfter(piece.end - piece.start, options.isBusy());
-        if (delay <= 0) await turn(environment);
-        // In short naps: whoever stops the pass waits for it.
-        for (; delay > 0 && !options.mustStop(); delay -= NAP_MS)
+        speed.count(piece.end - piece.start);
+        await turn(environment);
+        // In short naps: requests may have ceased meanwhile, and whoever stops the pass waits for it.
+        for (;;) {
+          const delay = speed.delay(options.isBusy());
+          if (delay <= 0 || options.mustStop()) break;
           await sleep(environment, Math.min(delay, NAP_MS));
+        }
       }
     } catch (error) {
       // The others need not go on.

@@ -30,6 +30,8 @@ export interface LayerOpenOptions {
   /** Devices that are not there, by their number. */
   readonly missing?: readonly number[];
   readonly speedLimit?: SpeedLimits;
+  /** The device whose copy of the bitmap is taken; by default that of the newest. */
+  readonly bitmapOf?: number;
 }
 
 /** A device of a bench: a disk in memory that can be made to fail. */
@@ -115,6 +117,7 @@ export class LayerBench {
           (one) => ownRole(one.superblock) === role && superblock.roles[one.superblock.deviceNumber] === role,
         ) ?? null,
     );
+    const bitmapFrom = how.bitmapOf === undefined ? newest : found[how.bitmapOf]!;
     const isRebuilding = (one: MemberDevice | null): one is MemberDevice =>
       one !== null && (one.superblock.features & FeatureFlag.recovery) !== 0;
     const layer = new RaidLayer({
@@ -126,7 +129,7 @@ export class LayerBench {
       ),
       spares: found.filter((one) => ownRole(one.superblock) === Role.spare && !devices.includes(one)),
       superblock,
-      bitmap: await this.drive(readBitmap(this.#target(newest.name, newest.layer), superblock)),
+      bitmap: await this.drive(readBitmap(this.#target(bitmapFrom.name, bitmapFrom.layer), superblock)),
       isReadOnly: false,
       isForced: false,
       ...(how.speedLimit === undefined ? {} : { speedLimit: how.speedLimit }),
