@@ -1,4 +1,4 @@
-import { Op } from "@cev/core";
+import { Op, writeBytes } from "@cev/core";
 import { Random } from "@cev/test-kit";
 import { describe, expect, it } from "vitest";
 import { LayerBench } from "./support/layer-bench.ts";
@@ -43,6 +43,19 @@ describe.each(LEVELS)("%s", (_name, options) => {
     expect(await bench.drive(layer.check())).toBe(0);
     await bench.close();
     expect((await bench.superblockOf(0))!.resyncSectors).toBeNull();
+  });
+
+  it("has every page counted that does not match, by a check and by the repair that makes it match", async () => {
+    const { bench } = await whole(options);
+    const { dataOffsetSectors } = (await bench.superblockOf(1))!;
+    const spoiled = new Random(3).bytes(4 * KIB);
+    await bench.drive(
+      writeBytes(bench.disks[1]!.disk, bench.environment, dataOffsetSectors * 512 + 8 * KIB, spoiled, false),
+    );
+    expect(await bench.drive(bench.layer.check())).toBe(4 * KIB);
+    expect(await bench.drive(bench.layer.repair())).toBe(4 * KIB);
+    expect(await bench.drive(bench.layer.check())).toBe(0);
+    await bench.close();
   });
 
   it("loses a member, gets another, and holds the same without any one of them", async () => {

@@ -496,7 +496,9 @@ export class BackgroundSync {
       start: how.start,
       end: pass.total,
       work: async (piece) => {
-        pass.mismatchedBytes += await how.work(piece);
+        // Several pieces are under way: what they add to is read when they have ended.
+        const mismatched = await how.work(piece);
+        pass.mismatchedBytes += mismatched;
       },
       mustStop: () => this.#mustStop || this.#array.isBroken,
       isBusy: () => {
