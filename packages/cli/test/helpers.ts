@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { onTestFinished } from "vitest";
 import { unpackGolden } from "../../../tests/interop/golden/unpack.ts";
 import type { UnpackedGolden } from "../../../tests/interop/golden/unpack.ts";
@@ -46,13 +47,22 @@ export class Command {
   }
 
   /** Waits until standard output has these words, and gives what was found. */
-  async until(words: RegExp): Promise<RegExpExecArray> {
-    const find = (): RegExpExecArray | null => words.exec(Buffer.concat(this.#stdout).toString());
+  until(words: RegExp): Promise<RegExpExecArray> {
+    return this.#until(words, this.child.stdout, () => Buffer.concat(this.#stdout).toString());
+  }
+
+  /** The same for standard error. */
+  untilError(words: RegExp): Promise<RegExpExecArray> {
+    return this.#until(words, this.child.stderr, () => this.#stderr);
+  }
+
+  async #until(words: RegExp, stream: Readable, text: () => string): Promise<RegExpExecArray> {
+    const find = (): RegExpExecArray | null => words.exec(text());
     const early = this.ended.then(({ stderr }) => {
       throw new Error(`it ended before ${String(words)}: ${stderr}`);
     });
     let found = find();
-    for (; found === null; found = find()) await Promise.race([once(this.child.stdout, "data"), early]);
+    for (; found === null; found = find()) await Promise.race([once(stream, "data"), early]);
     early.catch(() => undefined);
     return found;
   }

@@ -1,4 +1,4 @@
-import type { Json, Layer } from "@cev/core";
+import type { Details, Json, Layer } from "@cev/core";
 import { RaidLayer, Role } from "@cev/raid";
 import type { Member, MemberDevice, Superblock } from "@cev/raid";
 import type { StackDevice } from "@cev/stack";
@@ -153,10 +153,11 @@ function otherRow({ name, superblock }: MemberDevice, state: string): DetailRow 
 }
 
 /** As the driver told of it, with the bits that are set now. */
-function bitmapOf({ details }: StackDevice, { markedCount }: RaidLayer): Json {
+function bitmapOf({ details }: StackDevice, { markedCount, eventCount }: RaidLayer): Json {
   const bitmap = details["bitmap"];
-  if (typeof bitmap !== "object" || bitmap === null || Array.isArray(bitmap)) return null;
-  return { ...bitmap, ...(markedCount === null ? {} : { dirtyCount: markedCount }) };
+  if (typeof bitmap !== "object" || bitmap === null) return null;
+  const now = markedCount === null ? {} : { dirtyCount: markedCount, events: Number(eventCount) };
+  return { ...(bitmap as Details), ...now };
 }
 
 function policyOf({ level, bitmapOffsetSectors, partialParityLog, roles }: Superblock): string {

@@ -1,4 +1,4 @@
-import { CevError } from "@cev/core";
+import { CevError, isCevError } from "@cev/core";
 import type { Problem } from "@cev/core";
 import { ExitStatus } from "../exit-status.ts";
 import { Interrupt } from "../interrupt.ts";
@@ -107,6 +107,10 @@ export function openForWork(
     isReadOnly: false,
     canWriteDegraded: true,
     driverOptions: options.force === true ? { force: true } : {},
+  }).catch((error: unknown) => {
+    if (!isCevError(error) || error.code !== "CEV_BUSY") throw error;
+    const hint = "where cev raid assemble serves the array, name its socket: --array PATH";
+    throw new CevError(error.code, error.message, { ...error.place, hint, cause: error });
   });
 }
 

@@ -1,0 +1,195 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { Command, golden, hashFiles, layerHash, sha256, temporaryFolder } from "./helpers.ts";
+import { run } from "./in-process.ts";
+
+interface Answer {
+  readonly array: {
+    readonly state: string;
+    readonly size: number;
+    readonly mismatchCount: number | null;
+    readonly members: readonly { readonly device: string | null; readonly state: string }[];
+  };
+}
+
+/** A folder with an array of members m0, m1… that holds random bytes. */
+async function makeArray(
+  level: string,
+  memberCount: number,
+  options: readonly string[] = [],
+): Promise<{ cwd: string; members: string[]; content: Buffer }> {
+  const cwd = temporaryFolder();
+  const members = Array.from({ length: memberCount }, (_, index) => `m${index}`);
+  const args = ["raid", "create", "data", "--level", level, "--make-images", "6M", ...options];
+  await run([...args, ...members], { cwd });
+  const content = randomBytes(1_500_000);
+  writeFileSync(join(cwd, "content"), content);
+  await run(["copy", ...members, "--device", "md/data", "--from", "content"], { cwd });
+  return { cwd, members, content };
+}
+
+function blank(cwd: string, name: string, size = 6 << 20): void {
+  writeFileSync(join(cwd, name), "");
+  truncateSync(join(cwd, name), size);
+}
+
+/** What the array holds, in its first bytes. */
+async function held(cwd: string, members: readonly string[], length: number): Promise<string> {
+  await run(["copy", ...members, "--device", "md/data", "--to", "out"], { cwd });
+  return sha256(readFileSync(join(cwd, "out")).subarray(0, length));
+}
+
+const answerOf = ({ stdout }: { readonly stdout: Buffer }): Answer => JSON.parse(stdout.toString()) as Answer;
+
+describe("members that go and come", () => {
+  test("a member that fails is left out, a new one is added and rebuilt, and no byte is another", async () => {
+    const { cwd, members, content } = await makeArray("5", 3, ["--chunk", "64K"]);
+    const failed = await run(["raid", "fail", ...members, "--device", "m1"], { cwd });
+    expect(failed).toMatchObject({ status: 0, stderr: expect.stringMatching(/m1.*has failed/) as string });
+    expect(failed.stdout.toString()).toBe(
+      "m1 has been failed\nmd/data: clean, degraded, 2 of 3 devices active\n",
+    );
+    blank(cwd, "new");
+    const added = await run(["raid", "add", "m0", "m2", "--device", "new", "--progress"], { cwd });
+    expect(added.stdout.toString()).toBe("new has been added\nmd/data: clean, 3 of 3 devices active\n");
+    expect(added.status).toBe(0);
+    expect(await held(cwd, ["m0", "new"], content.length)).toBe(sha256(content));
+  });
+
+  test("a former member is re-added by the bitmap", async () => {
+    const { cwd, members, content } = await makeArray("5", 3, ["--bitmap", "internal"]);
+    await run(["raid", "fail", ...members, "--device", "m2"], { cwd });
+    content.fill(7, 0, 100_000);
+    writeFileSync(join(cwd, "content"), content);
+    await run(["copy", "m0", "m1", "--device", "md/data", "--from", "content", "--degraded"], { cwd });
+    const { stdout } = await run(["raid", "add", "m0", "m1", "--device", "m2"], { cwd });
+    expect(stdout.toString()).toBe(
+      "m2 has been re-added: only what it missed is copied\nmd/data: clean, 3 of 3 devices active\n",
+    );
+    expect(await held(cwd, ["m1", "m2"], content.length)).toBe(sha256(content));
+  });
+
+  test("a spare is taken out again, and what is active is not", async () => {
+    const { cwd, members } = await makeArray("5", 3);
+    blank(cwd, "spare");
+    const added = await run(["raid", "add", ...members, "--device", "spare", "--json"], { cwd });
+    expect(answerOf(added).array.members.map(({ state }) => state)).toEqual([
+      ...Array.from({ length: 3 }, () => "active sync"),
+      "spare",
+    ]);
+    const all = [...members, "spare"];
+    const refused = await run(["raid", "remove", ...all, "--device", "m0"], { cwd });
+    expect(refused).toMatchObject({ status: 1, stderr: expect.stringMatching(/fail it first/) as string });
+    const removed = await run(["raid", "remove", ...all, "--device", "spare"], { cwd });
+    expect(removed.stdout.toString()).toBe("spare has been removed\nmd/data: clean, 3 of 3 devices active\n");
+  });
+
+  test("what carries something else is not added, and a name that is no member is called out", async () => {
+    const { cwd, members } = await makeArray("5", 3);
+    const other = golden("gpt").images[0]!;
+    const before = hashFiles([other]);
+    const added = await run(["raid", "add", ...members, "--device", other], { cwd });
+    expect(added.stderr).toMatch(/it carries something already: .*; choose another device, or add --force/);
+    expect(added.status).toBe(1);
+    expect(hashFiles([other])).toBe(before);
+    const failed = await run(["raid", "fail", ...members, "--device", "m7"], { cwd });
+    expect(failed.stderr).toBe("cev: m7 is not a member of md/data; its members are m0, m1, m2\n");
+  });
+
+  test("the last member that holds the data is not failed", async () => {
+    const { cwd } = await makeArray("5", 3);
+    const { stderr, status } = await run(["raid", "fail", "m0", "m1", "--device", "m1"], { cwd });
+    expect(stderr).toMatch(/the array cannot do without m1/);
+    expect(status).toBe(1);
+  });
+});
+
+describe("cev raid check and repair", () => {
+  test("count what does not match, and make it match", async () => {
+    const { cwd, members } = await makeArray("5", 3, ["--chunk", "4K"]);
+    const clean = await run(["raid", "check", ...members], { cwd });
+    expect(clean).toMatchObject({ status: 0, stderr: "" });
+    expect(clean.stdout.toString()).toBe(
+      "mismatch_cnt 0: everything matches\nmd/data: clean, 3 of 3 devices active\n",
+    );
+    const bytes = readFileSync(join(cwd, "m1"));
+    // Two places, far apart, in the member's data.
+    for (const at of [2_200_000, 3_000_000]) bytes[at]! ^= 0xff;
+    writeFileSync(join(cwd, "m1"), bytes);
+    const found = await run(["raid", "check", ...members, "--json"], { cwd });
+    expect(found.status).toBe(1);
+    const { mismatchCount } = answerOf(found).array;
+    expect(mismatchCount).toBeGreaterThan(0);
+    const repaired = await run(["raid", "repair", ...members, "--json"], { cwd });
+    expect(repaired.status).toBe(0);
+    expect(answerOf(repaired).array.mismatchCount).toBe(mismatchCount);
+    expect(await run(["raid", "check", ...members], { cwd })).toMatchObject({ status: 0 });
+  });
+});
+
+describe("cev raid stop and assemble", () => {
+  test("make an array clean that was left dirty", async () => {
+    const set = golden("raid5-dirty");
+    const { stdout, stderr, status } = await run(["raid", "stop", ...set.images]);
+    expect(stderr).toMatch(/was not shut down cleanly/);
+    expect(stdout.toString()).toMatch(/: clean, \d of \d devices active\n$/);
+    expect(status).toBe(0);
+    const after = await run(["raid", "detail", ...set.images, "--json"]);
+    expect(answerOf(after).array.state).toBe("clean");
+    await run(["copy", ...set.images.slice(1), "--device", "md/oracle:dirty", "--to", `${set.folder}/out`]);
+    expect(hashFiles([`${set.folder}/out`])).toBe(layerHash(set, "md"));
+  });
+
+  test("a member that should be there is asked for before anything is written", async () => {
+    const { cwd, members } = await makeArray("5", 3);
+    const two = members.slice(1).map((name) => join(cwd, name));
+    const before = hashFiles(two);
+    const refused = await run(["raid", "assemble", ...two]);
+    expect(refused.stderr).toMatch(/active device 0 took part .* is not here; .* or add --run/);
+    expect(refused.status).toBe(1);
+    expect(hashFiles(two)).toBe(before);
+    const { stdout, status } = await run(["raid", "assemble", ...two, "--run"]);
+    expect(stdout.toString()).toBe("md/data: clean, degraded, 2 of 3 devices active\n");
+    expect(status).toBe(0);
+  });
+
+  test("a rebuild that is interrupted goes on where it was", async () => {
+    const { cwd, members } = await makeArray("5", 3);
+    await run(["raid", "fail", ...members, "--device", "m0"], { cwd });
+    blank(cwd, "new");
+    const adding = new Command(
+      ["raid", "add", "m1", "m2", "--device", "new", "--speed-limit", "1M", "--progress"],
+      { cwd },
+    );
+    await adding.untilError(/rebuild \[#+\.+\]/);
+    adding.child.kill("SIGINT");
+    const { status, stderr } = await adding.ended;
+    expect(stderr).toMatch(/ended by SIGINT; how far .* is kept; go on with cev raid assemble m1 m2/);
+    expect(status).toBe(1);
+    const { stdout } = await run(["raid", "examine", "new", "--json"], { cwd });
+    const [member] = (JSON.parse(stdout.toString()) as { members: { recoveryOffset: number }[] }).members;
+    expect(member!.recoveryOffset).toBeGreaterThan(0);
+    const rebuilt = await run(["raid", "rebuild", "m1", "m2", "new"], { cwd });
+    expect(rebuilt.stdout.toString()).toBe("md/data: clean, 3 of 3 devices active\n");
+    expect(await run(["raid", "check", "m1", "m2", "new"], { cwd })).toMatchObject({ status: 0 });
+  });
+});
+
+describe("cev raid grow", () => {
+  test("--size max uses members that have become larger", async () => {
+    const { cwd, members, content } = await makeArray("5", 3, ["--size", "2M"]);
+    const { stdout, status } = await run(["raid", "grow", ...members, "--size", "max", "--json"], { cwd });
+    expect(status).toBe(0);
+    expect(answerOf({ stdout }).array.size).toBe(8 << 20);
+    expect(await held(cwd, members, content.length)).toBe(sha256(content));
+    expect(await run(["raid", "check", ...members], { cwd })).toMatchObject({ status: 0 });
+  });
+
+  test("wants to know what is to grow", async () => {
+    const { stderr, status } = await run(["raid", "grow", "m0"]);
+    expect(stderr).toMatch(/^cev: say what is to grow: --size SIZE, .*; see cev raid grow --help\n$/);
+    expect(status).toBe(2);
+  });
+});
