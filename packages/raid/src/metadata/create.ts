@@ -147,6 +147,7 @@ function chooseSize(checked: CheckedOptions, dataOffset: number, warnings: strin
   let sectors = options.size === undefined ? least : Math.floor(options.size / 1024) * 2;
   if (options.size !== undefined) sectors -= sectors % rounding;
   else if (level.number === 1) sectors -= sectors % MIRROR_ROUNDING_SECTORS;
+  if (level.number === 10) sectors = raid10Sectors(sectors, checked);
   if (sectors <= 0) refuseCreation("the size is less than a chunk");
   const short = present[usable.findIndex((available) => available < sectors)];
   if (short !== undefined)
@@ -158,6 +159,17 @@ function chooseSize(checked: CheckedOptions, dataOffset: number, warnings: strin
       `${present[usable.indexOf(most)]!.name} is larger than the ${sectors * SECTOR} bytes that each of ${members.length} members gives, by more than 1 %`,
     );
   return sectors;
+}
+
+/**
+ * What RAID10 uses of each member, as the kernel rounds it: `copies` of what the array holds, spread over all. Members of
+ * layouts with far copies are used in whole multiples of those.
+ */
+function raid10Sectors(sectors: number, { layout, members, chunkSectors }: CheckedOptions): number {
+  const near = layout & 0xff;
+  const far = (layout >>> 8) & 0xff;
+  const chunkCount = Math.floor((Math.floor(sectors / chunkSectors / far) * members.length) / near);
+  return Math.ceil((chunkCount * near * far) / members.length) * chunkSectors;
 }
 
 interface Place {
