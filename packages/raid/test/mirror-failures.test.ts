@@ -97,14 +97,32 @@ describe("reads", () => {
     expect(new Set(bytes.subarray(16_384, 16_896))).toEqual(new Set([7]));
   });
 
-  test("a bad block on every copy is an error, and a write there is refused", async () => {
-    const bad = [{ start: 8192, end: 8704 }];
-    const bench = new EngineBench({ ...RAID1, badBlocks: [bad, bad] });
-    expect((await bench.run(Op.read, 8192, 4096, filled(4096, 0))).error?.code).toBe("CEV_DEGRADED");
-    expect((await bench.run(Op.write, 8192, 4096, filled(4096, 1))).error?.code).toBe("CEV_DEGRADED");
-    expect(bench.countsOf(Op.write)).toEqual([0, 0]);
-    expect((await bench.run(Op.write, 12_288, 4096, filled(4096, 1))).error).toBeNull();
-    expect(bench.keeper.endedCount).toBe(bench.keeper.startedCount);
+  test("a bad block on every copy is an error until it is written; the log forgets it when the data is durable", async () => {
+    const bad = [{ start: 8192, end: 9216 }];
+    for (const flags of [0, IoFlag.fua]) {
+      const bench = new EngineBench({ ...RAID1, badBlocks: [bad, bad] });
+      expect((await bench.run(Op.read, 8192, 4096, filled(4096, 0))).error?.code).toBe("CEV_DEGRADED");
+      expect((await bench.run(Op.write, 4096, 4608, filled(4608, 1), flags)).error).toBeNull();
+      expect(bench.disks[0]!.log.map(({ op }) => op)).toEqual(
+        flags === 0 ? [Op.write, Op.flush] : [Op.write],
+      );
+      expect(await bench.read(4096, 4608)).toEqual(filled(4608, 1));
+      expect(bench.array.members.map(({ badBlocks }) => badBlocks)).toEqual([
+        [{ start: 8704, end: 9216 }],
+        [{ start: 8704, end: 9216 }],
+      ]);
+      expect((await bench.run(Op.read, 8704, 512, filled(512, 0))).error?.code).toBe("CEV_DEGRADED");
+      expect(bench.keeper.endedCount).toBe(bench.keeper.startedCount);
+    }
+  });
+
+  test("a bad block stays one where what was written there cannot be made durable, and the member goes", async () => {
+    const bench = new EngineBench({ ...RAID1, badBlocks: [[{ start: 8192, end: 9216 }], []] });
+    bench.faults[0]!.add({ op: Op.flush, fault: { kind: "error", code: "CEV_IO" } });
+    await bench.write(8192, filled(4096, 1));
+    expect(bench.array.members[0]!.state).toBe("failed");
+    expect(bench.array.members[0]!.badBlocks).toHaveLength(1);
+    expect(await bench.read(8192, 4096)).toEqual(filled(4096, 1));
   });
 });
 
@@ -200,6 +218,23 @@ describe("writes", () => {
     expect(bench.dataOf(2)).toEqual(bench.dataOf(1));
     expect(bench.keeper.incompleteCount).toBe(0);
     expect(bench.environment.buffers.bytesLent).toBe(0);
+  });
+
+  test("a full member that cannot be followed is failed, and what was taken back from the others is written anew", async () => {
+    for (const [memberSizes, failures] of [
+      [[SIZE, SIZE], { op: Op.read, offset: ENGINE_DATA_START + 12_288, length: 4096 }],
+      [[SIZE, SIZE, SIZE], { op: Op.read, offset: ENGINE_DATA_START + 12_288, length: 4096 }],
+    ] as const) {
+      const bench = new EngineBench({ level: 1, memberSizes, contents: () => filled(SIZE, 3) });
+      bench.faults[0]!.add({ op: Op.write, fault: { kind: "error", code: "CEV_NO_SPACE" } });
+      bench.faults[0]!.add({ ...failures, fault: { kind: "error", code: "CEV_MEDIUM" } });
+      const io = await bench.run(Op.write, 4096, 16_384, filled(16_384, 1));
+      expect(io.error).toBeNull();
+      expect(bench.array.members[0]!.state).toBe("failed");
+      expect(await bench.read(4096, 16_384)).toEqual(filled(16_384, 1));
+      for (let member = 1; member < memberSizes.length; member++)
+        expect(bench.dataOf(member).subarray(4096, 20_480)).toEqual(filled(16_384, 1));
+    }
   });
 
   test("all members full, and nothing written: the write fails and no member does", async () => {

@@ -1,5 +1,5 @@
 import { Io, IoFlag } from "@cev/core";
-import type { CevError, CompoundIo } from "@cev/core";
+import type { CevError, CompoundIo, SubIo } from "@cev/core";
 
 /** Who sent out a write that is half done. */
 export interface HalfWrite {
@@ -24,8 +24,14 @@ export function redoHalf(
   write: HalfWrite,
   isLeft: (error: CevError | null) => boolean = isWorthRedoing,
 ): void {
-  // Listed first: one that ends at once may be the last, and then the compound is no longer ours.
-  const left = compound.subs.slice(0, compound.subCount).filter(({ io }) => isLeft(io.error));
+  redoSubs(
+    compound.subs.slice(0, compound.subCount).filter(({ io }) => isLeft(io.error)),
+    write,
+  );
+}
+
+/** The same for these sub-writes of a compound, of which there is at least one. A list of the caller's own. */
+export function redoSubs(left: readonly SubIo[], write: HalfWrite): void {
   const redo: Redo = { write, leftCount: left.length };
   for (const { io, tag, lower } of left) {
     const flags = io.flags & ~IoFlag.fastZero;

@@ -1,5 +1,5 @@
 import { CompoundIoPool, Op, concatenate, ioError, isCevError } from "@cev/core";
-import type { CevError, Io, SubmitTarget } from "@cev/core";
+import type { CevError, CompoundIo, Io, SubmitTarget } from "@cev/core";
 import { degradedError, readFailureOf } from "../array/failure.ts";
 import type { Member } from "../array/member.ts";
 import { PIECE_LENGTH } from "../array/running-array.ts";
@@ -54,10 +54,11 @@ export class MirrorReader implements SubmitTarget {
     const { map } = this.#array;
     if (io.length <= map.chunkRest(io.offset)) return this.submit(io);
     const compound = this.#parts.over(io, concatenate);
+    // All copies are chosen before the first part is submitted: the choice does not hang on who answers how soon.
     for (let at = 0; at < io.length;) {
       const offset = io.offset + at;
       const length = Math.min(map.chunkRest(offset), io.length - at);
-      compound.add(this, Op.read, offset, length, io.data, io.dataOffset + at);
+      this.#addPart(compound, offset, length, io.dataOffset + at);
       at += length;
     }
     compound.submit();
@@ -65,7 +66,7 @@ export class MirrorReader implements SubmitTarget {
 
   /** A read of what lies in one piece on each of its members. */
   submit(io: Io): void {
-    const read = this.#begin(io);
+    const read = this.#begin(io.offset);
     if (this.#array.choice.choose(read, io.length)) return this.#submitTo(io, read);
     const { offset, length } = io;
     this.#release(read);
@@ -77,7 +78,7 @@ export class MirrorReader implements SubmitTarget {
   /** @internal A read that begins with this copy. */
   submitFirst(io: Io, copy: number): void {
     const { map, members } = this.#array;
-    const read = this.#begin(io);
+    const read = this.#begin(io.offset);
     read.copy = copy;
     read.memberOffset = map.memberOffsetOf(io.offset, copy);
     const member = members[map.memberOf(io.offset, copy)]!;
@@ -94,9 +95,9 @@ export class MirrorReader implements SubmitTarget {
     else this.#failed(io, read, io.error);
   }
 
-  #begin(io: Io): MirrorRead {
+  #begin(offset: number): MirrorRead {
     const read = this.#free.pop() ?? new MirrorRead(this);
-    read.offset = io.offset;
+    read.offset = offset;
     return read;
   }
 
@@ -105,17 +106,36 @@ export class MirrorReader implements SubmitTarget {
     this.#free.push(read);
   }
 
+  #addPart(compound: CompoundIo, offset: number, length: number, dataOffset: number): void {
+    const { data } = compound.io;
+    const read = this.#begin(offset);
+    if (!this.#array.choice.choose(read, length)) {
+      this.#release(read);
+      compound.add(this, Op.read, offset, length, data, dataOffset);
+      return;
+    }
+    const member = this.#chosen(read, length);
+    const at = member.dataStart + read.memberOffset;
+    compound.add(member.target, Op.read, at, length, data, dataOffset).io.pushAction(copyRead, read);
+  }
+
   #submitTo(io: Io, read: MirrorRead): void {
+    const member = this.#chosen(read, io.length);
+    io.pushAction(copyRead, read);
+    io.offset = member.dataStart + read.memberOffset;
+    member.target.submit(io);
+  }
+
+  /** The member of the copy that was chosen: the read counts as under way there. */
+  #chosen(read: MirrorRead, length: number): Member {
     const { choice, map, members } = this.#array;
     const member = members[map.memberOf(read.offset, read.copy)]!;
     const lane = choice.laneOf(member.index);
     read.member = member;
     read.lane = lane;
     lane.pendingCount++;
-    lane.nextOffset = read.memberOffset + io.length;
-    io.pushAction(copyRead, read);
-    io.offset = member.dataStart + read.memberOffset;
-    member.target.submit(io);
+    lane.nextOffset = read.memberOffset + length;
+    return member;
   }
 
   /** Runs in the request's chain. */

@@ -1,13 +1,14 @@
 import { EventState, IoFlag, Op } from "@cev/core";
 import type { CevError, Collation, CompoundIo, Io, RangeLockEntry } from "@cev/core";
 import { cancelled, degradedError } from "../array/failure.ts";
-import { isWorthRedoing, redoHalf } from "../array/half-write.ts";
+import { isWorthRedoing, redoHalf, redoSubs } from "../array/half-write.ts";
 import type { HalfWrite } from "../array/half-write.ts";
 import type { Member } from "../array/member.ts";
+import { worldError } from "../array/metadata-writer.ts";
 import { equaliseTo } from "./copy-sync.ts";
 import type { MirrorEngine } from "./mirror-engine.ts";
 import { memberRuns } from "./mirror-runs.ts";
-import { isBadOnAllCopies } from "./unreadable-range.ts";
+import { clearBadBlocks, hasBadBlocks } from "./written-bad-blocks.ts";
 
 /**
  * One write, discard or write-zeroes under the lock of its range, so that what overlaps comes one after the other and
@@ -56,10 +57,6 @@ export class MirrorWrite implements HalfWrite {
     this.#isBegun = true;
     if (io.isCancelRequested) return io.complete(cancelled(io, this.name));
     if (this.#array.array.isBroken) return io.complete(this.#brokenError());
-    if (isBadOnAllCopies(this.#array, io.offset, io.length)) {
-      const message = "no copy of it could be read again: bad blocks of all members meet there";
-      return io.complete(degradedError(io, this.name, message));
-    }
     this.#isTorn = true;
     const compound = this.#array.compounds.over(io, ALL_COPIES, this);
     if (io.op === Op.write) this.#addWrites(compound);
@@ -152,7 +149,8 @@ export class MirrorWrite implements HalfWrite {
 
   /**
    * A full member is no broken one: the write fails, the member stays, and the others are made to hold what it holds now.
-   * Where that cannot be, the member is failed after all.
+   * Where that cannot be, the member is failed after all, and the others, some of which may hold the old data again, are
+   * written anew.
    */
   #keepFull(compound: CompoundIo): void {
     const io = this.#io!;
@@ -170,13 +168,28 @@ export class MirrorWrite implements HalfWrite {
       },
       () => {
         for (const member of full) this.redoFailed(member.index, error);
-        this.#settle();
+        const left = compound.subs
+          .slice(0, compound.subCount)
+          .filter(({ tag }) => this.#array.members[tag]!.takesWrites);
+        if (this.#array.array.isBroken || left.length === 0) this.#settle();
+        else redoSubs(left, this);
       },
     );
   }
 
-  /** Success is not told before the superblocks name the members that missed it. */
+  /** What was written is no bad block any more. */
   #settle(): void {
+    const io = this.#io!;
+    if (!hasBadBlocks(this.#array.members)) return this.#settleFailures();
+    if (io.state === EventState.running) io.hold();
+    clearBadBlocks(this.#array, io).then(
+      () => this.#settleFailures(),
+      (error: unknown) => this.#fail(worldError(error)),
+    );
+  }
+
+  /** Success is not told before the superblocks name the members that missed it. */
+  #settleFailures(): void {
     const { array } = this.#array;
     const io = this.#io!;
     if (array.isBroken) return this.#fail(this.#brokenError());
