@@ -1,14 +1,11 @@
-import { INTERFACE_VERSION, readBytes } from "@cev/core";
-import type { Device, Driver, Finding, OpenContext, OpenedDevice, Problem } from "@cev/core";
+import { INTERFACE_VERSION } from "@cev/core";
+import type { Device, Driver, Finding, OpenContext, OpenedDevice } from "@cev/core";
+import { assembleArray } from "./assemble-array.ts";
+import { createIfBlank } from "./create-option.ts";
 import { arrayDetails, levelName, memberDetails, stateOf } from "./details.ts";
 import { readSuperblock } from "./metadata/member-scan.ts";
 import { RAID_OPTIONS, RAID_OPTIONS_SCHEMA } from "./options.ts";
 import type { RaidOptions } from "./options.ts";
-import { planArray } from "./assemble/plan.ts";
-import type { ArrayPlan } from "./assemble/plan.ts";
-import { RaidLayer } from "./raid-layer.ts";
-import type { RaidLayerOptions } from "./raid-layer.ts";
-import { ReshapeLayer } from "./reshape-layer.ts";
 import { Role, ownRole } from "./metadata/superblock.ts";
 import type { Superblock } from "./metadata/superblock.ts";
 
@@ -39,55 +36,21 @@ async function probe(device: Device): Promise<Finding | null> {
 }
 
 async function open(context: OpenContext<RaidOptions>): Promise<readonly OpenedDevice[]> {
-  const { environment, options, lowers } = context;
-  const candidates = lowers.map(({ name, layer }) => ({
-    source: name,
-    layer,
-    size: layer.limits.size,
-    read: (offset: number, length: number) => readBytes(layer, environment, offset, length),
-  }));
+  const { environment, options, lowers, isReadOnly, canWriteDegraded } = context;
   const report = context.report.bind(context);
-  const plan = await planArray(candidates, {
-    ...options,
-    degraded: options.degraded === true || context.canWriteDegraded,
-    isReadOnly: context.isReadOnly || lowers.some(({ layer }) => layer.support.write === "none"),
+  const canWrite = !isReadOnly && lowers.every(({ layer }) => layer.support.write !== "none");
+  if (options.create !== undefined && canWrite) await createIfBlank(lowers, options.create, environment);
+  const { layer, plan } = await assembleArray({
+    environment,
+    members: lowers,
+    options,
+    isReadOnly,
+    canWriteDegraded,
     report,
   });
   const { arrayName, arrayUuid } = plan.assembly.newest.superblock;
-  const layer = layerOf(plan, { environment, report, isForced: options.force === true });
   const name = arrayName === "" ? arrayUuid : arrayName;
   return [{ name: `md/${name}`, layer, state: stateOf(plan), details: arrayDetails(plan, layer) }];
-}
-
-type Common = Pick<RaidLayerOptions, "environment" | "isForced"> & {
-  readonly report: (problem: Problem) => void;
-};
-
-/** The layer for an array that is to be opened as planned. */
-function layerOf(plan: ArrayPlan, common: Common): RaidLayer | ReshapeLayer {
-  const { assembly, level, geometry, reshape, bitmap, devices, recoveredTo, byBitmap, spares } = plan;
-  if (reshape !== null) {
-    const [before, after] = [reshape.before, reshape.after].map(
-      ({ superblock, members }) =>
-        new RaidLayer({ ...common, superblock, devices: members, bitmap: null, isReadOnly: true }),
-    );
-    const { position, isBackwards, size } = reshape;
-    return new ReshapeLayer({ before: before!, after: after!, position, isBackwards, size });
-  }
-  const newest = assembly.newest.superblock;
-  // What a RAID0 of unequal members is laid out like may be known from elsewhere.
-  const superblock = level.number === 0 ? { ...newest, layout: geometry.layout } : newest;
-  const { isReadOnly } = plan;
-  return new RaidLayer({
-    ...common,
-    superblock,
-    devices,
-    recoveredTo,
-    byBitmap,
-    spares,
-    bitmap,
-    isReadOnly,
-  });
 }
 
 /** "md active device 1 of raid5 array oracle:0 (4 devices)": in the words of mdadm, and counted from 0 as it does. */

@@ -1,5 +1,8 @@
 export { raidDriver } from "./driver.ts";
 export type { RaidOptions } from "./options.ts";
+export { assembleArray } from "./assemble-array.ts";
+export type { AssembleArrayOptions, AssembledArray } from "./assemble-array.ts";
+export type { RaidCreateOption } from "./create-option.ts";
 export { RaidLayer } from "./raid-layer.ts";
 export type { RaidLayerOptions } from "./raid-layer.ts";
 export type { SyncAction, SyncProgress } from "./array/background-sync.ts";
@@ -39,3 +42,4 @@ export { StripeMap } from "./levels/stripe.ts";
 export type { StripeLayout, StripeMapOptions } from "./levels/stripe.ts";
 export { RAID5_LAYOUTS } from "./levels/raid5.ts";
 export { PARITY_KERNEL, ParityKernel } from "./kernels/parity-kernel.ts";
+export { PQ_KERNEL, PqKernel } from "./kernels/pq-kernel.ts";

@@ -1,4 +1,6 @@
 import type { Details, StandardResult, StandardSchema } from "@cev/core";
+import { RAID_CREATE_SCHEMA, createOptionIssue } from "./create-option.ts";
+import type { RaidCreateOption } from "./create-option.ts";
 import { parseUuid } from "./metadata/identity.ts";
 
 /** Settings of the driver, as in a stack file. The order of the members does not matter. */
@@ -9,6 +11,10 @@ export interface RaidOptions {
   readonly degraded?: boolean;
   /** Believe the parity of a degraded array that was not shut down cleanly: what was being written then may read wrong. */
   readonly force?: boolean;
+  /** How a RAID0 of unequal members is laid out whose superblocks do not say. */
+  readonly layout?: "original" | "alternate";
+  /** Makes the array where none of its members carries anything; otherwise it is assembled. */
+  readonly create?: RaidCreateOption;
 }
 
 /** The options as a JSON Schema. */
@@ -27,6 +33,11 @@ export const RAID_OPTIONS_SCHEMA: Details = {
       description:
         "Believe the parity of a degraded array that was not shut down cleanly: what was being written then may read wrong.",
     },
+    layout: {
+      enum: ["original", "alternate"],
+      description: "How a RAID0 of unequal members is laid out whose superblocks do not say.",
+    },
+    create: RAID_CREATE_SCHEMA,
   },
 };
 
@@ -50,6 +61,13 @@ function validate(value: unknown): StandardResult<RaidOptions> {
         issues.push({ message: "must be a UUID of 32 hexadecimal digits", path: [key] });
     } else if (FLAGS.some((flag) => flag === key)) {
       if (typeof option !== "boolean") issues.push({ message: "must be true or false", path: [key] });
+    } else if (key === "layout") {
+      if (option !== "original" && option !== "alternate")
+        issues.push({ message: "must be original or alternate", path: [key] });
+    } else if (key === "create") {
+      const issue = createOptionIssue(option);
+      if (issue !== null)
+        issues.push({ message: issue.message, path: issue.key === null ? [key] : [key, issue.key] });
     } else {
       issues.push({ message: "is not an option of @cev/raid", path: [key] });
     }

@@ -227,20 +227,32 @@ describe("the options", () => {
   const validate = RAID_OPTIONS["~standard"].validate;
 
   it("are taken where they make sense", async () => {
-    const options = { uuid: UUID, degraded: true, force: false };
+    const create = { level: "raid10", layout: "f2", chunkSize: 65_536, metadata: "1.0", spareCount: 1 };
+    const options = { uuid: UUID, degraded: true, force: false, layout: "alternate", create };
     expect(await validate(options)).toEqual({ value: options });
     expect(await validate({})).toEqual({ value: {} });
   });
 
-  it.each([null, 3, [], { uuid: "12" }, { uuid: 5 }, { degraded: "yes" }, { members: [] }])(
-    "are refused where they do not: %j",
-    async (options) => {
-      expect((await validate(options)).issues).toHaveLength(1);
-    },
-  );
+  it.each([
+    null,
+    3,
+    [],
+    { uuid: "12" },
+    { uuid: 5 },
+    { degraded: "yes" },
+    { members: [] },
+    { layout: "n2" },
+    { create: 5 },
+    { create: { level: 5, layout: "n2" } },
+    { create: { level: "raid7" } },
+    { create: { level: 5, chunkSize: "64K" } },
+    { create: { level: 5, members: 3 } },
+  ])("are refused where they do not: %j", async (options) => {
+    expect((await validate(options)).issues).toHaveLength(1);
+  });
 
   it("are those of the JSON Schema", () => {
     const properties = raidDriver.optionsSchema["properties"] as Record<string, unknown>;
-    expect(Object.keys(properties)).toEqual(["uuid", "degraded", "force"]);
+    expect(Object.keys(properties)).toEqual(["uuid", "degraded", "force", "layout", "create"]);
   });
 });

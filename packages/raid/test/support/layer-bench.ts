@@ -150,7 +150,7 @@ export class LayerBench {
     return this.drive(this.layer.idle());
   }
 
-  read(offset: number = 0, length: number = this.device.size): Promise<Uint8Array> {
+  read(offset = 0, length: number = this.device.size): Promise<Uint8Array> {
     return this.drive(this.device.read(offset, length));
   }
 
