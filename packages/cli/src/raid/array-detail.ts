@@ -58,6 +58,8 @@ export interface ArrayDetail {
   readonly consistencyPolicy: string;
   readonly preferredMinor: number | null;
   readonly bitmap: Json;
+  /** A change of shape that was begun. */
+  readonly reshape: { readonly position: number; readonly memberCountBefore: number } | null;
   readonly sync: SyncDetail | null;
   /** Of the last check or repair, in sectors, as md counts it; null: none was run. */
   readonly mismatchCount: number | null;
@@ -83,9 +85,9 @@ export function detailOf({ record }: OpenArray): ArrayDetail {
     level: levelText(superblock.level),
     layout: layoutText(superblock),
     chunkSize: superblock.chunkSectors * SECTOR,
-    size: layer.limits.size,
+    size: record.layer!.limits.size,
     usedSize: superblock.level > 0 ? superblock.sizeSectors * SECTOR : null,
-    memberCount: array.members.length,
+    memberCount: superblock.memberCount,
     createdAt: isoTime(superblock.createdAt.seconds),
     updatedAt: isoTime(superblock.updatedAt.seconds),
     state: stateOf(layer),
@@ -93,6 +95,7 @@ export function detailOf({ record }: OpenArray): ArrayDetail {
     consistencyPolicy: policyOf(superblock),
     preferredMinor: superblock.old?.preferredMinor ?? null,
     bitmap: bitmapOf(record, layer),
+    reshape: reshapeOf(superblock),
     sync: syncOf(layer),
     mismatchCount: layer.mismatchedBytes === null ? null : layer.mismatchedBytes / SECTOR,
     members: [
@@ -165,6 +168,12 @@ function policyOf({ level, bitmapOffsetSectors, partialParityLog, roles }: Super
   if (roles.includes(Role.journal)) return "journal";
   if (partialParityLog !== null) return "ppl";
   return bitmapOffsetSectors === 0 ? "resync" : "bitmap";
+}
+
+function reshapeOf({ reshape, memberCount }: Superblock): ArrayDetail["reshape"] {
+  if (reshape === null) return null;
+  const { positionSectors, memberDelta } = reshape;
+  return { position: positionSectors * SECTOR, memberCountBefore: memberCount - memberDelta };
 }
 
 function leftOutOf({ details }: StackDevice): LeftOutDevice[] {

@@ -41,14 +41,21 @@ export function detailText(detail: ArrayDetail): string[] {
     const paused = sync.isPaused ? " (paused)" : "";
     lines.push(line(SYNC_NAMES[sync.action] ?? sync.action, `${percent}% complete${paused}`), "");
   }
+  if (detail.reshape !== null) {
+    const { position, memberCountBefore } = detail.reshape;
+    lines.push(line("Reshape pos'n", sizeText(position)));
+    if (memberCountBefore !== detail.memberCount)
+      lines.push(line("Delta Devices", `${memberCountBefore}->${detail.memberCount}`));
+    lines.push("");
+  }
   if (detail.mismatchCount !== null) lines.push(line("Mismatch Count", detail.mismatchCount), "");
   if (detail.name !== "") lines.push(line("Name", detail.name));
   lines.push(line("UUID", detail.uuid), line("Events", detail.events), "");
   lines.push("    Number   RaidDevice State");
   const places = members.filter(({ role }) => role !== null);
   const others = members.filter(({ role }) => role === null);
-  lines.push(...places.map(rowText));
-  if (others.length > 0) lines.push("", ...others.map(rowText));
+  lines.push(...places.map((row) => rowText(row, detail.usedSize)));
+  if (others.length > 0) lines.push("", ...others.map((row) => rowText(row, null)));
   if (leftOut.length > 0) lines.push("", "    Left out:");
   lines.push(...leftOut.map(({ device, reason }) => `       ${device} ${reason}`));
   return lines;
@@ -73,9 +80,10 @@ const SYNC_NAMES: Readonly<Record<string, string>> = {
   repair: "Repair Status",
 };
 
-function rowText({ number, role, state, device, recoveredTo }: DetailRow): string {
+function rowText({ number, role, state, device, recoveredTo }: DetailRow, usedSize: number | null): string {
   const columns = `${textOf(number).padStart(8)}${textOf(role).padStart(9)}      ${state}`;
-  const at = recoveredTo === null ? "" : ` (${sizeText(recoveredTo)} done)`;
+  const isKnown = recoveredTo !== null && usedSize !== null && usedSize > 0;
+  const at = isKnown ? ` (${Math.floor((100 * recoveredTo) / usedSize)}% rebuilt)` : "";
   return device === null ? columns : `${columns}   ${device}${at}`;
 }
 
