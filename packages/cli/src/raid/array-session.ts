@@ -51,7 +51,13 @@ export class ArraySession {
         return [];
       case "add": {
         const lines: string[] = [];
-        for (const path of request.devices) lines.push(await this.#add(path, request.isForced));
+        // All of them are to be there before a rebuild begins: then one pass is enough.
+        this.#layer.pauseSync();
+        try {
+          for (const path of request.devices) lines.push(await this.#add(path, request.isForced));
+        } finally {
+          this.#layer.resumeSync();
+        }
         return lines;
       }
       case "fail":
