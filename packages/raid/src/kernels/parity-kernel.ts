@@ -21,6 +21,8 @@ export class ParityKernel {
   readonly #xorIsZero: (list: number, count: number, length: number) => number;
   readonly #isZero: (address: number, length: number) => number;
   readonly #slab: Slab;
+  /** `slab.memory.buffer`, which costs a call each time that it is asked for. */
+  readonly #memory: ArrayBufferLike;
   readonly #listAddress: number;
   readonly #list: Uint32Array;
   readonly #slotsAddress: number;
@@ -37,8 +39,9 @@ export class ParityKernel {
     this.#xorIsZero = exports["xorIsZero"]!;
     this.#isZero = exports["isZero"]!;
     this.#slab = slab;
+    this.#memory = slab.memory.buffer;
     this.#listAddress = scratchAddress;
-    this.#list = new Uint32Array(slab.memory.buffer, scratchAddress, LIST_LENGTH);
+    this.#list = new Uint32Array(this.#memory, scratchAddress, LIST_LENGTH);
     this.#slotsAddress = scratchAddress + 4 * LIST_LENGTH;
   }
 
@@ -51,7 +54,7 @@ export class ParityKernel {
 
   /** One more source: `data` from `offset` on. */
   add(data: Uint8Array, offset: number): void {
-    if (data.buffer === this.#slab.memory.buffer) {
+    if (data.buffer === this.#memory) {
       this.#inside[this.#insideCount++] = data.byteOffset + offset;
     } else {
       this.#outside[this.#outsideCount] = data;

@@ -58,6 +58,8 @@ export class PqKernel {
   readonly #multiplyAdd: (source: number, target: number, tables: number, length: number) => unknown;
   readonly #isZero: (address: number, length: number) => unknown;
   readonly #slab: Slab;
+  /** `slab.memory.buffer`, which costs a call each time that it is asked for. */
+  readonly #memory: ArrayBufferLike;
   readonly #scratch: number;
   readonly #list: Int32Array;
   readonly #tables: Uint8Array;
@@ -80,10 +82,10 @@ export class PqKernel {
     this.#multiplyAdd = exports["multiplyAdd"]!;
     this.#isZero = exports["isZero"]!;
     this.#slab = slab;
+    this.#memory = slab.memory.buffer;
     this.#scratch = scratchAddress;
-    const { buffer } = slab.memory;
-    this.#list = new Int32Array(buffer, scratchAddress + LIST_AT, (SOURCES_MAX * ENTRY_LENGTH) / 4);
-    this.#tables = new Uint8Array(buffer, scratchAddress + TABLES_AT, LIST_AT - TABLES_AT);
+    this.#list = new Int32Array(this.#memory, scratchAddress + LIST_AT, (SOURCES_MAX * ENTRY_LENGTH) / 4);
+    this.#tables = new Uint8Array(this.#memory, scratchAddress + TABLES_AT, LIST_AT - TABLES_AT);
     CONSTANTS.forEach((value, index) => {
       const start = 2 * TABLE_LENGTH + 16 * index;
       this.#tables.fill(value, start, start + 16);
@@ -106,7 +108,7 @@ export class PqKernel {
     assert(exponent >= 0 && exponent <= EXPONENT_MAX, "Q has coefficients up to 2 to the 254th");
     assert(this.#count < SOURCES_MAX, `a stripe has at most ${SOURCES_MAX} sources`);
     const source = this.#count++;
-    if (data.buffer === this.#slab.memory.buffer) {
+    if (data.buffer === this.#memory) {
       this.#offsets[source] = data.byteOffset + offset;
     } else {
       this.#offsets[source] = offset;
