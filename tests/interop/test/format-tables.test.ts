@@ -32,6 +32,16 @@ function luks2Checksum(image: Buffer): Uint8Array {
 }
 
 const MDA = 4096;
+/** Where the superblock of version 0.90 lies on images of 2.5 MiB. */
+const OLD = 2.5 * 1024 * 1024 - 65_536;
+
+/** md's checksum: the sum of all words but its own, with what passes 32 bits added once more. */
+function sumOf(bytes: Buffer, checksumAt: number): bigint {
+  let sum = 0n;
+  for (let at = 0; at + 4 <= bytes.length; at += 4)
+    if (at !== checksumAt) sum += BigInt(bytes.readUInt32LE(at));
+  return (sum + (sum >> 32n)) & 0xffff_ffffn;
+}
 
 const STRUCTURES: readonly Structure[] = [
   {
@@ -75,6 +85,70 @@ const STRUCTURES: readonly Structure[] = [
       daemon_sleep: 5,
       nodes: 0,
     }),
+  },
+  {
+    document: "md-superblock-1.md",
+    heading: "Fields",
+    golden: "raid-reshape-offset",
+    base: 4096,
+    known: (image) => ({
+      feature_map: 0x44,
+      level: 5,
+      chunksize: 128,
+      new_level: 5,
+      delta_disks: 0,
+      new_layout: 2,
+      new_chunk: 256,
+      // The data moves towards the begin.
+      new_offset: 2n ** 32n + BigInt(image.readInt32LE(4096 + 124)),
+      sb_csum: sumOf(image.subarray(4096, 4096 + 256 + 2 * image.readUInt32LE(4096 + 220)), 216),
+    }),
+  },
+  {
+    document: "md-superblock-0.md",
+    heading: "Fields",
+    golden: "raid-090",
+    base: OLD,
+    known: (image, facts) => ({
+      md_magic: 0xa92b4efc,
+      major_version: 0,
+      minor_version: 90,
+      set_uuid0: Number(`0x${facts["array.uuid"]!.slice(0, 8)}`),
+      set_uuid3: Number(`0x${facts["array.uuid"]!.slice(-8)}`),
+      level: 5,
+      size: OLD / 1024,
+      nr_disks: 3,
+      raid_disks: 3,
+      state: 257,
+      active_disks: 3,
+      working_disks: 3,
+      failed_disks: 0,
+      spare_disks: 0,
+      sb_csum: sumOf(image.subarray(OLD, OLD + 4096), 152),
+      // A clean array's position was written with its last event.
+      cp_events: image.readBigUInt64LE(OLD + 156),
+      recovery_cp: 0xffff_ffff,
+      layout: 2,
+      chunk_size: 65_536,
+    }),
+  },
+  {
+    document: "md-superblock-0.md",
+    heading: "Descriptors",
+    golden: "raid-090",
+    base: OLD + 512 + 128,
+    known: () => ({ number: 1, raid_disk: 1, state: 6 }),
+  },
+  {
+    document: "md-bad-block-log.md",
+    heading: "Entries",
+    table: 1,
+    golden: "raid-badblocks",
+    base: 4096 + 16 * 512,
+    known: (image) => {
+      expect(image.readInt32LE(4096 + 188), "where the log lies").toBe(16);
+      return { entry: 2056 * 1024 + 8 };
+    },
   },
   {
     document: "luks2.md",
