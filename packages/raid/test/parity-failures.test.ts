@@ -7,6 +7,7 @@ import { mapOf, rebuild, wrongParity } from "./support/parity-reference.ts";
 
 const CHUNK = 8192;
 const MEMBER_SIZE = CHUNK * 3;
+const BLOCK = 512;
 
 const RAID6: EngineBenchOptions = {
   level: 6,
@@ -376,5 +377,31 @@ describe("full stripes of small chunks in a row", () => {
       idle = bench.disks.some((disk) => disk.completeAll() > 0) ? 0 : idle + 1;
     expect(io.isUpToDate).toBe(true);
     expect(wrongParity(bench.geometry, (member) => bench.dataOf(member))).toEqual([]);
+  });
+});
+
+describe("a full member whose stripe cannot be put right either", () => {
+  test.each([
+    ["a part of a stripe", CHUNK, 0],
+    ["full stripes in a row", 6 * CHUNK, 1],
+  ])("fails the write of %s: it is old or new in every sector", async (_name, length, stripe) => {
+    const { bench, data } = await filled(RAID5);
+    const map = mapOf(bench.geometry);
+    const victim = map.dataMember(0, 0);
+    const parity = map.parityMember(stripe);
+    const code = "CEV_NO_SPACE";
+    bench.faults[victim]!.add({ fault: { kind: "half", code }, op: Op.write, countMax: 1 });
+    // The parity is restored to what the member holds, but nobody can tell that.
+    bench.faults[parity]!.add({ fault: { kind: "errorAfter", code }, op: Op.write, skipCount: 1 });
+    const fresh = new Random(77).bytes(length);
+    const io = await bench.run(Op.write, 0, length, fresh);
+    expect(io.error?.code).toBe(code);
+    expect(bench.array.members[victim]!.state).toBe("failed");
+    const left = await bench.read(0, bench.engine.size);
+    for (let at = 0; at < left.length; at += BLOCK) {
+      const sector = left.subarray(at, at + BLOCK);
+      const wanted = [data, ...(at < length ? [fresh] : [])].map((one) => one.subarray(at, at + BLOCK));
+      expect(wanted.some((one) => Buffer.compare(one, sector) === 0)).toBe(true);
+    }
   });
 });

@@ -24,6 +24,8 @@ export class RunWrite implements MemberWritesOwner {
   readonly #columns: StripeColumns;
   readonly #contents: { readonly data: Uint8Array[]; readonly offsets: number[] };
   #io: Io | null = null;
+  /** Some members may hold what is written, and others not. */
+  #isTorn = false;
   #buffer: PoolBuffer | null = null;
 
   constructor(engine: ParityEngine, owner: { ended(write: RunWrite): void }) {
@@ -41,6 +43,7 @@ export class RunWrite implements MemberWritesOwner {
   start(io: Io): void {
     const { map } = this.#engine;
     this.#io = io;
+    this.#isTorn = false;
     this.#run.begin(map.stripeOf(io.offset), io.length / map.stripeSize);
   }
 
@@ -72,6 +75,7 @@ export class RunWrite implements MemberWritesOwner {
 
   onWritten(): void {
     if (this.#engine.array.isBroken) return this.#leave(this.#degraded());
+    this.#isTorn = false;
     const keeper = this.#engine.array.keeper!;
     if (!keeper.isUpdating) return this.#leave(null);
     // Success is not told before the superblocks name the members that missed it.
@@ -83,21 +87,27 @@ export class RunWrite implements MemberWritesOwner {
     holdChain(this.#io!);
     this.#release();
     restoreParity(this.#engine, this.#run.start, this.#run.end).then(
-      () => this.#leave(full[0]!.error),
       () => {
+        this.#isTorn = false;
+        this.#leave(full[0]!.error);
+      },
+      () => {
+        // The parity may fit what it held before by now: the write has failed too.
         for (const { member, error } of full) this.#writes.fail(member, error);
-        this.onWritten();
+        this.#leave(full[0]!.error);
       },
     );
   }
 
   onRefused(error: CevError): void {
+    this.#isTorn = false;
     this.#leave(error);
   }
 
   /** @internal */
   onSettled(error: CevError | null): void {
-    this.#leave(error);
+    // Broken meanwhile: no superblock tells which members missed it.
+    this.#leave(error === null && this.#engine.array.isBroken ? this.#degraded() : error);
   }
 
   /** Stripe by stripe: the data to the members' places, and the parity of it while it is in the cache. */
@@ -145,6 +155,7 @@ export class RunWrite implements MemberWritesOwner {
         flags,
       );
     }
+    this.#isTorn = true;
     this.#writes.submit();
   }
 
@@ -152,7 +163,7 @@ export class RunWrite implements MemberWritesOwner {
     const io = this.#io!;
     this.#io = null;
     this.#release();
-    this.#run.leave(error === null);
+    this.#run.leave(error === null || !this.#isTorn);
     this.#owner.ended(this);
     endIo(io, error);
   }

@@ -45,6 +45,8 @@ export class StripeWrite implements SliceOwner, MemberWritesOwner, CancelTarget 
   /** Gathered requests that nobody wants any more. */
   #cancelCount = 0;
   #isBegun = false;
+  /** Some members may hold what is written, and others not. */
+  #isTorn = false;
   /** Rows of a slice at most. */
   #lengthMax = 0;
 
@@ -74,6 +76,7 @@ export class StripeWrite implements SliceOwner, MemberWritesOwner, CancelTarget 
     this.#lengthMax = this.#engine.sliceLengthMax;
     this.#cancelCount = 0;
     this.#isBegun = false;
+    this.#isTorn = false;
   }
 
   get stripe(): number {
@@ -150,36 +153,44 @@ export class StripeWrite implements SliceOwner, MemberWritesOwner, CancelTarget 
   }
 
   onWritten(): void {
-    if (this.#engine.array.isBroken) {
-      const message = "the write is not complete: more members have failed than the parity makes up for";
-      return this.#finish(degradedError(this.#io, this.name, message));
-    }
+    if (this.#engine.array.isBroken) return this.#finish(this.#incomplete());
+    this.#isTorn = false;
     this.#nextBand(this.#cover.rowEnd);
   }
 
   /**
    * A full member is no broken one: the write fails, the member stays, and the parity is made to fit what the stripe
-   * holds now. Where that cannot be, the member is failed after all.
+   * holds now. Where that cannot be, the member is failed after all. If it held parity alone, all the data is there;
+   * otherwise the parity may fit what it held before by now, so that the write has failed too.
    */
   onFull(full: readonly FullMember[]): void {
     holdChain(this.#io);
+    const { start, end } = this.#slice;
     this.#slice.release();
-    restoreParity(this.#engine, this.#slice.start, this.#slice.end).then(
-      () => this.#finish(full[0]!.error),
+    restoreParity(this.#engine, start, end).then(
       () => {
+        this.#isTorn = false;
+        this.#finish(full[0]!.error);
+      },
+      () => {
+        const { columns, dataCount } = this.#slice;
+        const hadData = full.some(({ member }) => columns.columnOf(member.index) < dataCount);
         for (const { member, error } of full) this.#writes.fail(member, error);
-        this.onWritten();
+        if (hadData) this.#finish(full[0]!.error);
+        else this.onWritten();
       },
     );
   }
 
   onRefused(error: CevError): void {
+    this.#isTorn = false;
     this.#finish(error);
   }
 
   /** @internal */
   onSettled(error: CevError | null): void {
-    this.#complete(error);
+    // Broken meanwhile: no superblock tells which members missed it.
+    this.#complete(error === null && this.#engine.array.isBroken ? this.#incomplete() : error);
   }
 
   /** @internal The requests that were gathered end as the whole did. */
@@ -269,6 +280,7 @@ export class StripeWrite implements SliceOwner, MemberWritesOwner, CancelTarget 
       const at = isData ? offsets[column]! : places[column]!;
       writes.add(member, Op.write, slice.offsetOf(column), length, bytes, at, this.#flags);
     }
+    this.#isTorn = true;
     writes.submit();
   }
 
@@ -281,6 +293,11 @@ export class StripeWrite implements SliceOwner, MemberWritesOwner, CancelTarget 
       return;
     }
     this.#complete(error);
+  }
+
+  #incomplete(): CevError {
+    const message = "the write is not complete: more members have failed than the parity makes up for";
+    return degradedError(this.#io, this.name, message);
   }
 
   #complete(error: CevError | null): void {
@@ -296,7 +313,8 @@ export class StripeWrite implements SliceOwner, MemberWritesOwner, CancelTarget 
     this.#slice.release();
     this.#contents.data.fill(NO_DATA);
     this.#lock = null;
-    if (this.#isBegun) this.#engine.array.keeper!.endWrite(this.#start, this.#end, error === null);
+    const isWhole = error === null || !this.#isTorn;
+    if (this.#isBegun) this.#engine.array.keeper!.endWrite(this.#start, this.#end, isWhole);
     this.#engine.locks.release(lock);
   }
 }

@@ -23,6 +23,8 @@ export class StripeZeroes implements MemberWritesOwner {
   readonly #run: StripeRun;
   readonly #writes: MemberWrites;
   #io: Io | null = null;
+  /** Some members may hold what is written, and others not. */
+  #isTorn = false;
   #stripeEnd = 0;
 
   constructor(engine: ParityEngine, owner: { ended(zeroes: StripeZeroes): void }) {
@@ -36,6 +38,7 @@ export class StripeZeroes implements MemberWritesOwner {
   start(io: Io): void {
     const { map } = this.#engine;
     this.#io = io;
+    this.#isTorn = false;
     this.#stripeEnd = map.stripeOf(io.offset) + io.length / map.stripeSize;
     this.#next(map.stripeOf(io.offset));
   }
@@ -62,11 +65,13 @@ export class StripeZeroes implements MemberWritesOwner {
         io.flags & kept,
       );
     }
+    this.#isTorn = true;
     this.#writes.submit();
   }
 
   onWritten(): void {
     if (this.#engine.array.isBroken) return this.#leave(this.#degraded());
+    this.#isTorn = false;
     const { first, count } = this.#run;
     if (first + count === this.#stripeEnd) return this.#settle();
     // The locks of the next run may come in a later turn.
@@ -78,21 +83,27 @@ export class StripeZeroes implements MemberWritesOwner {
   onFull(full: readonly FullMember[]): void {
     holdChain(this.#io!);
     restoreParity(this.#engine, this.#run.start, this.#run.end).then(
-      () => this.#leave(full[0]!.error),
       () => {
+        this.#isTorn = false;
+        this.#leave(full[0]!.error);
+      },
+      () => {
+        // The parity may fit what it held before by now: the write has failed too.
         for (const { member, error } of full) this.#writes.fail(member, error);
-        this.onWritten();
+        this.#leave(full[0]!.error);
       },
     );
   }
 
   onRefused(error: CevError): void {
+    this.#isTorn = false;
     this.#leave(error);
   }
 
   /** @internal */
   onSettled(error: CevError | null): void {
-    this.#leave(error);
+    // Broken meanwhile: no superblock tells which members missed it.
+    this.#leave(error === null && this.#engine.array.isBroken ? this.#degraded() : error);
   }
 
   #next(first: number): void {
@@ -112,7 +123,7 @@ export class StripeZeroes implements MemberWritesOwner {
   #leave(error: CevError | null): void {
     const io = this.#io!;
     this.#io = null;
-    this.#run.leave(error === null);
+    this.#run.leave(error === null || !this.#isTorn);
     this.#owner.ended(this);
     endIo(io, error);
   }
