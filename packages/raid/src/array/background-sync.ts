@@ -316,7 +316,7 @@ export class BackgroundSync {
     try {
       await this.#keeper.update();
       isComplete = await this.#run(pass, {
-        pieces: isByBitmap ? this.#marked(all, targets[0]!) : all,
+        pieces: isByBitmap ? this.#marked(all, targets) : all,
         start,
         work: (piece) => this.#recoverPiece(piece),
         onPosition: (_piece, position) => {
@@ -567,10 +567,12 @@ export class BackgroundSync {
     this.#options.report({ severity: "error", code: cause.code, message: cause.message });
   }
 
-  /** Of the pieces of a member's data those of which the bitmap marks something. */
-  *#marked(pieces: Iterable<ByteRange>, member: Member): Generator<ByteRange, void, void> {
+  /** Of the pieces of the members' data those of which the bitmap marks something on any of these members. */
+  *#marked(pieces: Iterable<ByteRange>, members: readonly Member[]): Generator<ByteRange, void, void> {
     for (const piece of pieces) {
-      const ranges = this.#options.personality().syncRangesOf(member, piece.start, piece.end);
+      const personality = this.#options.personality();
+      // In RAID10 the same place holds another part of the array on each member.
+      const ranges = members.flatMap((member) => personality.syncRangesOf(member, piece.start, piece.end));
       const { intents } = this.#keeper;
       if (intents === null || ranges.some(({ start, end }) => intents.isMarked(start, end))) yield piece;
     }
