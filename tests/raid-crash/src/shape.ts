@@ -17,6 +17,8 @@ export interface Shape {
   readonly bitmapChunkSize: number;
   /** Each member has a log of bad blocks. Not with version 0.90. */
   readonly hasBadBlockLog: boolean;
+  /** What each member has left for the array to grow into. */
+  readonly roomSize: number;
 }
 
 /** md's number of layout 10's "near=2", "far=2", "offset=2". */
@@ -33,6 +35,7 @@ const PLAIN: Shape = {
   memberSize: 32_768,
   bitmapChunkSize: 0,
   hasBadBlockLog: false,
+  roomSize: 0,
 };
 
 /** A shape by what is unlike an ordinary RAID5. */
@@ -46,7 +49,12 @@ export function nameOfShape(shape: Shape): string {
   const name = level === -1 ? "linear" : `raid${level}`;
   const how = layout === 0 ? "" : `/${level === 10 ? `0x${layout.toString(16)}` : layout}`;
   const chunk = chunkSize === 0 ? "" : ` ${chunkSize / 1024}K`;
-  return `${name}${how} ${memberCount}x${chunk} ${version}${bitmapChunkSize === 0 ? "" : " bitmap"}`;
+  return `${name}${how} ${memberCount}x${chunk} ${version}${bitmapChunkSize === 0 ? "" : " bitmap"}${shape.roomSize === 0 ? "" : " +room"}`;
+}
+
+/** How many members can be gone, whichever they are. */
+export function redundancyOf({ level, memberCount }: Shape): number {
+  return level <= 0 ? 0 : level === 1 ? memberCount - 1 : level === 6 ? 2 : 1;
 }
 
 /** False for linear and RAID0: with a member gone there is nothing to run. */

@@ -28,14 +28,37 @@ export const CRASH_SHAPES: readonly Shape[] = [
   shapeOf({ version: "0.90" }),
   shapeOf({ version: "0.90", bitmapChunkSize: 8192 }),
   raid6({}),
-  raid6({ bitmapChunkSize: 4096 }),
+  raid6({ bitmapChunkSize: 4096, memberSize: 65_536 }),
   raid6({ version: "0.90", memberCount: 4, layout: 1 }),
   raid10({}),
-  raid10({ bitmapChunkSize: 8192 }),
+  raid10({ bitmapChunkSize: 8192, memberSize: 65_536 }),
   raid10({ memberCount: 3, bitmapChunkSize: 4096 }),
   raid10({ layout: FAR_2, memberCount: 3, bitmapChunkSize: 4096 }),
   raid10({ layout: OFFSET_2, bitmapChunkSize: 4096 }),
   raid10({ version: "0.90", bitmapChunkSize: 8192 }),
+  // With room to grow into.
+  raid1({ roomSize: 16_384, bitmapChunkSize: 4096 }),
+  shapeOf({ roomSize: 16_384, bitmapChunkSize: 4096 }),
+  raid6({ roomSize: 16_384, version: "1.0" }),
   // Larger than what is read or written at once.
   shapeOf({ memberCount: 3, chunkSize: 16_384, memberSize: 262_144, bitmapChunkSize: 16_384 }),
 ];
+
+/** The arrays whose metadata is spoiled: every level with every version, and all that each can have. */
+export const HOSTILE_SHAPES: readonly Shape[] = (["0.90", "1.0", "1.1", "1.2"] as const).flatMap(
+  (version) => {
+    const isOld = version === "0.90";
+    const plain = { version, layout: 0, memberCount: 3 };
+    const full = { version, bitmapChunkSize: 4096, hasBadBlockLog: !isOld };
+    const whole = isOld ? { memberSize: OLD_WHOLE } : {};
+    return [
+      shapeOf({ level: -1, ...plain, ...whole }),
+      shapeOf({ level: 0, ...plain, ...whole }),
+      raid1({ ...full, memberCount: 3 }),
+      shapeOf({ level: 4, layout: 0, ...full }),
+      shapeOf(full),
+      raid6(full),
+      raid10(full),
+    ];
+  },
+);

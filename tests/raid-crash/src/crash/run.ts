@@ -2,21 +2,17 @@ import { isCevError } from "@cev/core";
 import { Random, SimulatedWorld } from "@cev/test-kit";
 import { openArray } from "../array.ts";
 import type { OpenArray } from "../array.ts";
-import { History } from "../work/history.ts";
 import { makeImages, placesOfMember } from "../images/images.ts";
-import { idle, membershipOf } from "../membership.ts";
-import type { Membership } from "../membership.ts";
 import { arraySizeOf } from "../reference.ts";
-import { isRedundant } from "../shape.ts";
+import { isRedundant, redundancyOf } from "../shape.ts";
 import type { Shape } from "../shape.ts";
-import { CUT_KINDS, imagesAfterCut } from "./cut.ts";
+import { Workload } from "../work/workload.ts";
+import { create, verifyCreation } from "./creation.ts";
 import type { Cut } from "./cut.ts";
-import { disksOf } from "./rig.ts";
 import type { Disk } from "./rig.ts";
+import { Scene } from "./scene.ts";
 import { verifyCut } from "./verify.ts";
 import type { Judge } from "./verify.ts";
-import { Workload } from "../work/workload.ts";
-import { drive } from "../work/world.ts";
 
 /** How a run is made. */
 export interface RunOptions {
@@ -24,7 +20,7 @@ export interface RunOptions {
   readonly seed: number;
   /** Which part of the possible cuts is judged. 1: one before every single change of a disk. */
   readonly share: number;
-  /** Steps of the workload. Default 12. */
+  /** Steps of the workload. Default 14. */
   readonly stepCount?: number;
 }
 
@@ -34,7 +30,7 @@ export interface RunResult {
   readonly violations: readonly string[];
 }
 
-/** Runs a workload on a new array and lets the power go before the changes that it makes. */
+/** Runs a workload on an array, new or well used, and lets the power go before the changes that it makes. */
 export async function runCrashes(options: RunOptions): Promise<RunResult> {
   const run = new CrashRun(options);
   try {
@@ -45,39 +41,50 @@ export async function runCrashes(options: RunOptions): Promise<RunResult> {
   return { cutCount: run.cutCount, violations: run.violations };
 }
 
+/** mdadm has no room for a bitmap on members this small, and takes all there is where there is no redundancy. */
+function canBeMade({ level, version, bitmapChunkSize, memberSize, roomSize }: Shape): boolean {
+  const hasRoom = bitmapChunkSize === 0 || version === "0.90" || memberSize >= 65_536;
+  return level > 0 && hasRoom && roomSize === 0;
+}
+
 class CrashRun {
   readonly violations: string[] = [];
-  readonly #options: RunOptions;
-  readonly #world: SimulatedWorld;
+  readonly #stepCount: number;
   readonly #random: Random;
   readonly #judge: Judge;
-  readonly #disks: readonly Disk[];
-  readonly #history: History;
-  readonly #now: History;
-  readonly #pending: Cut[] = [];
-  #lost = new Set<string>();
-  #changeCount = 0;
+  readonly #scene: Scene;
+  // Nobody has made the array yet: it is made in the run.
+  #isNew: boolean;
+  // The disk that is blank, as long as it is.
+  #blank: Disk | null;
+  #shape: Shape;
+  #array!: OpenArray;
+  #workload!: Workload;
 
-  constructor(options: RunOptions) {
-    const { seed, shape } = options;
-    this.#options = options;
-    this.#random = new Random(seed);
-    this.#world = new SimulatedWorld({ seed: seed + 1 });
+  constructor({ seed, shape, share, stepCount = 14 }: RunOptions) {
+    const random = new Random(seed);
+    this.#random = random;
+    this.#shape = shape;
+    this.#stepCount = stepCount;
     this.#judge = {
-      shape,
-      world: new SimulatedWorld({ seed: seed + 2 }),
+      worlds: [new SimulatedWorld({ seed: seed + 2 }), new SimulatedWorld({ seed: seed + 4 })],
       random: new Random(seed + 3),
-      depth: 1,
       cutCount: 0,
     };
-    const content = this.#random.bytes(arraySizeOf(shape));
-    this.#history = new History(content);
-    this.#now = new History(content);
+    this.#isNew = canBeMade(shape) && random.chance(0.25);
+    const content = random.bytes(arraySizeOf(shape));
     const images = makeImages(shape, content);
-    // A blank disk to rebuild on.
+    if (this.#isNew) for (const image of images) random.fill(image);
     if (isRedundant(shape)) images.push(new Uint8Array(placesOfMember(shape).size));
-    this.#disks = disksOf(this.#world.environment, images);
-    for (const { layer } of this.#disks) layer.onChange = () => this.#onChange();
+    this.#scene = new Scene({
+      shape,
+      seed,
+      share,
+      images,
+      content: this.#isNew ? null : content,
+      onCut: async (cut) => void this.violations.push(...(await this.#judged(cut))),
+    });
+    this.#blank = isRedundant(shape) ? this.#scene.disks.at(-1)! : null;
   }
 
   get cutCount(): number {
@@ -85,92 +92,142 @@ class CrashRun {
   }
 
   async run(): Promise<void> {
-    const { shape, stepCount = 12 } = this.#options;
-    const random = this.#random;
-    const { environment } = this.#world;
+    const scene = this.#scene;
+    const { environment } = scene.world;
     const lentBefore = environment.buffers.bytesLent;
-    const members = this.#disks.slice(0, shape.memberCount);
-    const failAt = isRedundant(shape) && random.chance(0.6) ? random.below(stepCount) : -1;
-    let array = await this.#drive(openArray(environment, random.shuffled(members)));
-    let workload = this.#workloadOn(array);
-    for (let step = 0; step < stepCount; step++) {
-      if (step === failAt) this.#fail(random.pick(members));
-      const what = random.below(20);
-      if (what < 13) await this.#drive(workload.burst());
-      else if (what < 17) await this.#drive(workload.rest());
-      else if (what < 18) {
-        await this.#drive(array.device.close());
-        this.violations.push(...workload.violations);
-        array = await this.#drive(openArray(environment, random.shuffled(members)));
-        workload = this.#workloadOn(array);
-      } else if (this.#lost.size > 0) {
-        const membership = membershipOf(array.layer);
-        if (membership !== null) await this.#drive(this.#replace(membership, workload));
-      }
+    if (this.#isNew) {
+      await scene.drive(create(environment, this.#shape, scene.disks.slice(0, this.#shape.memberCount)));
+      this.#isNew = false;
     }
-    await this.#drive(workload.flush());
-    await this.#drive(idle(array.layer));
-    await this.#drive(array.device.close());
-    this.#onChange();
-    await this.#drive(Promise.resolve());
-    this.violations.push(...workload.violations);
+    await this.#open();
+    for (let step = 0; step < this.#stepCount; step++) await this.#step();
+    await scene.drive(this.#workload.flush());
+    await scene.drive(this.#array.layer.idle());
+    await this.#close();
+    scene.cut();
+    await scene.drive(Promise.resolve());
     if (environment.buffers.bytesLent !== lentBefore) this.violations.push("the workload kept buffers");
   }
 
-  #workloadOn({ device }: OpenArray): Workload {
-    return new Workload({
-      world: this.#world,
-      random: this.#random,
-      device,
-      durable: this.#history,
-      now: this.#now,
-    });
+  async #step(): Promise<void> {
+    const scene = this.#scene;
+    const random = this.#random;
+    const what = random.below(24);
+    if (what < 12) return scene.drive(this.#workload.burst());
+    if (what < 15) return scene.drive(this.#workload.rest());
+    if (what === 15) return this.#reopen();
+    if (what < 18) return this.#fail();
+    if (what < 21) return this.#replace();
+    if (what === 21) return this.#check();
+    return this.#grow();
   }
 
-  #fail(disk: Disk): void {
-    this.#lost.add(disk.name);
+  async #open(): Promise<void> {
+    const { world, disks, durable, now } = this.#scene;
+    // A blank disk is left out, and a lost one cannot be read.
+    const offered = this.#random.shuffled(disks);
+    this.#array = await this.#scene.drive(openArray(world.environment, offered));
+    const { device } = this.#array;
+    this.#workload = new Workload({ world, random: this.#random, device, durable, now });
+  }
+
+  async #close(): Promise<void> {
+    await this.#scene.drive(this.#array.device.close());
+    this.violations.push(...this.#workload.violations);
+  }
+
+  async #reopen(): Promise<void> {
+    await this.#close();
+    await this.#open();
+  }
+
+  /** A member is lost, where it can be done without. */
+  async #fail(): Promise<void> {
+    const scene = this.#scene;
+    if (scene.isDegraded && redundancyOf(this.#shape) <= scene.outs.size) return;
+    if (!isRedundant(this.#shape)) return;
+    // What is not in order yet cannot be had from the others.
+    await scene.drive(this.#array.layer.idle());
+    const { members } = this.#array.layer.array;
+    const candidates = members.filter((one) => one.isInSync && this.#array.layer.array.canLose(one));
+    if (candidates.length === 0) return;
+    const disk = this.#diskOf(this.#random.pick(candidates).name);
+    scene.outs = new Set([...scene.outs, disk.name]);
+    scene.isDegraded = true;
     disk.fault.lose();
   }
 
-  /** The lost disk comes back, or the blank one takes its place, while writes go on. */
-  async #replace(membership: Membership, workload: Workload): Promise<void> {
-    const [name] = this.#lost;
-    const failed = this.#disks.find((disk) => disk.name === name)!;
-    await workload.flush();
-    await membership.removeMember(failed.name);
-    const isBack = this.#random.chance(0.5);
-    if (isBack) failed.fault.find();
-    const disk = isBack ? failed : this.#disks.at(-1)!;
-    if (isBack && this.#random.chance(0.7)) await this.#reAdd(membership, disk);
-    else await membership.addMember(disk.layer, disk.name);
-    await workload.burst();
-    await membership.idle();
-    this.#lost = new Set();
-    if (!isBack) this.#lost.add(failed.name);
+  /** A lost disk comes back, or a blank one takes its place, while writes go on. */
+  async #replace(): Promise<void> {
+    const scene = this.#scene;
+    const [name] = scene.outs;
+    if (!scene.isDegraded || name === undefined) return;
+    const lost = this.#diskOf(name);
+    const isBack = this.#blank === null || this.#random.chance(0.6);
+    const disk = isBack ? lost : this.#blank!;
+    await scene.drive(this.#takeOut(lost));
+    if (isBack) lost.fault.find();
+    else this.#blank = null;
+    await scene.drive(isBack && this.#random.chance(0.7) ? this.#reAdd(disk) : this.#add(disk));
+    await scene.drive(this.#workload.burst());
+    await scene.drive(this.#array.layer.idle());
+    const { members } = this.#array.layer.array;
+    scene.isDegraded = members.some(({ isInSync }) => !isInSync);
+    scene.outs = new Set([...scene.outs].filter((out) => members.every((member) => member.name !== out)));
+  }
+
+  /** The array may not have noticed that it is gone; after it was opened anew it does not know the disk. */
+  async #takeOut({ name }: Disk): Promise<void> {
+    const { layer } = this.#array;
+    if (!layer.array.members.some((member) => member.name === name)) return;
+    await layer.failMember(name);
+    await layer.removeMember(name);
+  }
+
+  async #add({ layer, name }: Disk): Promise<void> {
+    await this.#array.layer.addMember(layer, name);
   }
 
   /** By the bitmap, where there is one that goes back far enough; else all of it is copied. */
-  async #reAdd(membership: Membership, disk: Disk): Promise<void> {
+  async #reAdd(disk: Disk): Promise<void> {
     try {
-      await membership.reAddMember(disk.layer, disk.name);
+      await this.#array.layer.reAddMember(disk.layer, disk.name);
     } catch (error) {
       if (!isCevError(error) || error.code !== "CEV_INVALID") throw error;
-      await membership.addMember(disk.layer, disk.name);
+      await this.#add(disk);
     }
   }
 
-  #onChange(): void {
-    const random = this.#random;
-    const index = this.#changeCount++;
-    if (!random.chance(this.#options.share)) return;
-    const kind = random.pick(CUT_KINDS);
-    const images = imagesAfterCut(this.#disks, kind, random);
-    this.#pending.push({ index, kind, images, history: this.#history.copy(), lost: new Set(this.#lost) });
+  async #check(): Promise<void> {
+    const scene = this.#scene;
+    if (!isRedundant(this.#shape) || scene.isDegraded) return;
+    await scene.drive(this.#array.layer.idle());
+    const mismatched = await scene.drive(this.#array.layer.check());
+    if (mismatched !== 0) this.violations.push(`a check finds ${mismatched} bytes that do not match`);
   }
 
-  #drive<T>(promise: Promise<T>): Promise<T> {
-    return drive(this.#world, promise, async () => {
-      for (const cut of this.#pending.splice(0)) this.violations.push(...(await verifyCut(this.#judge, cut)));
-    });
+  /** Each member gives more; once the array is opened anew it is larger. */
+  async #grow(): Promise<void> {
+    const scene = this.#scene;
+    const { roomSize, memberSize } = this.#shape;
+    if (roomSize === 0 || scene.isDegraded) return;
+    const grown = { ...this.#shape, memberSize: memberSize + roomSize, roomSize: 0 };
+    scene.shapes = [grown, this.#shape];
+    for (const history of [scene.durable, scene.now]) history.grew(arraySizeOf(grown));
+    await scene.drive(this.#array.layer.growSize(grown.memberSize));
+    scene.shapes = [grown];
+    this.#shape = grown;
+    if (this.#random.chance(0.5)) await scene.drive(this.#workload.burst());
+    await this.#reopen();
+  }
+
+  #diskOf(name: string): Disk {
+    return this.#scene.disks.find((disk) => disk.name === name)!;
+  }
+
+  #judged(cut: Cut): Promise<string[]> {
+    if (!this.#isNew) return verifyCut(this.#judge, cut);
+    this.#judge.cutCount++;
+    return verifyCreation(this.#judge.worlds[0]!, cut);
   }
 }

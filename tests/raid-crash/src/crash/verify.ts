@@ -4,8 +4,7 @@ import { openArray } from "../array.ts";
 import type { NamedDisk, OpenArray } from "../array.ts";
 import type { History } from "../work/history.ts";
 import { dataOf } from "../images/images.ts";
-import { idle } from "../membership.ts";
-import { contentOf, redundancyFaults } from "../reference.ts";
+import { arraySizeOf, contentOf, redundancyFaults } from "../reference.ts";
 import { hasParity, isRedundant } from "../shape.ts";
 import type { Shape } from "../shape.ts";
 import { CUT_KINDS, imagesAfterCut } from "./cut.ts";
@@ -18,12 +17,12 @@ import { drive } from "../work/world.ts";
 
 /** What a restart is judged with. */
 export interface Judge {
-  readonly shape: Shape;
-  /** Of its own: not the one the power went in. */
-  readonly world: SimulatedWorld;
+  /**
+   * Not the one the power went in. The power may go again while an array comes back, as often as there are worlds but one:
+   * each restart has its own.
+   */
+  readonly worlds: readonly SimulatedWorld[];
   readonly random: Random;
-  /** The power may go again while an array comes back, so many times in a row. */
-  readonly depth: number;
   /** How many cuts have been judged. */
   cutCount: number;
 }
@@ -44,31 +43,36 @@ export async function verifyCut(judge: Judge, cut: Cut): Promise<string[]> {
 class Restart {
   readonly violations: string[] = [];
   readonly #judge: Judge;
+  readonly #world: SimulatedWorld;
   readonly #cut: Cut;
   readonly #disks: readonly Disk[];
   readonly #pending: Cut[] = [];
-  #history: History;
+  readonly #history: History;
+  #shape: Shape;
   #changeCount = 0;
 
   constructor(judge: Judge, cut: Cut) {
     this.#judge = judge;
     this.#cut = cut;
-    this.#disks = disksOf(judge.world.environment, cut.images);
+    this.#world = judge.worlds[0]!;
+    this.#disks = disksOf(this.#world.environment, cut.images);
     this.#history = cut.history.copy();
+    this.#shape = cut.shapes[0]!;
     // The power goes again at some point of the way back.
-    const again = judge.depth > 0 ? judge.random.below(30) : -1;
+    const again = judge.worlds.length > 1 ? judge.random.below(30) : -1;
     for (const { layer } of this.#disks) layer.onChange = () => this.#onChange(again);
   }
 
   async run(): Promise<void> {
-    const { world } = this.#judge;
+    const world = this.#world;
     const lentBefore = world.environment.buffers.bytesLent;
     const array = await this.#drive(openArray(world.environment, this.#offered()));
+    this.#findShape(array);
     const first = await this.#drive(readAll(array.device));
     this.#judgeRead(first);
     this.#history.learn(first.bytes, first.isKnown);
     if (!array.device.isReadOnly) {
-      await this.#drive(idle(array.layer));
+      await this.#drive(array.layer.idle());
       const second = await this.#drive(readAll(array.device));
       if (isUnlike(first, second)) this.violations.push("it reads otherwise after the resync than before");
       first.bytes.set(second.bytes);
@@ -86,13 +90,19 @@ class Restart {
   /** The disks in any order; one that failed long ago may be gone for good. */
   #offered(): readonly NamedDisk[] {
     const { random } = this.#judge;
-    const { lost } = this.#cut;
-    return random.shuffled(this.#disks.filter(({ name }) => !lost.has(name) || random.chance(0.7)));
+    const { outs } = this.#cut;
+    return random.shuffled(this.#disks.filter(({ name }) => !outs.has(name) || random.chance(0.7)));
+  }
+
+  /** While it grows it may be the one or the other. */
+  #findShape({ device }: OpenArray): void {
+    const found = this.#cut.shapes.find((shape) => arraySizeOf(shape) === device.size);
+    if (found === undefined) throw new Error(`an array of ${device.size} bytes comes back`);
+    this.#shape = found;
   }
 
   #judgeRead(read: WholeRead): void {
-    const { shape } = this.#judge;
-    const mayRefuse = this.#cut.lost.size > 0 && hasParity(shape);
+    const mayRefuse = this.#cut.isDegraded && hasParity(this.#shape);
     const wrong = firstWrongOf(read, this.#history);
     if (wrong >= 0) this.violations.push(`byte ${wrong} holds neither what was flushed nor anything later`);
     if (read.refused.length > 0 && !mayRefuse)
@@ -101,9 +111,10 @@ class Restart {
 
   /** What lies on the disks after an orderly stop: right by the reference, and enough without any one of the members. */
   async #judgeDisks(array: OpenArray, inSync: readonly (string | null)[], read: WholeRead): Promise<void> {
-    const { shape, random } = this.#judge;
+    const { random } = this.#judge;
+    const shape = this.#shape;
     // After an orderly stop a power cut takes nothing away.
-    const images = imagesAfterCut(this.#disks, "all lost", random);
+    const images = imagesAfterCut(shape, this.#disks, "all lost", random);
     const imageOf = (name: string): Uint8Array =>
       images[this.#disks.findIndex((disk) => disk.name === name)]!;
     const members = inSync.map((name) => (name === null ? null : dataOf(shape, imageOf(name))));
@@ -114,41 +125,58 @@ class Restart {
       const held = contentOf(shape, whole);
       if (Buffer.compare(held, read.bytes) !== 0)
         this.violations.push("the reference finds other contents on the disks than were read");
-    } else if (this.#cut.lost.size === 0) {
+    } else if (!this.#cut.isDegraded) {
       this.violations.push(`${inSync.indexOf(null)} is not in sync, although no disk has failed`);
     }
     await this.#judgeWithout(array, images, read);
   }
 
   async #judgeWithout(array: OpenArray, images: readonly Uint8Array[], read: WholeRead): Promise<void> {
-    const { shape, random, world } = this.#judge;
-    if (!isRedundant(shape)) return;
-    const { members } = array.layer.array;
-    const spare = random.shuffled(members.filter((one) => one.isInSync && array.layer.array.canLose(one)))[0];
-    if (spare === undefined) return;
-    const disks = disksOf(world.environment, images).filter(({ name }) => name !== spare.name);
-    const degraded = await drive(world, openArray(world.environment, disks, { isReadOnly: true }));
+    const { random } = this.#judge;
+    const world = this.#world;
+    if (!isRedundant(this.#shape)) return;
+    const dropped = this.#droppable(array);
+    if (dropped.size === 0) return;
+    const names = [...dropped].join(", ");
+    const disks = disksOf(world.environment, images).filter(({ name }) => !dropped.has(name));
+    const degraded = await drive(
+      world,
+      openArray(world.environment, random.shuffled(disks), { isReadOnly: true }),
+    );
     const again = await drive(world, readAll(degraded.device));
     if (again.refused.length > 0)
-      this.violations.push(`after an orderly stop, without ${spare.name}: ${String(again.refused[0])}`);
-    else if (isUnlike(read, again)) this.violations.push(`without ${spare.name} it reads otherwise`);
+      this.violations.push(`after an orderly stop, without ${names}: ${again.refused[0]!.message}`);
+    else if (isUnlike(read, again)) this.violations.push(`without ${names} it reads otherwise`);
     await drive(world, degraded.device.close());
+  }
+
+  /** Some disks that the array can do without. */
+  #droppable(array: OpenArray): ReadonlySet<string> {
+    const { level, geometry, members } = array.layer.array;
+    const dropped = new Set<string>();
+    for (const candidate of this.#judge.random.shuffled(members)) {
+      const isLeft = (index: number): boolean => {
+        const { isInSync, name } = members[index]!;
+        return isInSync && index !== candidate.index && !dropped.has(name);
+      };
+      if (candidate.isInSync && level.survives(geometry, isLeft)) dropped.add(candidate.name);
+    }
+    return dropped;
   }
 
   #onChange(again: number): void {
     const { random } = this.#judge;
     if (this.#changeCount++ !== again) return;
     const kind = random.pick(CUT_KINDS);
-    const { lost, index } = this.#cut;
-    const images = imagesAfterCut(this.#disks, kind, random);
-    this.#pending.push({ index, kind, images, history: this.#history.copy(), lost });
+    const images = imagesAfterCut(this.#shape, this.#disks, kind, random);
+    this.#pending.push({ ...this.#cut, kind, images, history: this.#history.copy() });
   }
 
   async #drive<T>(promise: Promise<T>): Promise<T> {
-    const { world } = this.#judge;
+    const world = this.#world;
     const result = await drive(world, promise);
     for (const cut of this.#pending.splice(0)) {
-      const judge = { ...this.#judge, depth: this.#judge.depth - 1, cutCount: 0 };
+      const judge = { ...this.#judge, worlds: this.#judge.worlds.slice(1), cutCount: 0 };
       const found = await verifyCut(judge, cut);
       this.#judge.cutCount += judge.cutCount;
       this.violations.push(...found.map((text) => `when the power goes again, ${text}`));

@@ -4,9 +4,8 @@ import { FaultLayer, MemoryLayer, Random, SimulatedWorld } from "@cev/test-kit";
 import { openArray } from "../array.ts";
 import type { OpenArray } from "../array.ts";
 import { makeImages, placesOfMember } from "../images/images.ts";
-import { idle } from "../membership.ts";
 import { arraySizeOf } from "../reference.ts";
-import { isRedundant } from "../shape.ts";
+import { redundancyOf } from "../shape.ts";
 import type { Shape } from "../shape.ts";
 import { History } from "../work/history.ts";
 import { Workload, firstWrongOf, readAll } from "../work/workload.ts";
@@ -50,6 +49,9 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRunResul
 }
 
 const CODES: readonly ErrorCode[] = ["CEV_IO", "CEV_MEDIUM", "CEV_TIMED_OUT", "CEV_DEVICE_LOST"];
+
+// A device that hangs comes back to its senses after this time.
+const PATIENCE_MS = 30_000;
 
 class FaultRun {
   readonly violations: string[] = [];
@@ -101,7 +103,7 @@ class FaultRun {
       world: this.#world,
       random,
       device: array.device,
-      durable: new History(this.#now.newest(0, this.#now.size)),
+      durable: this.#now.copy(),
       now: this.#now,
       mayFail: (error) => this.#mayFail(error),
       cancelChance: 0.1,
@@ -126,9 +128,7 @@ class FaultRun {
     const { shape, isWithin } = this.#options;
     const shuffled = this.#random.shuffled(this.#disks);
     if (!isWithin) return shuffled;
-    if (!isRedundant(shape)) return [];
-    const count = shape.level === 6 ? 2 : shape.level === 1 ? shape.memberCount - 1 : 1;
-    return shuffled.slice(0, count);
+    return shuffled.slice(0, redundancyOf(shape));
   }
 
   #break({ layer }: Disk): void {
@@ -190,7 +190,7 @@ class FaultRun {
     const { environment } = this.#world;
     const { isWithin } = this.#options;
     await this.#drive(
-      this.#tolerant(() => idle(array.layer)),
+      this.#tolerant(() => array.layer.idle()),
       true,
     );
     await this.#drive(
@@ -238,10 +238,13 @@ class FaultRun {
     }
   }
 
-  /** `isReleasing`: whatever hangs when nothing else is left to do is let go. */
+  /** `isReleasing`: whatever hangs for long is let go in the end. */
   #drive<T>(promise: Promise<T>, isReleasing = false): Promise<T> {
-    return drive(this.#world, promise, () => {
-      if (isReleasing && this.#world.isIdle) for (const { layer } of this.#disks) layer.release();
+    const world = this.#world;
+    const patientUntil = world.now + PATIENCE_MS;
+    return drive(world, promise, () => {
+      if (isReleasing && (world.isIdle || world.now > patientUntil))
+        for (const { layer } of this.#disks) layer.release();
       return Promise.resolve();
     });
   }

@@ -17,12 +17,9 @@ export interface MemberPlaces {
 const AT_START = 16_384;
 
 /** Where the parts of each member of an array lie. */
-export function placesOfMember({
-  version,
-  memberSize,
-  bitmapChunkSize,
-  hasBadBlockLog,
-}: Shape): MemberPlaces {
+export function placesOfMember(shape: Shape): MemberPlaces {
+  const { version, bitmapChunkSize, hasBadBlockLog } = shape;
+  const memberSize = shape.memberSize + shape.roomSize;
   const hasBitmap = bitmapChunkSize !== 0;
   if (version === "0.90") {
     // The last whole 64 KiB but one, and 4 KiB on in it the bitmap.

@@ -54,7 +54,7 @@ export function superblock1(facts: MemberFacts, where: PartPlaces): Uint8Array {
   view.setUint32(92, shape.memberCount, true);
   if (shape.bitmapChunkSize !== 0) view.setInt32(96, (where.bitmapOffset - where.superOffset) / SECTOR, true);
   sectors(128, where.dataOffset);
-  sectors(136, shape.memberSize);
+  sectors(136, shape.memberSize + shape.roomSize);
   sectors(144, where.superOffset);
   view.setUint32(160, deviceNumber, true);
   bytes.set(deviceUuid(deviceNumber), 168);

@@ -10,7 +10,8 @@ export interface HistoryWrite {
 
 interface Version {
   readonly order: number;
-  readonly data: Uint8Array;
+  /** Null: anything, as nothing was ever written there. */
+  readonly data: Uint8Array | null;
 }
 
 /**
@@ -57,9 +58,10 @@ export class History {
     };
   }
 
-  /** The device grew; the new end may hold anything that it is seen to hold. */
-  grew(content: Uint8Array): void {
-    this.#blocks = [...this.#blocks, ...blocksOf(content).map((data) => [{ order: 0, data }])];
+  /** The device has this size now; what is new of it may hold anything. */
+  grew(size: number): void {
+    const added = Math.max(0, size / BLOCK - this.#blocks.length);
+    this.#blocks = [...this.#blocks, ...Array.from({ length: added }, () => [{ order: 0, data: null }])];
   }
 
   /** What was read after a restart stays: it is what the blocks hold from now on. */
@@ -67,14 +69,6 @@ export class History {
     blocksOf(bytes).forEach((data, index) => {
       if (isKnown(index * BLOCK)) this.#blocks[index] = [{ order: ++this.#order, data }];
     });
-  }
-
-  /** What the block holds if nothing is lost. */
-  newest(offset: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length);
-    for (let at = 0; at < length; at += BLOCK)
-      bytes.set(this.#blocks[(offset + at) / BLOCK]!.at(-1)!.data, at);
-    return bytes;
   }
 
   copy(): History {
@@ -89,8 +83,8 @@ export class History {
   firstWrong(bytes: Uint8Array, offset = 0): number {
     for (let at = 0; at < bytes.length; at += BLOCK) {
       const held = Buffer.from(bytes.buffer, bytes.byteOffset + at, BLOCK);
-      if (this.#blocks[(offset + at) / BLOCK]!.every(({ data }) => held.compare(data) !== 0))
-        return offset + at;
+      const versions = this.#blocks[(offset + at) / BLOCK]!;
+      if (versions.every(({ data }) => data !== null && held.compare(data) !== 0)) return offset + at;
     }
     return -1;
   }

@@ -1,0 +1,18 @@
+import { describe, expect, test } from "vitest";
+import { runCrashes } from "../src/crash/run.ts";
+import { nameOfShape } from "../src/shape.ts";
+import { CRASH_SHAPES } from "../src/shapes.ts";
+
+// The long run is a command of its own: pnpm run raid-crash.
+const SEED = 20_260;
+
+describe(`the power goes before any change of any disk, seed ${SEED}`, () => {
+  test.each(CRASH_SHAPES.map((shape) => [nameOfShape(shape), shape] as const))(
+    "%s loses nothing that was flushed, and comes back whole",
+    async (_name, shape) => {
+      const { cutCount, violations } = await runCrashes({ shape, seed: SEED, share: 0.2 });
+      expect(violations).toEqual([]);
+      expect(cutCount).toBeGreaterThan(5);
+    },
+  );
+});
