@@ -1,21 +1,12 @@
 import { multiply, NIBBLES } from "./shared/field";
-import { BLOCK_LENGTH, NONE, PASS_MAX, sum } from "./shared/pq-sums";
+import { BLOCK_LENGTH, ENTRY, NONE, PASS_MAX, sum } from "./shared/pq-sums";
 
 export { isZero } from "./shared/zero";
 
 /** What becomes of the sums: see `pq`. */
 const STORE = 0;
-const ADD = 1;
-const CHECK = 2;
-const RECOVER_ONE = 3;
-
-/** Adds what lies at `source` to what lies at `target`. */
-function add(source: usize, target: usize, length: usize): void {
-  for (let i: usize = 0; i < length; i += 32) {
-    v128.store(target + i, v128.xor(v128.load(target + i), v128.load(source + i)));
-    v128.store(target + i, v128.xor(v128.load(target + i, 16), v128.load(source + i, 16)), 16);
-  }
-}
+const CHECK = 1;
+const RECOVER_ONE = 2;
 
 /** True where two ranges differ. */
 function differ(a: usize, b: usize, length: usize): bool {
@@ -65,8 +56,8 @@ function recoverTwo(sums: usize, p: usize, q: usize, x: usize, y: usize, tables:
  * where P's sum to go on from lies, and a block further Q's, or NONE: then `length` is a block at most. `sums` has
  * room for a block of both, and may be `start`. Then, by `mode`:
  *
- * STORE: the sums go to `p` and `q`. ADD: they are added to what lies there. CHECK: they are compared with what lies
- * there; 1 is returned where P differs, 2 where Q does, 3 where both do. In all three, NONE means that it is not wanted.
+ * STORE: the sums go to `p` and `q`. CHECK: they are compared with what lies there; 1 is returned where P differs, 2
+ * where Q does, 3 where both do. In both, NONE means that it is not wanted.
  * RECOVER_ONE: Q's sum and `q` give, times the factor of `tables`, the missing source, which goes to `x`; P's sum and
  * that go to `y`, if wanted. RECOVER_TWO: with `p` and `q` and the two factors of `tables`, two missing sources go to `x` and `y`.
  * `length` is a multiple of 64; nothing needs to be aligned.
@@ -95,10 +86,7 @@ export function pq(
     const pTo = mode == STORE && p != NONE ? p + at : sums;
     const qTo = mode == STORE && q != NONE ? q + at : sums + BLOCK_LENGTH;
     sum(list, count, tail, start, at, pTo, qTo, tables, size);
-    if (mode == ADD) {
-      if (p != NONE) add(sums, p + at, size);
-      if (q != NONE) add(sums + BLOCK_LENGTH, q + at, size);
-    } else if (mode == CHECK) {
+    if (mode == CHECK) {
       if (p != NONE && differ(sums, p + at, size)) flags |= 1;
       if (q != NONE && differ(sums + BLOCK_LENGTH, q + at, size)) flags |= 2;
     } else if (mode == RECOVER_ONE) {
@@ -110,17 +98,41 @@ export function pq(
   return flags;
 }
 
-/** target = target XOR source times a factor, given by its products as in `pq`. `length`: a multiple of 32. */
-export function multiplyAdd(source: usize, target: usize, tables: usize, length: i32): void {
-  const low = v128.load(tables);
-  const high = v128.load(tables, 16);
+/**
+ * The sum of `count` sources, listed as for `pq`, is added to what lies at `p`, and times a factor, given by its
+ * `products`, to what lies at `q`. NONE: not wanted. `length`: a multiple of 32.
+ */
+export function addTo(
+  list: usize,
+  count: i32,
+  p: usize,
+  q: usize,
+  products: usize,
+  tables: usize,
+  length: i32,
+): void {
+  const low = v128.load(products);
+  const high = v128.load(products, 16);
   const nibble = v128.load(tables, NIBBLES);
+  const first = <usize>load<u32>(list);
+  const end = list + <usize>count * ENTRY;
   for (let at: usize = 0; at < <usize>length; at += 32) {
-    const from = source + at;
-    const to = target + at;
-    const first = multiply(v128.load(from), low, high, nibble);
-    const second = multiply(v128.load(from, 16), low, high, nibble);
-    v128.store(to, v128.xor(v128.load(to), first));
-    v128.store(to, v128.xor(v128.load(to, 16), second), 16);
+    let a = v128.load(first + at);
+    let b = v128.load(first + at, 16);
+    for (let entry = list + ENTRY; entry < end; entry += ENTRY) {
+      const from = <usize>load<u32>(entry) + at;
+      a = v128.xor(a, v128.load(from));
+      b = v128.xor(b, v128.load(from, 16));
+    }
+    if (p != NONE) {
+      const to = p + at;
+      v128.store(to, v128.xor(v128.load(to), a));
+      v128.store(to, v128.xor(v128.load(to, 16), b), 16);
+    }
+    if (q != NONE) {
+      const to = q + at;
+      v128.store(to, v128.xor(v128.load(to), multiply(a, low, high, nibble)));
+      v128.store(to, v128.xor(v128.load(to, 16), multiply(b, low, high, nibble)), 16);
+    }
   }
 }

@@ -179,6 +179,22 @@ describe("the P+Q kernel", () => {
     },
   );
 
+  test.prop([fc.array(sourcePlace(40), { maxLength: 14 }), lengths, fc.nat(), fc.nat(2)])(
+    "adds any sources to parities, and to either alone",
+    (places, length, seed, wanted) => {
+      const field = new Field(places, length, seed);
+      const { p, q } = field.parities();
+      const before = randomBytes(~seed, length);
+      const pBuffer = field.holding(before);
+      const qBuffer = field.holding(before);
+      field.add();
+      field.kernel.pqInto(wanted === 1 ? -1 : pBuffer.address, wanted === 2 ? -1 : qBuffer.address, length);
+      field.expectEqual(pBuffer, wanted === 1 ? before : p.map((byte, at) => byte ^ before[at]!));
+      field.expectEqual(qBuffer, wanted === 2 ? before : q.map((byte, at) => byte ^ before[at]!));
+      field.end();
+    },
+  );
+
   test.prop([fc.array(sourcePlace(254), { maxLength: 10 }), lengths, fc.nat(), fc.nat(3), fc.nat(3)])(
     "finds one wrong bit in either parity, and none where there is none",
     (places, length, seed, wrong, asked) => {
@@ -210,7 +226,7 @@ describe("the P+Q kernel", () => {
       }),
     );
 
-  test.prop([stripe, lengths, fc.nat(), fc.boolean()])(
+  test.prop([stripe, lengths, fc.nat(), fc.boolean()], { numRuns: 50 })(
     "recovers one source from Q, and with it P",
     ({ places, lost }, length, seed, isInPlace) => {
       const field = new Field(places, length, seed);
@@ -231,7 +247,7 @@ describe("the P+Q kernel", () => {
     },
   );
 
-  test.prop([stripe, lengths, fc.nat(), fc.boolean()])(
+  test.prop([stripe, lengths, fc.nat(), fc.boolean()], { numRuns: 50 })(
     "recovers two sources from P and Q",
     ({ places, lost }, length, seed, isInPlace) => {
       const field = new Field(places, length, seed);

@@ -8,7 +8,7 @@ export const BLOCK_LENGTH: usize = 4096;
 /** Sources of one pass at most: they are read side by side, and only then are the sums written. */
 export const PASS_MAX = 6;
 /** Bytes of one source in the list: its address, and how often Q doubles before it is added. */
-const ENTRY = 8;
+export const ENTRY = 8;
 
 /**
  * Adds `k` sources with falling exponents, without gaps, to the sums at `p` and `q`; Q doubles `doublings` times before

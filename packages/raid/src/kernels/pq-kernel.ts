@@ -1,7 +1,8 @@
 import { assert } from "@cev/core";
 import type { Kernel, Slab, WasmExports } from "@cev/core";
-import { gfDouble, pairFactors, singleFactor } from "./galois-field.ts";
+import { pairFactors, singleFactor } from "./galois-field.ts";
 import { wasmBytes } from "./pq.generated.ts";
+import { ProductTables } from "./product-tables.ts";
 
 // A source for the old and one for the new data of each of the 255 data members that a RAID6 can have.
 const SOURCES_MAX = 510;
@@ -16,22 +17,25 @@ const NONE = -1;
 
 // As in assembly/pq.ts.
 const STORE = 0;
-const ADD = 1;
-const CHECK = 2;
-const RECOVER_ONE = 3;
-const RECOVER_TWO = 4;
+const CHECK = 1;
+const RECOVER_ONE = 2;
+const RECOVER_TWO = 3;
 
-// One table of 32 bytes for each of two factors.
-const TABLE_LENGTH = 32;
-const TABLES_AT = 0;
-// And behind them 16 bytes each of these.
-const CONSTANTS = [0, 0x1d, 0x0f];
-const LIST_AT = 2 * TABLE_LENGTH + 16 * CONSTANTS.length;
+const LIST_AT = ProductTables.length;
 // Room for both sums of a piece.
 const SUMS_AT = LIST_AT + SOURCES_MAX * ENTRY_LENGTH;
 const SLOTS_AT = SUMS_AT + 2 * PIECE_LENGTH;
 const SCRATCH_LENGTH = SLOTS_AT + SLOT_COUNT * PIECE_LENGTH;
 
+type AddTo = (
+  list: number,
+  count: number,
+  p: number,
+  q: number,
+  products: number,
+  tables: number,
+  length: number,
+) => number;
 type Pq = (
   mode: number,
   list: number,
@@ -55,16 +59,14 @@ type Pq = (
  */
 export class PqKernel {
   readonly #pq: Pq;
-  readonly #multiplyAdd: (source: number, target: number, tables: number, length: number) => unknown;
+  readonly #addTo: AddTo;
   readonly #isZero: (address: number, length: number) => unknown;
   readonly #slab: Slab;
   /** `slab.memory.buffer`, which costs a call each time that it is asked for. */
   readonly #memory: ArrayBufferLike;
   readonly #scratch: number;
   readonly #list: Int32Array;
-  readonly #tables: Uint8Array;
-  /** By place in the scratch, the factor whose table stands there. */
-  readonly #factors: Int32Array = new Int32Array(2).fill(NONE);
+  readonly #tables: ProductTables;
   /** By exponent, the source added last, and by source the one before it with the same exponent. */
   readonly #lastOf: Int32Array = new Int32Array(EXPONENT_MAX + 1).fill(NONE);
   readonly #before: Int32Array = new Int32Array(SOURCES_MAX);
@@ -79,17 +81,13 @@ export class PqKernel {
   /** @internal Use `slab.kernel(PQ_KERNEL)`. */
   constructor(exports: WasmExports, scratchAddress: number, slab: Slab) {
     this.#pq = exports["pq"] as Pq;
-    this.#multiplyAdd = exports["multiplyAdd"]!;
+    this.#addTo = exports["addTo"]!;
     this.#isZero = exports["isZero"]!;
     this.#slab = slab;
     this.#memory = slab.memory.buffer;
     this.#scratch = scratchAddress;
     this.#list = new Int32Array(this.#memory, scratchAddress + LIST_AT, (SOURCES_MAX * ENTRY_LENGTH) / 4);
-    this.#tables = new Uint8Array(this.#memory, scratchAddress + TABLES_AT, LIST_AT - TABLES_AT);
-    CONSTANTS.forEach((value, index) => {
-      const start = 2 * TABLE_LENGTH + 16 * index;
-      this.#tables.fill(value, start, start + 16);
-    });
+    this.#tables = new ProductTables(this.#memory, scratchAddress);
   }
 
   /** Forgets sources that were added and not used. */
@@ -128,7 +126,10 @@ export class PqKernel {
 
   /** P and Q of all sources are added to what lies at these addresses; -1: not wanted. */
   pqInto(p: number, q: number, length: number): void {
-    this.#sum(ADD, p, q, NONE, NONE, length);
+    assert(length % UNIT_LENGTH === 0, "parity is made of whole units of 128 bytes");
+    const step = this.#outsideCount === 0 ? length : PIECE_LENGTH;
+    for (let at = 0; at < length; at += step) this.#addPiece(p, q, at, Math.min(step, length - at));
+    this.begin();
   }
 
   /** Compares: bit 0, what lies at `p` is not P; bit 1, what lies at `q` is not Q; -1: not looked at. */
@@ -141,7 +142,7 @@ export class PqKernel {
    * `pTarget`, P of all goes there.
    */
   recoverOneQ(q: number, exponentLost: number, target: number, length: number, pTarget: number = NONE): void {
-    this.#setTable(0, singleFactor(exponentLost));
+    this.#tables.setFactor(0, singleFactor(exponentLost));
     this.#sum(RECOVER_ONE, NONE, q, target, pTarget, length);
   }
 
@@ -157,16 +158,17 @@ export class PqKernel {
   ): void {
     assert(exponentX !== exponentY, "two sources are told apart by their exponents");
     const factors = pairFactors(exponentX, exponentY);
-    this.#setTable(0, factors.q);
-    this.#setTable(1, factors.p);
+    this.#tables.setFactor(0, factors.q);
+    this.#tables.setFactor(1, factors.p);
     this.#sum(RECOVER_TWO, p, q, targetX, targetY, length);
   }
 
   /** Adds the bytes at `source`, each times `factor`, to those at `target`. Takes no sources. */
   multiplyInto(source: number, target: number, factor: number, length: number): void {
     assert(length % UNIT_LENGTH === 0, "parity is made of whole units of 128 bytes");
-    this.#setTable(0, factor);
-    this.#multiplyAdd(source, target, this.#scratch + TABLES_AT, length);
+    this.#tables.setFactor(0, factor);
+    this.#list[0] = source;
+    this.#runAdd(1, NONE, target, this.#tables.address, length);
   }
 
   /** True where all bytes are zero. Takes no sources. */
@@ -204,9 +206,7 @@ export class PqKernel {
             entry = 0;
             slot = 0;
           }
-          const slotAddress = this.#scratch + SLOTS_AT + slot++ * PIECE_LENGTH;
-          this.#slab.bytes.set(data.subarray(address, address + length), slotAddress);
-          address = slotAddress;
+          address = this.#copyIn(data, address, length, slot++);
         }
         list[2 * entry] = address;
         list[2 * entry + 1] = exponent - next;
@@ -216,6 +216,39 @@ export class PqKernel {
     }
     const tail = this.#count === 0 ? 0 : exponent;
     return this.#run(mode, entry, tail, start, from(p, at), from(q, at), from(x, at), from(y, at), length);
+  }
+
+  /** Source after source of each exponent is added to both parities. */
+  #addPiece(p: number, q: number, at: number, length: number): void {
+    for (let exponent = this.#exponentLeast; exponent <= this.#exponentMost; exponent++) {
+      let entry = 0;
+      let slot = 0;
+      for (let source = this.#lastOf[exponent]!; source !== NONE; source = this.#before[source]!) {
+        let address = this.#offsets[source]! + at;
+        const data = this.#outsideCount === 0 ? null : this.#outside[source]!;
+        if (data !== null) {
+          if (slot === SLOT_COUNT) {
+            this.#runAdd(entry, from(p, at), from(q, at), this.#tables.productsOf(exponent), length);
+            entry = 0;
+            slot = 0;
+          }
+          address = this.#copyIn(data, address, length, slot++);
+        }
+        this.#list[2 * entry++] = address;
+      }
+      if (entry > 0) this.#runAdd(entry, from(p, at), from(q, at), this.#tables.productsOf(exponent), length);
+    }
+  }
+
+  /** Copies a piece of memory outside to a slot. Returns the address of that. */
+  #copyIn(data: Uint8Array, offset: number, length: number, slot: number): number {
+    const address = this.#scratch + SLOTS_AT + slot * PIECE_LENGTH;
+    this.#slab.bytes.set(data.subarray(offset, offset + length), address);
+    return address;
+  }
+
+  #runAdd(count: number, p: number, q: number, products: number, length: number): void {
+    this.#addTo(this.#scratch + LIST_AT, count, p, q, products, this.#tables.address, length);
   }
 
   #run(
@@ -229,25 +262,10 @@ export class PqKernel {
     y: number,
     length: number,
   ): number {
-    const tables = this.#scratch + TABLES_AT;
+    const tables = this.#tables.address;
     const list = this.#scratch + LIST_AT;
     const sums = this.#scratch + SUMS_AT;
     return this.#pq(mode, list, count, tail, start, sums, p, q, x, y, tables, length);
-  }
-
-  /** The products of a factor with 0 to 15, and with 16 times these. */
-  #setTable(place: number, factor: number): void {
-    if (this.#factors[place] === factor) return;
-    this.#factors[place] = factor;
-    const table = this.#tables;
-    let multiple = factor;
-    for (let start = place * TABLE_LENGTH; start < (place + 1) * TABLE_LENGTH; start += 16) {
-      table[start] = 0;
-      for (let bit = 1; bit < 16; bit *= 2) {
-        for (let rest = 0; rest < bit; rest++) table[start + bit + rest] = table[start + rest]! ^ multiple;
-        multiple = gfDouble(multiple);
-      }
-    }
   }
 }
 
