@@ -2,6 +2,7 @@ import type { Problem } from "@cev/core";
 import type { Stack, StackDevice } from "@cev/stack";
 import { ExitStatus } from "./exit-status.ts";
 import { complainOf, say } from "./output.ts";
+import { arrayLines, arrayOf } from "./raid/array-lines.ts";
 import { openSources } from "./sources.ts";
 import type { KeyOptions } from "./sources.ts";
 import { drawTree } from "./tree.ts";
@@ -24,6 +25,8 @@ export async function inspect(sources: readonly string[], options: InspectOption
     else {
       for (const line of drawTree(stack.devices)) say(line);
       for (const line of exportLines(stack)) say(line);
+      for (const array of stack.devices.map(arrayOf))
+        if (array !== null) for (const line of ["", ...arrayLines(array)]) say(line);
     }
     complainOf(stack.problems);
   } finally {
@@ -37,7 +40,9 @@ export function inspectionJson(devices: readonly StackDevice[], problems: readon
   return JSON.stringify({ devices: devices.map(deviceJson), problems }, null, 2);
 }
 
-function deviceJson({ name, driver, layer, lowers, state, details, content }: StackDevice): object {
+function deviceJson(device: StackDevice): object {
+  const { name, driver, layer, lowers, state, details, content } = device;
+  const array = arrayOf(device);
   return {
     name,
     driver,
@@ -47,6 +52,7 @@ function deviceJson({ name, driver, layer, lowers, state, details, content }: St
     state,
     details,
     content,
+    ...(array === null ? {} : { array }),
   };
 }
 

@@ -123,3 +123,31 @@ describe("cev raid detail", () => {
     expect(status).toBe(1);
   });
 });
+
+describe("cev inspect", () => {
+  test.each([
+    ["raid-spare", /, clean, events 3\n {2}0 active sync {2}disk0\.img\n[^]* {2}- spare {2}disk3\.img\n$/],
+    [
+      "raid-recovering",
+      /, clean, degraded, events 17\n[^]* {2}1 spare rebuilding {2}disk1\.img \(33% rebuilt\)\n/,
+    ],
+    ["raid5-stale", / {2}1 removed\n[^]* {2}- left out {2}disk1\.img is stale: its event count is 19/],
+    ["raid5-bitmap", /, clean, events 20, bitmap 0 of 192 bits set\n/],
+    ["raid-resyncing", /: raid1, superblock 1\.2, active, resyncing \(PENDING\), events 8\n/],
+    ["raid-reshape", /, events 14, reshape at byte 1572864\n[^]* {2}3 active sync {2}disk3\.img\n/],
+    ["raid-090", /: raid5 left-symmetric, chunks of 64K, superblock 0\.90, clean, events 3, bitmap/],
+  ])("shows how an array is: %s", async (name, words) => {
+    const { stdout, status } = await run(["inspect", ...golden(name).images]);
+    expect(stdout.toString()).toMatch(words);
+    expect(status).toBe(0);
+  });
+
+  test("--json has the array as cev raid detail has it", async () => {
+    const { images } = golden("raid-recovering");
+    const inspected = await run(["inspect", ...images, "--json"]);
+    const { devices } = JSON.parse(inspected.stdout.toString()) as { devices: { array?: unknown }[] };
+    const detailed = await run(["raid", "detail", ...images, "--json"]);
+    const { array } = JSON.parse(detailed.stdout.toString()) as { array: unknown };
+    expect(devices.flatMap((one) => (one.array === undefined ? [] : [one.array]))).toEqual([array]);
+  });
+});

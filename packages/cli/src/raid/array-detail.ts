@@ -1,10 +1,9 @@
-import type { Details, Json, Layer } from "@cev/core";
+import type { Layer } from "@cev/core";
 import { RaidLayer, Role } from "@cev/raid";
 import type { Member, MemberDevice, Superblock } from "@cev/raid";
 import type { StackDevice } from "@cev/stack";
 import { layoutText, levelText } from "./examination.ts";
 import { isoTime } from "./mdadm-words.ts";
-import type { OpenArray } from "./open-array.ts";
 
 const SECTOR = 512;
 
@@ -26,6 +25,14 @@ export interface DetailRow {
 export interface LeftOutDevice {
   readonly device: string;
   readonly reason: string;
+}
+
+/** The write-intent bitmap: of so many bits so many are set. */
+export interface BitmapDetail {
+  readonly chunkSize: number;
+  readonly bitCount: number;
+  readonly dirtyCount: number;
+  readonly events: number;
 }
 
 /** What goes on in the background. */
@@ -57,9 +64,9 @@ export interface ArrayDetail {
   readonly events: number;
   readonly consistencyPolicy: string;
   readonly preferredMinor: number | null;
-  readonly bitmap: Json;
+  readonly bitmap: BitmapDetail | null;
   /** A change of shape that was begun. */
-  readonly reshape: { readonly position: number; readonly memberCountBefore: number } | null;
+  readonly reshape: { readonly position: number; readonly isBackwards: boolean } | null;
   readonly sync: SyncDetail | null;
   /** Of the last check or repair, in sectors, as md counts it; null: none was run. */
   readonly mismatchCount: number | null;
@@ -67,14 +74,15 @@ export interface ArrayDetail {
   readonly leftOut: readonly LeftOutDevice[];
 }
 
-/** The array's own layer, below whatever keeps it from being written. */
+/** The array's own layer, below whatever keeps it from being written; in the middle of a reshape, the shape it is to have. */
 export function raidLayerOf(layer: Layer | null): RaidLayer | null {
   if (layer === null || layer instanceof RaidLayer) return layer;
+  if ("after" in layer && layer.after instanceof RaidLayer) return layer.after;
   return raidLayerOf(layer.lowers[0] ?? null);
 }
 
-/** What there is to be said about an array that is open. */
-export function detailOf({ record }: OpenArray): ArrayDetail {
+/** What there is to be said about an array that was put together. */
+export function detailOf(record: StackDevice): ArrayDetail {
   const layer = raidLayerOf(record.layer)!;
   const { array, superblock } = layer;
   return {
@@ -95,7 +103,7 @@ export function detailOf({ record }: OpenArray): ArrayDetail {
     consistencyPolicy: policyOf(superblock),
     preferredMinor: superblock.old?.preferredMinor ?? null,
     bitmap: bitmapOf(record, layer),
-    reshape: reshapeOf(superblock),
+    reshape: reshapeOf(record),
     sync: syncOf(layer),
     mismatchCount: layer.mismatchedBytes === null ? null : layer.mismatchedBytes / SECTOR,
     members: [
@@ -156,11 +164,11 @@ function otherRow({ name, superblock }: MemberDevice, state: string): DetailRow 
 }
 
 /** As the driver told of it, with the bits that are set now. */
-function bitmapOf({ details }: StackDevice, { markedCount, eventCount }: RaidLayer): Json {
+function bitmapOf({ details }: StackDevice, { markedCount, eventCount }: RaidLayer): BitmapDetail | null {
   const bitmap = details["bitmap"];
-  if (typeof bitmap !== "object" || bitmap === null) return null;
-  const now = markedCount === null ? {} : { dirtyCount: markedCount, events: Number(eventCount) };
-  return { ...(bitmap as Details), ...now };
+  if (typeof bitmap !== "object" || bitmap === null || !("bitCount" in bitmap)) return null;
+  const told = bitmap as unknown as BitmapDetail;
+  return markedCount === null ? told : { ...told, dirtyCount: markedCount, events: Number(eventCount) };
 }
 
 function policyOf({ level, bitmapOffsetSectors, partialParityLog, roles }: Superblock): string {
@@ -170,10 +178,10 @@ function policyOf({ level, bitmapOffsetSectors, partialParityLog, roles }: Super
   return bitmapOffsetSectors === 0 ? "resync" : "bitmap";
 }
 
-function reshapeOf({ reshape, memberCount }: Superblock): ArrayDetail["reshape"] {
-  if (reshape === null) return null;
-  const { positionSectors, memberDelta } = reshape;
-  return { position: positionSectors * SECTOR, memberCountBefore: memberCount - memberDelta };
+function reshapeOf({ details }: StackDevice): ArrayDetail["reshape"] {
+  const reshape = details["reshape"];
+  if (typeof reshape !== "object" || reshape === null || !("position" in reshape)) return null;
+  return { position: Number(reshape["position"]), isBackwards: reshape["isBackwards"] === true };
 }
 
 function leftOutOf({ details }: StackDevice): LeftOutDevice[] {

@@ -35,7 +35,7 @@ export class ArraySession {
   }
 
   detail(): ArrayDetail {
-    return detailOf(this.array);
+    return detailOf(this.array.record);
   }
 
   /** Waits until nothing goes on in the background. */

@@ -42,11 +42,8 @@ export function detailText(detail: ArrayDetail): string[] {
     lines.push(line(SYNC_NAMES[sync.action] ?? sync.action, `${percent}% complete${paused}`), "");
   }
   if (detail.reshape !== null) {
-    const { position, memberCountBefore } = detail.reshape;
-    lines.push(line("Reshape pos'n", sizeText(position)));
-    if (memberCountBefore !== detail.memberCount)
-      lines.push(line("Delta Devices", `${memberCountBefore}->${detail.memberCount}`));
-    lines.push("");
+    const { position, isBackwards } = detail.reshape;
+    lines.push(line("Reshape pos'n", `${sizeText(position)}${isBackwards ? ", backwards" : ""}`), "");
   }
   if (detail.mismatchCount !== null) lines.push(line("Mismatch Count", detail.mismatchCount), "");
   if (detail.name !== "") lines.push(line("Name", detail.name));

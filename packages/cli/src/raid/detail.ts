@@ -41,7 +41,7 @@ async function detailOfMembers(sources: readonly string[], options: DetailOption
   const array = await openArray({ ...options, sources, isReadOnly: true, canWriteDegraded: false });
   try {
     const problems = [...array.problems, ...array.stack.problems];
-    tell(detailOf(array), problems, stackText(array.description), options);
+    tell(detailOf(array.record), problems, stackText(array.description), options);
     complainOf(problems.map((one) => ({ ...one, severity: "warning" })));
   } finally {
     await array.stack.close();
