@@ -26,7 +26,7 @@ const FIGURES: readonly Figure[] = [
 ];
 
 /** The parity kernels, side by side with ISA-L: in pool memory, and with data that is copied in and out. */
-export async function benchParity(report: Report): Promise<void> {
+export async function benchKernels(report: Report): Promise<void> {
   report.title("Parity: speed in units of ISA-L, by sources; in pool memory, and copied in and out");
   const isal = Isal.start();
   if (typeof isal === "string") {

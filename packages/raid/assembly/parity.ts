@@ -9,7 +9,6 @@ const PASS_MAX = 6;
  * target = XOR of `k` sources over one block: the first lies at `first`, the addresses of the others stand in the list;
  * `at` counts from there. Inlined once for each `k`, so that only its own steps are left.
  */
-// @ts-ignore: decorator
 @inline
 function pass(k: i32, target: usize, first: usize, list: usize, at: usize, length: usize): void {
   const s1: usize = k > 1 ? <usize>load<u32>(list, 0) + at : 0;

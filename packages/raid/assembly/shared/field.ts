@@ -7,14 +7,12 @@ export const POLYNOMIALS = 80;
 export const NIBBLES = 96;
 
 /** Each byte times 2 in GF(2^8) with the polynomial 0x11d: the carry is the sign of the byte. */
-// @ts-ignore: decorator
 @inline
 export function double(value: v128, zero: v128, polynomial: v128): v128 {
   return v128.xor(i8x16.add(value, value), v128.and(i8x16.gt_s(zero, value), polynomial));
 }
 
 /** Each byte times a factor, whose products with all low and all high halves of a byte are given. */
-// @ts-ignore: decorator
 @inline
 export function multiply(value: v128, low: v128, high: v128, nibble: v128): v128 {
   const below = i8x16.swizzle(low, v128.and(value, nibble));

@@ -14,7 +14,6 @@ export const ENTRY = 8;
  * Adds `k` sources with falling exponents, without gaps, to the sums at `p` and `q`; Q doubles `doublings` times before
  * the first of them. `isFresh`: nothing lies there yet. Inlined once for each `k`, so that only its own steps are left.
  */
-// @ts-ignore: decorator
 @inline
 function pass(
   k: i32,
