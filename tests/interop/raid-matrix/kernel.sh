@@ -84,6 +84,9 @@ judge() {
   fi
   echo '== assembling'
   mdadm --assemble --run "$md" "$@"
+  # A resync that was not over waits for the first write, or for this.
+  read -r state <"$md_sys/array_state"
+  [ "$state" != read-auto ] || echo active >"$md_sys/array_state"
   settle "$count"
   content before
   if [ "$absent" ]; then

@@ -1,8 +1,9 @@
+import { ownRole } from "@cev/raid";
 import { Random } from "../src/random.ts";
 import { sha256 } from "./content.ts";
 import { examineBitmapFailures, examineFailures } from "./examine.ts";
 import { hashText } from "./hash.ts";
-import { openArray } from "./open-array.ts";
+import { openArray, superblockOf } from "./open-array.ts";
 import { runInKernel } from "./oracle-batch.ts";
 import type { KernelAnswer } from "./oracle-batch.ts";
 import { recipeOf } from "./recipe.ts";
@@ -53,10 +54,15 @@ export async function judgeInKernel(
 }
 
 /** What the kernel has put in order is read by cev once more, without a set of members that chance decides. */
-async function readBack(one: WrittenArray, images: readonly Uint8Array[]): Promise<string[]> {
+async function readBack(one: WrittenArray, disks: readonly Uint8Array[]): Promise<string[]> {
   const random = new Random(hashText(`back ${one.array.id} ${one.missing.join(",")}`));
   const without = random.pick(survivableSets(one.array));
   try {
+    // A member that was added may have another place than before.
+    const roles = await Promise.all(
+      disks.map(async (bytes) => ownRole(await superblockOf(bytes, "a member"))),
+    );
+    const images = roles.map((_, index) => disks[roles.indexOf(index)]!);
     const { device } = await openArray(images, without, random, { isReadOnly: true });
     try {
       if (sha256(await device.read(0, device.size)) === one.sha256) return [];
