@@ -34,6 +34,21 @@ describe("which copy is read", () => {
     expect(bench.countsOf(Op.read).sort((a, b) => a - b)).toEqual([0, 16, 16]);
   });
 
+  test("a stream of many reads at once goes to all members, in runs", async () => {
+    const bench = new EngineBench({ ...RAID1, completion: "byHand" });
+    const ios = Array.from({ length: 48 }, (_, index) =>
+      bench.submit(Op.read, index * 4096, 4096, new Uint8Array(4096)),
+    );
+    const counts = bench.countsOf(Op.read);
+    expect(Math.min(...counts)).toBeGreaterThanOrEqual(12);
+    const runs = bench.disks.map(
+      ({ log }) => log.filter(({ offset }, at) => at === 0 || offset !== log[at - 1]!.offset + 4096).length,
+    );
+    expect(Math.max(...runs)).toBeLessThanOrEqual(6);
+    for (const disk of bench.disks) disk.completeAll();
+    for (const io of ios) await ended(io);
+  });
+
   test("many reads at once are spread over all members", async () => {
     const bench = new EngineBench({ ...RAID1, completion: "byHand" });
     const ios = Array.from({ length: 30 }, (_, index) =>

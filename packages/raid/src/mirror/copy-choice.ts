@@ -4,6 +4,8 @@ import type { MirrorMap } from "../levels/mirror-map.ts";
 
 // In `Superblock.deviceFlags`.
 const WRITE_MOSTLY = 1;
+// So many reads of a stream keep a member busy. What is more goes to a member that has less to do.
+const STREAM_DEPTH_MAX = 4;
 
 /** What the choice knows of one member's reads. */
 export class ReadLane {
@@ -24,8 +26,8 @@ export interface CopyPlace {
 }
 
 /**
- * Which copy of a range is read. A stream stays with the member it is on; otherwise the member with the fewest reads
- * under way, and among those the one whose last read ended nearest. With far copies always the one nearest the start of
+ * Which copy of a range is read. A stream stays with the member it is on, unless that has many more reads under way than
+ * another; otherwise the member with the fewest reads under way, and among those the one whose last read ended nearest. With far copies always the one nearest the start of
  * its member: so a long read uses all members. Where copies may differ, always the first: two reads must not contradict
  * one another. From members marked write-mostly only what no other has.
  */
@@ -63,7 +65,7 @@ export class CopyChoice {
       const distance = this.#isLowestFirst ? at : Math.abs(at - lane.nextOffset);
       let rank = 0;
       if (isFirstBest) rank = copy;
-      else if (!this.#isLowestFirst && distance > 0) rank = 1 + lane.pendingCount;
+      else if (!this.#isLowestFirst) rank = rankOf(lane, distance);
       if (isWriteMostly(member)) rank += 2 ** 32;
       if (rank > bestRank || (rank === bestRank && distance >= bestDistance)) continue;
       best = copy;
@@ -75,6 +77,11 @@ export class CopyChoice {
     place.memberOffset = bestOffset;
     return best >= 0;
   }
+}
+
+/** The lower the better. */
+function rankOf({ pendingCount }: ReadLane, distance: number): number {
+  return distance === 0 ? Math.max(0, pendingCount - STREAM_DEPTH_MAX) : 1 + pendingCount;
 }
 
 /** True for a member that is only read where there is no other. */

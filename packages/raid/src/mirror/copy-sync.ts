@@ -80,8 +80,8 @@ async function syncPart(
       bytes: buffer.bytes.subarray(index * length, (index + 1) * length),
     }));
     const unread = await readCopies(array, copies);
-    const isWhole = unread.every(({ copy }) => !isReadable(copies, copy));
-    if (isWhole || length <= PIECE_LENGTH) return await compareCopies(array, part, { copies, unread, way });
+    const isSettled = unread.every(({ copy }) => !takesPart(copies, copy));
+    if (isSettled || length <= PIECE_LENGTH) return await compareCopies(array, part, { copies, unread, way });
   } finally {
     array.buffers.release(buffer);
   }
@@ -129,7 +129,7 @@ async function readCopies(array: MirrorEngine, copies: readonly Copy[]): Promise
 }
 
 /** The member of a copy that could not be read still takes part: only some of the range cannot be read. */
-function isReadable(copies: readonly Copy[], copy: number): boolean {
+function takesPart(copies: readonly Copy[], copy: number): boolean {
   return copies.find((one) => one.copy === copy)!.member.takesWrites;
 }
 
