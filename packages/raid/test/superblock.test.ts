@@ -223,6 +223,8 @@ describe("a superblock", () => {
     ["data_offset", { dataOffsetSectors: 8 }],
     ["super_offset", { superOffsetSectors: 16 }],
     ["dev_roles", { roles: [0, 1, 2, 4] }],
+    ["dev_number", { deviceNumber: 1920 }],
+    ["dev_number", { deviceNumber: 0xffff_fffc }],
     ["bitmap_offset", { features: FeatureFlag.bitmap, bitmapOffsetSectors: 0x400 }],
     ["bitmap_offset", { features: FeatureFlag.bitmap, bitmapOffsetSectors: -16 }],
     ["bitmap_offset", { features: FeatureFlag.bitmap, bitmapOffsetSectors: 24 }],

@@ -46,6 +46,12 @@ export function decodeSuperblock1(bytes: Uint8Array, place: SuperblockPlace): Su
   if (unknown !== 0)
     fields.refuse("features", `it uses features that are unknown: 0x${unknown.toString(16)}`);
   const superblock = decodeFields(bytes, fields, features, deviceCount);
+  // A number past the table of roles is a spare's; one that no table has room for is nobody's.
+  fields.check(
+    superblock.deviceNumber < DEVICES_MAX,
+    "deviceNumber",
+    `device number ${superblock.deviceNumber} does not fit into a superblock`,
+  );
   checkGeometry(superblock, fields);
   const plain = encodeSuperblock1(superblock);
   return { ...superblock, remnants: findRemnants(bytes, plain, superblock.eventCount, CHECKSUM_AT) };
