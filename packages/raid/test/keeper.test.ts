@@ -259,3 +259,20 @@ describe("an array that was not marked clean, with nothing left to sync", () => 
     }
   });
 });
+
+describe("a member that is left out, although the newest superblock calls it active", () => {
+  it("is plainly older after the first update, whatever it got before a cut", async () => {
+    const bench = await opened();
+    await bench.write(0, new Uint8Array(512).fill(1));
+    const before = bench.disks.map(({ disk }) => disk.bytes.slice());
+    await bench.close();
+    // The last update reached the second member alone, which is then away.
+    for (const number of [0, 2]) bench.disks[number]!.disk.bytes.set(before[number]!);
+    const { eventCount } = (await bench.superblockOf(1))!;
+    await bench.open({ missing: [1] });
+    await bench.write(0, new Uint8Array(512).fill(2));
+    for (const number of [0, 2])
+      expect((await bench.superblockOf(number))!.eventCount).toBeGreaterThan(eventCount);
+    await bench.close();
+  });
+});

@@ -68,6 +68,8 @@ export class MetadataKeeper {
   #settlers: Waiter[] = [];
   #work: Promise<void> | null = null;
   #isEnded = true;
+  // A member is left out that the newest superblock still calls active.
+  #leavesOut: boolean;
   // All members have the event count that the newest had when the array was opened.
   #isLevelled = false;
   #idleTimer: Timer | null = null;
@@ -81,6 +83,7 @@ export class MetadataKeeper {
     this.#base = superblock;
     this.#eventCount = superblock.eventCount;
     this.#isRedundant = array.level.isRedundant;
+    this.#leavesOut = superblock.roles.some((role) => array.members[role]?.device === null);
     this.#intents = bitmap === null || !this.#isRedundant ? null : this.#intentsOf(bitmap, superblock);
   }
 
@@ -405,6 +408,9 @@ export class MetadataKeeper {
       await this.#writer.writeSuperblocks(this.#superblocks(recoveredTo, resyncSectors));
       this.#isActive = isActive;
       this.#isTouched = true;
+      // What is left out may have got the update that was cut short before. One more makes it plainly older.
+      if (this.#leavesOut) this.#hasNewFailure = true;
+      this.#leavesOut = false;
     } while (this.#hasNewFailure);
     this.#isSettled = true;
     if (this.#isActive) this.#armIdle();

@@ -46,7 +46,8 @@ export function updatedSuperblocks(update: SuperblockUpdate): Map<MemberDevice, 
       features: featuresOf(update, device),
       bitmapOffsetSectors: own.bitmapOffsetSectors === 0 ? base.bitmapOffsetSectors : own.bitmapOffsetSectors,
       dataOffsetSectors: own.dataOffsetSectors,
-      dataSizeSectors: own.dataSizeSectors,
+      // One that missed that the array grew has the room, too.
+      dataSizeSectors: base.level > 0 ? Math.max(own.dataSizeSectors, base.sizeSectors) : own.dataSizeSectors,
       superOffsetSectors: own.superOffsetSectors,
       recoverySectors:
         member?.isRebuilding === true ? Math.floor(update.recoveredTo[member.index]! / SECTOR) : 0,
