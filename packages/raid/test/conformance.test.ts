@@ -20,11 +20,19 @@ interface Configuration {
   readonly name: string;
   readonly shape: ArrayShape;
   readonly manifest: Manifest;
-  /** The member that is not there. */
-  readonly missing?: number;
+  /** Members that are not there. */
+  readonly missing?: readonly number[];
   readonly isReadOnly?: boolean;
   readonly blockSize?: number;
 }
+
+const DEGRADED: Manifest["skip"] = {
+  durability:
+    "while a member is missing, a stripe whose writing a power cut interrupts does not tell what that member held; " +
+    "such an array is read-only afterwards",
+  errors:
+    "the same: a write that fails half-way leaves a stripe that does not tell what the missing member held",
+};
 
 const CONFIGURATIONS: readonly Configuration[] = [
   {
@@ -46,17 +54,22 @@ const CONFIGURATIONS: readonly Configuration[] = [
   {
     name: "five members, one of them missing",
     shape: { memberCount: 5, chunkCount: 16, bitmapChunkSize: 4096 },
-    missing: 2,
+    missing: [2],
     manifest: {
       support: SUPPORT,
-      skip: {
-        durability:
-          "while a member is missing, a stripe whose writing a power cut interrupts does not tell what that member held; " +
-          "such an array is read-only afterwards",
-        errors:
-          "the same: a write that fails half-way leaves a stripe that does not tell what the missing member held",
-      },
+      skip: DEGRADED,
     },
+  },
+  {
+    name: "RAID6 over four members",
+    shape: { chunkCount: 8, changes: () => ({ level: 6 }) },
+    manifest: { support: SUPPORT, canHideErrors: true },
+  },
+  {
+    name: "RAID6 over six members, two of them missing, chunks of 64 KiB",
+    shape: { memberCount: 6, chunkSize: 65_536, chunkCount: 4, layout: 8, changes: () => ({ level: 6 }) },
+    missing: [0, 3],
+    manifest: { support: SUPPORT, skip: DEGRADED },
   },
   {
     name: "four members, read-only",
@@ -68,10 +81,10 @@ const CONFIGURATIONS: readonly Configuration[] = [
 
 async function create(bench: TestBench, configuration: Configuration): Promise<Layer> {
   const { environment, isFirst } = bench;
-  const { shape, missing, isReadOnly = false, blockSize = 512 } = configuration;
+  const { shape, missing = [], isReadOnly = false, blockSize = 512 } = configuration;
   const lowers: NamedLayer[] = [];
   for (const [index, image] of makeImages(shape).entries()) {
-    if (index === missing) continue;
+    if (missing.includes(index)) continue;
     const layer = bench.lower({ size: image.length, blockSize });
     if (isFirst) await writeBytes(layer, environment, 0, image, true);
     lowers.push({ name: `disk${index}`, layer });
@@ -92,7 +105,7 @@ async function create(bench: TestBench, configuration: Configuration): Promise<L
 for (const configuration of CONFIGURATIONS) {
   testLayer(
     {
-      name: `RAID5 over ${configuration.name}`,
+      name: configuration.name.startsWith("RAID") ? configuration.name : `RAID5 over ${configuration.name}`,
       manifest: configuration.manifest,
       create: (bench) => create(bench, configuration),
     },

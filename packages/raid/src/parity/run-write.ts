@@ -6,6 +6,7 @@ import { MemberWrites } from "./member-writes.ts";
 import type { FullMember, MemberWritesOwner } from "./member-writes.ts";
 import type { ParityEngine } from "./parity-engine.ts";
 import { sumColumns } from "./slice-parity.ts";
+import { strideOf } from "./stride.ts";
 import { StripeColumns } from "./stripe-columns.ts";
 import { StripeRun } from "./stripe-run.ts";
 import { restoreParity } from "./sync-slice.ts";
@@ -27,6 +28,8 @@ export class RunWrite implements MemberWritesOwner {
   /** Some members may hold what is written, and others not. */
   #isTorn = false;
   #buffer: PoolBuffer | null = null;
+  /** From one member's place in the buffer to the next. */
+  #stride = 0;
 
   constructor(engine: ParityEngine, owner: { ended(write: RunWrite): void }) {
     this.name = engine.name;
@@ -62,7 +65,9 @@ export class RunWrite implements MemberWritesOwner {
       buffers.passRoomOn();
       return this.#leave(io.isCancelRequested ? cancelled(io, this.name) : this.#degraded());
     }
-    const length = this.#columns.count * (this.#run.end - this.#run.start);
+    const { count } = this.#columns;
+    this.#stride = strideOf(buffers, this.#run.end - this.#run.start, count);
+    const length = count * this.#stride;
     if (length > buffers.bytesMax) return this.#leave(noMemory(io, this.name, length));
     this.#buffer = buffers.tryAcquire(length);
     if (this.#buffer === null) {
@@ -117,22 +122,22 @@ export class RunWrite implements MemberWritesOwner {
     const { first, count } = this.#run;
     const columns = this.#columns;
     const { data, offsets } = this.#contents;
-    const length = count * chunkSize;
+    const stride = this.#stride;
     data.fill(bytes);
     while (data.length < columns.dataCount) data.push(bytes);
     let from = io.dataOffset;
     for (let index = 0; index < count; index++) {
       columns.locate(first + index);
       for (let column = 0; column < columns.dataCount; column++) {
-        const at = columns.members[column]! * length + index * chunkSize;
+        const at = columns.members[column]! * stride + index * chunkSize;
         bytes.set(io.data.subarray(from, from + chunkSize), at);
         offsets[column] = at;
         from += chunkSize;
       }
-      const p = address + columns.members[columns.dataCount]! * length + index * chunkSize;
+      const p = address + columns.members[columns.dataCount]! * stride + index * chunkSize;
       const q =
         map.parityCount === 2
-          ? address + columns.members[columns.dataCount + 1]! * length + index * chunkSize
+          ? address + columns.members[columns.dataCount + 1]! * stride + index * chunkSize
           : -1;
       sumColumns(slab, columns, this.#contents, p, q, chunkSize);
     }
@@ -143,17 +148,9 @@ export class RunWrite implements MemberWritesOwner {
     this.#writes.begin(io, start, end);
     for (const member of this.#engine.members) {
       if (!member.takesWrites) continue;
-      const length = end - start;
+      const at = member.index * this.#stride;
       const flags = io.flags & IoFlag.fua;
-      this.#writes.add(
-        member,
-        Op.write,
-        member.dataStart + start,
-        length,
-        bytes,
-        member.index * length,
-        flags,
-      );
+      this.#writes.add(member, Op.write, member.dataStart + start, end - start, bytes, at, flags);
     }
     this.#isTorn = true;
     this.#writes.submit();
