@@ -6,6 +6,7 @@ Examples:
   $ cev inspect disk*.img --passphrase-file secret        the same, with the lock opened
   $ cev copy disk*.img --device vg0/root --to root.img --passphrase-file secret
   $ cev serve disk*.img --device vg0/root --socket /tmp/root.sock --passphrase-file secret
+  $ cev raid detail disk*.img                             how is the array? (cev raid --help)
 
 A source is any number of image files (or block devices), or one stack file that says how
 devices stand on one another:
@@ -41,7 +42,7 @@ which nothing known is found is broken, too.
 
 --json prints {"devices":[{"name","driver","size","blockSize","lowers","state","details"}],
 "problems":[{"severity","code","message","device"}]}; size and blockSize are bytes, and null
-for what is locked.
+for what is locked. RAID arrays have "array", too, as in cev raid detail --json.
 `;
 
 export const COPY_HELP = `

@@ -14,6 +14,7 @@ import { stackText } from "./stack-text.ts";
 export interface DetailOptions extends ArrayChoice {
   /** The control socket of an array that is served; instead of members. */
   readonly array?: string;
+  readonly force?: boolean;
   readonly json?: boolean;
   readonly brief?: boolean;
   readonly stack?: boolean;
@@ -38,7 +39,14 @@ async function detailOfServed(path: string, options: DetailOptions): Promise<voi
 }
 
 async function detailOfMembers(sources: readonly string[], options: DetailOptions): Promise<void> {
-  const array = await openArray({ ...options, sources, isReadOnly: true, canWriteDegraded: false });
+  const driverOptions = options.force === true ? { force: true } : {};
+  const array = await openArray({
+    ...options,
+    sources,
+    isReadOnly: true,
+    canWriteDegraded: false,
+    driverOptions,
+  });
   try {
     const problems = [...array.problems, ...array.stack.problems];
     tell(detailOf(array.record), problems, stackText(array.description), options);

@@ -63,7 +63,8 @@ async function lookAt(
     const superblock = await readSuperblock(target);
     if (superblock !== null) return { member: { name, device, target, superblock }, problem: null };
   }
-  const isUnknown = content === null && record.layer !== null;
+  // What is wrong with an array itself is told when it is opened.
+  const isUnknown = content === null && record.layer !== null && record.driver !== RAID_DRIVER;
   const problem = isUnknown ? stack.problems.find((one) => isAbout(one, name)) : undefined;
   return { member: null, problem: problem ?? null };
 }

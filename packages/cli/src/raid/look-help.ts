@@ -54,6 +54,8 @@ Examples:
 
 The array is put together as cev raid assemble would, and not one byte is written. Members
 that are stale, failed, or belong elsewhere are listed as left out, with the reason.
+--force (also in what --stack prints) is for an array that lacks members and was not shut
+down cleanly: it is read all the same, and what was written last may read wrong.
 
 Exit status: 0, also for a degraded array; 1 when there are too few members to open it
 (cev raid examine shows each by itself).

@@ -41,6 +41,7 @@ export function addRaidCommands(program: Command, parts: RaidProgramParts): void
     .option("--json", "print it as JSON, sizes in bytes")
     .option("--brief", "one line, as in mdadm.conf")
     .option("--stack", "print a stack file that opens the array")
+    .option("--force", "believe what may be out of date, where it cannot be read otherwise")
     .addHelpText("after", DETAIL_HELP)
     .action(async (sources: string[], options: DetailOptions) => ended(await detail(sources, options)));
 

@@ -4,6 +4,7 @@ import { ExitStatus } from "../exit-status.ts";
 import { Interrupt } from "../interrupt.ts";
 import { complainOf, say } from "../output.ts";
 import { UsageError } from "../usage-error.ts";
+import { raidLayerOf } from "./array-detail.ts";
 import type { ArrayAnswer, ArrayRequest } from "./array-request.ts";
 import { ArraySession } from "./array-session.ts";
 import { askServer } from "./control-client.ts";
@@ -83,7 +84,13 @@ async function workOnMembers(
     telling.tell();
     const session = new ArraySession(array, writableLayerOf(array));
     // Nobody is left to go on with the work when this command has ended.
-    return await session.execute({ ...request, isWaiting: true }, (sync) => bars.update(sync), signal);
+    const answer = await session.execute(
+      { ...request, isWaiting: true },
+      (sync) => bars.update(sync),
+      signal,
+    );
+    bars.finish();
+    return answer;
   } catch (error) {
     throw signal.aborted ? interrupted(signal.reason as Error, sources) : error;
   } finally {
@@ -115,8 +122,15 @@ export function openForWork(
 }
 
 /** The array's layer, or the reason why it cannot be written. */
-export function writableLayerOf({ layer, record }: OpenArray): NonNullable<OpenArray["layer"]> {
+export function writableLayerOf({ layer, record, stack }: OpenArray): NonNullable<OpenArray["layer"]> {
   if (layer !== null) return layer;
+  const isUnclean = (raidLayerOf(record.layer)?.array.unsynced.length ?? 0) > 0;
+  if (isUnclean && stack.problems.some(({ code }) => code === "CEV_DEGRADED")) {
+    throw new CevError("CEV_DEGRADED", "it lacks members, and was not shut down cleanly", {
+      source: record.name,
+      hint: "name the other members too; or start it with cev raid assemble --force: what was written last may read wrong",
+    });
+  }
   throw new CevError("CEV_READ_ONLY", "the array cannot be written as it is", {
     source: record.name,
     hint: "the warnings say why; cev raid detail shows its members",
