@@ -172,6 +172,25 @@ describe("assembling", () => {
     expect(stale).toEqual([]);
   });
 
+  it.each<[string, Partial<Superblock>]>([
+    ["its size", { sizeSectors: 32 }],
+    ["its number of members", { memberCount: 3 }],
+  ])("takes a member that lacks only the event in which the array changed %s", (_name, changes) => {
+    const { members, leftOut } = assemble([
+      member(0),
+      member(1, { eventCount: 16n, ...changes }),
+      member(2),
+      member(3),
+    ]);
+    expect(members[1]?.name).toBe("disk1");
+    expect(leftOut).toEqual([]);
+  });
+
+  it("does not take it where it has no room for what the array gives now", () => {
+    const small = { eventCount: 16n, sizeSectors: 32, dataSizeSectors: 32 };
+    expect(codeOf([member(0), member(1, small), member(2)])).toBe("CEV_AMBIGUOUS");
+  });
+
   it("names the field and the byte of what is ambiguous", () => {
     const roles = [0, 1, 2, 3, 1];
     try {

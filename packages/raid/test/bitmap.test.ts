@@ -3,6 +3,7 @@ import { fc, test } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
 import {
   BITMAP_HEAD_LENGTH,
+  BitmapState,
   bitCount,
   clearBit,
   decodeBitmapHead,
@@ -11,6 +12,8 @@ import {
   setBit,
 } from "../src/metadata/bitmap.ts";
 import type { BitmapHead } from "../src/metadata/bitmap.ts";
+import { readBitmap } from "../src/metadata/member-scan.ts";
+import { makeImages, makeSuperblock } from "./support/make-array.ts";
 import { readGolden } from "./support/golden.ts";
 
 const HEAD: BitmapHead = {
@@ -100,5 +103,24 @@ describe("the bits", () => {
     expect(hasBit(bits, 16)).toBe(false);
     clearBit(bits, 17);
     expect([...bits]).toEqual([1, 0, 0, 0]);
+  });
+});
+
+describe("a bitmap of another size than the array's", () => {
+  it("is stale, in the array's size: the power went while it grew", async () => {
+    const [image] = makeImages({ bitmapChunkSize: 8192 });
+    const superblock = makeSuperblock(0, { bitmapChunkSize: 8192 });
+    const target = {
+      source: "disk0.img",
+      size: image!.length,
+      read: (offset: number, length: number) => Promise.resolve(image!.slice(offset, offset + length)),
+    };
+    const grown = { ...superblock, sizeSectors: superblock.sizeSectors * 2 };
+    const found = await readBitmap(target, grown);
+    expect(found!.head.syncSectors).toBe(grown.sizeSectors);
+    expect(found!.head.state & BitmapState.stale).not.toBe(0);
+    expect(found!.bits).toHaveLength(1);
+    expect(hasBit(found!.bits, bitCount(found!.head) - 1)).toBe(true);
+    expect((await readBitmap(target, superblock))!.head.state).toBe(0);
   });
 });

@@ -26,6 +26,7 @@ export function refuseOtherArray(candidates: readonly Candidate[], newest: Candi
   for (const candidate of candidates) {
     const difference = differenceOf(candidate.superblock, newest.superblock);
     if (difference === null || isOutdated(candidate.superblock, newest.superblock)) continue;
+    if (hasNotGrown(candidate.superblock, newest.superblock)) continue;
     const [field, words] = difference;
     throw ambiguous(
       candidate,
@@ -44,6 +45,19 @@ export function isOutdated(superblock: Superblock, newest: Superblock): boolean 
     difference[0] !== "createdAt" &&
     difference[0] !== "majorVersion" &&
     isBehind(superblock, newest)
+  );
+}
+
+/**
+ * True for a member that lacks only the last event, in which the array grew (or gave up empty places): the power went
+ * between the updates of two superblocks. What the newest says holds, as far as the member has room for it.
+ */
+function hasNotGrown(superblock: Superblock, newest: Superblock): boolean {
+  const { sizeSectors, memberCount, eventCount } = newest;
+  return (
+    superblock.eventCount + 1n === eventCount &&
+    superblock.dataSizeSectors >= sizeSectors &&
+    differenceOf({ ...superblock, sizeSectors, memberCount }, newest) === null
   );
 }
 

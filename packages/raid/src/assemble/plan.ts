@@ -13,6 +13,8 @@ import { unsyncedRanges } from "../array/unsynced-ranges.ts";
 import type { MemberDevice } from "../array/member.ts";
 import type { Geometry, Level } from "../levels/level.ts";
 import { formatUuid, parseUuid } from "../metadata/identity.ts";
+import { BitmapState } from "../metadata/bitmap.ts";
+import type { Superblock } from "../metadata/superblock.ts";
 import { readBadBlocks, readBitmap, readSuperblock } from "../metadata/member-scan.ts";
 import type { MemberBitmap, ScanTarget } from "../metadata/member-scan.ts";
 import type { RaidOptions } from "../options.ts";
@@ -225,11 +227,16 @@ async function findBitmap(
   allowed: Permissions,
 ): Promise<{ bitmap: MemberBitmap | null; isMissing: boolean }> {
   if (newest.superblock.bitmapOffsetSectors === 0) return { bitmap: null, isMissing: false };
+  let stale: MemberBitmap | null = null;
   for (const member of [newest, ...members.filter((other) => other !== newest)]) {
     const target = candidates.find(({ source }) => source === member?.name);
     if (member === null || target === undefined) continue;
     try {
-      return { bitmap: await readBitmap(target, member.superblock), isMissing: false };
+      const { superblock } = member;
+      const found = await readBitmap(target, { ...superblock, ...shapeOf(newest.superblock) });
+      if (found !== null && (found.head.state & BitmapState.stale) === 0)
+        return { bitmap: found, isMissing: false };
+      stale ??= found;
     } catch (error) {
       if (!isCevError(error)) throw error;
       allowed.report({
@@ -240,5 +247,10 @@ async function findBitmap(
       });
     }
   }
-  return { bitmap: null, isMissing: true };
+  return { bitmap: stale, isMissing: stale === null };
+}
+
+/** What says how large the sync space is: the newest superblock's holds, also for a member that did not get it yet. */
+function shapeOf({ sizeSectors, memberCount, layout, chunkSectors }: Superblock): Partial<Superblock> {
+  return { sizeSectors, memberCount, layout, chunkSectors };
 }

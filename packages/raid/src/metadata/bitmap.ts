@@ -112,6 +112,12 @@ export function decodeBitmapHead(bytes: Uint8Array, place: BitmapPlace): BitmapH
   return head;
 }
 
+/** What the head of a bitmap says that its bits cover, in sectors, before anything else of it is believed. */
+export function bitmapSyncSectors(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return bytes.length < BITMAP_HEAD_LENGTH ? 0 : Number(view.getBigUint64(40, true));
+}
+
 /** The 256 bytes of a bitmap's head. */
 export function encodeBitmapHead(head: BitmapHead): Uint8Array {
   const bytes = new Uint8Array(BITMAP_HEAD_LENGTH);

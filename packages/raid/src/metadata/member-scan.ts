@@ -2,7 +2,13 @@ import { MetadataError, isCevError } from "@cev/core";
 import type { CevError } from "@cev/core";
 import { decodeBadBlocks } from "./bad-blocks.ts";
 import type { BadRange } from "./bad-blocks.ts";
-import { BITMAP_HEAD_LENGTH, bitmapLength, decodeBitmapHead } from "./bitmap.ts";
+import {
+  BITMAP_HEAD_LENGTH,
+  BitmapState,
+  bitmapLength,
+  bitmapSyncSectors,
+  decodeBitmapHead,
+} from "./bitmap.ts";
 import type { BitmapHead } from "./bitmap.ts";
 import { FeatureFlag } from "./superblock-features.ts";
 import { hasForeignMagic, oldBitmapUuid } from "./superblock-old.ts";
@@ -75,18 +81,21 @@ function mayBeSuperblock(bytes: Uint8Array, version: SuperblockVersion): boolean
   return (hasSuperblockMagic(bytes) && bytes[4] === 0) || hasForeignMagic(bytes);
 }
 
-/** Reads the bitmap that a superblock speaks of. Null: there is none. Throws a `MetadataError`. */
+/**
+ * Reads the bitmap that a superblock speaks of. Null: there is none. One of another size (the power went while the array
+ * grew) comes in the size of the array, and as stale: all of it counts as marked. Throws a `MetadataError`.
+ */
 export async function readBitmap(target: ScanTarget, superblock: Superblock): Promise<MemberBitmap | null> {
   const { bitmapOffsetSectors, superOffsetSectors } = superblock;
   if (bitmapOffsetSectors === 0) return null;
   const byteOffset = (superOffsetSectors + bitmapOffsetSectors) * SECTOR;
-  const place = {
-    source: target.source,
-    byteOffset,
-    arrayUuid: bitmapUuid(superblock),
-    sizeSectors: syncSectors(superblock),
-  };
-  const head = decodeBitmapHead(await target.read(byteOffset, BITMAP_HEAD_LENGTH), place);
+  const arrayUuid = bitmapUuid(superblock);
+  const bytes = await target.read(byteOffset, BITMAP_HEAD_LENGTH);
+  const found = bitmapSyncSectors(bytes);
+  const place = { source: target.source, byteOffset, arrayUuid, sizeSectors: found };
+  const own = decodeBitmapHead(bytes, place);
+  const size = syncSectors(superblock);
+  const head = found === size ? own : { ...own, syncSectors: size, state: own.state | BitmapState.stale };
   const length = bitmapLength(head);
   if (byteOffset + length > bitmapEndMax(superblock, target.size)) {
     throw new MetadataError(`a bitmap of ${length} bytes reaches into other things`, {
@@ -96,6 +105,7 @@ export async function readBitmap(target: ScanTarget, superblock: Superblock): Pr
       byteOffset: byteOffset + 52,
     });
   }
+  if (found !== size) return { head, bits: new Uint8Array(length - BITMAP_HEAD_LENGTH).fill(0xff) };
   const bits = await target.read(byteOffset + BITMAP_HEAD_LENGTH, length - BITMAP_HEAD_LENGTH);
   return { head, bits: Uint8Array.from(bits) };
 }
