@@ -1,6 +1,6 @@
 import { readBytes } from "@cev/core";
 import type { Environment, NamedLayer, Problem } from "@cev/core";
-import type { SyncProgress } from "./array/background-sync.ts";
+import type { SyncProgress } from "./array/sync-work.ts";
 import type { SpeedLimits } from "./array/speed-limit.ts";
 import { planArray } from "./assemble/plan.ts";
 import type { ArrayPlan } from "./assemble/plan.ts";

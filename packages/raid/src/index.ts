@@ -5,7 +5,7 @@ export type { AssembleArrayOptions, AssembledArray } from "./assemble-array.ts";
 export type { RaidCreateOption } from "./create-option.ts";
 export { RaidLayer } from "./raid-layer.ts";
 export type { RaidLayerOptions } from "./raid-layer.ts";
-export type { SyncAction, SyncProgress } from "./array/background-sync.ts";
+export type { SyncAction, SyncProgress } from "./array/sync-work.ts";
 export type { SpeedLimits } from "./array/speed-limit.ts";
 export type { GrowSizeOptions } from "./array/grow.ts";
 export { RunningArray } from "./array/running-array.ts";

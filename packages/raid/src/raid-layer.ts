@@ -2,7 +2,7 @@ import { CevError, LayerBase, Op, refuse } from "@cev/core";
 import type { Environment, Io, Layer, LayerDescription, Limits, Problem, Support } from "@cev/core";
 import { geometryOf, limitsOf, supportOf } from "./array/array-limits.ts";
 import { BackgroundSync } from "./array/background-sync.ts";
-import type { SyncAction, SyncProgress } from "./array/background-sync.ts";
+import type { SyncAction, SyncProgress } from "./array/sync-work.ts";
 import { engineOf } from "./array/engine.ts";
 import { flushMembers } from "./array/flush.ts";
 import { growMembers, growSize } from "./array/grow.ts";

@@ -1,47 +1,13 @@
 import { CevError } from "@cev/core";
-import type { Problem } from "@cev/core";
-import type { Member } from "./member.ts";
-import type { MetadataKeeper } from "./metadata-keeper.ts";
-import { hasBadBlockRoom, worldError } from "./metadata-writer.ts";
-import type { Personality } from "./personality.ts";
-import type { RequestGate } from "./request-gate.ts";
-import { PIECE_LENGTH } from "./running-array.ts";
+import type { Member, MemberDevice } from "./member.ts";
+import { worldError } from "./metadata-writer.ts";
+import { recover } from "./recovery.ts";
+import { resync } from "./resync.ts";
 import type { RunningArray } from "./running-array.ts";
-import { SpeedLimit } from "./speed-limit.ts";
 import type { SpeedLimits } from "./speed-limit.ts";
-import { piecesOf, runPass } from "./sync-pass.ts";
-import type { ByteRange } from "./unsynced-ranges.ts";
-
-// How far a pass has come is recorded after such a part of it, or such a time.
-const CHECKPOINT_PARTS = 16;
-const CHECKPOINT_MS = 60_000;
-
-/** What goes on in the background, in md's words. */
-export type SyncAction = "idle" | "resync" | "recover" | "check" | "repair";
-
-/** How far background work has come. */
-export interface SyncProgress {
-  readonly action: SyncAction;
-  /** Bytes of sync space; of a member's data for `recover`. */
-  readonly done: number;
-  readonly total: number;
-  /** Of this pass, so far. */
-  readonly mismatchedBytes: number;
-  /** Of each member, lately. */
-  readonly bytesPerSecond: number;
-}
-
-/** What a `BackgroundSync` is made of. */
-export interface BackgroundSyncOptions {
-  readonly array: RunningArray;
-  readonly keeper: MetadataKeeper;
-  readonly gate: RequestGate;
-  /** How the array is served now. */
-  readonly personality: () => Personality;
-  readonly speedLimit: SpeedLimits;
-  readonly report: (problem: Problem) => void;
-  readonly onProgress: (progress: SyncProgress) => void;
-}
+import { piecesOf } from "./sync-pass.ts";
+import { SyncWork } from "./sync-work.ts";
+import type { BackgroundSyncOptions, SyncAction, SyncProgress } from "./sync-work.ts";
 
 /** Somebody asked for a check or repair. */
 interface Wish {
@@ -53,52 +19,32 @@ interface Wish {
   readonly reject: (error: CevError) => void;
 }
 
-/** A pass that is under way. */
-interface Pass {
-  readonly action: SyncAction;
-  readonly total: number;
-  done: number;
-  mismatchedBytes: number;
-  /** Where it was when that was recorded last, and when. */
-  recorded: number;
-  recordedAt: number;
-  recording: Promise<void> | null;
-}
-
 /**
  * Keeps the redundancy whole beside ordinary requests, one action at a time and in md's order: spares step in for what
  * is missing and are rebuilt, what was not shut down cleanly is resynced, checks and repairs are done when asked for.
  */
 export class BackgroundSync {
-  readonly #options: BackgroundSyncOptions;
+  readonly #work: SyncWork;
   readonly #array: RunningArray;
-  readonly #keeper: MetadataKeeper;
-  readonly #speed: SpeedLimit;
   #loop: Promise<void> | null = null;
   /** There may be something to do that the loop has not seen. */
   #isKicked = false;
-  #pass: Pass | null = null;
   #wish: Wish | null = null;
   #isRunning = false;
   #isPaused = false;
-  /** The pass under way ends before its next piece. */
-  #mustStop = false;
   /** What ended the last pass of its kind: it is not begun again before something has changed. */
   #recoverError: CevError | null = null;
   #resyncError: CevError | null = null;
   #mismatchedBytes: number | null = null;
-  #busySerial = 0;
   #resumers: (() => void)[] = [];
 
   constructor(options: BackgroundSyncOptions) {
-    this.#options = options;
+    this.#work = new SyncWork(options);
     this.#array = options.array;
-    this.#keeper = options.keeper;
-    this.#speed = new SpeedLimit(options.array.environment.clock, options.speedLimit);
   }
 
   get action(): SyncAction {
-    return this.#pass?.action ?? "idle";
+    return this.#work.action;
   }
 
   get isPaused(): boolean {
@@ -107,10 +53,7 @@ export class BackgroundSync {
 
   /** Null: nothing is under way. */
   get progress(): SyncProgress | null {
-    const pass = this.#pass;
-    if (pass === null) return null;
-    const { action, done, total, mismatchedBytes } = pass;
-    return { action, done, total, mismatchedBytes, bytesPerSecond: this.#speed.bytesPerSecond };
+    return this.#work.progress;
   }
 
   /** What did not match in the last check or repair, in bytes; null: there was none. */
@@ -127,7 +70,7 @@ export class BackgroundSync {
   /** Ends what is under way, as soon as its pieces have ended. */
   async stop(): Promise<void> {
     this.#isRunning = false;
-    this.#interrupt();
+    this.#work.interrupt();
     await this.#loop;
     this.#refuseWish("the array is closed");
     this.#wakeIdle();
@@ -142,7 +85,7 @@ export class BackgroundSync {
 
   /** A member has failed: what is under way no longer fits. */
   memberFailed(): void {
-    this.#interrupt();
+    this.#work.interrupt();
     this.#kick();
   }
 
@@ -166,7 +109,7 @@ export class BackgroundSync {
   /** Everything waits, where it is, until `resume`. */
   pause(): void {
     this.#isPaused = true;
-    this.#interrupt();
+    this.#work.interrupt();
   }
 
   resume(): void {
@@ -178,7 +121,7 @@ export class BackgroundSync {
   async cancel(): Promise<void> {
     const { action } = this;
     const error = new CevError("CEV_CANCELLED", `the ${action} was cancelled`, { layer: this.#array.name });
-    this.#interrupt();
+    this.#work.interrupt();
     this.#refuseWish("it was cancelled");
     if (action === "recover") this.#recoverError = error;
     if (action === "resync") this.#resyncError = error;
@@ -186,7 +129,7 @@ export class BackgroundSync {
   }
 
   setSpeedLimit(limits: SpeedLimits): void {
-    this.#speed.set(limits);
+    this.#work.speed.set(limits);
   }
 
   /** Resolves once nothing is under way nor due. Rejects with what ended the last rebuild or resync, if that was an error. */
@@ -203,7 +146,7 @@ export class BackgroundSync {
   async between<T>(change: () => Promise<T>): Promise<T> {
     const wasRunning = this.#isRunning;
     this.#isRunning = false;
-    this.#interrupt();
+    this.#work.interrupt();
     await this.#loop;
     try {
       return await change();
@@ -211,10 +154,6 @@ export class BackgroundSync {
       this.#isRunning = wasRunning;
       this.changed();
     }
-  }
-
-  #interrupt(): void {
-    if (this.#pass !== null) this.#mustStop = true;
   }
 
   #wakeIdle(): void {
@@ -232,7 +171,7 @@ export class BackgroundSync {
   #kick(): void {
     if (!this.#isRunning || this.#isPaused) return;
     this.#isKicked = true;
-    this.#loop ??= this.#work()
+    this.#loop ??= this.#goOn()
       .catch((error: unknown) => this.#report(worldError(error)))
       .finally(() => {
         this.#loop = null;
@@ -241,19 +180,18 @@ export class BackgroundSync {
       });
   }
 
-  async #work(): Promise<void> {
+  async #goOn(): Promise<void> {
     // Whoever started it has not returned yet.
     await Promise.resolve();
     while (this.#isRunning && !this.#isPaused) {
-      this.#mustStop = false;
+      this.#work.mustStop = false;
       this.#isKicked = false;
       if (this.#array.isBroken || !this.#array.level.isRedundant) return;
       await this.#stepIn();
       const action = this.#nextAction();
       if (action === "idle") return;
-      if (action === "recover") await this.#recover();
-      else if (action === "resync") await this.#resync();
-      else await this.#look(action);
+      if (action === "check" || action === "repair") await this.#look(action);
+      else await this.#restore(action);
     }
   }
 
@@ -280,8 +218,8 @@ export class BackgroundSync {
   async #stepIn(): Promise<void> {
     const array = this.#array;
     if (this.#recoverError !== null) return;
-    const size = this.#keeper.base.sizeSectors;
-    const pairs: (readonly [Member, RunningArray["spares"][number]])[] = [];
+    const size = this.#work.keeper.base.sizeSectors;
+    const pairs: (readonly [Member, MemberDevice])[] = [];
     const spares = array.spares.filter(({ superblock }) => superblock.dataSizeSectors >= size);
     for (const member of array.members) {
       if (member.takesWrites) continue;
@@ -290,178 +228,37 @@ export class BackgroundSync {
       pairs.push([member, spare]);
     }
     if (pairs.length === 0) return;
-    await this.#options.gate.quiesce(() => {
+    await this.#work.options.gate.quiesce(() => {
       for (const [member, spare] of pairs)
         if (array.spares.includes(spare) && !member.takesWrites) array.fillMember(member, spare, 0, false);
     });
-    this.#keeper.rewriteBitmap();
-    await this.#keeper.update();
+    this.#work.keeper.rewriteBitmap();
+    await this.#work.keeper.update();
   }
 
-  async #recover(): Promise<void> {
-    const array = this.#array;
-    const targets = array.members.filter((member) => member.isRebuilding);
-    const total = this.#recoverSize();
-    const start = Math.min(total, ...targets.map((member) => member.recoveredTo));
-    const isByBitmap = this.#keeper.intents !== null && targets.every((one) => one.isByBitmap);
-    const { syncStep } = this.#options.personality();
-    // Only what is marked is to be copied, not what happens to lie beside it.
-    const step = isByBitmap ? Math.min(syncStep, this.#keeper.intents!.head.chunkSize) : syncStep;
-    const all = piecesOf([{ start, end: total }], Math.max(step, PIECE_LENGTH));
-    const willBeWhole = array.members.every((member) => member.takesWrites) && array.unsynced.length === 0;
-    const intents = willBeWhole ? this.#keeper.intents : null;
-    const pass = this.#begin("recover", start, total);
-    intents?.beginSync();
-    let isComplete = false;
+  async #restore(action: "recover" | "resync"): Promise<void> {
     try {
-      await this.#keeper.update();
-      isComplete = await this.#run(pass, {
-        pieces: isByBitmap ? this.#marked(all, targets) : all,
-        start,
-        work: (piece) => this.#recoverPiece(piece),
-        onPosition: (_piece, position) => {
-          for (const member of targets)
-            if (member.isRebuilding) member.recoveredTo = Math.max(member.recoveredTo, position);
-          this.#keeper.noteProgress();
-        },
-      });
-      if (isComplete) await this.#finishRecovery(targets, total);
-    } catch (error) {
-      this.#failPass("recover", error);
-    } finally {
-      intents?.endSync(isComplete && array.lostCount === 0 ? [] : null);
-      this.#end(pass);
-    }
-  }
-
-  /** What a rebuilt member holds is durable before the superblocks call it a member. */
-  async #finishRecovery(targets: readonly Member[], total: number): Promise<void> {
-    for (const member of targets) if (member.isRebuilding) member.recoveredTo = total;
-    await this.#keeper.flush();
-    for (const member of targets) if (member.isRebuilding) this.#array.memberRecovered(member);
-    await this.#keeper.update();
-  }
-
-  async #recoverPiece(piece: ByteRange): Promise<number> {
-    const personality = this.#options.personality();
-    try {
-      await personality.recoverSlice(piece.start, piece.end);
-      return 0;
+      await (action === "recover" ? recover(this.#work) : resync(this.#work));
     } catch (error) {
       const cause = worldError(error);
-      if (!isUnreadable(cause) || !this.#canGoOn()) throw this.#recoverFailure(piece, cause);
+      // The members are others than when it began: it is tried again with those.
+      if (this.#work.mustStop) return;
+      if (action === "recover") this.#recoverError = cause;
+      else this.#resyncError = cause;
+      this.#report(cause);
     }
-    // Page by page: most of it may still be had.
-    for (const page of piecesOf([piece], PIECE_LENGTH)) {
-      try {
-        await personality.recoverSlice(page.start, page.end);
-      } catch (error) {
-        const cause = worldError(error);
-        if (!isUnreadable(cause) || !this.#canGoOn() || !this.#markBad(page))
-          throw this.#recoverFailure(page, cause);
-      }
-    }
-    return 0;
-  }
-
-  /** A member that failed meanwhile ends the pass in another way. */
-  #canGoOn(): boolean {
-    return !this.#mustStop && this.#array.members.some((member) => member.isRebuilding);
-  }
-
-  /** What cannot be had is not called rebuilt: the log of bad blocks says so, where the members have one. */
-  #markBad({ start, end }: ByteRange): boolean {
-    const targets = this.#array.members.filter((member) => member.isRebuilding);
-    if (!targets.every((member) => hasBadBlockRoom(member, start, end))) return false;
-    for (const member of targets) {
-      member.addBadBlock(start, end);
-      this.#options.report({
-        severity: "error",
-        code: "CEV_MEDIUM",
-        message: `bytes ${start} to ${end} of ${member.name} could not be rebuilt and are marked as bad: they cannot be read until they are written`,
-        device: member.name,
-      });
-    }
-    return true;
-  }
-
-  #recoverFailure({ start, end }: ByteRange, cause: CevError): CevError {
-    const names = this.#array.members.filter((member) => member.isRebuilding).map(({ name }) => name);
-    const message = `the rebuild of ${names.join(", ")} stopped: bytes ${start} to ${end} of the members' data cannot be had: ${cause.message}`;
-    return new CevError(cause.code === "CEV_CANCELLED" ? "CEV_CANCELLED" : "CEV_DEGRADED", message, {
-      layer: this.#array.name,
-      offset: start,
-      length: end - start,
-      cause,
-    });
-  }
-
-  async #resync(): Promise<void> {
-    const array = this.#array;
-    const { syncSize, syncStep } = this.#options.personality();
-    const ranges = [...array.unsynced];
-    const start = ranges[0]!.start;
-    const intents = array.lostCount === 0 ? this.#keeper.intents : null;
-    const pass = this.#begin("resync", start, syncSize);
-    intents?.beginSync();
-    const failures: CevError[] = [];
-    try {
-      // Members that are not here must fall behind.
-      await this.#keeper.update();
-      const isAtEnd = await this.#run(pass, {
-        pieces: piecesOf(ranges, syncStep),
-        start,
-        work: (piece) => this.#resyncPiece(piece, failures),
-        onPosition: (_piece, position) => {
-          this.#keeper.noteProgress();
-          if (failures.length === 0) intents?.syncedTo(position);
-        },
-      });
-      if (isAtEnd) await this.#keeper.update();
-      if (failures.length > 0) throw failures[0]!;
-    } catch (error) {
-      this.#failPass("resync", error);
-    } finally {
-      intents?.endSync(array.unsynced);
-      this.#end(pass);
-    }
-  }
-
-  /** What cannot be made right stays unsynced, page by page, and the rest goes on. */
-  async #resyncPiece(piece: ByteRange, failures: CevError[]): Promise<number> {
-    const personality = this.#options.personality();
-    let mismatched = 0;
-    try {
-      mismatched = await personality.syncSlice(piece.start, piece.end, "resync");
-      this.#array.synced(piece.start, piece.end);
-      return mismatched;
-    } catch (error) {
-      const cause = worldError(error);
-      if (!isUnreadable(cause) || this.#mustStop) throw cause;
-    }
-    for (const page of piecesOf([piece], PIECE_LENGTH)) {
-      try {
-        mismatched += await personality.syncSlice(page.start, page.end, "resync");
-        this.#array.synced(page.start, page.end);
-      } catch (error) {
-        const cause = worldError(error);
-        if (!isUnreadable(cause) || this.#mustStop) throw cause;
-        failures.push(cause);
-      }
-    }
-    return mismatched;
   }
 
   async #look(way: "check" | "repair"): Promise<void> {
     const wish = this.#wish!;
-    const { syncSize, syncStep } = this.#options.personality();
-    const pass = this.#begin(way, wish.start, syncSize);
+    const { syncSize, syncStep } = this.#work.personality;
+    const pass = this.#work.begin(way, wish.start, syncSize);
     pass.mismatchedBytes = wish.mismatchedBytes;
     try {
-      const isComplete = await this.#run(pass, {
+      const isComplete = await this.#work.run(pass, {
         pieces: piecesOf([{ start: wish.start, end: syncSize }], syncStep),
         start: wish.start,
-        work: (piece) => this.#options.personality().syncSlice(piece.start, piece.end, way),
+        work: (piece) => this.#work.personality.syncSlice(piece.start, piece.end, way),
         onPosition: () => undefined,
       });
       this.#mismatchedBytes = pass.mismatchedBytes;
@@ -475,117 +272,11 @@ export class BackgroundSync {
       if (this.#wish === wish) this.#wish = null;
       wish.reject(worldError(error));
     } finally {
-      this.#end(pass);
+      this.#work.end(pass);
     }
-  }
-
-  #run(
-    pass: Pass,
-    how: {
-      readonly pieces: Iterator<ByteRange, void, void>;
-      readonly start: number;
-      readonly work: (piece: ByteRange) => Promise<number>;
-      readonly onPosition: (piece: ByteRange, position: number) => void;
-    },
-  ): Promise<boolean> {
-    const { gate, onProgress } = this.#options;
-    return runPass({
-      environment: this.#array.environment,
-      speed: this.#speed,
-      pieces: how.pieces,
-      start: how.start,
-      end: pass.total,
-      work: async (piece) => {
-        // Several pieces are under way: what they add to is read when they have ended.
-        const mismatched = await how.work(piece);
-        pass.mismatchedBytes += mismatched;
-      },
-      mustStop: () => this.#mustStop || this.#array.isBroken,
-      isBusy: () => {
-        const { serial } = gate;
-        const isBusy = serial !== this.#busySerial;
-        this.#busySerial = serial;
-        return isBusy;
-      },
-      onDone: (piece, position) => {
-        how.onPosition(piece, position);
-        pass.done = position;
-        this.#checkpoint(pass);
-        onProgress(this.progress!);
-      },
-    });
-  }
-
-  #begin(action: SyncAction, start: number, total: number): Pass {
-    this.#speed.restart();
-    const recordedAt = this.#array.environment.clock.now();
-    const pass: Pass = {
-      action,
-      total,
-      done: start,
-      mismatchedBytes: 0,
-      recorded: start,
-      recordedAt,
-      recording: null,
-    };
-    this.#pass = pass;
-    return pass;
-  }
-
-  #end(pass: Pass): void {
-    const progress = this.progress!;
-    this.#pass = null;
-    this.#options.onProgress({ ...progress, action: "idle", done: pass.done });
-  }
-
-  /** Records now and then how far a rebuild or resync has come, so that it goes on there after a restart. */
-  #checkpoint(pass: Pass): void {
-    if (pass.recording !== null || (pass.action !== "recover" && pass.action !== "resync")) return;
-    const now = this.#array.environment.clock.now();
-    const isFar = pass.done - pass.recorded > pass.total / CHECKPOINT_PARTS;
-    const isLate = now - pass.recordedAt > CHECKPOINT_MS;
-    if (pass.done === pass.recorded || !(isFar || isLate)) return;
-    pass.recorded = pass.done;
-    pass.recordedAt = now;
-    // That it fails shows in the members.
-    pass.recording = this.#keeper
-      .update()
-      .catch(() => undefined)
-      .finally(() => void (pass.recording = null));
-  }
-
-  #failPass(action: "recover" | "resync", error: unknown): void {
-    const cause = worldError(error);
-    // The members are others than when it began: it is tried again with those.
-    if (this.#mustStop) return;
-    if (action === "recover") this.#recoverError = cause;
-    else this.#resyncError = cause;
-    this.#report(cause);
   }
 
   #report(cause: CevError): void {
-    this.#options.report({ severity: "error", code: cause.code, message: cause.message });
+    this.#work.options.report({ severity: "error", code: cause.code, message: cause.message });
   }
-
-  /** Of the pieces of the members' data those of which the bitmap marks something on any of these members. */
-  *#marked(pieces: Iterable<ByteRange>, members: readonly Member[]): Generator<ByteRange, void, void> {
-    for (const piece of pieces) {
-      const personality = this.#options.personality();
-      // In RAID10 the same place holds another part of the array on each member.
-      const ranges = members.flatMap((member) => personality.syncRangesOf(member, piece.start, piece.end));
-      const { intents } = this.#keeper;
-      if (intents === null || ranges.some(({ start, end }) => intents.isMarked(start, end))) yield piece;
-    }
-  }
-
-  /** Bytes of each member that are rebuilt. */
-  #recoverSize(): number {
-    const { level, geometry } = this.#array;
-    return level.number === 10 ? geometry.memberSizes[0]! : this.#options.personality().syncSize;
-  }
-}
-
-/** The sources cannot be read there; anything else says nothing about the place. */
-function isUnreadable({ code }: CevError): boolean {
-  return code === "CEV_DEGRADED" || code === "CEV_MEDIUM" || code === "CEV_IO" || code === "CEV_TIMED_OUT";
 }

@@ -1,7 +1,7 @@
 import { Device, openTree, readBytes } from "@cev/core";
 import type { Environment, Layer, Op, Problem } from "@cev/core";
 import { FaultLayer, MemoryLayer, SimulatedWorld } from "@cev/test-kit";
-import type { SyncProgress } from "../../src/array/background-sync.ts";
+import type { SyncProgress } from "../../src/array/sync-work.ts";
 import type { MemberDevice } from "../../src/array/member.ts";
 import type { SpeedLimits } from "../../src/array/speed-limit.ts";
 import { createArray } from "../../src/metadata/create-array.ts";
