@@ -1,5 +1,5 @@
 import { Device, environmentFrom } from "@cev/core";
-import type { Environment, Problem } from "@cev/core";
+import type { Environment, Layer, Problem } from "@cev/core";
 import { RaidLayer, raidDriver, readBitmap, readSuperblock } from "@cev/raid";
 import type { MemberBitmap, ScanTarget, Superblock } from "@cev/raid";
 import type { Random } from "../src/random.ts";
@@ -9,7 +9,7 @@ const environment: Environment = environmentFrom(globalThis);
 
 export interface OpenedArray {
   readonly device: Device;
-  readonly layer: RaidLayer;
+  readonly layer: Layer;
   readonly problems: readonly Problem[];
 }
 
@@ -36,10 +36,15 @@ export async function openArray(
     directory: ".",
     report: (problem) => problems.push(problem),
   });
-  if (!(opened?.layer instanceof RaidLayer)) throw new Error("the driver opens something else than an array");
-  const { layer } = opened;
+  const { layer } = opened!;
   const device = await Device.open(layer, environment, { isReadOnly: how.isReadOnly });
   return { device, layer, problems };
+}
+
+/** The array at work. Throws for one that is only read, in the middle of a reshape. */
+export function raidLayerOf({ layer }: OpenedArray): RaidLayer {
+  if (!(layer instanceof RaidLayer)) throw new Error(`${layer.name} is not an array at work`);
+  return layer;
 }
 
 /** What cev makes of a member's superblock. Throws where there is none. */

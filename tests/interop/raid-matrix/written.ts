@@ -4,7 +4,7 @@ import type { ArrayCase } from "./cases.ts";
 import { sha256 } from "./content.ts";
 import { hashText } from "./hash.ts";
 import { ImageLayer } from "./image-layer.ts";
-import { openArray } from "./open-array.ts";
+import { openArray, raidLayerOf } from "./open-array.ts";
 import type { OpenedArray } from "./open-array.ts";
 import { workRandomly } from "./random-work.ts";
 import { recipeOf } from "./recipe.ts";
@@ -111,7 +111,7 @@ class ArrayWork {
   /** Until nothing goes on in the background any more. */
   async settle(): Promise<void> {
     this.story.push("settled");
-    await this.#open.layer.idle();
+    await raidLayerOf(this.#open).idle();
     await this.#compare();
   }
 
@@ -120,13 +120,13 @@ class ArrayWork {
     await this.settle();
     this.story.push(`${members.join(",")} failed`);
     const writing = this.write();
-    for (const index of members) await this.#open.layer.failMember(index);
+    for (const index of members) await raidLayerOf(this.#open).failMember(index);
     await writing;
   }
 
   /** Members come back, by the bitmap where there is one, and are rebuilt while more is written. */
   async takeBack(members: readonly number[]): Promise<void> {
-    const { layer } = this.#open;
+    const layer = raidLayerOf(this.#open);
     this.story.push(`${members.join(",")} taken back`);
     for (const index of members) {
       const member = new ImageLayer(this.#images[index]!);
