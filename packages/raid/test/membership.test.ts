@@ -1,6 +1,8 @@
 import { Op, writeBytes } from "@cev/core";
 import { Random } from "@cev/test-kit";
 import { describe, expect, it } from "vitest";
+import { decodeSuperblock } from "../src/metadata/superblock.ts";
+import type { Superblock } from "../src/metadata/superblock.ts";
 import { LayerBench } from "./support/layer-bench.ts";
 import type { LayerBenchOptions } from "./support/layer-bench.ts";
 
@@ -164,6 +166,52 @@ describe.each(LEVELS)("%s", (_name, options) => {
     const more = new Random(4).bytes(bench.device.size - size);
     await bench.write(size, more);
     expect(await bench.read(size, more.length)).toEqual(more);
+    expect(await bench.drive(bench.layer.check())).toBe(0);
+    await bench.close();
+  });
+});
+
+describe("components that have become larger", () => {
+  it("give their room to the array, and a cut in between leaves superblocks that belong together", async () => {
+    const bench = await LayerBench.create({
+      create: { level: 5, chunkSize: 16 * KIB, assumeClean: true, ...BITMAP },
+      memberCount: 3,
+      deviceSize: SMALL,
+    });
+    // The same disks, half a MiB larger.
+    const images = bench.disks.map(({ disk }) => disk.bytes.slice());
+    bench.disks.length = 0;
+    for (const image of images) bench.addDisk(2048 * KIB).disk.bytes.set(image);
+    await bench.open();
+    const { size } = bench.layer.limits;
+    const data = new Random(5).bytes(size);
+    await bench.write(0, data);
+    const superblocks = (): Superblock[] =>
+      bench.disks.map(({ name, disk: { bytes } }) =>
+        decodeSuperblock(bytes.subarray(4096, 8192), {
+          source: name,
+          deviceSize: bytes.length,
+          version: "1.2",
+          byteOffset: 4096,
+        }),
+      );
+    const [before] = superblocks();
+    let isGrown = false;
+    const growing = bench.layer.growSize("max").then(() => void (isGrown = true));
+    // Whenever one of them tells the new size, all have said that they have room for it.
+    while (!isGrown) {
+      await bench.pass(0);
+      const now = superblocks();
+      const size = Math.max(...now.map(({ sizeSectors }) => sizeSectors));
+      for (const { dataSizeSectors } of now) expect(dataSizeSectors).toBeGreaterThanOrEqual(size);
+    }
+    await growing;
+    expect(superblocks()[0]!.sizeSectors).toBe(2 * before!.sizeSectors);
+    await bench.idle();
+    expect(bench.layer.limits.size).toBe(2 * size);
+    await bench.close();
+    await bench.open();
+    expect(await bench.read(0, size)).toEqual(data);
     expect(await bench.drive(bench.layer.check())).toBe(0);
     await bench.close();
   });

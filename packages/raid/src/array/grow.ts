@@ -97,10 +97,16 @@ export async function growSize(
   const after = syncSectors(grown) * SECTOR;
   const bitmap = grownBitmap(keeper, members, after);
   await sync.between(async () => {
+    // First the room, then the size: whatever a cut leaves behind has room for the size that the newest tells.
+    if (members.some(({ member, room }) => member.device!.superblock.dataSizeSectors < room)) {
+      await gate.quiesce(() => {
+        for (const { member, room } of members) array.resizeMember(member, room);
+      });
+      await keeper.update();
+    }
     await gate.quiesce(() => {
       const memberSizes = geometry.memberSizes.map(() => sectors * SECTOR);
       const next: Geometry = { ...geometry, memberSizes };
-      for (const { member, room } of members) array.resizeMember(member, Math.max(room, sectors));
       array.reshape(next);
       if (options.assumeClean !== true) array.unsync({ start: before, end: after });
       keeper.rebase({ sizeSectors: sectors }, bitmap);
