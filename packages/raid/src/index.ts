@@ -23,12 +23,24 @@ export {
   Role,
   syncSectors,
 } from "./metadata/superblock.ts";
-export type { Superblock, SuperblockPlace, SuperblockVersion, Timestamp } from "./metadata/superblock.ts";
+export type {
+  OldDevice,
+  OldSuperblockPart,
+  PartialParityLog,
+  Remnant,
+  Remnants,
+  Reshape,
+  Superblock,
+  SuperblockPlace,
+  SuperblockVersion,
+  Timestamp,
+} from "./metadata/superblock.ts";
 export { FeatureFlag } from "./metadata/superblock-features.ts";
 export { BitmapState, decodeBitmapHead, encodeBitmapHead } from "./metadata/bitmap.ts";
 export type { BitmapHead, BitmapPlace } from "./metadata/bitmap.ts";
 export { planCreate } from "./metadata/create.ts";
-export type { CreatePlan, PlannedDevice, PlannedWrite } from "./metadata/create.ts";
+export type { CreatePlan, PlannedDevice } from "./metadata/create.ts";
+export type { PlannedWrite } from "./metadata/create-superblock.ts";
 export type { CreateDevice, CreateInputs, CreateOptions } from "./metadata/create-options.ts";
 export { createArray, wipeSuperblocks } from "./metadata/create-array.ts";
 export type { CreateArrayOptions } from "./metadata/create-array.ts";

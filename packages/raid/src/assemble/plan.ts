@@ -19,8 +19,6 @@ import { readBadBlocks, readBitmap, readSuperblock } from "../metadata/member-sc
 import type { MemberBitmap, ScanTarget } from "../metadata/member-scan.ts";
 import type { RaidOptions } from "../options.ts";
 
-export { titleOf } from "./judgement.ts";
-
 /** A device to look at, with the layer its array would stand on. */
 export interface ArrayCandidate extends ScanTarget {
   readonly layer: Layer;

@@ -141,9 +141,3 @@ export async function readBadBlocks(target: ScanTarget, superblock: Superblock):
     dataLength: superblock.dataSizeSectors * SECTOR,
   });
 }
-
-/** The message of an error of the world; anything else is thrown on. */
-export function worldMessage(error: unknown): string {
-  if (!isCevError(error)) throw error;
-  return error.message;
-}

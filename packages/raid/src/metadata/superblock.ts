@@ -8,7 +8,6 @@ export {
   DeviceFlag,
   Role,
   SUPERBLOCK_LENGTH_MAX,
-  SUPERBLOCK_MAGIC,
   memberSectors,
   ownRole,
   roleCount,
