@@ -153,6 +153,29 @@ describe("a bad-block log", () => {
     },
   );
 
+  it("with any one bit flipped is refused, or names sorted ranges of the data", () => {
+    const plain = encodeBadBlocks(
+      [
+        { start: 512, end: 4096 },
+        { start: 8192, end: 524_288 },
+      ],
+      SHAPE,
+      512,
+    )!;
+    for (let bit = 0; bit < plain.length * 8; bit++) {
+      const bytes = Uint8Array.from(plain);
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+      try {
+        const found = decodeBadBlocks(bytes, PLACE);
+        expect(decodeBadBlocks(encodeBadBlocks(found, SHAPE, 4096)!, PLACE)).toEqual(found);
+        for (const { start, end } of found) expect(start >= 0 && end <= SHAPE.dataLength).toBe(true);
+      } catch (error) {
+        expect(error).toBeInstanceOf(MetadataError);
+        expect((error as MetadataError).place.field).toBe("entries");
+      }
+    }
+  });
+
   it("is read only where a superblock says that it has entries", async () => {
     const image = new Uint8Array(65_536);
     image.set(logOf([[32, 8]], 512), 4096 + 8192);

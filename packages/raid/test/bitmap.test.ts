@@ -77,6 +77,28 @@ describe("a bitmap's head", () => {
     }
   });
 
+  it("with any one bit flipped is refused with its place, or means the same but for that bit's field", () => {
+    const plain = encodeBitmapHead(HEAD);
+    let accepted = 0;
+    for (let bit = 0; bit < plain.length * 8; bit++) {
+      const bytes = Uint8Array.from(plain);
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+      try {
+        const again = encodeBitmapHead(decodeBitmapHead(bytes, PLACE));
+        // The name of a cluster, and what follows it, mean nothing without one.
+        expect(Buffer.compare(again.subarray(0, 72), bytes.subarray(0, 72)), `bit ${bit}`).toBe(0);
+        accepted++;
+      } catch (error) {
+        expect(error).toBeInstanceOf(MetadataError);
+        const { field, byteOffset } = (error as MetadataError).place;
+        expect(field).not.toBe("");
+        expect(byteOffset).toBeGreaterThanOrEqual(PLACE.byteOffset);
+        expect(byteOffset).toBeLessThan(PLACE.byteOffset + BITMAP_HEAD_LENGTH);
+      }
+    }
+    expect(accepted).toBeGreaterThan(1000);
+  });
+
   it("of a bitmap that would fill the memory is refused", () => {
     const huge = { ...PLACE, sizeSectors: 2 ** 40 };
     const head = encodeBitmapHead({ ...HEAD, syncSectors: 2 ** 40, chunkSize: 512 });
