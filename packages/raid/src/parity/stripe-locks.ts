@@ -1,4 +1,6 @@
 import type { Action } from "@cev/core";
+import { StripeTable } from "./stripe-table.ts";
+import type { StripeEntry } from "./stripe-table.ts";
 
 /** Held from `granted` until `release`. */
 export interface StripeLock {
@@ -15,7 +17,8 @@ interface Waiting extends StripeLock {
 }
 
 /** Linked, because taking the first of a long array takes time in proportion to its length. */
-interface Queue {
+interface Queue extends StripeEntry<Queue> {
+  stripe: number;
   holderCount: number;
   isExclusive: boolean;
   first: Waiting | null;
@@ -27,7 +30,7 @@ interface Queue {
  * same time whatever the number of stripes that are locked, and allocates nothing once as many were locked before.
  */
 export class StripeLocks {
-  readonly #queues = new Map<number, Queue>();
+  readonly #queues = new StripeTable<Queue>();
   readonly #ready: Queue = emptyQueue();
   readonly #freeQueues: Queue[] = [];
   readonly #freeLocks: Waiting[] = [];
@@ -35,7 +38,7 @@ export class StripeLocks {
 
   /** How many stripes are locked. */
   get lockedCount(): number {
-    return this.#queues.size;
+    return this.#queues.count;
   }
 
   /** Calls `granted` with the lock: at once, or when those before it are released. */
@@ -46,9 +49,10 @@ export class StripeLocks {
     lock.granted = granted as Action<StripeLock, unknown>;
     lock.context = context;
     let queue = this.#queues.get(stripe);
-    if (queue === undefined) {
+    if (queue === null) {
       queue = this.#freeQueues.pop() ?? emptyQueue();
-      this.#queues.set(stripe, queue);
+      queue.stripe = stripe;
+      this.#queues.add(queue);
     }
     append(queue, lock);
     this.#grant(queue);
@@ -56,8 +60,7 @@ export class StripeLocks {
 
   /** Gives a lock back, which is nobody's from then on, and grants those that waited for it. */
   release(lock: StripeLock): void {
-    const { stripe } = lock;
-    const queue = this.#queues.get(stripe)!;
+    const queue = this.#queues.get(lock.stripe)!;
     const held = lock as Waiting;
     held.context = null;
     this.#freeLocks.push(held);
@@ -67,7 +70,7 @@ export class StripeLocks {
       this.#grant(queue);
       return;
     }
-    this.#queues.delete(stripe);
+    this.#queues.remove(queue);
     this.#freeQueues.push(queue);
   }
 
@@ -97,7 +100,7 @@ export class StripeLocks {
 }
 
 function emptyQueue(): Queue {
-  return { holderCount: 0, isExclusive: false, first: null, last: null };
+  return { stripe: -1, following: null, holderCount: 0, isExclusive: false, first: null, last: null };
 }
 
 function append(queue: Queue, entry: Waiting): void {

@@ -13,6 +13,7 @@ import { StripeCover } from "./stripe-cover.ts";
 import type { StripeLock } from "./stripe-locks.ts";
 import { StripeSlice } from "./stripe-slice.ts";
 import type { SliceOwner } from "./stripe-slice.ts";
+import type { StripeEntry } from "./stripe-table.ts";
 import { restoreParity } from "./sync-slice.ts";
 
 const NO_DATA = new Uint8Array(0);
@@ -23,9 +24,11 @@ const NO_DATA = new Uint8Array(0);
  * are written at once. Data goes down from the caller's own memory, unless a column of a band comes from several
  * requests. Used again for one stripe after the other.
  */
-export class StripeWrite implements SliceOwner, MemberWritesOwner, CancelTarget {
+export class StripeWrite implements SliceOwner, MemberWritesOwner, CancelTarget, StripeEntry<StripeWrite> {
   /** The array's, for those who watch. */
   readonly name: string;
+  /** @internal */
+  following: StripeWrite | null = null;
   readonly #engine: ParityEngine;
   readonly #owner: { began(write: StripeWrite): void; ended(write: StripeWrite): void };
   readonly #cover: StripeCover;

@@ -2,6 +2,7 @@ import { CompoundIoPool, Op, concatenate } from "@cev/core";
 import type { Io, SubmitTarget } from "@cev/core";
 import { FullWriter } from "./full-writer.ts";
 import type { ParityEngine } from "./parity-engine.ts";
+import { StripeTable } from "./stripe-table.ts";
 import { StripeWrite } from "./stripe-write.ts";
 
 // Writes under way at once, each of one stripe: more wait, so that the memory lent to them is bounded.
@@ -21,7 +22,7 @@ export class StripeWriter implements SubmitTarget {
   readonly #full: FullWriter;
   readonly #free: StripeWrite[] = [];
   /** By stripe, the write that has not begun: what comes now can join it. */
-  readonly #open = new Map<number, StripeWrite>();
+  readonly #open = new StripeTable<StripeWrite>();
   /** To be begun when the turn is over. */
   #gathering: StripeWrite[] = [];
   #isTurnOver = true;
@@ -68,7 +69,7 @@ export class StripeWriter implements SubmitTarget {
     const write = this.#free.pop() ?? new StripeWrite(this.#engine, this);
     write.open(stripe);
     write.tryJoin(io);
-    this.#open.set(stripe, write);
+    this.#open.add(write);
     if (this.#isTurnOver || io.length === map.stripeSize) {
       this.#waiting.push(write);
     } else {
@@ -83,7 +84,7 @@ export class StripeWriter implements SubmitTarget {
 
   /** @internal Nothing can join it any more. */
   began(write: StripeWrite): void {
-    if (this.#open.get(write.stripe) === write) this.#open.delete(write.stripe);
+    this.#open.remove(write);
   }
 
   /** @internal It has ended, and can be used again. */
