@@ -7,10 +7,11 @@ import type { CopyInput } from "./copy-input.ts";
 import { openTarget } from "./copy-target.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { Interrupt } from "./interrupt.ts";
-import { warnOf } from "./output.ts";
+import { complain, warnOf } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { openSources } from "./sources.ts";
 import type { KeyOptions } from "./sources.ts";
+import { unfinishedSyncs } from "./sync-display.ts";
 import { UsageError } from "./usage-error.ts";
 import { openDevice } from "./open-device.ts";
 import { zeroRuns } from "./zero-runs.ts";
@@ -47,6 +48,7 @@ export async function copy(sources: readonly string[], options: CopyOptions): Pr
     if (to !== undefined) await copyOut(stack, device, to, options, interrupt.signal);
     else await copyIn(stack, device, from!, options, interrupt.signal);
     interrupt.signal.throwIfAborted();
+    for (const line of unfinishedSyncs(stack)) complain(`warning: ${line}`);
   } finally {
     await stack.close();
   }

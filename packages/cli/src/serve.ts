@@ -8,6 +8,7 @@ import { openDevice } from "./open-device.ts";
 import { say, warnOf } from "./output.ts";
 import { openSources } from "./sources.ts";
 import type { KeyOptions } from "./sources.ts";
+import { showSyncs } from "./sync-display.ts";
 
 export interface ServeOptions extends KeyOptions {
   readonly device?: readonly string[];
@@ -42,7 +43,7 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
     });
     for (const line of serving.lines) say(line);
     say("ready; ends with Ctrl-C (SIGINT or SIGTERM)");
-    await ending.first;
+    await showSyncs(stack, ending.first);
     if (!(await serving.end(ending))) return ExitStatus.failed;
   } finally {
     await ending.outlast(stack.close());

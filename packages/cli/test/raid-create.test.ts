@@ -1,7 +1,7 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { golden, hashFiles, temporaryFolder } from "./helpers.ts";
+import { golden, hashFiles, sha256, temporaryFolder } from "./helpers.ts";
 import { run } from "./in-process.ts";
 
 describe("cev raid create", () => {
@@ -57,6 +57,26 @@ describe("cev raid create", () => {
     expect(await run([...args, "--force"])).toMatchObject({ status: 0 });
     const { stdout } = await run(["raid", "examine", images[0]!, "--json"]);
     expect(JSON.parse(stdout.toString())).toMatchObject({ members: [{ level: "raid1", arrayState: "A." }] });
+  });
+
+  test("refuses a file system, which no driver opens, as well", async () => {
+    const folder = temporaryFolder();
+    const image = join(folder, "root.img");
+    const bytes = Buffer.alloc(4 << 20);
+    bytes.writeUInt16LE(0xef53, 1080);
+    writeFileSync(image, bytes);
+    const { stderr, status } = await run(["raid", "create", "x", "--level", "1", image, "missing"]);
+    expect(stderr).toMatch(/root\.img: it carries something already: an ext2, ext3 or ext4 file system;/);
+    expect(status).toBe(1);
+    expect(hashFiles([image])).toBe(sha256(bytes));
+  });
+
+  test("makes a mirror of one member when it is forced", async () => {
+    const cwd = temporaryFolder();
+    const args = ["raid", "create", "x", "--level", "1", "--make-images", "4M", "a"];
+    const { stderr } = await run(args, { cwd });
+    expect(stderr).toMatch(/an array of one member is unusual/);
+    expect(await run([...args, "--force"], { cwd })).toMatchObject({ status: 0, stderr: "" });
   });
 
   test("leaves no images behind when the array cannot be made", async () => {

@@ -177,7 +177,32 @@ describe("cev raid stop and assemble", () => {
   });
 });
 
+describe("what a level does not have", () => {
+  test("is refused by name", async () => {
+    const { cwd, members } = await makeArray("0", 2);
+    const checked = await run(["raid", "check", ...members], { cwd });
+    expect(checked.stderr).toBe("cev: raid0 has no redundancy: there is nothing to compare\n");
+    blank(cwd, "spare");
+    const added = await run(["raid", "add", ...members, "--device", "spare"], { cwd });
+    expect(added.stderr).toMatch(/raid0 takes no spares/);
+    expect([checked.status, added.status]).toEqual([1, 1]);
+  });
+});
+
 describe("cev raid grow", () => {
+  test("--raid-devices makes room in a mirror, which a spare fills", async () => {
+    const { cwd, members, content } = await makeArray("1", 2);
+    blank(cwd, "third");
+    await run(["raid", "add", ...members, "--device", "third"], { cwd });
+    const args = ["raid", "grow", ...members, "third", "--raid-devices", "3"];
+    const { stdout, status } = await run(args, { cwd });
+    expect(stdout.toString()).toBe(
+      "the array has 3 places for members now\nmd/data: clean, 3 of 3 devices active\n",
+    );
+    expect(status).toBe(0);
+    expect(await held(cwd, ["third"], content.length)).toBe(sha256(content));
+  });
+
   test("--size max uses members that have become larger", async () => {
     const { cwd, members, content } = await makeArray("5", 3, ["--size", "2M"]);
     const { stdout, status } = await run(["raid", "grow", ...members, "--size", "max", "--json"], { cwd });

@@ -65,6 +65,7 @@ export class ArraySession {
       case "remove":
         return this.#remove(request.devices);
       case "check": {
+        this.#refuseWithoutRedundancy();
         const count = (await this.#watch(this.#layer.check(), onSync, signal)) / SECTOR;
         return [
           count === 0
@@ -73,6 +74,7 @@ export class ArraySession {
         ];
       }
       case "repair": {
+        this.#refuseWithoutRedundancy();
         const count = (await this.#watch(this.#layer.repair(), onSync, signal)) / SECTOR;
         return [
           count === 0 ? `${mismatches(count)}: everything matched` : `${mismatches(count)}: they match now`,
@@ -81,6 +83,12 @@ export class ArraySession {
       case "grow":
         return this.#grow(request.size, request.memberCount);
     }
+  }
+
+  #refuseWithoutRedundancy(): void {
+    const { level } = this.#layer.array;
+    if (!level.isRedundant)
+      throw new CevError("CEV_INVALID", `${level.name} has no redundancy: there is nothing to compare`);
   }
 
   async #fail(devices: readonly string[]): Promise<string[]> {

@@ -30,7 +30,7 @@ export async function create(
   const settings = { ...request.settings, assumeClean: request.settings.assumeClean === true || isAllNew };
   const plan =
     options.dryRun === true
-      ? await planOnly(request, absent, settings)
+      ? await planOnly(request, absent, settings, options.force === true)
       : await make(request, absent, settings, options.force === true);
   for (const warning of plan.warnings) complain(`warning: ${warning}`);
   const isDryRun = options.dryRun === true;
@@ -46,6 +46,7 @@ async function planOnly(
   request: CreateRequest,
   absent: readonly string[],
   settings: Settings,
+  isForced: boolean,
 ): Promise<CreatePlan> {
   const present = [...request.members, ...request.spares].filter(
     (path) => path !== null && !absent.includes(path),
@@ -60,6 +61,7 @@ async function planOnly(
     ...settings,
     members: request.members.map((path) => (path === null ? null : deviceOf(path))),
     spares: request.spares.map(deviceOf),
+    force: isForced,
   };
   return planCreate(options, stack.environment);
 }
@@ -71,7 +73,7 @@ async function make(
   isForced: boolean,
 ): Promise<CreatePlan> {
   // What cannot be made is found out before the first file is.
-  await planOnly(request, absent, settings);
+  await planOnly(request, absent, settings, isForced);
   const paths = [...request.members, ...request.spares].filter((path) => path !== null);
   try {
     await using stack = await openFiles(paths, absent, request, false);

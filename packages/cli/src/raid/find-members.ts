@@ -57,7 +57,8 @@ async function lookAt(
   record: StackDevice,
 ): Promise<{ readonly member: FoundMember | null; readonly problem: Problem | null }> {
   const { name, content } = record;
-  if (content?.driver === RAID_DRIVER) {
+  // Devices of a stack file are not looked at: what an array stands on there is a member by name.
+  if (content?.driver === RAID_DRIVER || arrayOver(stack, name) !== null) {
     const device = await stack.open(name, { isReadOnly: true });
     const target = targetOf(device, name);
     const superblock = await readSuperblock(target);
@@ -67,6 +68,13 @@ async function lookAt(
   const isUnknown = content === null && record.layer !== null && record.driver !== RAID_DRIVER;
   const problem = isUnknown ? stack.problems.find((one) => isAbout(one, name)) : undefined;
   return { member: null, problem: problem ?? null };
+}
+
+/** The array that was found over a device. */
+export function arrayOver(stack: Stack, member: string): StackDevice | null {
+  const isOver = (one: StackDevice): boolean =>
+    one.driver === RAID_DRIVER && one.lowers.some(({ name }) => name === member);
+  return stack.devices.find(isOver) ?? null;
 }
 
 function targetOf(device: Device, source: string): ScanTarget {

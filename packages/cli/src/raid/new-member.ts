@@ -5,6 +5,9 @@ import { wipeSuperblocks } from "@cev/raid";
 import { openImages, openStack } from "@cev/stack";
 import { standardDrivers } from "../standard-drivers.ts";
 import { RAID_DRIVER } from "./find-members.ts";
+import { SIGNATURE_REACH, knownContent } from "./known-contents.ts";
+
+const BLOCK = 4096;
 
 /** A device that is to become part of an array. */
 export interface NewMember {
@@ -34,8 +37,10 @@ export async function occupancyOf(path: string): Promise<Occupancy> {
     const { content } = image!;
     const problem = stack.problems.find((one) => one.device === image!.name && one.code !== "CEV_NOT_FOUND");
     const uuid = content?.driver === RAID_DRIVER ? content.details["arrayUuid"] : null;
+    const device = await stack.open(image!.name);
+    const head = await device.read(0, Math.min(device.size, roundUp(SIGNATURE_REACH)));
     return {
-      summary: content?.summary ?? problem?.message ?? null,
+      summary: content?.summary ?? problem?.message ?? knownContent(head),
       arrayUuid: typeof uuid === "string" ? uuid : null,
     };
   } finally {
@@ -67,6 +72,8 @@ export async function openNewMember(
   }
   return { path: resolve(path), layer, isOfThisArray };
 }
+
+const roundUp = (length: number): number => Math.ceil(length / BLOCK) * BLOCK;
 
 /** Something is there already that would be lost. */
 export function occupied(path: string, summary: string): CevError {

@@ -1,13 +1,14 @@
+import { dirname, resolve } from "node:path";
 import { CevError, environmentFrom } from "@cev/core";
 import type { Device, Json, Problem } from "@cev/core";
 import { RaidLayer } from "@cev/raid";
 import type { Superblock } from "@cev/raid";
-import { openStack, pickEntries } from "@cev/stack";
-import type { Stack, StackDescription, StackDevice } from "@cev/stack";
+import { isStackFilePath, openStack, pickEntries } from "@cev/stack";
+import type { DeviceEntry, Stack, StackDescription, StackDevice } from "@cev/stack";
 import { readKeys } from "../sources.ts";
 import type { KeyOptions } from "../sources.ts";
 import { standardDrivers } from "../standard-drivers.ts";
-import { RAID_DRIVER, findMembers } from "./find-members.ts";
+import { RAID_DRIVER, arrayOver, findMembers } from "./find-members.ts";
 import type { FoundMember } from "./find-members.ts";
 
 /** Which array is meant, where members of several were given. */
@@ -59,23 +60,21 @@ export interface OpenArray {
 export async function openArray(request: OpenArrayRequest): Promise<OpenArray> {
   const found = await findMembers(request.sources, request);
   let members: MemberFacts[];
-  let below: StackDescription;
+  let description: StackDescription;
+  let name: string;
   try {
     const chosen = chooseArray(found.members, request.sources, request);
     members = chosen.map(({ name, target, superblock }) => ({ name, size: target.size, superblock }));
     request.checkMembers?.(members);
     const names = members.map((one) => one.name);
-    below = pickEntries(found.stack.describe(), names);
+    name = arrayOver(found.stack, names[0]!)?.name ?? arrayDeviceName(members[0]!.superblock);
+    const known = found.stack.describe();
+    const entry = { ...settingsOf(known.devices[name]), members: names, ...request.driverOptions };
+    description = { devices: { ...pickEntries(known, names).devices, [name]: entry } };
   } finally {
     await found.stack.close();
   }
-  const name = arrayDeviceName(members[0]!.superblock);
-  const entry = {
-    driver: RAID_DRIVER,
-    members: members.map((one) => one.name),
-    ...request.driverOptions,
-  };
-  const description: StackDescription = { devices: { ...below.devices, [name]: entry } };
+  const [source = "."] = request.sources;
   const stack = await openStack(description, {
     environment: environmentFrom(globalThis),
     drivers: standardDrivers(),
@@ -83,6 +82,7 @@ export async function openArray(request: OpenArrayRequest): Promise<OpenArray> {
     isReadOnly: request.isReadOnly,
     canWriteDegraded: request.canWriteDegraded,
     only: [name],
+    directory: isStackFilePath(source) ? dirname(resolve(source)) : ".",
     source: "the members",
     isFound: true,
   });
@@ -97,8 +97,16 @@ export async function openArray(request: OpenArrayRequest): Promise<OpenArray> {
   }
 }
 
+const NOT_KEPT = new Set(["lower", "lowers", "members", "create"]);
+
+/** What the stack's description says of the array, apart from what it stands on, and how it is made. */
+function settingsOf(entry: DeviceEntry | undefined): DeviceEntry {
+  const kept = Object.entries(entry ?? {}).filter(([key]) => !NOT_KEPT.has(key));
+  return { driver: RAID_DRIVER, ...Object.fromEntries(kept) };
+}
+
 /** What an array is called in a stack: by its name, or else by its UUID. */
-export function arrayDeviceName({ arrayName, arrayUuid }: Superblock): string {
+function arrayDeviceName({ arrayName, arrayUuid }: Superblock): string {
   return `md/${arrayName === "" ? arrayUuid : arrayName}`;
 }
 
