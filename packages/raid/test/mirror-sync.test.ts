@@ -58,6 +58,22 @@ describe("sync", () => {
     expect(bench.dataOf(2)).toEqual(bench.dataOf(0));
   });
 
+  test("what lies beside a bad block is synced, the bad block itself is neither read nor trusted", async () => {
+    const bench = new EngineBench({
+      ...RAID1,
+      missing: [2],
+      badBlocks: [[{ start: 40_960, end: 41_472 }], [{ start: 8704, end: 9216 }], []],
+      contents: (member) => new Uint8Array(SIZE).fill(member + 1),
+    });
+    const mismatched = await bench.engine.syncSlice(0, SIZE, "resync");
+    const expected = new Uint8Array(SIZE).fill(1);
+    expected.fill(2, 8704, 9216);
+    expected.fill(2, 40_960, 41_472);
+    expect(bench.dataOf(1)).toEqual(expected);
+    expect(mismatched).toBe(SIZE - 1024);
+    expect(bench.countsOf(Op.write)).toEqual([0, 3, 0]);
+  });
+
   test("with one copy left nothing is read", async () => {
     const bench = new EngineBench({ ...RAID1, missing: [0, 2] });
     expect(await bench.engine.syncSlice(0, SIZE, "resync")).toBe(0);

@@ -10,6 +10,7 @@ import type { MirrorEngine } from "./mirror-engine.ts";
 import { writeBack } from "./piece-repair.ts";
 import type { UnreadCopy } from "./piece-repair.ts";
 import { writeSparse } from "./sparse-write.ts";
+import { hasBadBlocks } from "./written-bad-blocks.ts";
 
 /** One copy of a range that lies together on every member, as it was read. */
 interface Copy {
@@ -46,15 +47,33 @@ export async function equaliseTo(
     }
 }
 
-/** A range cut where it does not lie together on every member. */
-function partsOf({ map }: MirrorEngine, { start, end }: ByteRange): ByteRange[] {
+/** A range cut where it does not lie together on every member, and where the bad blocks of one begin or end. */
+function partsOf(array: MirrorEngine, { start, end }: ByteRange): ByteRange[] {
   const parts: ByteRange[] = [];
   for (let at = start; at < end;) {
-    const next = Math.min(end, at + map.chunkRest(at));
-    parts.push({ start: at, end: next });
+    const next = Math.min(end, at + array.map.chunkRest(at));
+    const part = { start: at, end: next };
+    if (hasBadBlocks(array.members)) parts.push(...cutAtBadBlocks(array, part));
+    else parts.push(part);
     at = next;
   }
   return parts;
+}
+
+/** Each part can be read from a member all together, or not at all: what is good beside a bad block is synced too. */
+function cutAtBadBlocks(array: MirrorEngine, part: ByteRange): ByteRange[] {
+  const { blockSize } = array;
+  const cuts = new Set([part.start, part.end]);
+  for (const { member, at } of placesOf(array, part)) {
+    for (const bad of member.badBlocks) {
+      // A device that writes longer blocks only cannot read a part of one either.
+      const from = part.start + bad.start - (bad.start % blockSize) - at;
+      const to = part.start + Math.ceil(bad.end / blockSize) * blockSize - at;
+      for (const cut of [from, to]) if (cut > part.start && cut < part.end) cuts.add(cut);
+    }
+  }
+  const places = [...cuts].sort((a, b) => a - b);
+  return places.slice(1).map((end, index) => ({ start: places[index]!, end }));
 }
 
 async function syncPart(

@@ -29,6 +29,8 @@ export class MirrorEngine implements Personality {
   readonly choice: CopyChoice;
   /** In bytes of the array: writes, repairs, sync and rebuild each hold the range they work on. */
   readonly locks: RangeLock = new RangeLock();
+  /** What the members are read and written in, in bytes. */
+  readonly blockSize: number;
   readonly size: number;
   readonly ioLengthPreferred: number;
   readonly syncSize: number;
@@ -50,6 +52,10 @@ export class MirrorEngine implements Personality {
     const { chunkSize, copyCount } = this.map;
     const layout = geometry.level === 10 ? decodeRaid10Layout(geometry.layout, geometry.memberCount) : null;
     this.choice = new CopyChoice(array, this.map, layout !== null && layout.farCount > 1);
+    this.blockSize = Math.max(
+      512,
+      ...members.map(({ device }) => device?.layer.limits.logicalBlockSize ?? 0),
+    );
     this.size = this.map.size;
     // The longest that all members work on together.
     const stripeCount = Math.max(1, Math.floor(members.length / (layout?.nearCount ?? members.length)));

@@ -1,11 +1,13 @@
-import { CompoundIoPool, Op, concatenate, ioError, isCevError } from "@cev/core";
+import { CompoundIoPool, Op, concatenate } from "@cev/core";
 import type { CevError, CompoundIo, Io, SubmitTarget } from "@cev/core";
 import { degradedError, readFailureOf } from "../array/failure.ts";
 import type { Member } from "../array/member.ts";
+import { worldError } from "../array/metadata-writer.ts";
 import { PIECE_LENGTH } from "../array/running-array.ts";
 import type { CopyPlace, ReadLane } from "./copy-choice.ts";
 import type { MirrorEngine } from "./mirror-engine.ts";
 import { readAndRepair } from "./piece-repair.ts";
+import { hasBadBlocks } from "./written-bad-blocks.ts";
 
 /** One read on its way through the copies. Context of the request's action; used again and again. */
 class MirrorRead implements CopyPlace {
@@ -14,6 +16,8 @@ class MirrorRead implements CopyPlace {
   copy = 0;
   memberOffset = 0.5;
   readonly tried: number[] = [];
+  /** What cannot be read may be written back. */
+  mayRepair = true;
   member: Member | null = null;
   lane: ReadLane | null = null;
 
@@ -72,6 +76,8 @@ export class MirrorReader implements SubmitTarget {
     this.#release(read);
     // Perhaps every part can be had, each from another copy.
     if (crossesPieces(offset, length)) return this.#readPieces(io, this);
+    const { blockSize, members } = this.#array;
+    if (length > blockSize && hasBadBlocks(members)) return this.#readPieces(io, this, blockSize);
     io.complete(this.#unreadable(io, null));
   }
 
@@ -98,6 +104,7 @@ export class MirrorReader implements SubmitTarget {
   #begin(offset: number): MirrorRead {
     const read = this.#free.pop() ?? new MirrorRead(this);
     read.offset = offset;
+    read.mayRepair = true;
     return read;
   }
 
@@ -146,7 +153,7 @@ export class MirrorReader implements SubmitTarget {
     if (failure === "request" || io.isCancelRequested) return this.#release(read);
     if (failure === "lost") array.failMember(member, error);
     const crosses = crossesPieces(io.offset, io.length);
-    if (failure === "range" && array.canRepair && member.takesWrites) {
+    if (failure === "range" && read.mayRepair && array.canRepair && member.takesWrites) {
       const { copy } = read;
       this.#release(read);
       // Only the pieces that cannot be read are written anew.
@@ -169,11 +176,11 @@ export class MirrorReader implements SubmitTarget {
   }
 
   /** Piece by piece: what cannot be read of a long range may be a small part of it. */
-  #readPieces(io: Io, target: SubmitTarget): void {
+  #readPieces(io: Io, target: SubmitTarget, step = PIECE_LENGTH): void {
     const compound = this.#parts.over(io, concatenate);
     for (let at = 0; at < io.length;) {
       const offset = io.offset + at;
-      const length = Math.min(PIECE_LENGTH - (offset % PIECE_LENGTH), io.length - at);
+      const length = Math.min(step - (offset % step), io.length - at);
       compound.add(target, Op.read, offset, length, io.data, io.dataOffset + at);
       at += length;
     }
@@ -198,13 +205,22 @@ export class MirrorReader implements SubmitTarget {
         io.transferred = io.length;
         io.resume();
       },
-      (error: unknown) => {
-        io.error = isCevError(error)
-          ? error
-          : ioError(io, "CEV_PROGRAM", "repairing threw", this.name, error);
-        io.resume();
-      },
+      (error: unknown) => this.#notRepaired(io, copy, worldError(error)),
     );
+  }
+
+  /** The piece cannot be had as a whole; what is wanted of it, perhaps. */
+  #notRepaired(io: Io, copy: number, error: CevError): void {
+    const read = this.#begin(io.offset);
+    read.mayRepair = false;
+    read.tried.push(copy);
+    if (error.code === "CEV_DEGRADED" && this.#array.choice.choose(read, io.length)) {
+      io.restart();
+      return this.#submitTo(io, read);
+    }
+    this.#release(read);
+    io.error = error;
+    io.resume();
   }
 
   #unreadable(io: Io, cause: { readonly member: Member; readonly error: CevError } | null): CevError {
