@@ -1,3 +1,5 @@
+import { decodeRaid10Layout } from "../../src/levels/raid10-layout.ts";
+
 /** An array whose places the kernel was asked for. Sizes in bytes; all units of 4 KiB are numbered. */
 export interface KernelArray {
   readonly level: number;
@@ -41,9 +43,11 @@ function* mirrorArrays(): Generator<KernelArray> {
         yield equalMembers(10, sets + OFFSET + (copies << 8) + 1, memberCount, 7);
       }
     }
-    if (memberCount >= 4) {
-      yield equalMembers(10, (2 << 8) + 2, memberCount, 7);
-      if (memberCount % 2 === 0) yield equalMembers(10, OFFSET + (2 << 8) + 2, memberCount, 7);
+    for (const sets of FAR_SETS) {
+      for (const offset of [0, OFFSET]) {
+        const layout = sets + offset + (2 << 8) + 2;
+        if (decodeRaid10Layout(layout, memberCount) !== null) yield equalMembers(10, layout, memberCount, 7);
+      }
     }
   }
 }
