@@ -1,4 +1,4 @@
-import { Op } from "@cev/core";
+import { BufferPool, Op } from "@cev/core";
 import { ModelDevice, Random } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { RAID5_LAYOUTS } from "../src/levels/raid5.ts";
@@ -175,4 +175,20 @@ describe("a check", () => {
       await expectAll(bench, model);
     },
   );
+});
+
+describe("random work in memory that is hardly enough, so that every request waits for it", () => {
+  test.each(CASES.filter((_, index) => index % 3 === 0))("$name", async ({ options }) => {
+    const count = options.memberSizes.length;
+    const buffers = new BufferPool({ bytesMax: 4096 * 2 ** Math.ceil(Math.log2(count)) + 4095 });
+    for (const missing of [[], [0], [count - 1]]) {
+      const random = new Random(count);
+      const bench = new EngineBench({ ...options, missing, completion: "random", buffers });
+      const model = new ModelDevice(bench.engine.size, true);
+      for (let round = 0; round < 6; round++) await burst(bench, model, random);
+      await expectAll(bench, model);
+      expect(wrongParity(bench.geometry, (member) => bench.dataOf(member), missing)).toEqual([]);
+      expect(buffers.bytesLent).toBe(0);
+    }
+  });
 });

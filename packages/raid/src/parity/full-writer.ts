@@ -1,6 +1,7 @@
 import type { Io, SubmitTarget } from "@cev/core";
 import type { ParityEngine } from "./parity-engine.ts";
 import { RunWrite } from "./run-write.ts";
+import { memberShare } from "./slice-memory.ts";
 
 // Of each member in one write. Chunks as long as half of it go down from the caller's memory faster than by a copy.
 const RUN_LENGTH_MAX = 262_144;
@@ -24,8 +25,8 @@ export class FullWriter implements SubmitTarget {
     const { chunkSize, memberCount } = engine.map;
     this.name = `${engine.name} stripes`;
     this.#engine = engine;
-    const share = 2 ** Math.floor(Math.log2(engine.buffers.bufferLengthMax / memberCount));
-    this.stripesMax = chunkSize > CHUNK_MAX ? 0 : Math.floor(Math.min(RUN_LENGTH_MAX, share) / chunkSize);
+    const runLength = Math.min(RUN_LENGTH_MAX, memberShare(engine.buffers, memberCount));
+    this.stripesMax = chunkSize > CHUNK_MAX ? 0 : Math.floor(runLength / chunkSize);
   }
 
   /** A write of at most `stripesMax` whole stripes. */

@@ -9,6 +9,7 @@ import { StripeMap } from "../levels/stripe.ts";
 import { ChunkReader } from "./chunk-reader.ts";
 import { recoverStripeSlice } from "./recover-slice.ts";
 import { SlicePass } from "./slice-pass.ts";
+import { memberShare } from "./slice-memory.ts";
 import { StripeLocks } from "./stripe-locks.ts";
 import { StripeWriter } from "./stripe-writer.ts";
 import { syncStripeSlice } from "./sync-slice.ts";
@@ -42,7 +43,7 @@ export class ParityEngine implements Personality {
   readonly #zeroWriter: ZeroWriter;
   readonly #freePasses: SlicePass[] = [];
 
-  /** Throws `CEV_NO_MEMORY` where the pool's slabs are too small for a stripe, `CEV_INVALID` for a layout there is not. */
+  /** Throws `CEV_NO_MEMORY` where the pool lends too little for a stripe, `CEV_INVALID` for a layout there is not. */
   constructor(array: RunningArray) {
     const { level, layout: number, chunkSize, memberCount } = array.geometry;
     const layout = stripeLayout(level, number);
@@ -55,9 +56,9 @@ export class ParityEngine implements Personality {
     this.members = array.members;
     this.compounds = array.compounds;
     this.map = new StripeMap({ layout, chunkSize, memberCount });
-    const share = 2 ** Math.floor(Math.log2(this.buffers.bufferLengthMax / memberCount));
+    const share = memberShare(this.buffers, memberCount);
     if (share < SLICE_LENGTH_MIN) {
-      const message = `the buffer pool's slabs are too small for stripes of ${memberCount} members`;
+      const message = `the buffer pool lends too little at once for stripes of ${memberCount} members`;
       throw new CevError("CEV_NO_MEMORY", message, { layer: this.name });
     }
     this.sliceLengthMax = Math.min(SLICE_LENGTH_MAX, chunkSize, share);

@@ -6,7 +6,7 @@ import { MemberWrites } from "./member-writes.ts";
 import type { FullMember, MemberWritesOwner } from "./member-writes.ts";
 import type { ParityEngine } from "./parity-engine.ts";
 import { sumColumns } from "./slice-parity.ts";
-import { strideOf } from "./stride.ts";
+import { strideOf } from "./slice-memory.ts";
 import { StripeColumns } from "./stripe-columns.ts";
 import { StripeRun } from "./stripe-run.ts";
 import { restoreParity } from "./sync-slice.ts";

@@ -6,7 +6,7 @@ import { holdChain, restartIo } from "./end-io.ts";
 import type { ParityEngine } from "./parity-engine.ts";
 import { Use } from "./slice-plan.ts";
 import type { ColumnStates } from "./slice-plan.ts";
-import { strideOf } from "./stride.ts";
+import { strideOf } from "./slice-memory.ts";
 import { StripeColumns } from "./stripe-columns.ts";
 
 /** Who works on a slice: told when what it planned is in memory. */

@@ -1,5 +1,5 @@
 import { EventState, Io, environmentFrom } from "@cev/core";
-import type { Environment, Op, Support } from "@cev/core";
+import type { BufferPool, Environment, Op, Support } from "@cev/core";
 import { FaultLayer, MemoryLayer } from "@cev/test-kit";
 import type { CompletionMode } from "@cev/test-kit";
 import type { MetadataKeeper } from "../../src/array/metadata-keeper.ts";
@@ -38,6 +38,8 @@ export interface EngineBenchOptions {
   readonly seed?: number;
   readonly support?: Partial<Support>;
   readonly isReadOnly?: boolean;
+  /** The memory of the engine. */
+  readonly buffers?: BufferPool;
   /** What is on the members' data at first. */
   readonly contents?: (member: number) => Uint8Array;
 }
@@ -55,7 +57,10 @@ export class EngineBench {
 
   constructor(options: EngineBenchOptions) {
     const { memberSizes, missing = [], completion = "atOnce", seed = 1 } = options;
-    this.environment = environmentFrom(globalThis);
+    this.environment = environmentFrom(
+      globalThis,
+      options.buffers === undefined ? {} : { buffers: options.buffers },
+    );
     this.disks = memberSizes.map((size, index) => {
       const disk = new MemoryLayer(this.environment, {
         size: ENGINE_DATA_START + size,

@@ -1,7 +1,7 @@
 import { BufferPool } from "@cev/core";
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
-import { strideOf } from "../src/parity/stride.ts";
+import { memberShare, strideOf } from "../src/parity/slice-memory.ts";
 
 describe("places of columns in one buffer", () => {
   test.prop([fc.integer({ min: 1, max: 512 }), fc.integer({ min: 1, max: 60 })], { numRuns: 300 })(
@@ -22,4 +22,14 @@ describe("places of columns in one buffer", () => {
     expect(strideOf(new BufferPool(), 65_536, 8) % 4096).not.toBe(0);
     expect(strideOf(new BufferPool({ bytesMax: 2 ** 20 }), 65_536, 8)).toBe(65_536);
   });
+});
+
+describe("a member's share of a buffer", () => {
+  test.prop([fc.integer({ min: 65_536, max: 2 ** 26 }), fc.integer({ min: 2, max: 60 })])(
+    "is such that the pool can lend one for all members",
+    (bytesMax, count) => {
+      const buffers = new BufferPool({ bytesMax });
+      expect(buffers.tryAcquire(memberShare(buffers, count) * count)).not.toBeNull();
+    },
+  );
 });
