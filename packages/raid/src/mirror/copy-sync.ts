@@ -5,6 +5,7 @@ import type { Member } from "../array/member.ts";
 import type { SyncWay } from "../array/personality.ts";
 import { PIECE_LENGTH } from "../array/running-array.ts";
 import type { ByteRange } from "../array/unsynced-ranges.ts";
+import { isSame } from "./compare.ts";
 import { isWriteMostly } from "./copy-choice.ts";
 import type { MirrorEngine } from "./mirror-engine.ts";
 import { writeBack } from "./piece-repair.ts";
@@ -168,7 +169,7 @@ async function compareCopies(
   const length = part.end - part.start;
   const differing = new Uint8Array(Math.ceil(length / PIECE_LENGTH));
   for (const other of others) {
-    for (const run of differingRuns(source.bytes, other.bytes)) {
+    for (const run of differingRuns(array, source.bytes, other.bytes)) {
       differing.fill(1, run.start / PIECE_LENGTH, Math.ceil(run.end / PIECE_LENGTH));
       if (way !== "check") await writeSparse(array, source.bytes, run, other);
     }
@@ -181,20 +182,17 @@ async function compareCopies(
   return mismatched;
 }
 
-/** The pieces in which two ranges differ, neighbours together. Both begin at a multiple of eight in memory. */
-function differingRuns(a: Uint8Array, b: Uint8Array): ByteRange[] {
-  const wordsA = new Int32Array(a.buffer, a.byteOffset, a.length / 4);
-  const wordsB = new Int32Array(b.buffer, b.byteOffset, b.length / 4);
+/** The pieces in which two copies differ, neighbours together. */
+function differingRuns({ buffers }: MirrorEngine, a: Uint8Array, b: Uint8Array): ByteRange[] {
+  const { length } = a;
   const runs: { start: number; end: number }[] = [];
-  const step = PIECE_LENGTH / 4;
-  for (let at = 0; at < wordsA.length; at += step) {
-    const end = Math.min(at + step, wordsA.length);
-    let word = at;
-    while (word < end && wordsA[word] === wordsB[word]) word++;
-    if (word === end) continue;
+  if (isSame(buffers, [a, b], { start: 0, end: length })) return runs;
+  for (let start = 0; start < length; start += PIECE_LENGTH) {
+    const end = Math.min(start + PIECE_LENGTH, length);
+    if (isSame(buffers, [a, b], { start, end })) continue;
     const last = runs.at(-1);
-    if (last?.end === at * 4) last.end = end * 4;
-    else runs.push({ start: at * 4, end: end * 4 });
+    if (last?.end === start) last.end = end;
+    else runs.push({ start, end });
   }
   return runs;
 }

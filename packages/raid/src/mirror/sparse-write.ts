@@ -2,6 +2,7 @@ import { Op, isCevError, request } from "@cev/core";
 import type { Member } from "../array/member.ts";
 import { PIECE_LENGTH } from "../array/running-array.ts";
 import type { ByteRange } from "../array/unsynced-ranges.ts";
+import { isZero } from "./compare.ts";
 import type { MirrorEngine } from "./mirror-engine.ts";
 
 /** Where a copy is written. */
@@ -23,12 +24,11 @@ export async function writeSparse(
 ): Promise<void> {
   const hasZeroes = member.device?.layer.support.writeZeroes === "native";
   for (let at = start; at < end && member.takesWrites;) {
-    const isZero = hasZeroes && isZeroPiece(bytes, at, end);
-    let next = Math.min(end, at + PIECE_LENGTH);
-    while (next < end && (hasZeroes && isZeroPiece(bytes, next, end)) === isZero)
-      next = Math.min(end, next + PIECE_LENGTH);
-    const op = isZero ? Op.writeZeroes : Op.write;
-    const part = isZero ? null : bytes.subarray(at, next);
+    const { next, isHole } = hasZeroes
+      ? nextRun(array, bytes, { start: at, end })
+      : { next: end, isHole: false };
+    const op = isHole ? Op.writeZeroes : Op.write;
+    const part = isHole ? null : bytes.subarray(at, next);
     try {
       await request(member.target, array.environment, op, offset + at, next - at, part);
     } catch (error) {
@@ -39,9 +39,17 @@ export async function writeSparse(
   }
 }
 
-function isZeroPiece(bytes: Uint8Array, start: number, end: number): boolean {
-  const length = Math.min(PIECE_LENGTH, end - start);
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset + start, length / 4);
-  for (let at = 0; at < words.length; at++) if (words[at] !== 0) return false;
-  return true;
+/** How far from `start` on there are only pieces of zeroes, or only others. Mostly that is all of it. */
+function nextRun(
+  { buffers }: MirrorEngine,
+  bytes: Uint8Array,
+  { start, end }: ByteRange,
+): { readonly next: number; readonly isHole: boolean } {
+  if (isZero(buffers, bytes, { start, end })) return { next: end, isHole: true };
+  const isHoleAt = (at: number): boolean =>
+    isZero(buffers, bytes, { start: at, end: Math.min(end, at + PIECE_LENGTH) });
+  const isHole = isHoleAt(start);
+  let next = start + PIECE_LENGTH;
+  while (next < end && isHoleAt(next) === isHole) next += PIECE_LENGTH;
+  return { next: Math.min(next, end), isHole };
 }
