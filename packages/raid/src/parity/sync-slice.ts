@@ -36,6 +36,8 @@ async function syncRange(engine: ParityEngine, start: number, end: number, way: 
   const { slice } = pass;
   try {
     const lost = await pass.read(start, end, way === "resync" ? planUntrusted : planAll);
+    if (lost !== null && slice.hasGaps && end - start > PIECE_LENGTH)
+      return await syncPages(engine, start, end, way);
     if (lost !== null) throw syncError(slice, lost.cause);
     // What could not be read is worked out, and written back.
     const isRecovered = slice.uses.subarray(0, slice.dataCount).includes(Use.room);
@@ -58,6 +60,17 @@ async function syncRange(engine: ParityEngine, start: number, end: number, way: 
   } finally {
     engine.givePass(pass);
   }
+}
+
+/** What cannot be read may lie in different rows: then each can be done without. */
+async function syncPages(engine: ParityEngine, start: number, end: number, way: SyncWay): Promise<number> {
+  let mismatched = 0;
+  for (let at = start; at < end;) {
+    const next = Math.min(end, at - (at % PIECE_LENGTH) + PIECE_LENGTH);
+    mismatched += await syncRange(engine, at, next, way);
+    at = next;
+  }
+  return mismatched;
 }
 
 /** Bytes of a member that do not match, by pages; which parities are wrong, as `Wrong` bits. */
