@@ -40,14 +40,16 @@ function newText(examination: Examination): string[] {
   ];
   if (arraySize !== null)
     lines.push(fieldLine("Array Size", `${arraySize / 1024} KiB${bothUnits(arraySize)}`));
-  if (sizeSectors !== dataSizeSectors) lines.push(fieldLine("Used Dev Size", sectorsText(sizeSectors)));
+  if (superblock.level !== 0 && sizeSectors !== dataSizeSectors)
+    lines.push(fieldLine("Used Dev Size", sectorsText(sizeSectors)));
   if (dataOffsetSectors !== 0) lines.push(fieldLine("Data Offset", `${dataOffsetSectors} sectors`));
   if ((features & FeatureFlag.newOffset) !== 0 && reshape !== null)
     lines.push(fieldLine("New Offset", `${dataOffsetSectors + reshape.offsetSectors} sectors`));
   lines.push(fieldLine("Super Offset", `${superblock.superOffsetSectors} sectors`));
   if ((features & FeatureFlag.recovery) !== 0)
     lines.push(fieldLine("Recovery Offset", `${superblock.recoverySectors} sectors`));
-  if (unused !== null)
+  // mdadm says nothing where nothing is unused, and where it takes a single sector for "not known".
+  if (unused !== null && unused.after !== 1 && (unused.before > 0 || unused.after > 0))
     lines.push(fieldLine("Unused Space", `before=${unused.before} sectors, after=${unused.after} sectors`));
   lines.push(fieldLine("State", superblock.resyncSectors === null ? "clean" : "active"));
   lines.push(fieldLine("Device UUID", superblock.deviceUuid), "");
@@ -111,11 +113,11 @@ function reshapeLines(superblock: Superblock): string[] {
 }
 
 function shapeLines(superblock: Superblock): string[] {
-  const { level, chunkSectors } = superblock;
+  const { level, chunkSectors, features } = superblock;
   const lines: string[] = [];
   const layout = layoutText(superblock);
-  if (layout !== null && (level === 5 || level === 6 || level === 10))
-    lines.push(fieldLine("Layout", layout));
+  const isTold = level === 5 || level === 6 || level === 10 || (features & FeatureFlag.raid0Layout) !== 0;
+  if (layout !== null && isTold) lines.push(fieldLine("Layout", layout));
   if (STRIPED.has(level)) lines.push(fieldLine("Chunk Size", `${chunkSectors / 2}K`));
   else if (level === -1) lines.push(fieldLine("Rounding", `${chunkSectors / 2}K`));
   return lines;
@@ -132,7 +134,9 @@ function oldText({ superblock, checksum }: Examination): string[] {
     fieldLine("UUID", superblock.arrayUuid),
     fieldLine("Creation Time", clockText(superblock.createdAt.seconds)),
     fieldLine("Raid Level", levelText(superblock.level)),
-    fieldLine("Used Dev Size", `${sizeSectors / 2}${bothUnits(sizeSectors * SECTOR)}`),
+    ...(superblock.level > 0
+      ? [fieldLine("Used Dev Size", `${sizeSectors / 2}${bothUnits(sizeSectors * SECTOR)}`)]
+      : []),
   ];
   if (arraySize !== null) lines.push(fieldLine("Array Size", `${arraySize / 1024}${bothUnits(arraySize)}`));
   lines.push(
