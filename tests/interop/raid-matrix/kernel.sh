@@ -69,6 +69,12 @@ fill() {
   mdadm --examine "$@"
 }
 
+# examine MEMBER...
+examine() {
+  echo '== members'
+  mdadm --examine "$@"
+}
+
 # judge COUNT HOW ABSENT MEMBER...: ABSENT are the numbers (from 1) of the COUNT members that were not there for the last
 # writes; HOW they come back: --re-add, by the bitmap, or --add.
 judge() {

@@ -7,7 +7,7 @@ const LIBRARY = fileURLToPath(new URL("kernel.sh", import.meta.url));
 
 /** One call of a function of `kernel.sh`. */
 export interface KernelJob {
-  readonly call: "create" | "become_raid0" | "judge";
+  readonly call: "create" | "become_raid0" | "examine" | "judge";
   readonly args: readonly string[];
   /** The members' numbers on the disk, by index. */
   readonly members: readonly number[];

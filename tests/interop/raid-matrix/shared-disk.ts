@@ -28,6 +28,7 @@ export class SharedDisk implements Disposable {
 
   /** Adds a member of zeroes; its number, from 0. */
   add(size: number): number {
+    if (this.room === 0) throw new Error("the disk has all the partitions that a kernel takes");
     this.#partitions.push({ offset: this.#end, size });
     this.#end = Math.ceil((this.#end + size) / ALIGNMENT) * ALIGNMENT;
     return this.#partitions.length - 1;
