@@ -8,7 +8,7 @@ import { worldError } from "../array/metadata-writer.ts";
 import { equaliseTo } from "./copy-sync.ts";
 import type { MirrorEngine } from "./mirror-engine.ts";
 import { memberRuns } from "./mirror-runs.ts";
-import { clearBadBlocks, hasBadBlocks } from "./written-bad-blocks.ts";
+import { clearBadBlocks, hasBadBlocks, writtenBadBlocks } from "./written-bad-blocks.ts";
 
 /**
  * One write, discard or write-zeroes under the lock of its range, so that what overlaps comes one after the other and
@@ -181,8 +181,10 @@ export class MirrorWrite implements HalfWrite {
   #settle(): void {
     const io = this.#io!;
     if (!hasBadBlocks(this.#array.members)) return this.#settleFailures();
+    const written = writtenBadBlocks(this.#array, io);
+    if (written.length === 0) return this.#settleFailures();
     if (io.state === EventState.running) io.hold();
-    clearBadBlocks(this.#array, io).then(
+    clearBadBlocks(this.#array, io, written).then(
       () => this.#settleFailures(),
       (error: unknown) => this.#fail(worldError(error)),
     );
