@@ -140,6 +140,27 @@ describe("the bitmap", () => {
     await bench.close();
   });
 
+  it("has a bit on all members before any write to its range begins, also one that comes while it is being set", async () => {
+    const bench = await opened();
+    await bench.write(0, new Uint8Array(512).fill(1));
+    const dataStart = (await bench.superblockOf(0))!.dataOffsetSectors * 512;
+    bench.forget();
+    for (const { disk } of bench.disks) disk.completion = "byHand";
+    const first = bench.device.write(400 * KIB, new Uint8Array(512).fill(1));
+    await bench.pass(1);
+    const second = bench.device.write(440 * KIB, new Uint8Array(512).fill(2));
+    await bench.pass(1);
+    const reached = bench.disks.flatMap(({ disk }) => disk.log);
+    expect(reached.length).toBeGreaterThan(0);
+    expect(reached.filter(({ offset }) => offset >= dataStart)).toEqual([]);
+    for (const { disk } of bench.disks) {
+      disk.completion = "later";
+      disk.completeAll();
+    }
+    await bench.drive(Promise.all([first, second]));
+    await bench.close();
+  });
+
   it("of a RAID10 counts bytes of the array", async () => {
     const bench = await opened({
       create: {

@@ -385,6 +385,7 @@ export class MetadataKeeper {
     }
     // A member that did not take the bits has failed: the others must say so before anything is written.
     if (this.#hasNewFailure) await this.#update(this.#isActive);
+    this.#intents?.written();
   }
 
   /** Writes bitmap and superblocks with the next event count, again as long as that makes another member fail. */

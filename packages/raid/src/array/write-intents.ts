@@ -40,6 +40,8 @@ export class WriteIntents {
   #hasPending = false;
   /** Blocks that differ from what the members hold. */
   readonly #changed = new Set<number>();
+  /** Set here, and not known to be on the members yet: no write may begin there. */
+  readonly #unwritten = new Set<number>();
 
   /** `needed`: ranges that are to be synced before their bits may go; null: all that is marked. */
   constructor({ head, bits }: MemberBitmap, needed: readonly ByteRange[] | null) {
@@ -80,6 +82,8 @@ export class WriteIntents {
     const first = Math.floor(start / this.#chunkSize);
     const last = Math.floor((end - 1) / this.#chunkSize);
     for (let index = first; index <= last; index++) if (!hasBit(this.#bits, index)) return false;
+    if (this.#unwritten.size > 0)
+      for (let index = first; index <= last; index++) if (this.#unwritten.has(index)) return false;
     for (let index = first; index <= last; index++) this.#begin(index);
     return true;
   }
@@ -92,7 +96,13 @@ export class WriteIntents {
       if (hasBit(this.#bits, index)) continue;
       setBit(this.#bits, index);
       this.#changed.add(blockOf(index));
+      this.#unwritten.add(index);
     }
+  }
+
+  /** All bits that were set are on the members now, and the members that did not take them are known to have failed. */
+  written(): void {
+    this.#unwritten.clear();
   }
 
   /** A write that was begun has ended. `isComplete`: all members hold it, and none is missing. */
