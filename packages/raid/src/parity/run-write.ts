@@ -6,7 +6,6 @@ import { MemberWrites } from "./member-writes.ts";
 import type { FullMember, MemberWritesOwner } from "./member-writes.ts";
 import type { ParityEngine } from "./parity-engine.ts";
 import { sumColumns } from "./slice-parity.ts";
-import { strideOf } from "./slice-memory.ts";
 import { StripeColumns } from "./stripe-columns.ts";
 import { StripeRun } from "./stripe-run.ts";
 import { restoreParity } from "./sync-slice.ts";
@@ -28,8 +27,6 @@ export class RunWrite implements MemberWritesOwner {
   /** Some members may hold what is written, and others not. */
   #isTorn = false;
   #buffer: PoolBuffer | null = null;
-  /** From one member's place in the buffer to the next. */
-  #stride = 0;
 
   constructor(engine: ParityEngine, owner: { ended(write: RunWrite): void }) {
     this.name = engine.name;
@@ -65,9 +62,7 @@ export class RunWrite implements MemberWritesOwner {
       buffers.passRoomOn();
       return this.#leave(io.isCancelRequested ? cancelled(io, this.name) : this.#degraded());
     }
-    const { count } = this.#columns;
-    this.#stride = strideOf(buffers, this.#run.end - this.#run.start, count);
-    const length = count * this.#stride;
+    const length = this.#columns.count * (this.#run.end - this.#run.start);
     if (length > buffers.bytesMax) return this.#leave(noMemory(io, this.name, length));
     this.#buffer = buffers.tryAcquire(length);
     if (this.#buffer === null) {
@@ -122,22 +117,22 @@ export class RunWrite implements MemberWritesOwner {
     const { first, count } = this.#run;
     const columns = this.#columns;
     const { data, offsets } = this.#contents;
-    const stride = this.#stride;
+    const length = count * chunkSize;
     data.fill(bytes);
     while (data.length < columns.dataCount) data.push(bytes);
     let from = io.dataOffset;
     for (let index = 0; index < count; index++) {
       columns.locate(first + index);
       for (let column = 0; column < columns.dataCount; column++) {
-        const at = columns.members[column]! * stride + index * chunkSize;
+        const at = columns.members[column]! * length + index * chunkSize;
         bytes.set(io.data.subarray(from, from + chunkSize), at);
         offsets[column] = at;
         from += chunkSize;
       }
-      const p = address + columns.members[columns.dataCount]! * stride + index * chunkSize;
+      const p = address + columns.members[columns.dataCount]! * length + index * chunkSize;
       const q =
         map.parityCount === 2
-          ? address + columns.members[columns.dataCount + 1]! * stride + index * chunkSize
+          ? address + columns.members[columns.dataCount + 1]! * length + index * chunkSize
           : -1;
       sumColumns(slab, columns, this.#contents, p, q, chunkSize);
     }
@@ -148,9 +143,10 @@ export class RunWrite implements MemberWritesOwner {
     this.#writes.begin(io, start, end);
     for (const member of this.#engine.members) {
       if (!member.takesWrites) continue;
-      const at = member.index * this.#stride;
+      const length = end - start;
+      const at = member.index * length;
       const flags = io.flags & IoFlag.fua;
-      this.#writes.add(member, Op.write, member.dataStart + start, end - start, bytes, at, flags);
+      this.#writes.add(member, Op.write, member.dataStart + start, length, bytes, at, flags);
     }
     this.#isTorn = true;
     this.#writes.submit();

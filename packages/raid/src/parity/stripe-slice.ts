@@ -6,7 +6,6 @@ import { holdChain, restartIo } from "./end-io.ts";
 import type { ParityEngine } from "./parity-engine.ts";
 import { Use } from "./slice-plan.ts";
 import type { ColumnStates } from "./slice-plan.ts";
-import { strideOf } from "./slice-memory.ts";
 import { StripeColumns } from "./stripe-columns.ts";
 
 /** Who works on a slice: told when what it planned is in memory. */
@@ -194,20 +193,16 @@ export class StripeSlice implements ColumnStates {
 
   /** Bytes of memory for all that is used. */
   #takePlaces(): number {
-    const { columns, uses, copies } = this;
-    let count = 0;
-    for (let column = 0; column < columns.count; column++)
-      count += (uses[column] === Use.none ? 0 : 1) + copies[column]!;
-    const stride = strideOf(this.engine.buffers, this.length, count);
+    const { columns, uses, copies, length } = this;
     let at = 0;
     for (let column = 0; column < columns.count; column++) {
       if (uses[column] !== Use.none) {
         this.places[column] = at;
-        at += stride;
+        at += length;
       }
       if (copies[column] === 1) {
         this.copyPlaces[column] = at;
-        at += stride;
+        at += length;
       }
     }
     return at;
