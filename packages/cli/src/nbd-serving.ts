@@ -32,11 +32,14 @@ export interface ServingOptions {
 export class NbdServing {
   /** What is served, and where: a line for each export. */
   readonly lines: readonly string[];
+  /** Of the default export, or of the server where none is. */
+  readonly uri: string;
   readonly #server: NbdServer;
 
-  private constructor(server: NbdServer, lines: readonly string[]) {
+  private constructor(server: NbdServer, lines: readonly string[], uri: string) {
     this.#server = server;
     this.lines = lines;
+    this.uri = uri;
   }
 
   static async start({ environment, exported, address, isVerbose }: ServingOptions): Promise<NbdServing> {
@@ -54,6 +57,7 @@ export class NbdServing {
     return new NbdServing(
       server,
       exported.map((one) => exportLine(one, bound, isOnly)),
+      nbdUri(bound, ""),
     );
   }
 

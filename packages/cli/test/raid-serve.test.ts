@@ -90,6 +90,23 @@ describe("an array that is served", () => {
   });
 });
 
+test("a server that is to speak JSON says in one line where it is", async () => {
+  const cwd = temporaryFolder();
+  await run(["raid", "create", "data", "--level", "1", "--make-images", "4M", "a", "b"], { cwd });
+  const args = ["raid", "assemble", "a", "b", "--listen", "127.0.0.1:0", "--control", "c", "--json"];
+  const server = new Command(args, { cwd });
+  onTestFinished(() => void server.child.kill("SIGKILL"));
+  const [line] = await server.until(/^.*\n/);
+  expect(JSON.parse(line)).toMatchObject({
+    array: { device: "md/data", state: "clean" },
+    uri: expect.stringMatching(/^nbd:\/\/127\.0\.0\.1:\d+\/$/) as string,
+    control: "c",
+    problems: [],
+  });
+  await run(["raid", "stop", "--array", "c"], { cwd });
+  expect(await server.ended).toMatchObject({ status: 0, stdout: Buffer.from(line), stderr: "" });
+});
+
 describe("--array", () => {
   test("where nobody serves, or something else, says so", async () => {
     const cwd = temporaryFolder();

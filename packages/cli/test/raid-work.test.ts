@@ -51,6 +51,8 @@ describe("members that go and come", () => {
     expect(failed.stdout.toString()).toBe(
       "m1 has been failed\nmd/data: clean, degraded, 2 of 3 devices active\n",
     );
+    const removed = await run(["raid", "remove", ...members, "--device", "m1"], { cwd });
+    expect(removed.stdout.toString()).toMatch(/^m1 is no part of the array: it is stale: /);
     blank(cwd, "new");
     const added = await run(["raid", "add", "m0", "m2", "--device", "new", "--progress"], { cwd });
     expect(added.stdout.toString()).toBe("new has been added\nmd/data: clean, 3 of 3 devices active\n");

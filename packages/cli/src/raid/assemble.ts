@@ -72,9 +72,8 @@ async function assembleAndServe(sources: readonly string[], options: AssembleOpt
       ...(controlPath === null ? [] : [`controlled by cev raid … --array ${controlPath}`]),
     ];
     if (options.json === true)
-      say(JSON.stringify({ array: session.detail(), control: controlPath, problems }));
-    else for (const line of lines) say(line);
-    say("ready; ends with Ctrl-C (SIGINT or SIGTERM)");
+      say(JSON.stringify({ array: session.detail(), uri: serving.uri, control: controlPath, problems }));
+    else for (const line of [...lines, "ready; ends with Ctrl-C (SIGINT or SIGTERM)"]) say(line);
     const watching = watch(session, bars, teller, leaving.signal);
     await Promise.race([ending.first, stopped.promise]);
     leaving.abort(new CevError("CEV_CANCELLED", "the array is being stopped"));
