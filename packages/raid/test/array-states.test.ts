@@ -93,6 +93,19 @@ describe("arrays that the kernel left in the middle of something", () => {
     for (const disk of disks) expect(disk.writeCount).toBe(0);
   });
 
+  it("raid-reshape at a position where old and new stripes overlap is refused, clean or not", async () => {
+    const disks = disksOf(readGolden("raid-reshape"));
+    for (const { bytes } of disks) {
+      // A stripe of three chunks of data has been moved.
+      new DataView(bytes.buffer, 4096).setBigUint64(104, 384n, true);
+      putChecksum(bytes);
+    }
+    await expect(openAny(disks)).rejects.toMatchObject({
+      code: "CEV_DEGRADED",
+      message: expect.stringContaining("overlap") as string,
+    });
+  });
+
   it("raid-reshape without two of its members is refused", async () => {
     await expect(openAny(disksOf(readGolden("raid-reshape")).slice(2))).rejects.toMatchObject({
       code: "CEV_DEGRADED",
@@ -137,7 +150,11 @@ function readOf({ bytes }: MemoryLayer): (offset: number, length: number) => Pro
 
 /** Marks a superblock of version 1.2 as that of an array that was being written. */
 function makeDirty(image: Uint8Array): void {
+  new DataView(image.buffer, 4096).setBigUint64(208, 0n, true);
+  putChecksum(image);
+}
+
+function putChecksum(image: Uint8Array): void {
   const view = new DataView(image.buffer, 4096, 4096);
-  view.setBigUint64(208, 0n, true);
   view.setUint32(216, checksumOf(image.subarray(4096, 8192), 256 + 2 * view.getUint32(220, true), 216), true);
 }

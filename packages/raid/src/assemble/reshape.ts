@@ -1,7 +1,7 @@
 import { CevError } from "@cev/core";
 import type { Geometry, Level } from "../levels/level.ts";
 import { FeatureFlag } from "../metadata/superblock-features.ts";
-import type { Reshape, Superblock } from "../metadata/superblock.ts";
+import type { Superblock } from "../metadata/superblock.ts";
 import { geometryOf, refuseField } from "./geometry.ts";
 import type { Assembly, Candidate } from "./assemble.ts";
 
@@ -70,7 +70,7 @@ export function planReshape<C extends Candidate>(
     );
   const size = Math.min(level.sizeOf(before.geometry), level.sizeOf(after.geometry));
   const plan = { position, isBackwards, before, after, size };
-  if (!isClean) refuseUncertain(plan, assembly, level, reshape);
+  refuseUncertain(plan, assembly, level, isClean);
   return plan;
 }
 
@@ -101,32 +101,37 @@ function afterReshape(superblock: Superblock): Superblock {
 }
 
 /**
- * After an unclean stop the stripes that were being moved are certain only where nothing was written over what had not
- * been recorded as moved: where the data moves to another offset, or where new and old place lie far enough apart. Nor
- * may anything have to be reconstructed from parity.
+ * The superblocks of an array that is being reshaped say that it is clean as long as nobody writes to it, also where the
+ * power went. Stripes are certain on both sides where nothing is written over what has not been recorded as moved: where old
+ * and new place lie apart, by the number of members or because the data moves to another offset. Else a backup file
+ * has them, which only mdadm knows. After a stop while it was written nothing may have to be reconstructed, either.
  */
 function refuseUncertain<C extends Candidate>(
   { position, isBackwards, before, after }: ReshapePlan<C>,
-  { newest, missing }: Assembly<C>,
+  { newest, members, missing }: Assembly<C>,
   level: Level,
-  reshape: Reshape,
+  isClean: boolean,
 ): void {
   const refuse = (why: string): never => {
-    throw new CevError(
-      "CEV_DEGRADED",
-      `the array was not shut down cleanly while it was being reshaped, ${why}`,
-      {
-        source: newest.name,
-        hint: "let the kernel finish the reshape (mdadm --assemble, with the backup file if there was one)",
-      },
-    );
+    throw new CevError("CEV_DEGRADED", `the array was being reshaped, ${why}`, {
+      source: newest.name,
+      hint: "let the kernel finish that (mdadm --assemble, with the backup file if there was one)",
+    });
   };
-  if (missing.length > 0) refuse("and a member is missing: what it held cannot be reconstructed for certain");
-  if (reshape.offsetSectors !== 0) return;
-  const places = [before, after].map(({ geometry }) => memberPositionOf(position, geometry, level));
-  const gap = (places[0]! - places[1]!) * (isBackwards ? -1 : 1);
+  if (!isClean && missing.length > 0)
+    refuse(
+      "was not shut down cleanly, and a member is missing: what it held cannot be reconstructed for certain",
+    );
+  const offsets = members.flatMap((member) =>
+    member === null ? [] : [(member.superblock.reshape?.offsetSectors ?? 0) * SECTOR],
+  );
+  const direction = isBackwards ? 1 : -1;
+  const moved = Math.min(...offsets.map((offset) => direction * offset));
+  const [from, to] = [before, after].map(({ geometry }) => memberPositionOf(position, geometry, level));
+  const gap = direction * (to! - from!) + moved;
   const chunkSize = Math.max(before.geometry.chunkSize, after.geometry.chunkSize);
-  if (gap < 2 * chunkSize) refuse("where old and new stripes overlap");
+  if (gap < 2 * chunkSize)
+    refuse("and at its position old and new stripes overlap: which of them are whole is not certain");
 }
 
 /** How far into each member a byte of the array lies. */
