@@ -17,6 +17,7 @@ import type { SpeedLimits } from "./array/speed-limit.ts";
 import { unsyncedRanges } from "./array/unsynced-ranges.ts";
 import { levelOf } from "./levels/levels.ts";
 import type { MemberBitmap } from "./metadata/member-scan.ts";
+import { FeatureFlag } from "./metadata/superblock-features.ts";
 import type { Superblock } from "./metadata/superblock.ts";
 
 /** What a `RaidLayer` is made of: an assembled array. */
@@ -173,9 +174,16 @@ export class RaidLayer extends LayerBase {
 
   describe(): LayerDescription {
     const { superblock, isForced } = this.#options;
+    const { level, layout, features, arrayUuid } = superblock;
+    // A RAID0 whose superblocks do not say how it is laid out, and which was told.
+    const isTold = level === 0 && layout !== 0 && (features & FeatureFlag.raid0Layout) === 0;
     return {
       driver: "@cev/raid",
-      options: { uuid: superblock.arrayUuid, ...(isForced ? { force: true } : {}) },
+      options: {
+        uuid: arrayUuid,
+        ...(isForced ? { force: true } : {}),
+        ...(isTold ? { layout: layout === 1 ? "original" : "alternate" } : {}),
+      },
       lowers: this.lowers.map((lower) => lower.describe()),
     };
   }

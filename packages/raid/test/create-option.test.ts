@@ -1,7 +1,8 @@
 import { Op, openTree } from "@cev/core";
 import { Random } from "@cev/test-kit";
 import { describe, expect, it } from "vitest";
-import type { RaidOptions } from "../src/index.ts";
+import { FeatureFlag, decodeSuperblock, encodeSuperblock } from "../src/index.ts";
+import type { RaidOptions, Superblock } from "../src/index.ts";
 import { MemoryLayer } from "./support/memory-layer.ts";
 import { openArray } from "./support/open-array.ts";
 
@@ -58,3 +59,34 @@ describe("the option create", () => {
     for (const disk of disks) expect(disk.writeCount).toBe(0);
   });
 });
+
+describe("what an opened array describes", () => {
+  it("names the layout that a RAID0 was told to have, so that it can be opened again", async () => {
+    const disks = [2, 3, 4].map((size, index) => new MemoryLayer(`disk${index}`, new Uint8Array(size * MIB)));
+    const create = { level: 0, layout: "alternate", chunkSize: 65_536 };
+    const first = await openArray(disks, { options: { create } });
+    expect(first.layer.describe().options).toEqual({ uuid: first.opened.details["uuid"] });
+    await first.device.close();
+    // As a kernel before there was a place for it left them.
+    for (const { bytes } of disks) {
+      const superblock = superblockAt(bytes);
+      bytes.set(
+        encodeSuperblock({
+          ...superblock,
+          layout: 0,
+          features: superblock.features & ~FeatureFlag.raid0Layout,
+        }),
+        4096,
+      );
+    }
+    await expect(openArray(disks)).rejects.toMatchObject({ code: "CEV_UNKNOWN_FEATURE" });
+    const told = await openArray(disks, { options: { layout: "alternate" } });
+    expect(told.layer.describe().options["layout"]).toBe("alternate");
+    await told.device.close();
+  });
+});
+
+function superblockAt(bytes: Uint8Array): Superblock {
+  const place = { source: "disk", deviceSize: bytes.length, version: "1.2", byteOffset: 4096 } as const;
+  return decodeSuperblock(bytes.subarray(4096, 8192), place);
+}

@@ -63,7 +63,7 @@ class Life {
     for (const outcome of outcomes.slice(1)) if (outcome.status === "rejected") throw outcome.reason;
     const [changed] = outcomes;
     // Some changes are refused: there is nothing to fail or to take back just now.
-    if (changed!.status === "rejected" && !isRefusal(changed!.reason)) throw changed!.reason;
+    if (changed.status === "rejected" && !isRefusal(changed.reason)) throw changed.reason;
     if (random.chance(0.3)) await bench.pass(random.below(8000));
   }
 
