@@ -7,7 +7,7 @@ import { MemberWrites } from "./member-writes.ts";
 import type { FullMember, MemberWritesOwner } from "./member-writes.ts";
 import type { ParityEngine } from "./parity-engine.ts";
 import { makeParity, recoverData, updateParity } from "./slice-parity.ts";
-import { Use, planWrite } from "./slice-plan.ts";
+import { planWrite } from "./slice-plan.ts";
 import type { ParityWay } from "./slice-plan.ts";
 import { StripeCover } from "./stripe-cover.ts";
 import type { StripeLock } from "./stripe-locks.ts";
@@ -15,8 +15,7 @@ import { StripeSlice } from "./stripe-slice.ts";
 import type { SliceOwner } from "./stripe-slice.ts";
 import type { StripeEntry } from "./stripe-table.ts";
 import { restoreParity } from "./sync-slice.ts";
-
-const NO_DATA = new Uint8Array(0);
+import { WriteContents } from "./write-contents.ts";
 
 /**
  * One write of one stripe: of one request, or of several that were gathered while they waited. Band after band under the
@@ -34,7 +33,7 @@ export class StripeWrite implements SliceOwner, MemberWritesOwner, CancelTarget,
   readonly #cover: StripeCover;
   readonly #slice: StripeSlice;
   readonly #writes: MemberWrites;
-  readonly #contents: { readonly data: Uint8Array[]; readonly offsets: number[] };
+  readonly #contents: WriteContents;
   /** Stands in for several requests. */
   readonly #own: Io;
   /** The request that goes through the phases: the only one, or `#own`. */
@@ -64,11 +63,7 @@ export class StripeWrite implements SliceOwner, MemberWritesOwner, CancelTarget,
     this.#cover = new StripeCover(engine.map);
     this.#slice = new StripeSlice(engine, this);
     this.#writes = new MemberWrites(engine, this);
-    const { dataCount } = engine.map;
-    this.#contents = {
-      data: new Array<Uint8Array>(dataCount).fill(NO_DATA),
-      offsets: new Array<number>(dataCount).fill(0),
-    };
+    this.#contents = new WriteContents(this.#cover, this.#slice);
     this.#own = new Io(engine.environment.runQueue);
     this.#io = this.#own;
   }
@@ -129,13 +124,13 @@ export class StripeWrite implements SliceOwner, MemberWritesOwner, CancelTarget,
     const way = planWrite(slice, written, slice.isUnsynced, slice.uses);
     if (way === null) return false;
     this.#way = way;
-    this.#planCopies();
+    this.#contents.plan(way);
     return true;
   }
 
   onRead(): void {
     if (this.#way === "recover") recoverData(this.#slice);
-    this.#setContents();
+    this.#contents.fill();
     if (this.#way === "modify") updateParity(this.#slice, this.#contents, this.#cover.written);
     else if (this.#way !== "none") makeParity(this.#slice, this.#contents, this.#slice.writable);
     this.#writeBand();
@@ -232,39 +227,6 @@ export class StripeWrite implements SliceOwner, MemberWritesOwner, CancelTarget,
     this.#slice.read(this.#io);
   }
 
-  /** Columns that come from several requests are put together in memory of the pool. */
-  #planCopies(): void {
-    const { requests, written } = this.#cover;
-    if (requests.length === 1) return;
-    const { uses, copies, dataCount } = this.#slice;
-    for (let column = 0; column < dataCount; column++) {
-      if (written[column] === 0 || this.#cover.wholeOf(column) !== null) continue;
-      // What was read of it to modify the parity is needed next to what is written.
-      if (this.#way === "modify") copies[column] = 1;
-      else if (uses[column] === Use.none) uses[column] = Use.room;
-    }
-  }
-
-  /** Where the new contents of each column lie. */
-  #setContents(): void {
-    const { data, offsets } = this.#contents;
-    const { written } = this.#cover;
-    const { dataCount, places, copyPlaces, copies, buffer } = this.#slice;
-    const bytes = buffer?.bytes ?? NO_DATA;
-    for (let column = 0; column < dataCount; column++) {
-      const request = written[column] === 1 ? this.#cover.wholeOf(column) : null;
-      if (request !== null) {
-        data[column] = request.data;
-        offsets[column] = this.#cover.dataOffsetOf(request, column);
-        continue;
-      }
-      const place = copies[column] === 1 ? copyPlaces[column]! : places[column]!;
-      data[column] = bytes;
-      offsets[column] = place;
-      if (written[column] === 1) this.#cover.gather(column, bytes, place);
-    }
-  }
-
   #writeBand(): void {
     const io = this.#io;
     if (io.isCancelRequested) return this.#finish(cancelled(io, this.name));
@@ -314,7 +276,7 @@ export class StripeWrite implements SliceOwner, MemberWritesOwner, CancelTarget,
   #leave(error: CevError | null): void {
     const lock = this.#lock!;
     this.#slice.release();
-    this.#contents.data.fill(NO_DATA);
+    this.#contents.forget();
     this.#lock = null;
     const isWhole = error === null || !this.#isTorn;
     if (this.#isBegun) this.#engine.array.keeper!.endWrite(this.#start, this.#end, isWhole);
