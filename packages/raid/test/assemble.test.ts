@@ -88,6 +88,13 @@ describe("assembling", () => {
     expect(leftOut).toEqual([]);
   });
 
+  it("leaves out a spare that is too small for what the array gives since it grew", () => {
+    const old = { deviceNumber: 9, eventCount: 3n, sizeSectors: 8, dataSizeSectors: 32 };
+    const { spares, leftOut } = assemble([member(0), member(1), member(2), member(3), member(9, old)]);
+    expect(spares).toEqual([]);
+    expect(leftOut[0]!.reason).toContain("too little room");
+  });
+
   it("returns a member that is being rebuilt with how far it has come: its place has no member in sync", () => {
     const changes = { features: FeatureFlag.recovery | FeatureFlag.recoveryBitmap, recoverySectors: 8 };
     const { members, missing, rebuilding, leftOut } = assemble([

@@ -130,7 +130,9 @@ function sort<C extends Candidate>(candidates: readonly C[], newest: C): Sorted<
         break;
       }
       case "spare":
-        found.spares.push(candidate);
+        if (isTooSmall(superblock, newest.superblock))
+          found.leftOut.push({ name, index: null, reason: "is a spare with too little room" });
+        else found.spares.push(candidate);
         break;
       case "journal":
         if (found.journal !== null) throw twoJournals(found.journal, candidate);
@@ -147,6 +149,11 @@ function sort<C extends Candidate>(candidates: readonly C[], newest: C): Sorted<
     }
   }
   return found;
+}
+
+/** The array has grown since the spare was added. */
+function isTooSmall(spare: Superblock, { level, sizeSectors }: Superblock): boolean {
+  return level > 0 && spare.dataSizeSectors < sizeSectors;
 }
 
 function rebuildingOf<C extends Candidate>(member: C, index: number): Rebuilding<C> {
