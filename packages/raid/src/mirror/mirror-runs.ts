@@ -1,11 +1,5 @@
+import type { MemberRun } from "../array/member-run.ts";
 import type { MirrorMap } from "../levels/mirror-map.ts";
-
-/** Bytes of one member's data, from `start` to `end`. */
-export interface MemberRun {
-  readonly member: number;
-  readonly start: number;
-  readonly end: number;
-}
 
 /**
  * All that the members hold of a range of the array, every copy, in as few pieces as there can be: however long the

@@ -1,10 +1,10 @@
 import { IoFlag, Op, isCevError, request } from "@cev/core";
 import type { Io } from "@cev/core";
+import type { MemberRun } from "../array/member-run.ts";
 import type { Member } from "../array/member.ts";
 import { overlaps } from "../array/unsynced-ranges.ts";
 import type { MirrorEngine } from "./mirror-engine.ts";
 import { memberRuns } from "./mirror-runs.ts";
-import type { MemberRun } from "./mirror-runs.ts";
 
 /** True where some member has ranges that are not to be read. */
 export function hasBadBlocks(members: readonly Member[]): boolean {

@@ -1,11 +1,5 @@
+import type { MemberRun } from "../array/member-run.ts";
 import type { Zone, ZoneMap } from "../levels/zone-map.ts";
-
-/** Bytes of one member's data, from `start` to `end`. */
-export interface MemberRun {
-  readonly member: number;
-  readonly start: number;
-  readonly end: number;
-}
 
 /** What the members hold of a range of the array: one run for each member of each zone, however long the range. */
 export function memberRuns(map: ZoneMap, offset: number, length: number): MemberRun[] {
