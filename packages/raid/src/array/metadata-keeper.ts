@@ -4,7 +4,9 @@ import { bitCount, setBit } from "../metadata/bitmap.ts";
 import type { MemberBitmap } from "../metadata/member-scan.ts";
 import type { Superblock, Timestamp } from "../metadata/superblock.ts";
 import type { Member, MemberDevice } from "./member.ts";
-import { MetadataWriter, worldError } from "./metadata-writer.ts";
+import { MetadataRounds } from "./metadata-rounds.ts";
+import type { Preparation } from "./metadata-rounds.ts";
+import { MetadataWriter } from "./metadata-writer.ts";
 import type { RunningArray } from "./running-array.ts";
 import { updatedSuperblocks } from "./superblock-update.ts";
 import { isStale } from "./unsynced-ranges.ts";
@@ -13,18 +15,6 @@ import { WriteIntents } from "./write-intents.ts";
 const SECTOR = 512;
 // As long as md waits after the last write before it marks an array clean.
 const SAFE_MODE_DELAY_MS = 200;
-
-/** Who waits for metadata to be on the members; `error` is null once it is. */
-interface Waiter {
-  readonly run: Action<CevError | null, unknown>;
-  readonly context: unknown;
-}
-
-interface Preparation extends Waiter {
-  /** Bytes of sync space. */
-  readonly start: number;
-  readonly end: number;
-}
 
 /** What a `MetadataKeeper` is made of. */
 export interface MetadataKeeperOptions {
@@ -64,9 +54,7 @@ export class MetadataKeeper {
   // Writes that were begun and have not ended, and all that ever were.
   #writeCount = 0;
   #writeSerial = 0;
-  #preparations: Preparation[] = [];
-  #settlers: Waiter[] = [];
-  #work: Promise<void> | null = null;
+  readonly #rounds: MetadataRounds;
   #isEnded = true;
   // A member is left out that the newest superblock still calls active.
   #leavesOut: boolean;
@@ -80,6 +68,12 @@ export class MetadataKeeper {
     this.#array = array;
     this.#report = options.report;
     this.#writer = new MetadataWriter(array);
+    this.#rounds = new MetadataRounds({
+      round: (preparations) => this.#round(preparations),
+      begin: (start, end) => this.#begin(start, end),
+      hasMore: () => this.#hasNewFailure,
+      giveUp: () => void (this.#hasNewFailure = false),
+    });
     this.#base = superblock;
     this.#eventCount = superblock.eventCount;
     this.#isRedundant = array.level.isRedundant;
@@ -124,7 +118,7 @@ export class MetadataKeeper {
     // Where it was not marked clean, and nothing is left to sync, that is said now.
     const isDone = resyncSectors !== null && this.#array.unsynced.length === 0;
     if (!isBehind && !isDone) return;
-    await this.#alone(async () => {
+    await this.#rounds.alone(async () => {
       if (isBehind) {
         await this.#writeIntents();
         await this.#writer.writeSuperblocks(this.#superblocks(this.#positions(), resyncSectors));
@@ -167,8 +161,7 @@ export class MetadataKeeper {
    * write has begun, and `endWrite` must follow.
    */
   startWrite<C>(start: number, end: number, run: Action<CevError | null, C>, context: C): void {
-    this.#preparations.push({ start, end, run: run as Action<CevError | null, unknown>, context });
-    this.#startWork();
+    this.#rounds.prepare(start, end, run, context);
   }
 
   /** True while superblocks wait to be updated: nothing that missed a member may be acknowledged. */
@@ -178,8 +171,7 @@ export class MetadataKeeper {
 
   /** Calls back when the failures so far are on the members, or cannot be. */
   whenSettled<C>(run: Action<CevError | null, C>, context: C): void {
-    this.#settlers.push({ run: run as Action<CevError | null, unknown>, context });
-    this.#startWork();
+    this.#rounds.settle(run, context);
   }
 
   /** A member was failed: the superblocks of the others must say so, unless nothing more may be written. */
@@ -216,12 +208,12 @@ export class MetadataKeeper {
 
   /** Writes the superblocks as the array is now. */
   update(): Promise<void> {
-    return this.#alone(() => this.#update(this.#isActive));
+    return this.#rounds.alone(() => this.#update(this.#isActive));
   }
 
   /** Makes durable what the members hold. */
   flush(): Promise<void> {
-    return this.#alone(() => this.#flushMembers());
+    return this.#rounds.alone(() => this.#flushMembers());
   }
 
   /** The array has another shape from now on; the caller lets `update` follow. */
@@ -245,7 +237,7 @@ export class MetadataKeeper {
     this.#ageTimer?.cancel();
     this.#idleTimer = null;
     this.#ageTimer = null;
-    await this.#alone(async () => {
+    await this.#rounds.alone(async () => {
       if (this.#array.isBroken || !(this.#isTouched || this.#hasProgress)) return;
       await this.#markClean();
     });
@@ -261,7 +253,7 @@ export class MetadataKeeper {
   #failed(): void {
     this.#hasNewFailure = true;
     this.#isSettled = false;
-    this.#startWork();
+    this.#rounds.start();
   }
 
   #armIdle(): void {
@@ -270,7 +262,7 @@ export class MetadataKeeper {
     this.#idleTimer = this.#array.environment.clock.after(SAFE_MODE_DELAY_MS, () => {
       this.#idleTimer = null;
       if (!this.#isActive) return;
-      if (this.#writeCount > 0 || this.#writeSerial !== serial || this.#work !== null) this.#armIdle();
+      if (this.#writeCount > 0 || this.#writeSerial !== serial || this.#rounds.isBusy) this.#armIdle();
       else this.#inBackground(() => this.#markIdle());
     });
   }
@@ -287,7 +279,7 @@ export class MetadataKeeper {
 
   /** For what nobody waits for: that it failed shows in the members it has failed. */
   #inBackground(run: () => Promise<void>): void {
-    this.#alone(run).catch(() => undefined);
+    this.#rounds.alone(run).catch(() => undefined);
   }
 
   /** Clears bits, after what they stood for is durable on all members. */
@@ -327,46 +319,6 @@ export class MetadataKeeper {
     if (this.#array.lostCount === 0) this.#intents?.age(true);
     if (mustUpdate) await this.#update(false);
     else await this.#writeIntents();
-  }
-
-  /** Runs when no other work is under way, and keeps other work from starting meanwhile. */
-  async #alone(run: () => Promise<void>): Promise<void> {
-    while (this.#work !== null) await this.#work;
-    const work = run();
-    this.#work = work
-      .catch(() => undefined)
-      .then(() => {
-        this.#work = null;
-        if (this.#hasNewFailure || this.#settlers.length > 0 || this.#preparations.length > 0)
-          this.#startWork();
-      });
-    await this.#work;
-    await work;
-  }
-
-  #startWork(): void {
-    this.#work ??= this.#workOff();
-  }
-
-  /** One round after another until nobody waits any more. */
-  async #workOff(): Promise<void> {
-    // The caller of `startWrite` has not returned yet: it must not be called back before.
-    await Promise.resolve();
-    for (;;) {
-      const preparations = this.#preparations;
-      const settlers = this.#settlers;
-      this.#preparations = [];
-      this.#settlers = [];
-      const error = await this.#round(preparations).then(() => null, worldError);
-      if (error !== null) this.#hasNewFailure = false;
-      const isLast = this.#preparations.length === 0 && this.#settlers.length === 0 && !this.#hasNewFailure;
-      // Those called back may ask again at once: that starts the work anew.
-      if (isLast) this.#work = null;
-      if (error === null) for (const { start, end } of preparations) this.#begin(start, end);
-      for (const waiter of preparations) waiter.run(error, waiter.context);
-      for (const waiter of settlers) waiter.run(error, waiter.context);
-      if (isLast) return;
-    }
   }
 
   #begin(start: number, end: number): void {
