@@ -3,9 +3,11 @@ import type { ParityEngine } from "./parity-engine.ts";
 import { RunWrite } from "./run-write.ts";
 import { memberShare } from "./slice-memory.ts";
 
-// Of each member in one write. Chunks as long as half of it go down from the caller's memory faster than by a copy.
+// Of each member in one write.
 const RUN_LENGTH_MAX = 262_144;
-const CHUNK_MAX = 16_384;
+// Over ramdisks copying gains up to chunks of 16 KiB, over files, whose requests cost more, further; longer chunks go
+// down from the caller's memory.
+const CHUNK_MAX = 32_768;
 // Writes under way at once; more wait, so that the memory lent to them is bounded.
 const ACTIVE_MAX = 16;
 
