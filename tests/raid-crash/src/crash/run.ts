@@ -179,9 +179,11 @@ class CrashRun {
   /** The array may not have noticed that it is gone; after it was opened anew it does not know the disk. */
   async #takeOut({ name }: Disk): Promise<void> {
     const { layer } = this.#array;
-    if (!layer.array.members.some((member) => member.name === name)) return;
-    await layer.failMember(name);
-    await layer.removeMember(name);
+    const { members, spares, faulty } = layer.array;
+    const isMember = members.some((member) => member.name === name);
+    if (isMember) await layer.failMember(name);
+    if (isMember || [...spares, ...faulty].some((device) => device.name === name))
+      await layer.removeMember(name);
   }
 
   async #add({ layer, name }: Disk): Promise<void> {

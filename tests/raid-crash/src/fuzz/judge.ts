@@ -2,6 +2,7 @@ import { Op, isCevError } from "@cev/core";
 import type { CevError } from "@cev/core";
 import { MemoryLayer, Random, SimulatedWorld } from "@cev/test-kit";
 import { openArray } from "../array.ts";
+import type { OpenArray } from "../array.ts";
 import { drive } from "../work/world.ts";
 import { makeImages } from "../images/images.ts";
 import { arraySizeOf } from "../reference.ts";
@@ -52,16 +53,20 @@ export class HostileBench {
     const lentBefore = environment.buffers.bytesLent;
     const start = performance.now();
     let outcome = "opened";
+    let isOpened = false;
     try {
       const array = await drive(this.#world, openArray(environment, disks, { isReadOnly }));
       const isRight = this.#mustBeRight(damage);
       const wrong = await drive(this.#world, this.#look(array.device, isRight));
       if (wrong !== null) violations.push(wrong);
+      isOpened = true;
+      if (!array.device.isReadOnly) violations.push(...(await drive(this.#world, this.#use(array))));
       await drive(this.#world, array.device.close());
     } catch (error) {
       outcome = isCevError(error) ? error.code : "thrown";
       violations.push(...this.#judgeError(error, damage));
-      if (outcome !== "thrown" && disks.some(({ layer }) => layer.log.some(({ op }) => op === Op.write)))
+      if (isOpened) violations.push(`once open, it does not close: ${String(error)}`);
+      else if (outcome !== "thrown" && disks.some(({ layer }) => layer.log.some(({ op }) => op === Op.write)))
         violations.push("it was refused, and written all the same");
     }
     const took = performance.now() - start;
@@ -114,6 +119,22 @@ export class HostileBench {
         return `wrong bytes are read at ${at}`;
     }
     return null;
+  }
+
+  /** What opens for writing can be written, and lets what is due run in the background. */
+  async #use({ device, layer }: OpenArray): Promise<string[]> {
+    const length = Math.min(4096, device.size - (device.size % BLOCK));
+    const data = new Uint8Array(length).fill(0x5a);
+    try {
+      await device.write(0, data);
+      if (Buffer.compare(await device.read(0, length), data) !== 0)
+        return ["what was written reads otherwise"];
+      await layer.idle();
+    } catch (error) {
+      if (!isCevError(error)) throw error;
+      if (error.code === "CEV_PROGRAM") return [`a bug is told of: ${String(error)}`];
+    }
+    return [];
   }
 
   #judgeError(error: unknown, damage: Damage): string[] {
