@@ -1,7 +1,7 @@
-import { IoFlag, Op } from "@cev/core";
+import { BufferPool, IoFlag, Op } from "@cev/core";
 import { Random } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
-import { EngineBench } from "./support/engine-bench.ts";
+import { EngineBench, ended } from "./support/engine-bench.ts";
 import type { EngineBenchOptions } from "./support/engine-bench.ts";
 import { mapOf, wrongParity } from "./support/parity-reference.ts";
 
@@ -257,4 +257,51 @@ describe("a full member whose stripe cannot be put right either", () => {
       expect(wanted.some((one) => Buffer.compare(one, sector) === 0)).toBe(true);
     }
   });
+});
+
+describe("cancels at any time", () => {
+  test.each([
+    ["RAID5", RAID5, null],
+    ["RAID6", RAID6, null],
+    ["RAID6 in memory that is hardly enough", RAID6, 40_000],
+  ])(
+    "leave each sector of %s old or new, the parity right, and nothing behind",
+    async (_name, options, bytesMax) => {
+      for (let seed = 0; seed < 12; seed++) {
+        const random = new Random(seed);
+        const buffers = new BufferPool(bytesMax === null ? {} : { bytesMax });
+        const bench = new EngineBench({ ...options, completion: "random", seed, buffers });
+        const { size } = bench.engine;
+        let before = random.bytes(size);
+        await bench.write(0, before);
+        for (let round = 0; round < 5; round++) {
+          const after = before.slice();
+          const works: Promise<void>[] = [];
+          for (let at = BLOCK * random.below(20); at < size;) {
+            const length = Math.min(size - at, BLOCK * random.between(1, random.chance(0.2) ? 120 : 10));
+            const data = random.bytes(length);
+            after.set(data, at);
+            const io = bench.submit(Op.write, at, length, data);
+            works.push(ended(io));
+            if (random.chance(0.2)) io.cancel();
+            else if (random.chance(0.3)) bench.environment.later(() => io.cancel());
+            if (random.chance(0.2)) await new Promise(setImmediate);
+            at += length + (random.chance(0.5) ? 0 : BLOCK * random.below(8));
+          }
+          await Promise.all(works);
+          const now = await bench.read(0, size);
+          for (let at = 0; at < size; at += BLOCK) {
+            const sector = Buffer.from(now.subarray(at, at + BLOCK));
+            const isOld = sector.equals(before.subarray(at, at + BLOCK));
+            expect(isOld || sector.equals(after.subarray(at, at + BLOCK))).toBe(true);
+          }
+          before = now;
+        }
+        expect(wrongParity(bench.geometry, (member) => bench.dataOf(member))).toEqual([]);
+        expect(bench.keeper.failures).toEqual([]);
+        expect(bench.keeper.startedCount).toBe(bench.keeper.endedCount);
+        expect(buffers.bytesLent).toBe(0);
+      }
+    },
+  );
 });
