@@ -1,16 +1,16 @@
 import { CevError } from "@cev/core";
 import type { Action, Problem, Timer } from "@cev/core";
-import { bitCount, setBit } from "../metadata/bitmap.ts";
 import type { MemberBitmap } from "../metadata/member-scan.ts";
-import type { Superblock, Timestamp } from "../metadata/superblock.ts";
+import type { Superblock } from "../metadata/superblock.ts";
+import { memberFailure, spareFailure } from "./failure-report.ts";
 import type { Member, MemberDevice } from "./member.ts";
 import { MetadataRounds } from "./metadata-rounds.ts";
 import type { Preparation } from "./metadata-rounds.ts";
 import { MetadataWriter } from "./metadata-writer.ts";
 import type { RunningArray } from "./running-array.ts";
-import { updatedSuperblocks } from "./superblock-update.ts";
-import { isStale } from "./unsynced-ranges.ts";
-import { WriteIntents } from "./write-intents.ts";
+import { timestampOf, updatedSuperblocks } from "./superblock-update.ts";
+import { intentsOf } from "./write-intents.ts";
+import type { WriteIntents } from "./write-intents.ts";
 
 const SECTOR = 512;
 // As long as md waits after the last write before it marks an array clean.
@@ -78,7 +78,7 @@ export class MetadataKeeper {
     this.#eventCount = superblock.eventCount;
     this.#isRedundant = array.level.isRedundant;
     this.#leavesOut = superblock.roles.some((role) => array.members[role]?.device === null);
-    this.#intents = bitmap === null || !this.#isRedundant ? null : this.#intentsOf(bitmap, superblock);
+    this.#intents = bitmap === null || !this.#isRedundant ? null : intentsOf(bitmap, superblock, array);
   }
 
   /** Of the superblocks, as they were written last. */
@@ -176,28 +176,14 @@ export class MetadataKeeper {
 
   /** A member was failed: the superblocks of the others must say so, unless nothing more may be written. */
   memberFailed(member: Member, cause: CevError): void {
-    const { isBroken } = this.#array;
-    const failed = `active device ${member.index} (${member.name}) has failed: ${cause.message}`;
-    this.#report({
-      severity: isBroken ? "error" : "warning",
-      code: "CEV_DEGRADED",
-      message: isBroken
-        ? `${failed}; another is missing already, so the array takes no more writes: save what can be read`
-        : `${failed}; replace it`,
-      device: member.name,
-    });
+    this.#report(memberFailure(member, cause, this.#array.isBroken));
     this.#intents?.needAll();
     this.#failed();
   }
 
   /** A spare was failed. */
   spareFailed(spare: MemberDevice, cause: CevError): void {
-    this.#report({
-      severity: "warning",
-      code: "CEV_DEGRADED",
-      message: `the spare ${spare.name} has failed: ${cause.message}; replace it`,
-      device: spare.name,
-    });
+    this.#report(spareFailure(spare, cause));
     this.#failed();
   }
 
@@ -219,7 +205,7 @@ export class MetadataKeeper {
   /** The array has another shape from now on; the caller lets `update` follow. */
   rebase(changes: Partial<Superblock>, bitmap: MemberBitmap | null = null): void {
     this.#base = { ...this.#base, ...changes };
-    if (bitmap !== null) this.#intents = this.#intentsOf(bitmap, this.#base);
+    if (bitmap !== null) this.#intents = intentsOf(bitmap, this.#base, this.#array);
   }
 
   /** The bitmap of a member that has just come is not known: all of it is written with the next update. */
@@ -241,13 +227,6 @@ export class MetadataKeeper {
       if (this.#array.isBroken || !(this.#isTouched || this.#hasProgress)) return;
       await this.#markClean();
     });
-  }
-
-  /** A bitmap that missed something marks nothing for certain, so all of it counts as marked. */
-  #intentsOf(bitmap: MemberBitmap, superblock: Superblock): WriteIntents {
-    if (isStale(bitmap, superblock))
-      for (let index = 0; index < bitCount(bitmap.head); index++) setBit(bitmap.bits, index);
-    return new WriteIntents(bitmap, this.#array.lostCount > 0 ? null : this.#array.unsynced);
   }
 
   #failed(): void {
@@ -417,8 +396,4 @@ export class MetadataKeeper {
       },
     );
   }
-}
-
-function timestampOf(milliseconds: number | undefined): Timestamp | null {
-  return milliseconds === undefined ? null : { seconds: Math.floor(milliseconds / 1000), microseconds: 0 };
 }

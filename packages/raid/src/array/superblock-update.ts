@@ -78,6 +78,11 @@ export function freeDeviceNumber({ array, base }: Pick<SuperblockUpdate, "array"
   return number;
 }
 
+/** A moment of the wall clock; null without one. */
+export function timestampOf(milliseconds: number | undefined): Timestamp | null {
+  return milliseconds === undefined ? null : { seconds: Math.floor(milliseconds / 1000), microseconds: 0 };
+}
+
 function devicesOf(array: RunningArray): { readonly device: MemberDevice; readonly role: number }[] {
   const devices = array.members.flatMap((member) => {
     const { device } = member;

@@ -9,6 +9,8 @@ import {
 } from "../metadata/bitmap.ts";
 import type { BitmapHead } from "../metadata/bitmap.ts";
 import type { MemberBitmap } from "../metadata/member-scan.ts";
+import type { Superblock } from "../metadata/superblock.ts";
+import { isStale } from "./unsynced-ranges.ts";
 import type { ByteRange } from "./unsynced-ranges.ts";
 
 /** Bits are kept and written in blocks of so many bytes. */
@@ -268,4 +270,18 @@ export class WriteIntents {
 
 function blockOf(index: number): number {
   return Math.floor((BITMAP_HEAD_LENGTH + (index >>> 3)) / INTENT_BLOCK);
+}
+
+/**
+ * The bitmap of an array as it was read. One that missed something marks nothing for certain, so all of it counts as
+ * marked; with a member missing all that is marked must stay, else what is not in sync.
+ */
+export function intentsOf(
+  bitmap: MemberBitmap,
+  superblock: Superblock,
+  { lostCount, unsynced }: { readonly lostCount: number; readonly unsynced: readonly ByteRange[] },
+): WriteIntents {
+  const { head, bits } = bitmap;
+  if (isStale(bitmap, superblock)) for (let index = 0; index < bitCount(head); index++) setBit(bits, index);
+  return new WriteIntents(bitmap, lostCount > 0 ? null : unsynced);
 }
