@@ -69,7 +69,7 @@ export function commonSuperblock(
   return {
     version,
     features: needsLayout ? FeatureFlag.raid0Layout : 0,
-    arrayUuid: formatUuid(uuid ?? randomBytes(inputs), 0),
+    arrayUuid: formatUuid(uuid ?? randomUuid(inputs), 0),
     arrayName: version === "0.90" ? "" : arrayNameOf(options),
     createdAt,
     level: level.number,
@@ -118,7 +118,7 @@ function minorOf(name = ""): number {
   return /^[0-9]{1,6}$/.test(name) ? Number(name) : 0;
 }
 
-function randomBytes({ random }: CreateInputs): Uint8Array {
+function randomUuid({ random }: CreateInputs): Uint8Array {
   const bytes = new Uint8Array(16);
   random(bytes);
   return bytes;
@@ -155,7 +155,7 @@ export function memberSuperblock(
     );
   return {
     ...common,
-    deviceUuid: version === "0.90" ? "" : formatUuid(randomBytes(inputs), 0),
+    deviceUuid: version === "0.90" ? "" : formatUuid(randomUuid(inputs), 0),
     superOffsetSectors: places.superOffset,
     dataOffsetSectors: places.dataOffset,
     dataSizeSectors: places.dataSize,
