@@ -66,7 +66,7 @@ describe("members that go and come", () => {
     content.fill(7, 0, 100_000);
     writeFileSync(join(cwd, "content"), content);
     await run(["copy", "m0", "m1", "--device", "md/data", "--from", "content", "--degraded"], { cwd });
-    const { stdout } = await run(["raid", "add", "m0", "m1", "--device", "m2"], { cwd });
+    const { stdout } = await run(["raid", "add", ...members, "--device", "m2"], { cwd });
     expect(stdout.toString()).toBe(
       "m2 has been re-added: only what it missed is copied\nmd/data: clean, 3 of 3 devices active\n",
     );
@@ -86,6 +86,25 @@ describe("members that go and come", () => {
     expect(refused).toMatchObject({ status: 1, stderr: expect.stringMatching(/fail it first/) as string });
     const removed = await run(["raid", "remove", ...all, "--device", "spare"], { cwd });
     expect(removed.stdout.toString()).toBe("spare has been removed\nmd/data: clean, 3 of 3 devices active\n");
+  });
+
+  test("a partition of an image is a member like any other", async () => {
+    const { cwd } = await makeArray("1", 2, ["--size", "1536K"]);
+    const disk = golden("gpt").images[0]!;
+    await run(["raid", "fail", "m0", "m1", "--device", "m1"], { cwd });
+    const args = ["raid", "add", "m0", "--device", `${disk}/p1`];
+    const refused = await run(args, { cwd });
+    expect(refused.stderr).toMatch(/disk0\.img\/p1: it carries something already: an ext2, ext3 or ext4/);
+    const added = await run([...args, "--force"], { cwd });
+    expect(added.stdout.toString()).toBe(
+      "disk0.img/p1 has been added\nmd/data: clean, 2 of 2 devices active\n",
+    );
+    const failed = await run(["raid", "fail", "m0", disk, "--device", "m0"], { cwd });
+    expect(failed.status).toBe(0);
+    const { stdout } = await run(["raid", "detail", disk, "--brief"]);
+    expect(stdout.toString()).toMatch(/^ARRAY \/dev\/md\/data /);
+    const absent = await run(["raid", "add", disk, "--device", `${disk}/p9`], { cwd });
+    expect(absent.stderr).toMatch(/there is no device disk0\.img\/p9; there are disk0\.img, disk0\.img\/p1/);
   });
 
   test("what carries something else is not added, and a name that is no member is called out", async () => {

@@ -4,6 +4,7 @@ import type { RaidLayer } from "@cev/raid";
 import { detailOf, syncOf } from "./array-detail.ts";
 import type { ArrayDetail } from "./array-detail.ts";
 import type { ArrayAnswer, ArrayRequest, OnSync } from "./array-request.ts";
+import { memberPath, splitPath } from "./member-path.ts";
 import { openNewMember } from "./new-member.ts";
 import type { OpenArray } from "./open-array.ts";
 
@@ -14,16 +15,13 @@ const PROGRESS_PERIOD_MS = 100;
 export class ArraySession {
   readonly array: OpenArray;
   readonly #layer: RaidLayer;
-  /** By member, the file it lies in; null: none that is known. */
+  /** By member, its path; null: none that is known. */
   readonly #files = new Map<string, string | null>();
 
   constructor(array: OpenArray, layer: RaidLayer) {
     this.array = array;
     this.#layer = layer;
-    for (const { name, details } of array.record.lowers) {
-      const { path } = details;
-      this.#files.set(name, typeof path === "string" ? path : null);
-    }
+    for (const lower of array.record.lowers) this.#files.set(lower.name, memberPath(lower));
   }
 
   /** Does what is asked. Rejects with errors that say what to do next; when the signal aborts, with its reason. */
@@ -103,7 +101,7 @@ export class ArraySession {
 
   async #add(path: string, isForced: boolean): Promise<string> {
     const { uuid } = this.detail();
-    const member = await openNewMember(path, uuid, isForced, this.array.stack.environment);
+    await using member = await openNewMember(path, uuid, isForced, this.array.stack.environment);
     const name = this.#newName(member.path);
     let isBack = member.isOfThisArray;
     if (isBack) {
@@ -120,9 +118,10 @@ export class ArraySession {
     return isBack ? `${name} has been re-added: only what it missed is copied` : `${name} has been added`;
   }
 
-  /** What a new member is called: by its file, or its path where another has that name. */
+  /** What a new member is called: by its file, as those are that were there; or its path where another has that name. */
   #newName(path: string): string {
-    const name = basename(path);
+    const { image, inner } = splitPath(path);
+    const name = basename(image) + inner;
     return this.#files.has(name) ? path : name;
   }
 

@@ -4,6 +4,7 @@ import type { ScanTarget, Superblock } from "@cev/raid";
 import type { Stack, StackDevice } from "@cev/stack";
 import { openSources } from "../sources.ts";
 import type { KeyOptions } from "../sources.ts";
+import { memberPath } from "./member-path.ts";
 
 /** The driver whose members are looked for. */
 export const RAID_DRIVER = "@cev/raid";
@@ -12,6 +13,8 @@ export const RAID_DRIVER = "@cev/raid";
 export interface FoundMember {
   /** As `cev inspect` names it. */
   readonly name: string;
+  /** See `memberPath`. */
+  readonly path: string | null;
   readonly device: Device;
   readonly target: ScanTarget;
   readonly superblock: Superblock;
@@ -62,7 +65,10 @@ async function lookAt(
     const device = await stack.open(name, { isReadOnly: true });
     const target = targetOf(device, name);
     const superblock = await readSuperblock(target);
-    if (superblock !== null) return { member: { name, device, target, superblock }, problem: null };
+    if (superblock !== null) {
+      const path = memberPath(record);
+      return { member: { name, path, device, target, superblock }, problem: null };
+    }
   }
   // What is wrong with an array itself is told when it is opened.
   const isUnknown = content === null && record.layer !== null && record.driver !== RAID_DRIVER;

@@ -2,15 +2,17 @@ import { resolve } from "node:path";
 import { CevError, closeTree, environmentFrom, openTree } from "@cev/core";
 import type { Environment, Layer } from "@cev/core";
 import { wipeSuperblocks } from "@cev/raid";
-import { openImages, openStack } from "@cev/stack";
+import { openImages, openStack, pickEntries } from "@cev/stack";
+import type { Stack, StackDescription } from "@cev/stack";
 import { standardDrivers } from "../standard-drivers.ts";
 import { RAID_DRIVER } from "./find-members.ts";
 import { SIGNATURE_REACH, knownContent } from "./known-contents.ts";
+import { splitPath } from "./member-path.ts";
 
 const BLOCK = 4096;
 
-/** A device that is to become part of an array. */
-export interface NewMember {
+/** A device that is to become part of an array. Dispose of it once the array has opened the layer, or has not. */
+export interface NewMember extends AsyncDisposable {
   readonly path: string;
   readonly layer: Layer;
   /** It was a member before: it may be re-added. */
@@ -25,32 +27,24 @@ export interface Occupancy {
   readonly arrayUuid: string | null;
 }
 
-/** Looks at an image that something is to be written to. */
+/** Looks at a device that something is to be written to: an image, or a partition in one. */
 export async function occupancyOf(path: string): Promise<Occupancy> {
-  const stack = await openImages([path], {
-    environment: environmentFrom(globalThis),
-    drivers: standardDrivers(),
-    isReadOnly: true,
-  });
-  try {
-    const [image] = stack.devices;
-    const { content } = image!;
-    const problem = stack.problems.find((one) => one.device === image!.name && one.code !== "CEV_NOT_FOUND");
-    const uuid = content?.driver === RAID_DRIVER ? content.details["arrayUuid"] : null;
-    const device = await stack.open(image!.name);
-    const head = await device.read(0, Math.min(device.size, roundUp(SIGNATURE_REACH)));
-    return {
-      summary: content?.summary ?? problem?.message ?? knownContent(head),
-      arrayUuid: typeof uuid === "string" ? uuid : null,
-    };
-  } finally {
-    await stack.close();
-  }
+  await using found = await findDevice(path);
+  const { stack, name } = found;
+  const { content } = stack.find(name);
+  const problem = stack.problems.find((one) => one.device === name && one.code !== "CEV_NOT_FOUND");
+  const uuid = content?.driver === RAID_DRIVER ? content.details["arrayUuid"] : null;
+  const device = await stack.open(name);
+  const head = await device.read(0, Math.min(device.size, roundUp(SIGNATURE_REACH)));
+  return {
+    summary: content?.summary ?? problem?.message ?? knownContent(head),
+    arrayUuid: typeof uuid === "string" ? uuid : null,
+  };
 }
 
 /**
- * An image that is to become a member, not open yet. Refuses one that carries something else, unless that is forced: then
- * it loses the superblocks of another array.
+ * A device that is to become a member, not open yet: an image, or a partition in one. Refuses one that carries something
+ * else, unless that is forced: then it loses the superblocks of another array.
  */
 export async function openNewMember(
   path: string,
@@ -61,16 +55,50 @@ export async function openNewMember(
   const { summary, arrayUuid: own } = await occupancyOf(path);
   const isOfThisArray = own === arrayUuid;
   if (summary !== null && !isOfThisArray && !isForced) throw occupied(path, summary);
-  const stack = await openStack(
-    { devices: { [path]: { driver: "@cev/hw-file", path } } },
-    { environment, drivers: standardDrivers(), isFound: true },
-  );
-  const layer = stack.find(path).layer!;
+  const { name, description } = await describe(path);
+  const options = { environment, drivers: standardDrivers(), only: [name], isFound: true };
+  const stack = await openStack(description, options);
+  const layer = stack.find(name).layer!;
   if (summary !== null && !isOfThisArray) {
-    await openTree(layer);
-    await wipeSuperblocks({ name: path, layer }, environment).finally(() => closeTree(layer));
+    try {
+      await openTree(layer);
+      await wipeSuperblocks({ name, layer }, environment).finally(() => closeTree(layer));
+    } catch (error) {
+      await stack.close().catch(() => undefined);
+      throw error;
+    }
   }
-  return { path: resolve(path), layer, isOfThisArray };
+  // The stack has opened what a partition lies in, for itself.
+  return { path: resolve(path), layer, isOfThisArray, [Symbol.asyncDispose]: () => stack.close() };
+}
+
+async function describe(path: string): Promise<{ name: string; description: StackDescription }> {
+  await using found = await findDevice(path);
+  const { stack, name } = found;
+  return { name, description: pickEntries(stack.describe(), [name]) };
+}
+
+/** Finds a device by its path, read-only. */
+async function findDevice(path: string): Promise<FoundDevice> {
+  const { image, inner } = splitPath(path);
+  const stack = await openImages([image], {
+    environment: environmentFrom(globalThis),
+    drivers: standardDrivers(),
+    isReadOnly: true,
+  });
+  const name = `${stack.devices[0]!.name}${inner}`;
+  try {
+    stack.find(name);
+  } catch (error) {
+    await stack.close();
+    throw error;
+  }
+  return { stack, name, [Symbol.asyncDispose]: () => stack.close() };
+}
+
+interface FoundDevice extends AsyncDisposable {
+  readonly stack: Stack;
+  readonly name: string;
 }
 
 const roundUp = (length: number): number => Math.ceil(length / BLOCK) * BLOCK;

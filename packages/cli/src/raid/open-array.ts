@@ -23,6 +23,8 @@ export interface OpenArrayRequest extends ArrayChoice {
   readonly isReadOnly: boolean;
   /** Write although redundancy is missing. */
   readonly canWriteDegraded: boolean;
+  /** Paths of members that are to be left alone, though they are among the sources. */
+  readonly excluded?: readonly string[];
   /** Throws where these members are not to be opened. */
   readonly checkMembers?: CheckMembers | undefined;
   /** Further options of the driver. */
@@ -63,7 +65,9 @@ export async function openArray(request: OpenArrayRequest): Promise<OpenArray> {
   let description: StackDescription;
   let name: string;
   try {
-    const chosen = chooseArray(found.members, request.sources, request);
+    const { excluded = [] } = request;
+    const wanted = found.members.filter(({ path }) => path === null || !excluded.includes(path));
+    const chosen = chooseArray(wanted, request.sources, request);
     members = chosen.map(({ name, target, superblock }) => ({ name, size: target.size, superblock }));
     request.checkMembers?.(members);
     const names = members.map((one) => one.name);

@@ -52,7 +52,8 @@ Examples:
 mdadm /dev/md0 --add new: the device becomes a spare, and where a place is empty it is
 rebuilt there; a bar shows how far it is. A device that was a member before is re-added
 where a bitmap says what it missed: then only that is copied. What carries something else
-is refused unless --force is given. Several devices: --device once for each.
+is refused unless --force is given. A partition is named by its image: --device sda.img/p2.
+Several devices: --device once for each.
 `;
 
 export const FAIL_HELP = `

@@ -78,7 +78,9 @@ async function workOnMembers(
   request: ArrayRequest,
   { bars, signal, problems, checkMembers }: Surroundings,
 ): Promise<ArrayAnswer> {
-  const array = await openForWork(sources, options, checkMembers);
+  // What is added may be among the sources already, left out: it is opened by itself.
+  const excluded = request.command === "add" ? request.devices : [];
+  const array = await openForWork(sources, options, checkMembers, excluded);
   const telling = new ProblemTeller(array, problems);
   try {
     telling.tell();
@@ -106,11 +108,13 @@ export function openForWork(
   sources: readonly string[],
   options: WorkOptions,
   checkMembers?: CheckMembers,
+  excluded: readonly string[] = [],
 ): Promise<OpenArray> {
   return openArray({
     ...options,
     sources,
     checkMembers,
+    excluded,
     isReadOnly: false,
     canWriteDegraded: true,
     driverOptions: options.force === true ? { force: true } : {},
