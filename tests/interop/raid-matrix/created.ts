@@ -14,7 +14,7 @@ const environment = environmentFrom(globalThis);
 
 /** Has cev make the array; the bytes of its members, by index. They are full of garbage before, where that is allowed. */
 export async function createImages(array: ArrayCase): Promise<Uint8Array[]> {
-  const { sizes, isAssumedClean } = recipeOf(array);
+  const { sizes, isAssumedClean, firstSize } = recipeOf(array);
   const images = sizes.map((size, index) => {
     if (isAssumedClean) return new Uint8Array(size);
     const start = (contentStart(array.id) + index * 1_000_003) % (CONTENT.length - size);
@@ -22,6 +22,7 @@ export async function createImages(array: ArrayCase): Promise<Uint8Array[]> {
   });
   await createArray({
     ...createOptions(array),
+    ...(firstSize === null ? {} : { size: firstSize }),
     environment,
     members: images.map((bytes, index) => ({ name: `member ${index}`, layer: new ImageLayer(bytes) })),
   });

@@ -13,23 +13,25 @@ export interface Recipe {
   readonly name: string;
   /** Whether it has a write-intent bitmap on its members; with a `chunk` in bytes, or the default one. */
   readonly bitmap: { readonly chunk: number | null } | null;
+  /** Where cev makes it: with so many bytes of each member in use, to grow later; null: all there are. */
+  readonly firstSize: number | null;
   /** Made without a first resync: the members are zeroes, whose parity is right. */
   readonly isAssumedClean: boolean;
 }
 
-/** What superblock, bitmap, bad-block log and reserved space take, at most, from members of this size. */
-const OVERHEAD: Readonly<Record<string, number>> = {
-  "0.90": 128 * KIB,
-  "1.0": 128 * KIB,
-  "1.1": 1024 * KIB,
-  "1.2": 1024 * KIB,
-};
+/** What superblock, bitmap, bad-block log and reserved space take, at most, from a member as small as these. Bytes. */
+function overheadOf({ version, chunk }: ArrayCase): number {
+  if (version === "0.90" || version === "1.0") return 128 * KIB;
+  // Before the data there is room for two chunks, should it move in a reshape; in whole MiB.
+  return chunk < 512 ? 1024 * KIB : 2048 * KIB;
+}
+
 /** The members of an array of unequal ones, in hundredths of the smallest. Some are equal, as in real ones. */
 const UNEQUAL = [100, 150, 150, 210, 260, 100];
 
 export function recipeOf(array: ArrayCase): Recipe {
   const random = new Random(hashText(array.id));
-  const { memberCount, chunk, level, layout, version } = array;
+  const { memberCount, chunk, level, layout } = array;
   // Long enough for the layout to come round once, and for a rest that fills no chunk.
   const rounds = level === "10" ? 12 : memberCount + 1;
   const share = Math.max(512, rounds * chunk) * KIB;
@@ -40,7 +42,7 @@ export function recipeOf(array: ArrayCase): Recipe {
     const data = Math.floor((share * (growth[index] ?? 100)) / 100 / KIB) * KIB;
     // Members need not be equal to the sector: the smallest one counts, or each its own.
     const odd = isRedundant(array) || isUnequal ? rest + random.below(16) : rest;
-    return OVERHEAD[version]! + data + odd * SECTOR;
+    return overheadOf(array) + data + odd * SECTOR;
   });
   const hasBitmap = isRedundant(array) && random.below(2) === 0;
   return {
@@ -48,7 +50,13 @@ export function recipeOf(array: ArrayCase): Recipe {
     name: `m${random.below(1000)}`,
     bitmap: hasBitmap ? { chunk: random.pick([null, 16 * KIB, 64 * KIB]) } : null,
     isAssumedClean: isRedundant(array) && random.below(4) > 0,
+    firstSize: canGrow(array) && random.below(4) === 0 ? share / 2 : null,
   };
+}
+
+/** Far copies would have to move. */
+function canGrow(array: ArrayCase): boolean {
+  return isRedundant(array) && !array.layout.startsWith("f");
 }
 
 /** A RAID0 of version 0.90: mdadm makes none any more, so it starts as a RAID4. */

@@ -33,8 +33,8 @@ export interface WrittenArray {
 
 /**
  * Writes at random to an array on these images, which are changed: with all members, while it is resynced or after;
- * then without those in `missing`, which fail at work or are not there when it is opened again; and perhaps they come
- * back to cev, and are rebuilt while more is written. How, chance decides. It is closed in the end.
+ * perhaps it grows; then without those in `missing`, which fail at work or are not there when it is opened again; and perhaps
+ * they come back to cev, and are rebuilt while more is written. How, chance decides. It is closed in the end.
  */
 export async function writeArray(
   way: Way,
@@ -44,12 +44,14 @@ export async function writeArray(
   seed: number,
 ): Promise<WrittenArray> {
   const random = new Random(hashText(`${seed} ${way} ${array.id} ${missing.join(",")}`));
-  const work = new ArrayWork(array, images, random);
+  const members = [...images];
+  const work = new ArrayWork(array, members, random);
   const failures: string[] = [];
   let absent: readonly number[] = [];
   try {
     await work.begin([]);
     await work.write();
+    if (way === "create" && recipeOf(array).firstSize !== null) await work.grow();
     if (missing.length > 0) {
       absent = missing;
       if (random.below(2) === 0) await work.fail(missing);
@@ -74,7 +76,16 @@ export async function writeArray(
     await work.end().catch(() => undefined);
   }
   const { story, content } = work;
-  return { way, array, missing, absent, images, sha256: sha256(content), failures, story: story.join(", ") };
+  return {
+    way,
+    array,
+    missing,
+    absent,
+    images: members,
+    sha256: sha256(content),
+    failures,
+    story: story.join(", "),
+  };
 }
 
 /** An array that is opened, worked on, and closed, again and again; what it holds is compared at every step. */
@@ -82,11 +93,11 @@ class ArrayWork {
   content: Uint8Array = new Uint8Array();
   readonly story: string[] = [];
   readonly #array: ArrayCase;
-  readonly #images: readonly Uint8Array[];
+  readonly #images: Uint8Array[];
   readonly #random: Random;
   #opened: OpenedArray | null = null;
 
-  constructor(array: ArrayCase, images: readonly Uint8Array[], random: Random) {
+  constructor(array: ArrayCase, images: Uint8Array[], random: Random) {
     this.#array = array;
     this.#images = images;
     this.#random = random;
@@ -96,8 +107,10 @@ class ArrayWork {
     this.story.push(missing.length === 0 ? "opened" : `opened without ${missing.join(",")}`);
     this.#opened = await openArray(this.#images, missing, this.#random, { isReadOnly: false });
     const { device } = this.#opened;
-    // A new array holds whatever its members held; from the second time on it is known.
-    if (this.content.length === 0) this.content = await device.read(0, device.size);
+    // What is new, of the array or at its end, is whatever the members held there.
+    const known = this.content.length;
+    if (known < device.size)
+      this.content = Buffer.concat([this.content, await device.read(known, device.size - known)]);
     await this.#compare();
     if (this.#random.below(2) === 0) await this.settle();
   }
@@ -113,6 +126,29 @@ class ArrayWork {
     this.story.push("settled");
     await raidLayerOf(this.#open).idle();
     await this.#compare();
+  }
+
+  /** Every member gives all that it has from now on; a RAID1 may get another member instead. */
+  async grow(): Promise<void> {
+    await this.settle();
+    const layer = raidLayerOf(this.#open);
+    if (this.#array.level === "1" && this.#random.below(2) === 0) {
+      this.story.push("a member more");
+      const image = new Uint8Array(this.#images[0]!.length);
+      await layer.growMembers(this.#images.length + 1);
+      await layer.addMember(new ImageLayer(image), `member ${this.#images.length}`);
+      this.#images.push(image);
+      await this.write();
+      return this.settle();
+    }
+    this.story.push("grown");
+    const growing = layer.growSize("max");
+    await this.write();
+    await growing;
+    const before = this.content.length;
+    await this.end();
+    await this.begin([]);
+    if (this.content.length <= before) throw new Error("the array did not grow");
   }
 
   /** Members fail while more is written. */
