@@ -290,3 +290,23 @@ describe("RAID1", () => {
     expect(await bench.bitsOf(0)).toEqual([]);
   });
 });
+
+describe("an array that is closed as soon as it is opened", () => {
+  it("does not begin the rebuild that was due, and begins it the next time", async () => {
+    const { bench, data } = await opened({ ...RAID1, spareCount: 1 });
+    await bench.close();
+    for (let turns = 0; turns < 30; turns++) {
+      await bench.open({ missing: [0], speedLimit: { maxKiB: 10 } });
+      const start = bench.world.now;
+      // Closed after ever more of what goes before the first piece.
+      for (let turn = 0; turn < turns; turn++) bench.world.step();
+      await bench.close();
+      expect(bench.world.now - start).toBeLessThan(1000);
+    }
+    await bench.open({ missing: [0] });
+    await bench.idle();
+    expect(bench.layer.array.lostCount).toBe(0);
+    expect(await bench.read()).toEqual(data);
+    await bench.close();
+  });
+});

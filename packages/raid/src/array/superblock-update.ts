@@ -70,11 +70,14 @@ export function updatedSuperblocks(update: SuperblockUpdate): Map<MemberDevice, 
   return superblocks;
 }
 
-/** The smallest number, from the count of members on, that no device has: as the kernel numbers what is added. */
+/**
+ * The smallest number, from the count of members on, that no device has: as the kernel numbers what is added. Nor one
+ * that is not here, as far as the superblocks know: it may come back.
+ */
 export function freeDeviceNumber({ array, base }: Pick<SuperblockUpdate, "array" | "base">): number {
   const taken = new Set(devicesOf(array).map(({ device }) => device.superblock.deviceNumber));
   let number = base.memberCount;
-  while (taken.has(number)) number++;
+  while (taken.has(number) || (base.roles[number] ?? Role.spare) < Role.special) number++;
   return number;
 }
 

@@ -67,7 +67,7 @@ export class SyncWork {
   readonly array: RunningArray;
   readonly keeper: MetadataKeeper;
   readonly speed: SpeedLimit;
-  /** The pass under way ends before its next piece. */
+  /** The pass under way ends before its next piece. Whoever begins another sees to it that this is false. */
   mustStop = false;
   #pass: Pass | null = null;
   #busySerial = 0;
@@ -96,9 +96,9 @@ export class SyncWork {
     return { action, done, total, mismatchedBytes, bytesPerSecond: this.speed.bytesPerSecond };
   }
 
-  /** The pass under way, if any, is to end. */
+  /** The pass under way is to end, or one that is about to begin. */
   interrupt(): void {
-    if (this.#pass !== null) this.mustStop = true;
+    this.mustStop = true;
   }
 
   /** A pass begins; `end` must follow. */
