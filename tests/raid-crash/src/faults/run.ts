@@ -73,7 +73,10 @@ class FaultRun {
     const content = this.#random.bytes(arraySizeOf(shape));
     this.#now = new History(content);
     const { environment } = this.#world;
-    this.#disks = makeImages(shape, content).map((contents, index) => {
+    const images = makeImages(shape, content);
+    // A blank one, to rebuild on.
+    if (redundancyOf(shape) > 0) images.push(new Uint8Array(images[0]!.length));
+    this.#disks = images.map((contents, index) => {
       const memory = new MemoryLayer(environment, {
         size: contents.length,
         contents,
@@ -97,7 +100,8 @@ class FaultRun {
     const random = this.#random;
     const { environment } = this.#world;
     const lentBefore = environment.buffers.bytesLent;
-    const array = await this.#drive(openArray(environment, random.shuffled(this.#disks)));
+    const members = this.#disks.slice(0, this.#options.shape.memberCount);
+    const array = await this.#drive(openArray(environment, random.shuffled(members)));
     const victims = this.#victims();
     const workload = new Workload({
       world: this.#world,
@@ -110,7 +114,10 @@ class FaultRun {
     });
     for (let step = 0; step < stepCount; step++) {
       if (victims.length > 0 && random.chance(0.4)) this.#break(random.pick(victims));
-      const work = random.chance(0.85) ? workload.burst() : workload.rest();
+      const work = Promise.all([
+        random.chance(0.85) ? workload.burst() : workload.rest(),
+        random.chance(0.25) ? this.#replace(array) : null,
+      ]);
       // What hangs is let go in the end, as by a device that comes back to its senses.
       this.#world.environment.clock.after(random.between(1, 40), () => {
         for (const { layer } of this.#disks) if (random.chance(0.7)) layer.release();
@@ -126,9 +133,23 @@ class FaultRun {
   /** The disks that may fail. */
   #victims(): readonly Disk[] {
     const { shape, isWithin } = this.#options;
-    const shuffled = this.#random.shuffled(this.#disks);
-    if (!isWithin) return shuffled;
-    return shuffled.slice(0, redundancyOf(shape));
+    if (!isWithin) return this.#disks;
+    // The blank one may fail at any time: nothing is on it alone, as long as those that fail stay the same.
+    const members = this.#random.shuffled(this.#disks.slice(0, shape.memberCount));
+    return [...members.slice(0, redundancyOf(shape)), ...this.#disks.slice(shape.memberCount)];
+  }
+
+  /** The blank disk steps in for a member that has failed; it may fail itself, before, while or after it is rebuilt. */
+  async #replace({ layer }: OpenArray): Promise<void> {
+    const blank = this.#disks[this.#options.shape.memberCount];
+    const failed = layer.array.members.find(({ state }) => state === "failed");
+    if (blank === undefined || failed === undefined) return;
+    try {
+      await layer.removeMember(failed.name);
+      await layer.addMember(blank.layer, blank.name);
+    } catch (error) {
+      if (!isCevError(error)) throw error;
+    }
   }
 
   #break({ layer }: Disk): void {
