@@ -2,6 +2,8 @@ import { CevError, Op } from "@cev/core";
 import { Random } from "@cev/test-kit";
 import { describe, expect, it } from "vitest";
 import { readBitmap } from "../src/metadata/member-scan.ts";
+import { DeviceFlag, encodeSuperblock } from "../src/metadata/superblock.ts";
+import type { Superblock } from "../src/metadata/superblock.ts";
 import { LayerBench } from "./support/layer-bench.ts";
 import type { LayerBenchOptions } from "./support/layer-bench.ts";
 
@@ -296,4 +298,43 @@ describe("a member that is left out, although the newest superblock calls it act
       expect((await bench.superblockOf(number))!.eventCount).toBeGreaterThan(eventCount);
     await bench.close();
   });
+});
+
+describe("flags of members", () => {
+  it.each(["1.2", "0.90"] as const)(
+    "stay what they were through every update (version %s)",
+    async (version) => {
+      const bench = await LayerBench.create({
+        create: { level: 1, version, assumeClean: true },
+        memberCount: 2,
+        spareCount: 1,
+        deviceSize: SMALL,
+      });
+      const { name, disk } = bench.disks[1]!;
+      const before = (await bench.superblockOf(1))!;
+      // As mdadm's --write-mostly leaves it.
+      const flagged: Superblock = {
+        ...before,
+        deviceFlags: DeviceFlag.writeMostly,
+        old:
+          before.old === null
+            ? null
+            : {
+                ...before.old,
+                devices: before.old.devices.map((one) =>
+                  one.number === 1 ? { ...one, flags: DeviceFlag.writeMostly } : one,
+                ),
+              },
+      };
+      disk.bytes.set(encodeSuperblock(flagged), before.superOffsetSectors * 512);
+      expect((await bench.superblockOf(1))!.deviceFlags, name).toBe(DeviceFlag.writeMostly);
+      await bench.open();
+      await bench.write(0, new Uint8Array(512).fill(1));
+      await bench.drive(bench.layer.failMember(0));
+      await bench.idle();
+      await bench.close();
+      expect((await bench.superblockOf(1))!.deviceFlags).toBe(DeviceFlag.writeMostly);
+      expect((await bench.superblockOf(2))!.deviceFlags).toBe(0);
+    },
+  );
 });
