@@ -37,7 +37,7 @@ export function judge(situation: Situation): { readonly canWrite: boolean; reado
     const differ = level.family === "parity" ? "may be wrong" : "may differ";
     const message = allowed.isReadOnly
       ? `${unclean} ${differ} until it is opened for writing`
-      : `${unclean} ${level.family === "parity" ? "is" : "are"} made right before anything is written`;
+      : `${unclean} ${level.family === "parity" ? "is" : "are"} made right in the background`;
     return { canWrite: true, message: isClean ? null : message };
   }
   return judgeDegraded(situation);
