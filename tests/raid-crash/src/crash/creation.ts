@@ -3,19 +3,19 @@ import type { Environment } from "@cev/core";
 import { createArray } from "@cev/raid";
 import type { SimulatedWorld } from "@cev/test-kit";
 import { openArray } from "../array.ts";
+import type { NamedDisk } from "../array.ts";
 import { placesOfMember } from "../images/images.ts";
 import type { Shape } from "../shape.ts";
 import { readAll } from "../work/workload.ts";
 import { drive } from "../work/world.ts";
 import type { Cut } from "./cut.ts";
 import { disksOf } from "./rig.ts";
-import type { Disk } from "./rig.ts";
 
 /** Makes an array of a shape on disks that may hold anything. */
 export async function create(
   environment: Environment,
   shape: Shape,
-  disks: readonly Disk[],
+  disks: readonly NamedDisk[],
   force = false,
 ): Promise<void> {
   const { level, layout, version, chunkSize, memberSize, bitmapChunkSize } = shape;
