@@ -151,3 +151,25 @@ describe("cev inspect", () => {
     expect(devices.flatMap((one) => (one.array === undefined ? [] : [one.array]))).toEqual([array]);
   });
 });
+
+describe("the help", () => {
+  const commands = ["examine", "detail", "create", "assemble", "add", "fail", "remove"];
+
+  test.each([...commands, "rebuild", "check", "repair", "grow", "stop"])(
+    "of cev raid %s has examples",
+    async (name) => {
+      const { stdout, stderr, status } = await run(["raid", name, "--help"]);
+      expect(stdout.toString()).toMatch(
+        new RegExp(`^Usage: cev raid ${name} [^]*^Examples:\\n {2}\\$ cev raid ${name} `, "m"),
+      );
+      expect(stdout.toString()).toMatch(/mdadm|sync_action|Exit status|Rebuilds what is missing/);
+      expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
+    },
+  );
+
+  test("of cev raid says what mdadm calls each of them", async () => {
+    const { stdout } = await run(["raid", "--help"]);
+    for (const name of [...commands, "check", "grow", "stop"])
+      expect(stdout.toString()).toMatch(new RegExp(`^ {2}(mdadm|echo check) .* cev raid .*${name}`, "m"));
+  });
+});
