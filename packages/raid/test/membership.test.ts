@@ -12,11 +12,11 @@ const BITMAP = { bitmap: "internal", bitmapChunkSize: 64 * KIB } as const;
 /** An array of every level that can lose a member, in sync and with random contents. */
 const LEVELS: readonly (readonly [string, LayerBenchOptions])[] = [
   ["RAID1", { create: { level: 1, ...BITMAP }, memberCount: 3 }],
-  ["RAID4", { create: { level: 4, chunkSize: 16 * KIB, ...BITMAP }, memberCount: 3 }],
-  ["RAID5", { create: { level: 5, chunkSize: 16 * KIB, ...BITMAP }, memberCount: 4 }],
-  ["RAID6", { create: { level: 6, chunkSize: 16 * KIB, ...BITMAP }, memberCount: 4 }],
-  ["RAID10", { create: { level: 10, chunkSize: 16 * KIB, ...BITMAP }, memberCount: 4 }],
-  ["RAID10 far", { create: { level: 10, layout: 0x201, chunkSize: 16 * KIB, ...BITMAP }, memberCount: 3 }],
+  ["RAID4", { create: { level: 4, chunkSize: 64 * KIB, ...BITMAP }, memberCount: 3 }],
+  ["RAID5", { create: { level: 5, chunkSize: 64 * KIB, ...BITMAP }, memberCount: 4 }],
+  ["RAID6", { create: { level: 6, chunkSize: 64 * KIB, ...BITMAP }, memberCount: 4 }],
+  ["RAID10", { create: { level: 10, chunkSize: 64 * KIB, ...BITMAP }, memberCount: 4 }],
+  ["RAID10 far", { create: { level: 10, layout: 0x201, chunkSize: 64 * KIB, ...BITMAP }, memberCount: 3 }],
 ];
 
 // Half a MiB is left for data.
@@ -90,8 +90,8 @@ describe.each(LEVELS)("%s", (_name, options) => {
     await bench.drive(bench.layer.failMember(1));
     await bench.drive(bench.layer.removeMember(1));
     const change = new Random(8).bytes(4 * KIB);
-    await bench.write(96 * KIB, change);
-    data.set(change, 96 * KIB);
+    await bench.write(32 * KIB, change);
+    data.set(change, 32 * KIB);
     bench.forget();
     await bench.drive(bench.layer.reAddMember(bench.disks[1]!.fault, "d1"));
     await bench.idle();
