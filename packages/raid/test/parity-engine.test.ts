@@ -142,6 +142,34 @@ describe("random work while members cannot read some places, and one is lost in 
   });
 });
 
+describe("random work while as many members as there is parity fail one after the other, in any way", () => {
+  test.each(CASES)("$name", async ({ options, parityCount }) => {
+    for (let seed = 0; seed < 5; seed++) {
+      const random = new Random(seed);
+      const bench = new EngineBench({ ...options, completion: "random", seed });
+      const model = new ModelDevice(bench.engine.size, true);
+      const victims = random.shuffled([...bench.faults.keys()]).slice(0, parityCount);
+      for (const victim of victims) {
+        bench.faults[victim]!.add({
+          fault: {
+            kind: random.pick(["error", "errorAfter", "half"] as const),
+            code: random.pick(["CEV_IO", "CEV_MEDIUM", "CEV_DEVICE_LOST"] as const),
+          },
+          accepts: ({ op }) => op === Op.write || op === Op.writeZeroes,
+          skipCount: random.below(30),
+        });
+      }
+      for (let round = 0; round < 8; round++) await burst(bench, model, random);
+      await expectAll(bench, model);
+      const failed = bench.array.members.filter(({ isInSync }) => !isInSync).map(({ index }) => index);
+      expect(victims).toEqual(expect.arrayContaining(failed));
+      expect(wrongParity(bench.geometry, (member) => bench.dataOf(member), failed)).toEqual([]);
+      expect(bench.keeper.startedCount).toBe(bench.keeper.endedCount);
+      expect(bench.environment.buffers.bytesLent).toBe(0);
+    }
+  });
+});
+
 describe("a check", () => {
   test.each(CASES)(
     "of $name counts the pages that differ, and a repair makes them right",
