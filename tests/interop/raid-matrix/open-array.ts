@@ -2,7 +2,7 @@ import { Device, environmentFrom } from "@cev/core";
 import type { Environment, Layer, Problem } from "@cev/core";
 import { RaidLayer, raidDriver, readBitmap, readSuperblock } from "@cev/raid";
 import type { MemberBitmap, ScanTarget, Superblock } from "@cev/raid";
-import type { Random } from "../src/random.ts";
+import { Random } from "../src/random.ts";
 import { ImageLayer } from "./image-layer.ts";
 
 const environment: Environment = environmentFrom(globalThis);
@@ -29,7 +29,10 @@ export async function openArray(
     options: { degraded: !how.isReadOnly },
     lowers: random
       .shuffle(present)
-      .map(({ index, bytes }) => ({ name: `member ${index}`, layer: new ImageLayer(bytes) })),
+      .map(({ index, bytes }) => ({
+        name: `member ${index}`,
+        layer: new ImageLayer(bytes, how.isReadOnly ? null : chanceOf(random)),
+      })),
     keySource: { keys: [] },
     isReadOnly: how.isReadOnly,
     canWriteDegraded: !how.isReadOnly,
@@ -39,6 +42,11 @@ export async function openArray(
   const { layer } = opened!;
   const device = await Device.open(layer, environment, { isReadOnly: how.isReadOnly });
   return { device, layer, problems };
+}
+
+/** Another source of chance: what the disks take from it does not change what is written. */
+export function chanceOf(random: Random): Random {
+  return new Random(random.below(2 ** 32));
 }
 
 /** The array at work. Throws for one that is only read, in the middle of a reshape. */

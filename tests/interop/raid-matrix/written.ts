@@ -4,7 +4,7 @@ import type { ArrayCase } from "./cases.ts";
 import { sha256 } from "./content.ts";
 import { hashText } from "./hash.ts";
 import { ImageLayer } from "./image-layer.ts";
-import { openArray, raidLayerOf } from "./open-array.ts";
+import { chanceOf, openArray, raidLayerOf } from "./open-array.ts";
 import type { OpenedArray } from "./open-array.ts";
 import { workRandomly } from "./random-work.ts";
 import { recipeOf } from "./recipe.ts";
@@ -136,7 +136,7 @@ class ArrayWork {
       this.story.push("a member more");
       const image = new Uint8Array(this.#images[0]!.length);
       await layer.growMembers(this.#images.length + 1);
-      await layer.addMember(new ImageLayer(image), `member ${this.#images.length}`);
+      await layer.addMember(new ImageLayer(image, chanceOf(this.#random)), `member ${this.#images.length}`);
       this.#images.push(image);
       await this.write();
       return this.settle();
@@ -165,7 +165,7 @@ class ArrayWork {
     const layer = raidLayerOf(this.#open);
     this.story.push(`${members.join(",")} taken back`);
     for (const index of members) {
-      const member = new ImageLayer(this.#images[index]!);
+      const member = new ImageLayer(this.#images[index]!, chanceOf(this.#random));
       if (recipeOf(this.#array).bitmap === null) await layer.addMember(member, `member ${index}`);
       else await layer.reAddMember(member, `member ${index}`);
     }
