@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import { FULL_SUPPORT, LayerBase, closeTree, openTree, plainLimits } from "../src/index.ts";
+import type { Io, Layer, LayerDescription, Limits, Support } from "../src/index.ts";
+
+/** A layer that does nothing but stand on others, which may change. */
+class Standing extends LayerBase {
+  readonly name: string;
+  readonly limits: Limits = plainLimits(4096);
+  readonly support: Support = FULL_SUPPORT;
+  isOpen = false;
+
+  constructor(name: string, lowers: readonly Layer[] = []) {
+    super(lowers);
+    this.name = name;
+  }
+
+  override async open(): Promise<void> {
+    await super.open();
+    this.isOpen = true;
+  }
+
+  submit(io: Io): void {
+    io.complete();
+  }
+
+  override async close(): Promise<void> {
+    this.isOpen = false;
+    await super.close();
+  }
+
+  describe(): LayerDescription {
+    return { driver: "standing", options: {}, lowers: this.lowers.map((lower) => lower.describe()) };
+  }
+
+  take(lower: Layer): void {
+    this.addLower(lower, "write");
+  }
+
+  giveBack(lower: Layer): void {
+    this.removeLower(lower);
+  }
+}
+
+describe("what a layer stands on", () => {
+  it("may become more while it is open: the new one is claimed, described, and closed with the others", async () => {
+    const [first, second] = [new Standing("first"), new Standing("second")];
+    const top = new Standing("top", [first]);
+    await openTree(top);
+    await openTree(second);
+    top.take(second);
+    expect(top.lowers).toEqual([first, second]);
+    expect(top.describe().lowers).toHaveLength(2);
+    expect(second.claims.count).toBe(1);
+    const other = new Standing("other", [second]);
+    await expect(openTree(other)).rejects.toMatchObject({ code: "CEV_BUSY" });
+    await closeTree(top);
+    expect([first.isOpen, second.isOpen]).toEqual([false, false]);
+    expect([first.claims.count, second.claims.count]).toEqual([0, 0]);
+  });
+
+  it("may become less: what was given back is closed by whoever took it, and can be used by others", async () => {
+    const [first, second] = [new Standing("first"), new Standing("second")];
+    const top = new Standing("top", [first, second]);
+    await openTree(top);
+    top.giveBack(first);
+    expect(top.lowers).toEqual([second]);
+    expect(first.claims.count).toBe(0);
+    await closeTree(first);
+    expect(first.isOpen).toBe(false);
+    const other = new Standing("other", [first]);
+    await openTree(other);
+    await closeTree(top);
+    expect([first.isOpen, second.isOpen]).toEqual([true, false]);
+    await closeTree(other);
+  });
+
+  it("is not taken where somebody else writes it, and nothing changes then", async () => {
+    const lower = new Standing("lower");
+    const [top, other] = [new Standing("top"), new Standing("other", [lower])];
+    await openTree(top);
+    await openTree(other);
+    expect(() => top.take(lower)).toThrow(expect.objectContaining({ code: "CEV_BUSY" }) as Error);
+    expect(top.lowers).toEqual([]);
+    expect(lower.claims.count).toBe(1);
+    await closeTree(other);
+    await closeTree(top);
+  });
+});
