@@ -140,6 +140,7 @@ export class WriteIntents {
 
   /** A sync of all that is needed begins. What is missed from here on is needed by the next. */
   beginSync(): void {
+    this.endSync(null);
     this.#syncing = this.#needed;
     this.#needed = new Uint8Array(this.#bits.length);
   }
