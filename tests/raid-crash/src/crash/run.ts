@@ -1,4 +1,4 @@
-import { isCevError } from "@cev/core";
+import { Op, isCevError } from "@cev/core";
 import { Random, SimulatedWorld } from "@cev/test-kit";
 import { openArray } from "../array.ts";
 import type { OpenArray } from "../array.ts";
@@ -154,7 +154,10 @@ class CrashRun {
     const disk = this.#diskOf(this.#random.pick(candidates).name);
     scene.outs = new Set([...scene.outs, disk.name]);
     scene.isDegraded = true;
-    disk.fault.lose();
+    const how = this.#random.below(4);
+    // It is gone; or it takes nothing any more, or makes nothing durable, which shows only when that is asked for.
+    if (how < 2) disk.fault.lose();
+    else disk.fault.add({ op: how === 2 ? Op.write : Op.flush, fault: { kind: "error", code: "CEV_IO" } });
   }
 
   /** A lost disk comes back, or a blank one takes its place, while writes go on. */
@@ -166,7 +169,7 @@ class CrashRun {
     const isBack = this.#blank === null || this.#random.chance(0.6);
     const disk = isBack ? lost : this.#blank!;
     await scene.drive(this.#takeOut(lost));
-    if (isBack) lost.fault.find();
+    if (isBack) lost.fault.reset();
     else this.#blank = null;
     await scene.drive(isBack && this.#random.chance(0.7) ? this.#reAdd(disk) : this.#add(disk));
     await scene.drive(this.#workload.burst());
