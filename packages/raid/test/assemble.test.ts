@@ -168,6 +168,47 @@ describe("assembling", () => {
     expect(stale.map(({ name }) => name)).toEqual(["disk1"]);
   });
 
+  it("does not say so of a member that fell behind before all others were replaced: that cannot be told", () => {
+    // 4 to 7 have taken the places of 0 to 3. 2 has seen 1 fail, and nothing since.
+    const gone = [Role.faulty, Role.faulty, Role.faulty, Role.faulty];
+    const newer = [4, 5, 6, 7].map((index) =>
+      member(index, { roles: [...gone, 3, 1, 2, 0], eventCount: 33n }),
+    );
+    const old = member(2, { eventCount: 3n, roles: [0, Role.faulty, 2, 3, ...gone] });
+    const { leftOut, stale } = assemble([...newer, old]);
+    expect(leftOut[0]!.reason).toContain("event count is 3, the newest is 33");
+    expect(leftOut[0]!.reason).not.toContain("says that");
+    expect(leftOut[0]!.reason).toContain("from before they were added, or was run apart");
+    // So it must not come back by a bitmap that may lack what was written to it.
+    expect(stale).toEqual([]);
+  });
+
+  it("says that it was run apart also where its half has given the place of the other to a spare", () => {
+    const apart = { memberCount: 2, level: 1, layout: 0 };
+    const left = member(0, { ...apart, roles: [0, Role.faulty], eventCount: 30n });
+    const right = [1, 2].map((index) =>
+      member(index, { ...apart, roles: [Role.faulty, 1, 0], eventCount: 20n }),
+    );
+    const { leftOut, stale } = assemble([left, ...right]);
+    expect(leftOut.map(({ reason }) => reason.includes("disk0 has failed: they were run apart"))).toEqual([
+      true,
+      true,
+    ]);
+    expect(stale).toEqual([]);
+  });
+
+  it("goes by any member that both know, in whatever order they are given", () => {
+    // disk1 saw disk2 fail; disk4 has taken its place since disk1 fell behind.
+    const roles = [0, Role.faulty, Role.faulty, 3, 2];
+    const newer = [0, 3, 4].map((index) => member(index, { roles, eventCount: 30n }));
+    const old = member(1, { roles: [0, 1, Role.faulty, 3, Role.faulty], eventCount: 10n });
+    for (const all of [[...newer, old], [old, ...newer].reverse()]) {
+      const { leftOut, stale } = assemble(all);
+      expect(leftOut[0]!.reason).toBe("is stale: its event count is 10, the newest is 30");
+      expect(stale.map(({ name }) => name)).toEqual(["disk1"]);
+    }
+  });
+
   it.each<[string, Partial<Superblock>]>([
     ["more members", { memberCount: 3 }],
     ["another size", { sizeSectors: 8 }],

@@ -9,7 +9,7 @@ import {
   sameRole,
   twoJournals,
 } from "./conflicts.ts";
-import { standingOf } from "./standing.ts";
+import { apartFrom, standingOf } from "./standing.ts";
 
 const SECTOR = 512;
 
@@ -115,6 +115,7 @@ function sort<C extends Candidate>(candidates: readonly C[], newest: C): Sorted<
   const members = new Array<C | null>(roleCount(newest.superblock)).fill(null);
   const found: Sorted<C> = { members, rebuilding: [], spares: [], stale: [], leftOut: [], journal: null };
   const byPlace = new Map<number, C>();
+  const outdated: { candidate: C; reason: string }[] = [];
   for (const candidate of [...candidates].sort(byEventCount)) {
     const standing = standingOf(candidate, newest);
     const { name, superblock } = candidate;
@@ -141,12 +142,21 @@ function sort<C extends Candidate>(candidates: readonly C[], newest: C): Sorted<
       case "faulty":
         found.leftOut.push({ name, index: null, reason: standing.reason });
         break;
-      default:
-        // What it held when the array had another shape is of no use.
-        if (standing.is === "stale" && !isOutdated(superblock, newest.superblock))
-          found.stale.push(candidate);
+      case "replacement":
         found.leftOut.push({ name, index: ownRole(superblock), reason: standing.reason });
+        break;
+      case "stale":
+        outdated.push({ candidate, reason: standing.reason });
     }
+  }
+  const current = [...byPlace.values()];
+  for (const { candidate, reason } of outdated) {
+    const { name, superblock } = candidate;
+    const apart = apartFrom(candidate, current);
+    // What it held when the array had another shape is of no use.
+    if (apart === null && !isOutdated(superblock, newest.superblock)) found.stale.push(candidate);
+    const why = apart === null ? reason : `${reason}, and ${apart}`;
+    found.leftOut.push({ name, index: ownRole(superblock), reason: why });
   }
   return found;
 }
