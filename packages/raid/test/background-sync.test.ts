@@ -272,6 +272,62 @@ describe("the rules of mdadm", () => {
   });
 });
 
+describe("halves that were run apart", () => {
+  it("are not brought together by the bitmap, which knows nothing of what the other half was given", async () => {
+    const { bench } = await opened(RAID1);
+    await bench.pass(30_000);
+    await bench.close();
+    const images = bench.disks.map(({ disk }) => disk.bytes.slice());
+    // The first lives on alone…
+    await bench.open({ missing: [1] });
+    await bench.write(64 * KIB, new Uint8Array(4096).fill(1));
+    await bench.close();
+    const first = bench.disks[0]!.disk.bytes.slice();
+    bench.disks.forEach(({ disk }, number) => disk.bytes.set(images[number]!));
+    // …and so does the second, a little longer.
+    for (let times = 0; times < 2; times++) {
+      await bench.open({ missing: [0] });
+      await bench.write(256 * KIB, new Uint8Array(4096).fill(2));
+      await bench.close();
+    }
+    bench.disks[0]!.disk.bytes.set(first);
+    await bench.open({ missing: [0] });
+    const { fault } = bench.disks[0]!;
+    await expect(bench.drive(bench.layer.reAddMember(fault, "d0"))).rejects.toMatchObject({
+      code: "CEV_INVALID",
+      message: expect.stringContaining("apart") as string,
+    });
+    await bench.drive(bench.layer.addMember(fault, "d0"));
+    await bench.idle();
+    expect(await bench.drive(bench.layer.check())).toBe(0);
+    await bench.close();
+  });
+});
+
+describe("a device that is full while it is rebuilt", () => {
+  it("is named as what it is, and goes on where it was once there is room", async () => {
+    const { bench, data } = await opened({ ...RAID5, spareCount: 1 });
+    bench.disks[3]!.fault.add({
+      fault: { kind: "error", code: "CEV_NO_SPACE" },
+      op: Op.write,
+      offset: DATA_START + 256 * KIB,
+      length: 512,
+      countMax: 1,
+    });
+    await bench.drive(bench.layer.failMember(1));
+    await expect(bench.idle()).rejects.toMatchObject({
+      code: "CEV_NO_SPACE",
+      message: expect.stringContaining("the rebuild of d3 stopped at byte 262144") as string,
+    });
+    expect(bench.layer.array.members[1]!.state).toBe("rebuilding");
+    bench.layer.resumeSync();
+    await bench.idle();
+    expect(bench.layer.array.lostCount).toBe(0);
+    expect(await bench.read()).toEqual(data);
+    await bench.close();
+  });
+});
+
 describe("RAID1", () => {
   it("gets more places, which spares fill, and fewer again where they are empty", async () => {
     const { bench, data } = await opened({ ...RAID1, spareCount: 1 });

@@ -3,6 +3,7 @@ import type { Layer } from "@cev/core";
 import { readSuperblock } from "../metadata/member-scan.ts";
 import { FeatureFlag } from "../metadata/superblock-features.ts";
 import { ownRole } from "../metadata/superblock.ts";
+import type { Superblock } from "../metadata/superblock.ts";
 import { checkBlocks } from "./array-limits.ts";
 import type { BackgroundSync } from "./background-sync.ts";
 import type { Member, MemberDevice } from "./member.ts";
@@ -163,6 +164,11 @@ export class Membership {
       throw this.#cannotReAdd(name, `its place, active device ${member.index}, is taken`);
     if ((superblock.features & FeatureFlag.recovery) !== 0)
       throw this.#cannotReAdd(name, "it had not been rebuilt to its end");
+    if (!this.#array.members.some((one) => one.isInSync && knows(superblock, one)))
+      throw this.#cannotReAdd(
+        name,
+        "it knows none of those in use as a member, and may have been written to apart from them",
+      );
     const { eventCount, deviceUuid, deviceNumber } = superblock;
     const known = base.old === null ? this.#array.members.map(({ device }) => device) : [];
     const other = [...known, ...this.#array.spares, ...this.#array.faulty].find(
@@ -267,4 +273,14 @@ export class Membership {
     this.#last = turn.catch(() => undefined);
     return turn;
   }
+}
+
+/**
+ * True where a superblock has a member in its place: then that member got all that the superblock's own device was ever
+ * given, and what the device lacks is all that can differ.
+ */
+function knows({ roles, version }: Superblock, { index, device }: Member): boolean {
+  // There the number of a member is its place.
+  const number = version === "0.90" ? index : device!.superblock.deviceNumber;
+  return roles[number] === index;
 }

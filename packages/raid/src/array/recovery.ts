@@ -117,12 +117,19 @@ function markBad({ array, options }: SyncWork, { start, end }: ByteRange): boole
 
 function recoverFailure({ array }: SyncWork, { start, end }: ByteRange, cause: CevError): CevError {
   const names = array.members.filter((member) => member.isRebuilding).map(({ name }) => name);
-  const message = `the rebuild of ${names.join(", ")} stopped: bytes ${start} to ${end} of the members' data cannot be had: ${cause.message}`;
-  return new CevError(cause.code === "CEV_CANCELLED" ? "CEV_CANCELLED" : "CEV_DEGRADED", message, {
-    layer: array.name,
-    offset: start,
-    length: end - start,
-    cause,
+  const stopped = `the rebuild of ${names.join(", ")} stopped`;
+  const place = { layer: array.name, offset: start, length: end - start, cause };
+  if (isUnreadable(cause))
+    return new CevError(
+      "CEV_DEGRADED",
+      `${stopped}: bytes ${start} to ${end} of the members' data cannot be had: ${cause.message}`,
+      place,
+    );
+  // Nothing is wrong with what it is rebuilt from: it goes on there.
+  const hint = cause.code === "CEV_NO_SPACE" ? "make room on its device, and let it go on" : "let it go on";
+  return new CevError(cause.code, `${stopped} at byte ${start} of its data: ${cause.message}`, {
+    ...place,
+    hint,
   });
 }
 
