@@ -1,4 +1,4 @@
-import { INTERFACE_VERSION } from "@cev/core";
+import { CevError, INTERFACE_VERSION, isCevError } from "@cev/core";
 import type { Device, Driver, Finding, OpenContext, OpenedDevice } from "@cev/core";
 import { assembleArray } from "./assemble-array.ts";
 import { createIfBlank } from "./create-option.ts";
@@ -47,10 +47,21 @@ async function open(context: OpenContext<RaidOptions>): Promise<readonly OpenedD
     isReadOnly,
     canWriteDegraded,
     report,
+  }).catch((error: unknown) => {
+    throw options.create === undefined ? error : notMadeYet(error);
   });
   const { arrayName, arrayUuid } = plan.assembly.newest.superblock;
   const name = arrayName === "" ? arrayUuid : arrayName;
   return [{ name: `md/${name}`, layer, state: stateOf(plan), details: arrayDetails(plan, layer) }];
+}
+
+/** An array that is to be made where there is none, and was only looked at. */
+function notMadeYet(error: unknown): unknown {
+  if (!isCevError(error) || error.code !== "CEV_NOT_FOUND") return error;
+  return new CevError("CEV_NOT_FOUND", "the array is not made yet", {
+    hint: "it is made when it is opened for writing: serve it, or copy to it",
+    cause: error,
+  });
 }
 
 /** "md active device 1 of raid5 array oracle:0 (4 devices)": in the words of mdadm, and counted from 0 as it does. */

@@ -46,6 +46,7 @@ describe("the option create", () => {
     const disks = blanks();
     await expect(openArray(disks, { options: CREATE, isReadOnly: true })).rejects.toMatchObject({
       code: "CEV_NOT_FOUND",
+      message: "the array is not made yet",
     });
     for (const disk of disks) expect(disk.writeCount).toBe(0);
   });
