@@ -9,7 +9,10 @@ export interface RaidOptions {
   readonly uuid?: string;
   /** Write although a member is missing. */
   readonly degraded?: boolean;
-  /** Believe the parity of a degraded array that was not shut down cleanly: what was being written then may read wrong. */
+  /**
+   * Believe the parity of a degraded array that was not shut down cleanly, and read an array without what its write
+   * journal holds: what was being written then may read wrong.
+   */
   readonly force?: boolean;
   /** How a RAID0 of unequal members is laid out whose superblocks do not say. */
   readonly layout?: "original" | "alternate";
@@ -31,7 +34,7 @@ export const RAID_OPTIONS_SCHEMA: Details = {
       type: "boolean",
       default: false,
       description:
-        "Believe the parity of a degraded array that was not shut down cleanly: what was being written then may read wrong.",
+        "Believe the parity of a degraded array that was not shut down cleanly, and read an array without what its write journal holds: what was being written then may read wrong.",
     },
     layout: {
       enum: ["original", "alternate"],

@@ -2,6 +2,8 @@ import { CevError, Op } from "@cev/core";
 import { describe, expect, it } from "vitest";
 import { checksumOf } from "../src/metadata/superblock-bytes.ts";
 import { readJournal } from "../src/metadata/journal.ts";
+import { stripeLayout } from "../src/levels/levels.ts";
+import { StripeMap } from "../src/levels/stripe.ts";
 import { readSuperblock } from "../src/metadata/member-scan.ts";
 import { readGolden, sha256 } from "./support/golden.ts";
 import type { Golden } from "./support/golden.ts";
@@ -139,8 +141,86 @@ describe("arrays that the kernel left in the middle of something", () => {
     });
     const whole = disksOf(golden);
     await expect(openAny(whole.slice(0, 3))).rejects.toMatchObject({ code: "CEV_DEGRADED" });
-    await expect(openAny(whole.slice(1))).rejects.toMatchObject({ code: "CEV_UNKNOWN_FEATURE" });
     for (const disk of whole) expect(disk.writeCount).toBe(0);
+  });
+});
+
+describe("raid-journal with a member missing or rebuilt in part", () => {
+  const golden = readGolden("raid-journal");
+  const DATA_START = 2048 * 512;
+
+  /** The data pages that the journal holds, by the member that they belong on and the byte of its data. */
+  async function loggedPlaces(): Promise<{ member: number; offset: number }[]> {
+    const disks = disksOf(golden);
+    const target = { source: "disk3.img", size: disks[3]!.bytes.length, read: readOf(disks[3]!) };
+    const superblock = (await readSuperblock(target))!;
+    const { chunkSectors, memberCount } = superblock;
+    const map = new StripeMap({
+      layout: stripeLayout(superblock.level, superblock.layout)!,
+      chunkSize: chunkSectors * 512,
+      memberCount,
+    });
+    const pages = (await readJournal(target, superblock))!.filter(({ kind }) => kind === "data");
+    return pages.map(({ offset }) => ({ member: map.memberOf(offset), offset: map.memberOffsetOf(offset) }));
+  }
+
+  it("is read without any one: what is reconstructed is compared with the journal", async () => {
+    for (let missing = 0; missing < 3; missing++) {
+      const disks = disksOf(golden).filter((_, index) => index !== missing);
+      const { device } = await openAny(disks);
+      expect(device.isReadOnly).toBe(true);
+      expect(sha256(await device.read(0, device.size)), `without disk${missing}`).toBe(golden.arrayHash);
+      await device.close();
+      for (const disk of disks) expect(disk.writeCount).toBe(0);
+    }
+  });
+
+  it("is refused where what is reconstructed is not what the journal holds; then it says how to go on", async () => {
+    const [{ member, offset }] = (await loggedPlaces()) as [{ member: number; offset: number }];
+    const others = [0, 1, 2].filter((index) => index !== member);
+    for (const spoiled of others) {
+      const disks = disksOf(golden);
+      disks[spoiled]!.bytes[DATA_START + offset]! ^= 1;
+      const left = disks.filter((_, index) => index !== member);
+      const failure = await openAny(left).then(
+        () => null,
+        (error: unknown) => error as CevError,
+      );
+      expect(failure?.code).toBe("CEV_UNKNOWN_FEATURE");
+      expect(failure?.place.hint).toContain("mdadm --assemble");
+      expect(failure?.place.hint).toContain("force");
+    }
+  });
+
+  it.each([
+    ["above", 0],
+    ["below", 4096],
+  ])("is read while one is rebuilt, with what the journal holds %s where that has come", async (_where, more) => {
+    const [{ member, offset }] = (await loggedPlaces()) as [{ member: number; offset: number }];
+    const disks = disksOf(golden);
+    makeRebuilding(disks[member]!.bytes, (offset + more) / 512);
+    const { device, opened } = await openAny(disks);
+    expect(opened.state).toBe("clean, degraded");
+    expect(sha256(await device.read(0, device.size))).toBe(golden.arrayHash);
+    await device.close();
+    // What counts is what would be read.
+    disks[member]!.bytes[DATA_START + offset]! ^= 1;
+    const again = openAny(disks).then(({ device: other }) => other.close());
+    if (more === 0) await again;
+    else await expect(again).rejects.toMatchObject({ code: "CEV_UNKNOWN_FEATURE" });
+  });
+
+  it("is read by force whatever the journal holds, and the message says what may be lost", async () => {
+    const spoiled = disksOf(golden);
+    const [{ member, offset }] = (await loggedPlaces()) as [{ member: number; offset: number }];
+    spoiled[member]!.bytes[DATA_START + offset]! ^= 1;
+    for (const disks of [spoiled, disksOf(golden).slice(0, 3)]) {
+      const { device, problems } = await openAny(disks, { options: { force: true } });
+      expect(device.isReadOnly).toBe(true);
+      expect(problems.at(-1)!.message).toContain("what was written last may be lost");
+      await device.close();
+      for (const disk of disks) expect(disk.writeCount).toBe(0);
+    }
   });
 });
 
@@ -151,6 +231,14 @@ function readOf({ bytes }: MemoryLayer): (offset: number, length: number) => Pro
 /** Marks a superblock of version 1.2 as that of an array that was being written. */
 function makeDirty(image: Uint8Array): void {
   new DataView(image.buffer, 4096).setBigUint64(208, 0n, true);
+  putChecksum(image);
+}
+
+/** Marks a member of version 1.2 as rebuilt up to a sector of its data. */
+function makeRebuilding(image: Uint8Array, recoverySectors: number): void {
+  const view = new DataView(image.buffer, 4096, 4096);
+  view.setUint32(8, view.getUint32(8, true) | 2, true);
+  view.setBigUint64(152, BigInt(recoverySectors), true);
   putChecksum(image);
 }
 

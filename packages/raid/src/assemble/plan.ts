@@ -80,7 +80,13 @@ export async function planArray(
   if (reshape === null && !level.survives(geometry, isPresent))
     throw tooFew(assembly, level, leftOut, refusal);
   const targetOf = (name: string): ScanTarget => candidates.find(({ source }) => source === name)!;
-  const reason = await readOnlyReason({ assembly, geometry, isClean, targetOf });
+  const reason = await readOnlyReason({
+    assembly,
+    geometry,
+    isClean,
+    isForced: allowed.force === true,
+    targetOf,
+  });
   reportLeftOut(assembly, leftOut, allowed);
   const judgement = judge({ assembly, level, allowed, isClean, isBitmapMissing: isMissing, reason });
   if (judgement.message !== null)

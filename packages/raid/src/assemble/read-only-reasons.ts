@@ -1,6 +1,8 @@
-import { CevError } from "@cev/core";
+import { CevError, MetadataError } from "@cev/core";
 import type { Geometry } from "../levels/level.ts";
 import { FeatureFlag } from "../metadata/superblock-features.ts";
+import { SUPERBLOCK_STRUCTURE } from "../metadata/superblock-fields.ts";
+import { fieldPlace } from "../metadata/superblock-field-places.ts";
 import type { ScanTarget } from "../metadata/member-scan.ts";
 import type { Superblock } from "../metadata/superblock.ts";
 import { refuseField } from "./geometry.ts";
@@ -12,10 +14,15 @@ export interface Opening {
   readonly assembly: Assembly<Candidate>;
   readonly geometry: Geometry;
   readonly isClean: boolean;
+  /** What may be lost was accepted. */
+  readonly isForced: boolean;
   /** The device of that name. */
   readonly targetOf: (name: string) => ScanTarget;
 }
 
+const SECTOR = 512;
+const READ_ALL_THE_SAME =
+  "the option force reads the members without it, where old and new may be mixed";
 const PARTIAL_PARITY_LOGS = FeatureFlag.partialParityLog | FeatureFlag.multiplePartialParityLogs;
 
 /**
@@ -26,6 +33,7 @@ export async function readOnlyReason({
   assembly,
   geometry,
   isClean,
+  isForced,
   targetOf,
 }: Opening): Promise<string | null> {
   const { newest } = assembly;
@@ -48,38 +56,47 @@ export async function readOnlyReason({
     return "it has a partial parity log, which is not kept up to date here";
   }
   if ((features & FeatureFlag.journal) !== 0) {
-    await checkJournal(assembly, geometry, targetOf);
-    return "it has a write journal, which is not kept up to date here";
+    const refusal = await journalRefusal(assembly, geometry, targetOf);
+    if (refusal === null) return "it has a write journal, which is not kept up to date here";
+    if (!isForced) throw refusal;
+    return `${refusal.message}; that is ignored, because it is forced: what was written last may be lost, or old and new be mixed`;
   }
   return reshape === null ? null : "it is being reshaped: let the kernel finish that";
 }
 
-/** The superblocks of such an array always say that it is clean: what has not reached the members is in the journal. */
-async function checkJournal(
-  { newest, journal, members }: Assembly<Candidate>,
+/**
+ * Why an array with a journal cannot be read for certain; null: it can. The superblocks of such an array always say that
+ * it is clean: what has not reached the members is in the journal.
+ */
+async function journalRefusal(
+  { newest, journal, members, rebuilding }: Assembly<Candidate>,
   geometry: Geometry,
   targetOf: (name: string) => ScanTarget,
-): Promise<void> {
+): Promise<CevError | null> {
   if (journal === null)
-    throw new CevError(
+    return new CevError(
       "CEV_DEGRADED",
       "the array has a write journal, which is missing: what was written last may be there alone",
-      { source: newest.name, hint: "give the journal device too" },
+      { source: newest.name, hint: `give the journal device too; ${READ_ALL_THE_SAME}` },
     );
   if (isOlder(journal.superblock, newest.superblock))
-    throw new CevError("CEV_DEGRADED", "the write journal is stale: it was left out before the last writes", {
+    return new CevError("CEV_DEGRADED", "the write journal is stale: it was left out before the last writes", {
       source: journal.name,
-      hint: "let the kernel decide (mdadm --assemble --force goes without it)",
+      hint: `let the kernel decide (mdadm --assemble --force goes without it); ${READ_ALL_THE_SAME}`,
     });
   const { superblock, name } = journal;
-  const array = { geometry, members, targetOf };
-  if (await isJournalOnMembers({ target: targetOf(name), superblock }, array)) return;
-  refuseField(
-    journal,
-    "features",
-    members.includes(null)
-      ? "the array has a write journal, and a member is missing: what the journal holds cannot be compared with it"
-      : "the write journal holds writes that have not reached the members: only the kernel can put that right (mdadm --assemble)",
+  const array = { geometry, members, rebuilding, targetOf };
+  if (await isJournalOnMembers({ target: targetOf(name), superblock }, array)) return null;
+  const { name: field, at } = fieldPlace(superblock.version, "features");
+  return new MetadataError(
+    "the write journal holds writes that have not reached the members, or that cannot be compared with them",
+    {
+      source: name,
+      structure: SUPERBLOCK_STRUCTURE,
+      field,
+      byteOffset: superblock.superOffsetSectors * SECTOR + at,
+      hint: `let a kernel assemble the array once (mdadm --assemble) and stop it: that writes them; ${READ_ALL_THE_SAME}`,
+    },
     "CEV_UNKNOWN_FEATURE",
   );
 }
