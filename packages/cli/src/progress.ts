@@ -6,28 +6,29 @@ export class Progress implements Disposable {
   readonly #bar: cliProgress.SingleBar | null;
   readonly #startMs = performance.now();
   readonly #start: number;
+  readonly #total: number;
   #done: number;
 
   /** `start`: bytes that were done before. */
   constructor(label: string, total: number, isForced: boolean, start = 0) {
     this.#start = start;
+    this.#total = total;
     this.#done = start;
     if (total <= 0 || !(isForced || process.stderr.isTTY)) {
       this.#bar = null;
       return;
     }
     this.#bar = new cliProgress.SingleBar({
-      format: `${label} [{bar}] {percentage}% of ${sizeText(total)}, {rate}/s, {eta_formatted} left`,
+      format: `${label} [{bar}] {percentage}% of ${sizeText(total)}{pace}`,
       barsize: 24,
       barCompleteChar: "#",
       barIncompleteChar: ".",
       hideCursor: true,
-      etaBuffer: 50,
       stream: process.stderr,
       noTTYOutput: isForced,
       notTTYSchedule: 200,
     });
-    this.#bar.start(total, start, { rate: sizeText(0) });
+    this.#bar.start(total, start, { pace: "" });
   }
 
   add(length: number): void {
@@ -37,11 +38,27 @@ export class Progress implements Disposable {
   /** So many bytes are done. */
   to(done: number): void {
     this.#done = done;
-    const seconds = Math.max((performance.now() - this.#startMs) / 1000, 0.001);
-    this.#bar?.update(done, { rate: sizeText(Math.round((done - this.#start) / seconds)) });
+    this.#bar?.update(done, { pace: this.#pace() });
+  }
+
+  /** How fast it goes and how long it takes, once that is known. */
+  #pace(): string {
+    const seconds = (performance.now() - this.#startMs) / 1000;
+    const rate = (this.#done - this.#start) / seconds;
+    if (!(rate > 0) || !Number.isFinite(rate)) return "";
+    return `, ${sizeText(Math.round(rate))}/s, ${timeText((this.#total - this.#done) / rate)} left`;
   }
 
   [Symbol.dispose](): void {
     this.#bar?.stop();
   }
+}
+
+/** "3s", "2m05s", "7h20m". */
+function timeText(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  const two = (value: number): string => String(value).padStart(2, "0");
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m${two(whole % 60)}s`;
+  return `${Math.floor(whole / 3600)}h${two(Math.floor((whole % 3600) / 60))}m`;
 }

@@ -101,6 +101,12 @@ describe("cev raid create", () => {
     expect(existsSync(join(cwd, "a"))).toBe(false);
   });
 
+  test("a name that does not fit is refused, not cut", async () => {
+    const { stderr, status } = await run(["raid", "create", "ä".repeat(16), "--level", "1", "a", "b"]);
+    expect(stderr).toMatch(/^cev: the name has 32 bytes, and superblocks have room for 31;/);
+    expect(status).toBe(2);
+  });
+
   test.each([
     [["--level", "7", "a"], "--level takes linear, 0, 1, 4, 5, 6 or 10, not 7"],
     [
@@ -111,6 +117,10 @@ describe("cev raid create", () => {
       ["--level", "5", "--layout", "n2", "a", "b", "c"],
       /^raid5 has no layout n2; RAID5 and 6 know left-symmetric/,
     ],
+    [["--level", "10", "--layout", "n3", "a", "b"], /^raid10 of 2 members has no layout n3;/],
+    [["--level", "5", "a", "./a", "b"], /^\/.*\/a is named twice;/],
+    [["--levle", "5", "a", "b"], /^unknown option '--levle'/],
+    [["a", "b"], /^--level is missing: linear, 0, 1/],
     [["--level", "5", "--chunk", "big", "a", "b"], /^--chunk takes a size such as 512K/],
   ])("called the wrong way says how: %j", async (args, message) => {
     const { stderr, status } = await run(["raid", "create", "x", ...args]);

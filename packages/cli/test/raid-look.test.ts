@@ -1,6 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DeviceFlag, decodeSuperblock, encodeSuperblock } from "@cev/raid";
 import { describe, expect, test } from "vitest";
-import { golden, hashFiles } from "./helpers.ts";
+import { golden, hashFiles, temporaryFolder } from "./helpers.ts";
 import { run } from "./in-process.ts";
 
 interface Examined {
@@ -150,6 +152,23 @@ describe("cev inspect", () => {
     const { array } = JSON.parse(detailed.stdout.toString()) as { array: unknown };
     expect(devices.flatMap((one) => (one.array === undefined ? [] : [one.array]))).toEqual([array]);
   });
+});
+
+test("members that are to be read last are called so, by cev raid detail as by mdadm", async () => {
+  const cwd = temporaryFolder();
+  await run(["raid", "create", "x", "--level", "1", "--make-images", "4M", "a", "b"], { cwd });
+  const path = join(cwd, "b");
+  const bytes = readFileSync(path);
+  const place = { source: "b", deviceSize: bytes.length, version: "1.2", byteOffset: 4096 } as const;
+  const superblock = decodeSuperblock(bytes.subarray(4096, 8192), place);
+  bytes.set(encodeSuperblock({ ...superblock, deviceFlags: DeviceFlag.writeMostly }), 4096);
+  writeFileSync(path, bytes);
+  const { stdout } = await run(["raid", "detail", "a", "b"], { cwd });
+  expect(stdout.toString()).toMatch(/active sync {3}a\n.*active sync writemostly {3}b\n/);
+  const json = JSON.parse(
+    (await run(["raid", "detail", "a", "b", "--json"], { cwd })).stdout.toString(),
+  ) as unknown;
+  expect(json).toMatchObject({ array: { members: [{ isWriteMostly: false }, { isWriteMostly: true }] } });
 });
 
 describe("the help", () => {

@@ -50,6 +50,11 @@ describe("an array that is served", () => {
       "m1 has been failed\nmd/data: clean, 3 of 3 devices active\n",
     );
     expect((await ask("remove", "--device", "m1")).stdout.toString()).toMatch(/^m1 has been removed\n/);
+    // What was taken out can be put in again, and is a spare then.
+    expect((await ask("add", "--device", "m1")).stdout.toString()).toMatch(
+      /^m1 has been added\nmd\/data: clean, 3 of 3 devices active, 1 spare\n/,
+    );
+    expect((await ask("remove", "--device", "m1")).stdout.toString()).toMatch(/^m1 has been removed\n/);
     const checked = await ask("check", "--json");
     expect(checked.status).toBe(0);
     const { array } = JSON.parse(checked.stdout.toString()) as Answer;

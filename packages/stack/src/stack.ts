@@ -75,6 +75,24 @@ export class Stack implements AsyncDisposable {
     return device;
   }
 
+  /**
+   * Lets go of a device that what stood on it has given back, and of all below it that nothing else of the stack stands on:
+   * its file can be opened anew.
+   */
+  async release(name: string): Promise<void> {
+    const released = new Set<StackDevice>();
+    const collect = (device: StackDevice): void => {
+      released.add(device);
+      for (const lower of device.lowers) {
+        const uppers = this.devices.filter((one) => one.lowers.includes(lower));
+        if (uppers.every((one) => released.has(one))) collect(lower);
+      }
+    };
+    collect(this.find(name));
+    const layers = [...released].flatMap(({ layer }) => (layer === null ? [] : [layer]));
+    await this.#parts.assembly.closeLayers(layers);
+  }
+
   /** The same stack with what was known of its devices before, where it says nothing of that itself. */
   withProblems(earlier: readonly Problem[]): Stack {
     const known = new Set(this.problems.map((one) => one.message));

@@ -1,5 +1,5 @@
 import type { Layer } from "@cev/core";
-import { RaidLayer, Role } from "@cev/raid";
+import { DeviceFlag, RaidLayer, Role } from "@cev/raid";
 import type { Member, MemberDevice, Superblock } from "@cev/raid";
 import type { StackDevice } from "@cev/stack";
 import { layoutText, levelText } from "./examination.ts";
@@ -19,6 +19,8 @@ export interface DetailRow {
   readonly device: string | null;
   /** While it is rebuilt: bytes that are done. */
   readonly recoveredTo: number | null;
+  readonly isWriteMostly: boolean;
+  readonly isFailFast: boolean;
 }
 
 /** A device that was given and is no part of the array. */
@@ -156,11 +158,22 @@ function memberRow({ index, device, name, state, recoveredTo }: Member): DetailR
     state: STATE_WORDS[state],
     device: device === null ? null : name,
     recoveredTo: state === "rebuilding" ? recoveredTo : null,
+    ...flagsOf(device),
   };
 }
 
-function otherRow({ name, superblock }: MemberDevice, state: string): DetailRow {
-  return { number: superblock.deviceNumber, role: null, state, device: name, recoveredTo: null };
+function otherRow(device: MemberDevice, state: string): DetailRow {
+  const { name, superblock } = device;
+  const flags = flagsOf(device);
+  return { number: superblock.deviceNumber, role: null, state, device: name, recoveredTo: null, ...flags };
+}
+
+function flagsOf(device: MemberDevice | null): Pick<DetailRow, "isWriteMostly" | "isFailFast"> {
+  const flags = device?.superblock.deviceFlags ?? 0;
+  return {
+    isWriteMostly: (flags & DeviceFlag.writeMostly) !== 0,
+    isFailFast: (flags & DeviceFlag.failFast) !== 0,
+  };
 }
 
 /** As the driver told of it, with the bits that are set now. */

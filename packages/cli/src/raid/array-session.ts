@@ -63,7 +63,7 @@ export class ArraySession {
       case "remove":
         return this.#remove(request.devices);
       case "check": {
-        this.#refuseWithoutRedundancy();
+        await this.#beforeCheck(onSync, signal);
         const count = (await this.#watch(this.#layer.check(), onSync, signal)) / SECTOR;
         return [
           count === 0
@@ -72,7 +72,7 @@ export class ArraySession {
         ];
       }
       case "repair": {
-        this.#refuseWithoutRedundancy();
+        await this.#beforeCheck(onSync, signal);
         const count = (await this.#watch(this.#layer.repair(), onSync, signal)) / SECTOR;
         return [
           count === 0 ? `${mismatches(count)}: everything matched` : `${mismatches(count)}: they match now`,
@@ -83,10 +83,12 @@ export class ArraySession {
     }
   }
 
-  #refuseWithoutRedundancy(): void {
+  /** What is under way comes first: redundancy that is not there yet cannot be looked at. */
+  async #beforeCheck(onSync: OnSync, signal: AbortSignal): Promise<void> {
     const { level } = this.#layer.array;
     if (!level.isRedundant)
       throw new CevError("CEV_INVALID", `${level.name} has no redundancy: there is nothing to compare`);
+    await this.idle(onSync, signal);
   }
 
   async #fail(devices: readonly string[]): Promise<string[]> {
@@ -136,9 +138,17 @@ export class ArraySession {
       }
       await this.#layer.removeMember(name);
       this.#files.delete(name);
+      // Its file is to be free again, for whoever wants to add it.
+      await this.#release(name);
       lines.push(`${name} has been removed`);
     }
     return lines;
+  }
+
+  /** Members that were added later are closed by the array itself. */
+  async #release(name: string): Promise<void> {
+    const { record, stack } = this.array;
+    if (record.lowers.some((one) => one.name === name)) await stack.release(name);
   }
 
   async #grow(size: number | "max" | null, memberCount: number | null): Promise<string[]> {

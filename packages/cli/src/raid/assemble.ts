@@ -122,9 +122,10 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 /** Members that were there when the array was last used, and are not there now, are missed on purpose only with --run. */
 function refuseMissing(members: readonly MemberFacts[], { run, force }: AssembleOptions): void {
   if (run === true || force === true) return;
-  const { newest, missing } = chooseMembers(members);
+  const { newest, missing, rebuilding } = chooseMembers(members);
   const places = placesText(newest.superblock);
-  const unexpected = missing.filter((place) => places[place] !== ".");
+  const isRebuilt = (place: number): boolean => rebuilding.some(({ index }) => index === place);
+  const unexpected = missing.filter((place) => places[place] !== "." && !isRebuilt(place));
   if (unexpected.length === 0) return;
   const isOne = unexpected.length === 1;
   throw new CevError(

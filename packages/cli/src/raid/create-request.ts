@@ -1,9 +1,12 @@
+import { resolve } from "node:path";
 import { levelByName } from "@cev/raid";
 import type { CreateOptions, Level, SuperblockVersion } from "@cev/raid";
 import { UsageError } from "../usage-error.ts";
 import { parseCount, parseSize } from "./size-option.ts";
 
 const SECTOR = 512;
+// One byte of 32 ends the name.
+const NAME_LENGTH_MAX = 31;
 const VERSIONS: Readonly<Record<string, SuperblockVersion>> = {
   "0": "0.90",
   "0.90": "0.90",
@@ -16,7 +19,7 @@ const VERSIONS: Readonly<Record<string, SuperblockVersion>> = {
 
 /** As they stand on the command line. */
 export interface CreateCommandOptions {
-  readonly level: string;
+  readonly level?: string;
   readonly raidDevices?: string;
   readonly spareDevices?: string;
   readonly chunk?: string;
@@ -51,8 +54,13 @@ export function createRequest(
   devices: readonly string[],
   options: CreateCommandOptions,
 ): CreateRequest {
+  if (options.level === undefined) throw new UsageError("--level is missing: linear, 0, 1, 4, 5, 6 or 10");
   const level = levelByName(options.level);
   if (level === null) throw new UsageError(`--level takes linear, 0, 1, 4, 5, 6 or 10, not ${options.level}`);
+  const length = Buffer.byteLength(name);
+  if (length > NAME_LENGTH_MAX)
+    throw new UsageError(`the name has ${length} bytes, and superblocks have room for ${NAME_LENGTH_MAX}`);
+  refuseTwice(devices);
   const spareCount =
     options.spareDevices === undefined ? 0 : parseCount(options.spareDevices, "--spare-devices");
   const memberCount =
@@ -71,11 +79,23 @@ export function createRequest(
     members,
     spares,
     imageSize: options.makeImages === undefined ? null : imageSizeOf(options.makeImages),
-    settings: settingsOf(name, level, options),
+    settings: settingsOf(name, level, memberCount, options),
   };
 }
 
-function settingsOf(name: string, level: Level, options: CreateCommandOptions): CreateRequest["settings"] {
+/** The same device by another path counts, too. */
+function refuseTwice(devices: readonly string[]): void {
+  const paths = devices.filter((path) => path !== "missing").map((path) => resolve(path));
+  const twice = paths.find((path, index) => paths.indexOf(path) !== index);
+  if (twice !== undefined) throw new UsageError(`${twice} is named twice`);
+}
+
+function settingsOf(
+  name: string,
+  level: Level,
+  memberCount: number,
+  options: CreateCommandOptions,
+): CreateRequest["settings"] {
   const { metadata = "default", bitmap, layout } = options;
   const version = VERSIONS[metadata];
   if (version === undefined) throw new UsageError(`--metadata takes 0.90, 1.0, 1.1 or 1.2, not ${metadata}`);
@@ -85,7 +105,7 @@ function settingsOf(name: string, level: Level, options: CreateCommandOptions): 
     name,
     level: level.number,
     version,
-    ...(layout === undefined ? {} : { layout: layoutOf(level, layout) }),
+    ...(layout === undefined ? {} : { layout: layoutOf(level, layout, memberCount) }),
     ...sizes(options),
     ...(bitmap === undefined ? {} : { bitmap }),
     ...(options.uuid === undefined ? {} : { uuid: options.uuid }),
@@ -104,9 +124,10 @@ function sizes(options: CreateCommandOptions): Partial<CreateOptions> {
   };
 }
 
-function layoutOf(level: Level, name: string): number {
+function layoutOf(level: Level, name: string, memberCount: number): number {
   const layout = level.layoutNumber(name);
-  if (layout !== null) return layout;
+  if (layout !== null && level.layoutName(layout, memberCount) !== null) return layout;
+  if (layout !== null) throw new UsageError(`${level.name} of ${memberCount} members has no layout ${name}`);
   throw new UsageError(
     `${level.name} has no layout ${name}; RAID5 and 6 know left-symmetric (ls), la, rs, ra and more, RAID10 n2, f2, o2`,
   );

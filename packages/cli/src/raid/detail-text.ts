@@ -77,8 +77,10 @@ const SYNC_NAMES: Readonly<Record<string, string>> = {
   repair: "Repair Status",
 };
 
-function rowText({ number, role, state, device, recoveredTo }: DetailRow, usedSize: number | null): string {
-  const columns = `${textOf(number).padStart(8)}${textOf(role).padStart(9)}      ${state}`;
+function rowText(row: DetailRow, usedSize: number | null): string {
+  const { number, role, state, device, recoveredTo } = row;
+  const flags = `${row.isWriteMostly ? " writemostly" : ""}${row.isFailFast ? " failfast" : ""}`;
+  const columns = `${textOf(number).padStart(8)}${textOf(role).padStart(9)}      ${state}${flags}`;
   const isKnown = recoveredTo !== null && usedSize !== null && usedSize > 0;
   const at = isKnown ? ` (${Math.floor((100 * recoveredTo) / usedSize)}% rebuilt)` : "";
   return device === null ? columns : `${columns}   ${device}${at}`;

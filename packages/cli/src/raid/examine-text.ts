@@ -1,4 +1,4 @@
-import { DeviceFlag, FeatureFlag, Role } from "@cev/raid";
+import { DeviceFlag, FeatureFlag, Role, ownRole } from "@cev/raid";
 import type { Superblock } from "@cev/raid";
 import {
   arraySizeOf,
@@ -207,11 +207,25 @@ export function exportText({ superblock }: Examination): string[] {
   return lines.map(([name, value]) => `${name!}=${value!}`);
 }
 
-/** The line of `mdadm --examine --brief`, as mdadm.conf takes it. */
-export function briefText({ version, arrayUuid, arrayName }: Superblock): string {
-  const name = arrayName === "" ? "" : ` name=${arrayName}`;
-  const node = arrayName === "" ? "" : ` /dev/md/${arrayName.slice(arrayName.indexOf(":") + 1)}`;
-  return `ARRAY${node} metadata=${version} UUID=${arrayUuid}${name}`;
+/** The lines of `mdadm --examine --brief`, as mdadm.conf takes them: one array after the other. */
+export function briefText(examinations: readonly Examination[]): string[] {
+  const arrays = Map.groupBy(examinations, ({ superblock }) => superblock.arrayUuid);
+  return [...arrays.values()].flatMap((members) => {
+    const spareCount = members.filter(({ superblock }) => !isInPlace(superblock)).length;
+    return [briefLine(members[0]!.superblock), ...(spareCount === 0 ? [] : [`   spares=${spareCount}`])];
+  });
+}
+
+function briefLine({ version, arrayUuid, arrayName, old }: Superblock): string {
+  if (old !== null) return `ARRAY /dev/md${old.preferredMinor} UUID=${arrayUuid}`;
+  if (arrayName === "") return `ARRAY  metadata=${version} UUID=${arrayUuid}`;
+  const node = `/dev/md/${arrayName.slice(arrayName.indexOf(":") + 1)}`;
+  return `ARRAY ${node}  metadata=${version} UUID=${arrayUuid} name=${arrayName}`;
+}
+
+/** It fills a place by itself: not a spare, a journal, or one that is to replace another. */
+function isInPlace(superblock: Superblock): boolean {
+  return ownRole(superblock) < Role.special && (superblock.features & FeatureFlag.replacement) === 0;
 }
 
 /** "39.85MB", as mdadm shortens it; "" for small ones. */

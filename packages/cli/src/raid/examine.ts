@@ -67,7 +67,7 @@ function textOf(examinations: readonly Examination[], options: ExamineOptions): 
   if (options.bitmap === true) return examinations.flatMap(bitmapText);
   if (options.badBlocks === true) return examinations.flatMap(badBlocksText);
   if (options.export === true) return examinations.flatMap(exportText);
-  if (options.brief === true) return [...new Set(examinations.map((one) => briefText(one.superblock)))];
+  if (options.brief === true) return briefText(examinations);
   return examinations.flatMap(examineText);
 }
 
