@@ -4,7 +4,7 @@ import type { MemberBitmap } from "./metadata/member-scan.ts";
 import type { RaidLayer } from "./raid-layer.ts";
 import { ReshapeLayer } from "./reshape-layer.ts";
 import type { ArrayPlan } from "./assemble/plan.ts";
-import { Role, ownRole } from "./metadata/superblock.ts";
+import { DeviceFlag, Role, ownRole } from "./metadata/superblock.ts";
 import type { Superblock } from "./metadata/superblock.ts";
 
 const SECTOR = 512;
@@ -22,6 +22,7 @@ export function memberDetails(superblock: Superblock): Details {
     deviceUuid: superblock.deviceUuid,
     events: Number(superblock.eventCount),
     isClean: superblock.resyncSectors === null,
+    ...flagsOf(superblock),
   };
 }
 
@@ -49,6 +50,7 @@ export function arrayDetails(plan: ArrayPlan, layer: RaidLayer | ReshapeLayer): 
         state: member.state,
         deviceUuid: own?.deviceUuid ?? null,
         events: own === undefined ? null : Number(own.eventCount),
+        ...flagsOf(own),
       };
     }),
     spares: plan.spares.map(({ name }) => name),
@@ -70,6 +72,15 @@ export function stateOf(plan: ArrayPlan): string {
 /** "raid5", "linear". */
 export function levelName(level: number): string {
   return level === -1 ? "linear" : level === -4 ? "multipath" : `raid${level}`;
+}
+
+/** What mdadm shows as "writemostly" and "failfast". */
+function flagsOf(superblock: Superblock | undefined): { isWriteMostly: boolean; isFailFast: boolean } {
+  const flags = superblock?.deviceFlags ?? 0;
+  return {
+    isWriteMostly: (flags & DeviceFlag.writeMostly) !== 0,
+    isFailFast: (flags & DeviceFlag.failFast) !== 0,
+  };
 }
 
 function bitmapDetails({ head, bits }: MemberBitmap): Json {

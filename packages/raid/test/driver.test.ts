@@ -1,6 +1,7 @@
 import { CevError, Device, MetadataError, environmentFrom, openTree } from "@cev/core";
 import { describe, expect, it } from "vitest";
 import { raidDriver } from "../src/index.ts";
+import { DeviceFlag } from "../src/metadata/superblock.ts";
 import { RAID_OPTIONS } from "../src/options.ts";
 import { OLD_DEVICE_SIZE, oldSuperblock } from "./support/old-superblocks.ts";
 import { MemoryLayer } from "./support/memory-layer.ts";
@@ -116,6 +117,22 @@ describe("opening", () => {
       { role: 3, device: "disk3", state: "in sync" },
     ]);
     expect(JSON.parse(JSON.stringify(opened.details))).toEqual(opened.details);
+    await device.close();
+  });
+
+  it("tells which members are write-mostly or fail fast", async () => {
+    const flags = [0, DeviceFlag.writeMostly, DeviceFlag.failFast, 0];
+    const layers = layersOf({ changes: (_, index) => ({ deviceFlags: flags[index]! }) });
+    const told = [
+      { isWriteMostly: false, isFailFast: false },
+      { isWriteMostly: true, isFailFast: false },
+      { isWriteMostly: false, isFailFast: true },
+    ];
+    for (const [index, details] of told.entries())
+      expect((await probe(layers[index]!))?.details).toMatchObject(details);
+    const { device, opened } = await openArray(layers.slice(0, 3));
+    const missing = { role: 3, device: null, isWriteMostly: false, isFailFast: false };
+    expect(opened.details["members"]).toMatchObject([...told, missing]);
     await device.close();
   });
 

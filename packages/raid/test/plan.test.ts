@@ -108,6 +108,23 @@ describe("an array that was made here", () => {
   });
 });
 
+describe("messages", () => {
+  it("name many places that are missing by where they begin and end", async () => {
+    const disks = await newArray({ level: 1 }, new Array<number>(9).fill(4 * MIB));
+    const messageWith = async (...present: number[]): Promise<string> => {
+      const { device, problems } = await openAny(
+        present.map((index) => disks[index]!),
+        { isReadOnly: true },
+      );
+      await device.close();
+      return problems.at(-1)!.message;
+    };
+    expect(await messageWith(0, 2, 5)).toContain("active devices 1, 3, 4, 6 to 8 are missing");
+    expect(await messageWith(0)).toContain("active devices 1 to 8 are missing");
+    expect(await messageWith(0, 1, 2, 3, 4, 5, 6)).toContain("active devices 7, 8 are missing");
+  });
+});
+
 describe("RAID0 of members of different sizes", () => {
   const sizes = [4 * MIB, 6 * MIB, 9 * MIB];
 

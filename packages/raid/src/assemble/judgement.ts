@@ -108,14 +108,33 @@ function emptyPlaces({ missing, rebuilding }: Assembly<MemberDevice>): number[] 
 /** "active device 3 is missing", as mdadm counts them; with the name of a device that was given and left out. */
 function missingText(assembly: Assembly<MemberDevice>): string {
   const { rebuilding, leftOut } = assembly;
-  const places = emptyPlaces(assembly).map((index) => {
+  const indices = emptyPlaces(assembly);
+  const places: string[] = [];
+  for (let at = 0; at < indices.length; at++) {
+    const index = indices[at]!;
     const names = leftOut.filter((one) => one.index === index).map(({ name }) => name);
-    return names.length === 0 ? `${index}` : `${index} (${names.join(", ")})`;
-  });
+    const length = names.length > 0 ? 1 : runLength(indices, at, leftOut);
+    if (names.length > 0) places.push(`${index} (${names.join(", ")})`);
+    else if (length < 3) places.push(`${index}`);
+    else {
+      places.push(`${index} to ${index + length - 1}`);
+      at += length - 1;
+    }
+  }
   const texts: string[] = [];
-  if (places.length === 1) texts.push(`active device ${places[0]!} is missing`);
-  if (places.length > 1) texts.push(`active devices ${places.join(", ")} are missing`);
+  if (indices.length === 1) texts.push(`active device ${places[0]!} is missing`);
+  if (indices.length > 1) texts.push(`active devices ${places.join(", ")} are missing`);
   for (const { index, member } of rebuilding)
     texts.push(`active device ${index} (${member.name}) is being rebuilt`);
   return texts.join(", ");
+}
+
+/** How many places follow one another that nobody who was given had. */
+function runLength(indices: readonly number[], from: number, leftOut: readonly LeftOut[]): number {
+  let length = 1;
+  while (indices[from + length] === indices[from]! + length) {
+    if (leftOut.some(({ index }) => index === indices[from]! + length)) break;
+    length++;
+  }
+  return length;
 }

@@ -21,8 +21,7 @@ export interface Opening {
 }
 
 const SECTOR = 512;
-const READ_ALL_THE_SAME =
-  "the option force reads the members without it, where old and new may be mixed";
+const READ_ALL_THE_SAME = "the option force reads the members without it, where old and new may be mixed";
 const PARTIAL_PARITY_LOGS = FeatureFlag.partialParityLog | FeatureFlag.multiplePartialParityLogs;
 
 /**
@@ -80,10 +79,14 @@ async function journalRefusal(
       { source: newest.name, hint: `give the journal device too; ${READ_ALL_THE_SAME}` },
     );
   if (isOlder(journal.superblock, newest.superblock))
-    return new CevError("CEV_DEGRADED", "the write journal is stale: it was left out before the last writes", {
-      source: journal.name,
-      hint: `let the kernel decide (mdadm --assemble --force goes without it); ${READ_ALL_THE_SAME}`,
-    });
+    return new CevError(
+      "CEV_DEGRADED",
+      "the write journal is stale: it was left out before the last writes",
+      {
+        source: journal.name,
+        hint: `let the kernel decide (mdadm --assemble --force goes without it); ${READ_ALL_THE_SAME}`,
+      },
+    );
   const { superblock, name } = journal;
   const array = { geometry, members, rebuilding, targetOf };
   if (await isJournalOnMembers({ target: targetOf(name), superblock }, array)) return null;
