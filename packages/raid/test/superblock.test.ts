@@ -34,7 +34,7 @@ function withChecksum(bytes: Uint8Array): Uint8Array {
 const superblocks = fc
   .record({
     arrayName: fc.string({ unit: "binary", maxLength: 8 }).filter((name) => !/[\\\0]/.test(name)),
-    eventCount: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
+    eventCount: fc.bigInt({ min: 0n, max: (1n << 63n) - 1n }),
     resyncSectors: fc.option(fc.nat(64)),
     deviceNumber: fc.nat(200),
     correctedReadCount: fc.nat(2 ** 32 - 1),
@@ -223,6 +223,7 @@ describe("a superblock", () => {
     ["data_offset", { dataOffsetSectors: 8 }],
     ["super_offset", { superOffsetSectors: 16 }],
     ["dev_roles", { roles: [0, 1, 2, 4] }],
+    ["events", { eventCount: 1n << 63n }],
     ["dev_number", { deviceNumber: 1920 }],
     ["dev_number", { deviceNumber: 0xffff_fffc }],
     ["bitmap_offset", { features: FeatureFlag.bitmap, bitmapOffsetSectors: 0x400 }],

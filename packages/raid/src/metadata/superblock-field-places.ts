@@ -29,6 +29,7 @@ export type SuperblockField =
   | "badBlockShift"
   | "badBlockSize"
   | "badBlockOffset"
+  | "events"
   | "resyncOffset"
   | "checksum"
   | "roleCount"
@@ -71,6 +72,7 @@ const VERSION_1: Readonly<Record<SuperblockField, Row>> = {
   badBlockShift: ["bblog_shift", 185],
   badBlockSize: ["bblog_size", 186],
   badBlockOffset: ["bblog_offset", 188],
+  events: ["events", 200],
   resyncOffset: ["resync_offset", 208],
   checksum: ["sb_csum", 216],
   roleCount: ["max_dev", 220],
@@ -106,6 +108,7 @@ const VERSION_0: Readonly<Record<SuperblockField, Row>> = {
   badBlockShift: ["state", 132],
   badBlockSize: ["state", 132],
   badBlockOffset: ["state", 132],
+  events: ["events_lo", 156],
   resyncOffset: ["recovery_cp", 172],
   checksum: ["sb_csum", 152],
   roleCount: ["nr_disks", 36],

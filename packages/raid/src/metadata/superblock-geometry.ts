@@ -14,10 +14,13 @@ const STRIPED_LEVELS = new Set([4, 5, 6, 10]);
 // The kernel keeps the log in one page.
 const BAD_BLOCK_SECTORS_MAX = 8;
 const BAD_BLOCK_SHIFT_MAX = 32;
+// No array comes near it, and every update takes one more.
+const EVENTS_END = 1n << 63n;
 
 /** Throws where sizes and places in a superblock contradict one another or the device it was read from. */
 export function checkGeometry(superblock: Superblock, fields: SuperblockFields): void {
-  const { version, level, memberCount, reshape } = superblock;
+  const { version, level, memberCount, reshape, eventCount } = superblock;
+  fields.check(eventCount < EVENTS_END, "events", `an event count of ${eventCount} is impossible`);
   fields.check(LEVELS.has(level), "level", `RAID level ${level} does not exist`);
   const membersMax = version === "0.90" ? MEMBERS_MAX_OLD : MEMBERS_MAX;
   fields.check(
