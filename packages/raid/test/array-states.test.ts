@@ -195,20 +195,23 @@ describe("raid-journal with a member missing or rebuilt in part", () => {
   it.each([
     ["above", 0],
     ["below", 4096],
-  ])("is read while one is rebuilt, with what the journal holds %s where that has come", async (_where, more) => {
-    const [{ member, offset }] = (await loggedPlaces()) as [{ member: number; offset: number }];
-    const disks = disksOf(golden);
-    makeRebuilding(disks[member]!.bytes, (offset + more) / 512);
-    const { device, opened } = await openAny(disks);
-    expect(opened.state).toBe("clean, degraded");
-    expect(sha256(await device.read(0, device.size))).toBe(golden.arrayHash);
-    await device.close();
-    // What counts is what would be read.
-    disks[member]!.bytes[DATA_START + offset]! ^= 1;
-    const again = openAny(disks).then(({ device: other }) => other.close());
-    if (more === 0) await again;
-    else await expect(again).rejects.toMatchObject({ code: "CEV_UNKNOWN_FEATURE" });
-  });
+  ])(
+    "is read while one is rebuilt, with what the journal holds %s where that has come",
+    async (_where, more) => {
+      const [{ member, offset }] = (await loggedPlaces()) as [{ member: number; offset: number }];
+      const disks = disksOf(golden);
+      makeRebuilding(disks[member]!.bytes, (offset + more) / 512);
+      const { device, opened } = await openAny(disks);
+      expect(opened.state).toBe("clean, degraded");
+      expect(sha256(await device.read(0, device.size))).toBe(golden.arrayHash);
+      await device.close();
+      // What counts is what would be read.
+      disks[member]!.bytes[DATA_START + offset]! ^= 1;
+      const again = openAny(disks).then(({ device: other }) => other.close());
+      if (more === 0) await again;
+      else await expect(again).rejects.toMatchObject({ code: "CEV_UNKNOWN_FEATURE" });
+    },
+  );
 
   it("is read by force whatever the journal holds, and the message says what may be lost", async () => {
     const spoiled = disksOf(golden);

@@ -27,12 +27,10 @@ export async function openArray(
   const [opened] = await raidDriver.open({
     environment,
     options: { degraded: !how.isReadOnly },
-    lowers: random
-      .shuffle(present)
-      .map(({ index, bytes }) => ({
-        name: `member ${index}`,
-        layer: new ImageLayer(bytes, how.isReadOnly ? null : chanceOf(random)),
-      })),
+    lowers: random.shuffle(present).map(({ index, bytes }) => ({
+      name: `member ${index}`,
+      layer: new ImageLayer(bytes, how.isReadOnly ? null : chanceOf(random)),
+    })),
     keySource: { keys: [] },
     isReadOnly: how.isReadOnly,
     canWriteDegraded: !how.isReadOnly,
