@@ -5,7 +5,7 @@ import { CRASH_SHAPES } from "../src/shapes.ts";
 
 // A sample. The long run is a command of its own: pnpm run raid-crash.
 const SEED = 20_260;
-const SHARE = 0.06;
+const SHARE = 0.15;
 
 describe(`the power goes before some change of some disk, seed ${SEED}`, () => {
   test.each(CRASH_SHAPES.map((shape) => [nameOfShape(shape), shape] as const))(
