@@ -9,7 +9,7 @@ import { runMatrix } from "./runner.ts";
 import { survivableSets } from "./survival.ts";
 import { Tallies } from "./table.ts";
 
-const options = readOptions(process.argv.slice(2));
+const options = readArguments();
 if (options === null) {
   console.log(HELP);
   process.exit(0);
@@ -55,6 +55,15 @@ console.log(
 if (tallies.failed > 0) {
   console.log(`how to repeat the failed ones, and their logs: ${failuresFile}`);
   process.exitCode = 1;
+}
+
+function readArguments(): ReturnType<typeof readOptions> {
+  try {
+    return readOptions(process.argv.slice(2));
+  } catch (error) {
+    console.error(`raid-matrix: ${error instanceof Error ? error.message : String(error)}`);
+    process.exit(2);
+  }
 }
 
 function seconds(): string {

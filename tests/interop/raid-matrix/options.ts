@@ -17,7 +17,7 @@ export const HELP = `The interop matrix: RAID arrays exchanged with the Linux ke
   --way LIST        read: made by the kernel, read by cev; create: made and written by cev, judged by the kernel;
                     write: made by the kernel, written by cev, judged by the kernel (all)
   --sample N        so many arrays only, of all levels and layouts in turn
-  --sets N          for the ways that write, so many sets of missing members per array only
+  --sets N          for the way create, so many sets of missing members per array only (write has one, chosen by the seed)
   --seed S          decides what is sampled and written (1)
   --jobs N          kernels at once (${availableParallelism()})
   --case ID         one array, as --list names it, with what is missing: raid6/ddf-N-restart/1.2/5x64K-0,3
@@ -44,7 +44,8 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
   const text = { type: "string" } as const;
   const flag = { type: "boolean", default: false } as const;
   const { values } = parseArgs({
-    args: [...args],
+    // A package manager may leave its own separator in.
+    args: args[0] === "--" ? args.slice(1) : [...args],
     options: {
       level: text,
       layout: text,
