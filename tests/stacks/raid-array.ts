@@ -23,10 +23,13 @@ export function superblockOf(memberIndex: number, chunkCount: number): Uint8Arra
     chunkSectors: CHUNK_SIZE / SECTOR,
     memberCount: MEMBER_COUNT,
     bitmapOffsetSectors: 0,
+    partialParityLog: null,
+    reshape: null,
     dataOffsetSectors: DATA_START / SECTOR,
     dataSizeSectors: sizeSectors,
     superOffsetSectors: 8,
     recoverySectors: 0,
+    journalTailSectors: 0,
     deviceNumber: memberIndex,
     correctedReadCount: 0,
     deviceUuid: `0000000${memberIndex}:00000000:00000000:0000000${memberIndex}`,
@@ -38,6 +41,8 @@ export function superblockOf(memberIndex: number, chunkCount: number): Uint8Arra
     eventCount: 17n,
     resyncSectors: null,
     roles: Array.from({ length: MEMBER_COUNT }, (_, role) => role),
+    old: null,
+    remnants: null,
   });
   const block = new Uint8Array(4096);
   block.set(bytes);
