@@ -7,6 +7,7 @@ import type { CopyInput } from "./copy-input.ts";
 import { openTarget } from "./copy-target.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { Interrupt } from "./interrupt.ts";
+import { LaterProblems } from "./later-problems.ts";
 import { complain, warnOf } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { openSources } from "./sources.ts";
@@ -42,8 +43,10 @@ export async function copy(sources: readonly string[], options: CopyOptions): Pr
     canWriteDegraded: options.degraded === true,
     only: isReadOnly ? null : [options.device],
   });
+  let later: LaterProblems | null = null;
   try {
     warnOf(stack.problems, [options.device]);
+    later = new LaterProblems(stack);
     const device = await openDevice(stack, options.device, { isReadOnly });
     if (to !== undefined) await copyOut(stack, device, to, options, interrupt.signal);
     else await copyIn(stack, device, from!, options, interrupt.signal);
@@ -51,6 +54,7 @@ export async function copy(sources: readonly string[], options: CopyOptions): Pr
     for (const line of unfinishedSyncs(stack)) complain(`warning: ${line}`);
   } finally {
     await stack.close();
+    later?.tell();
   }
   return ExitStatus.done;
 }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { Command, golden, hashFiles, layerHash, sha256, temporaryFolder } from "./helpers.ts";
+import { Command, driverModule, golden, hashFiles, layerHash, sha256, temporaryFolder } from "./helpers.ts";
 import { run } from "./in-process.ts";
 
 interface Answer {
@@ -107,6 +107,40 @@ describe("members that go and come", () => {
     expect(absent.stderr).toMatch(/there is no device disk0\.img\/p9; there are disk0\.img, disk0\.img\/p1/);
   });
 
+  test("what takes part already is not added", async () => {
+    const { cwd, members } = await makeArray("1", 3);
+    const paths = members.map((name) => join(cwd, name));
+    const before = hashFiles(paths);
+    const { stderr, status } = await run(["raid", "add", ...paths, "--device", paths[1]!]);
+    expect(stderr).toBe(
+      "cev: m1: it is part of the array already; cev raid detail shows what each member does\n",
+    );
+    expect(status).toBe(1);
+    expect(hashFiles(paths)).toBe(before);
+  });
+
+  test("a member that fails while a copy writes is named", async () => {
+    const { cwd, members } = await makeArray("5", 3);
+    const submit =
+      'if (io.op === 1 && io.offset >= 1500000) io.fail("CEV_IO", "the disk is dying", "bad"); else this.lowers[0].submit(io);';
+    writeFileSync(join(cwd, "bad.mjs"), driverModule(submit));
+    const disks = members.map((name) => `  ${name}: { driver: "@cev/hw-file", path: ${name} }`);
+    const stack = [
+      "devices:",
+      ...disks,
+      "  bad: { driver: ./bad.mjs, lower: m2 }",
+      '  r5: { driver: "@cev/raid", members: [m0, m1, bad] }',
+    ];
+    writeFileSync(join(cwd, "stack.yaml"), stack.join("\n"));
+    const { stderr, status } = await run(["copy", "stack.yaml", "--device", "r5", "--from", "content"], {
+      cwd,
+    });
+    expect(stderr).toMatch(
+      /^cev: warning: active device 2 \(bad\) has failed: the disk is dying; replace it$/m,
+    );
+    expect(status).toBe(0);
+  });
+
   test("what carries something else is not added, and a name that is no member is called out", async () => {
     const { cwd, members } = await makeArray("5", 3);
     const other = golden("gpt").images[0]!;
@@ -196,7 +230,7 @@ describe("cev raid stop and assemble", () => {
     await adding.untilError(/rebuild \[#+\.+\]/);
     adding.child.kill("SIGINT");
     const { status, stderr } = await adding.ended;
-    expect(stderr).toMatch(/ended by SIGINT; how far .* is kept; go on with cev raid assemble m1 m2/);
+    expect(stderr).toMatch(/ended by SIGINT; how far .* is kept; go on with cev raid assemble m1 m2 new\n$/);
     expect(status).toBe(1);
     const { stdout } = await run(["raid", "examine", "new", "--json"], { cwd });
     const [member] = (JSON.parse(stdout.toString()) as { members: { recoveryOffset: number }[] }).members;
@@ -242,6 +276,16 @@ describe("cev raid grow", () => {
     expect(answerOf({ stdout }).array.size).toBe(8 << 20);
     expect(await held(cwd, members, content.length)).toBe(sha256(content));
     expect(await run(["raid", "check", ...members], { cwd })).toMatchObject({ status: 0 });
+  });
+
+  test("more places than there are devices for want a word", async () => {
+    const { cwd, members } = await makeArray("1", 2);
+    const args = ["raid", "grow", ...members, "--raid-devices", "9"];
+    const { stderr, status } = await run(args, { cwd });
+    expect(stderr).toMatch(/^cev: 7 of 9 places would be empty; add spares first with cev raid add, or/);
+    expect(status).toBe(1);
+    const forced = await run([...args, "--force"], { cwd });
+    expect(forced.stdout.toString()).toMatch(/\nmd\/data: clean, degraded, 2 of 9 devices active\n$/);
   });
 
   test("wants to know what is to grow", async () => {

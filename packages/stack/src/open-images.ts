@@ -46,7 +46,8 @@ export async function openImages(
   }
   const layers = sources.filter((one) => typeof one !== "string");
   const stack = await buildStack(found.describe(), { ...options, only, source: "the images", layers }, true);
-  return stack.withProblems(problems);
+  stack.addEarlierProblems(problems);
+  return stack;
 }
 
 async function discover(

@@ -9,7 +9,8 @@ export interface StackParts {
   readonly assembly: Assembly;
   readonly devices: readonly DeviceRecord[];
   readonly description: StackDescription;
-  readonly problems: readonly Problem[];
+  /** Drivers add to it while the stack is in use. */
+  readonly problems: Problem[];
   /** Further names of devices. A name of several devices is ambiguous. */
   readonly aliases: ReadonlyMap<string, readonly DeviceRecord[]>;
 }
@@ -17,7 +18,7 @@ export interface StackParts {
 /** Devices with names, put together and ready to be used. Close it when done: that drains and flushes what is open. */
 export class Stack implements AsyncDisposable {
   readonly devices: readonly StackDevice[];
-  /** What is not as it should be, and did not stop the work. */
+  /** What is not as it should be, and did not stop the work; grows while the stack is in use. */
   readonly problems: readonly Problem[];
   /** Names for those outside, and the names of the devices they stand for. */
   readonly exports: ReadonlyMap<string, string>;
@@ -93,11 +94,11 @@ export class Stack implements AsyncDisposable {
     await this.#parts.assembly.closeLayers(layers);
   }
 
-  /** The same stack with what was known of its devices before, where it says nothing of that itself. */
-  withProblems(earlier: readonly Problem[]): Stack {
-    const known = new Set(this.problems.map((one) => one.message));
-    const problems = [...earlier.filter((one) => !known.has(one.message)), ...this.problems];
-    return new Stack({ ...this.#parts, problems });
+  /** Takes up what was known of its devices before, where it says nothing of that itself. */
+  addEarlierProblems(earlier: readonly Problem[]): void {
+    const { problems } = this.#parts;
+    const known = new Set(problems.map((one) => one.message));
+    problems.unshift(...earlier.filter((one) => !known.has(one.message)));
   }
 
   /** Enough to build the stack again with `openStack`; keys that were handed in are not part of it. */

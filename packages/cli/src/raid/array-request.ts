@@ -7,7 +7,12 @@ export type ArrayRequest = Waiting &
     | { readonly command: "add"; readonly devices: readonly string[]; readonly isForced: boolean }
     | { readonly command: "fail" | "remove"; readonly devices: readonly string[] }
     | { readonly command: "rebuild" | "check" | "repair" | "stop" }
-    | { readonly command: "grow"; readonly size: number | "max" | null; readonly memberCount: number | null }
+    | {
+        readonly command: "grow";
+        readonly size: number | "max" | null;
+        readonly memberCount: number | null;
+        readonly isForced: boolean;
+      }
   );
 
 interface Waiting {

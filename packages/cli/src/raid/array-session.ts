@@ -79,7 +79,7 @@ export class ArraySession {
         ];
       }
       case "grow":
-        return this.#grow(request.size, request.memberCount);
+        return this.#grow(request.size, request.memberCount, request.isForced);
     }
   }
 
@@ -151,9 +151,16 @@ export class ArraySession {
     if (record.lowers.some((one) => one.name === name)) await stack.release(name);
   }
 
-  async #grow(size: number | "max" | null, memberCount: number | null): Promise<string[]> {
+  async #grow(size: number | "max" | null, memberCount: number | null, isForced: boolean): Promise<string[]> {
     const lines: string[] = [];
     if (memberCount !== null) {
+      const { members, spares } = this.#layer.array;
+      const emptyCount = memberCount - members.length - spares.length;
+      if (emptyCount > 0 && !isForced) {
+        throw new CevError("CEV_INVALID", `${emptyCount} of ${memberCount} places would be empty`, {
+          hint: "add spares first with cev raid add, or add --force if that is meant",
+        });
+      }
       await this.#layer.growMembers(memberCount);
       lines.push(`the array has ${memberCount} places for members now`);
     }

@@ -61,7 +61,7 @@ export function parseClientMessage(line: string): ArrayRequest {
     typeof isWaiting === "boolean" &&
     (speedLimitKiB === null || isCount(speedLimitKiB)) &&
     (!["add", "fail", "remove"].includes(command) || (Array.isArray(devices) && devices.every(isName))) &&
-    (command !== "add" || typeof isForced === "boolean") &&
+    ((command !== "add" && command !== "grow") || typeof isForced === "boolean") &&
     (command !== "grow" ||
       ((size === null || size === "max" || isCount(size)) && (memberCount === null || isCount(memberCount))));
   if (!isFine) throw new CevError("CEV_PROTOCOL", `the request ${command} is not complete`);

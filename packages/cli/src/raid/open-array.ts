@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
-import { CevError, environmentFrom } from "@cev/core";
+import { CevError, environmentFrom, isCevError } from "@cev/core";
 import type { Device, Json, Problem } from "@cev/core";
-import { RaidLayer } from "@cev/raid";
+import { RaidLayer, assemble } from "@cev/raid";
 import type { Superblock } from "@cev/raid";
 import { isStackFilePath, openStack, pickEntries } from "@cev/stack";
 import type { DeviceEntry, Stack, StackDescription, StackDevice } from "@cev/stack";
@@ -66,8 +66,13 @@ export async function openArray(request: OpenArrayRequest): Promise<OpenArray> {
   let name: string;
   try {
     const { excluded = [] } = request;
-    const wanted = found.members.filter(({ path }) => path === null || !excluded.includes(path));
-    const chosen = chooseArray(wanted, request.sources, request);
+    const isWanted = ({ path }: FoundMember): boolean => path === null || !excluded.includes(path);
+    const chosen = chooseArray(found.members.filter(isWanted), request.sources, request);
+    const { arrayUuid } = chosen[0]!.superblock;
+    refuseInUse(
+      found.members.filter(({ superblock }) => superblock.arrayUuid === arrayUuid),
+      excluded,
+    );
     members = chosen.map(({ name, target, superblock }) => ({ name, size: target.size, superblock }));
     request.checkMembers?.(members);
     const names = members.map((one) => one.name);
@@ -89,7 +94,7 @@ export async function openArray(request: OpenArrayRequest): Promise<OpenArray> {
     directory: isStackFilePath(source) ? dirname(resolve(source)) : ".",
     source: "the members",
     isFound: true,
-  });
+  }).catch(explainBusy);
   try {
     const record = stack.find(name);
     const device = await stack.open(name);
@@ -99,6 +104,33 @@ export async function openArray(request: OpenArrayRequest): Promise<OpenArray> {
     await stack.close().catch(() => undefined);
     throw error;
   }
+}
+
+/** A file that another process writes is most often a member of an array that is served. */
+function explainBusy(error: unknown): never {
+  if (!isCevError(error) || error.code !== "CEV_BUSY") throw error;
+  const hint = "where cev raid assemble serves the array, name its socket: --array PATH";
+  throw new CevError(error.code, error.message, { ...error.place, hint, cause: error });
+}
+
+/** What takes part in the array cannot be left alone, as if it had to be added. */
+function refuseInUse(members: readonly FoundMember[], excluded: readonly string[]): void {
+  if (!members.some(({ path }) => path !== null && excluded.includes(path))) return;
+  let inUse: readonly (FoundMember | null)[];
+  try {
+    const { members: active, rebuilding, spares } = assemble(members);
+    inUse = [...active, ...rebuilding.map(({ member }) => member), ...spares];
+  } catch (error) {
+    // What contradicts the others is not in use; without it they may well fit together.
+    if (isCevError(error)) return;
+    throw error;
+  }
+  const member = inUse.find((one) => excluded.includes(one?.path ?? ""));
+  if (member === undefined || member === null) return;
+  throw new CevError("CEV_BUSY", "it is part of the array already", {
+    source: member.name,
+    hint: "cev raid detail shows what each member does",
+  });
 }
 
 const NOT_KEPT = new Set(["lower", "lowers", "members", "create"]);

@@ -58,12 +58,18 @@ export async function grow(sources: readonly string[], options: GrowOptions): Pr
   const { size, raidDevices } = options;
   if (size === undefined && raidDevices === undefined)
     throw new UsageError("say what is to grow: --size SIZE, --size max or --raid-devices COUNT");
-  await workOnArray(sources, options, {
-    command: "grow",
-    size: size === undefined ? null : size === "max" ? size : parseSize(size, "--size"),
-    memberCount: raidDevices === undefined ? null : parseCount(raidDevices, "--raid-devices"),
-    ...waitingOf(options),
-  });
+  // Forced are the empty places, not the array.
+  await workOnArray(
+    sources,
+    { ...options, force: false },
+    {
+      command: "grow",
+      isForced: options.force === true,
+      size: size === undefined ? null : size === "max" ? size : parseSize(size, "--size"),
+      memberCount: raidDevices === undefined ? null : parseCount(raidDevices, "--raid-devices"),
+      ...waitingOf(options),
+    },
+  );
   return ExitStatus.done;
 }
 

@@ -114,7 +114,8 @@ Examples:
   $ cev raid grow m0.img m1.img s.img --raid-devices 3   a mirror of three
 
 mdadm --grow /dev/md0 --size=max or --raid-devices=3. --size is what each member gives to the
-array. --raid-devices is for RAID1, where a spare fills the new place. What stands on the
+array. --raid-devices is for RAID1, where spares fill the new places; without spares for all
+of them it wants --force. What stands on the
 array (a lock, a volume group, a file system) is told of its new size with its own tools.
 `;
 

@@ -1,4 +1,5 @@
-import { CevError, isCevError } from "@cev/core";
+import { relative, resolve } from "node:path";
+import { CevError } from "@cev/core";
 import type { Problem } from "@cev/core";
 import { ExitStatus } from "../exit-status.ts";
 import { Interrupt } from "../interrupt.ts";
@@ -94,7 +95,9 @@ async function workOnMembers(
     bars.finish();
     return answer;
   } catch (error) {
-    throw signal.aborted ? interrupted(signal.reason as Error, sources) : error;
+    throw signal.aborted
+      ? interrupted(signal.reason as Error, [...sources, ...namedLater(sources, request)])
+      : error;
   } finally {
     // The bar must not be drawn over.
     bars[Symbol.dispose]();
@@ -118,10 +121,6 @@ export function openForWork(
     isReadOnly: false,
     canWriteDegraded: true,
     driverOptions: options.force === true ? { force: true } : {},
-  }).catch((error: unknown) => {
-    if (!isCevError(error) || error.code !== "CEV_BUSY") throw error;
-    const hint = "where cev raid assemble serves the array, name its socket: --array PATH";
-    throw new CevError(error.code, error.message, { ...error.place, hint, cause: error });
   });
 }
 
@@ -171,8 +170,15 @@ export function summaryOf({ array }: Pick<ArrayAnswer, "array">): string {
   return `${array.device}: ${array.state}, ${active} of ${array.memberCount} devices active${others}`;
 }
 
+/** Devices that became members here, as whoever goes on has to name them. */
+function namedLater(sources: readonly string[], request: ArrayRequest): string[] {
+  if (request.command !== "add") return [];
+  const known = new Set(sources.map((path) => resolve(path)));
+  return request.devices.filter((path) => !known.has(path)).map((path) => relative(".", path));
+}
+
 /** What to say to whoever ended a work. */
-export function interrupted(reason: Error, sources: readonly string[]): CevError {
+function interrupted(reason: Error, sources: readonly string[]): CevError {
   return new CevError("CEV_CANCELLED", `${reason.message}; how far a resync or rebuild came is kept`, {
     hint: `go on with cev raid assemble ${sources.join(" ")}`,
     cause: reason,

@@ -72,6 +72,7 @@ export function addWorkCommands(raid: Command, parts: RaidProgramParts, members:
   withWaiting(working("grow", "use more of each member, or more members", GROW_HELP))
     .option("--size <size>", "what each member gives; max: as much as it can")
     .option("--raid-devices <count>", "so many places for members (RAID1)")
+    .option("--force", "also more places than there are devices for")
     .action(async (sources: string[], options: GrowOptions) => ended(await grow(sources, options)));
 
   withWaiting(
