@@ -4,6 +4,7 @@ import type { Geometry, Level } from "../levels/level.ts";
 import { readFailureOf } from "./failure.ts";
 import { Member } from "./member.ts";
 import type { MemberDevice } from "./member.ts";
+import { hasNative } from "./member-support.ts";
 import type { MetadataKeeper } from "./metadata-keeper.ts";
 import { insertRange, overlaps, removeRange } from "./unsynced-ranges.ts";
 import type { ByteRange } from "./unsynced-ranges.ts";
@@ -37,6 +38,11 @@ export class RunningArray {
   readonly buffers: BufferPool;
   readonly level: Level;
   readonly compounds: CompoundIoPool = new CompoundIoPool(this);
+  /**
+   * What the devices do by themselves that were there at the beginning: what the array offers. Those that come later do it
+   * in other ways.
+   */
+  readonly native: { readonly discard: boolean; readonly writeZeroes: boolean };
   /** Keeps superblocks and bitmap while the array may be written; null: nothing is written. */
   keeper: MetadataKeeper | null = null;
   /** Called when a member has failed, for those who react to it. */
@@ -63,6 +69,10 @@ export class RunningArray {
       if (device !== null && position !== null) member.fill(device, position, byBitmap?.[index] === true);
       return member;
     });
+    this.native = {
+      discard: hasNative(this.#members, "discard"),
+      writeZeroes: hasNative(this.#members, "writeZeroes"),
+    };
     this.#spares = [...(options.spares ?? [])];
     this.#unsynced = [...options.unsynced];
     this.#count();

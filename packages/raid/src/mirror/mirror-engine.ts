@@ -1,6 +1,6 @@
 import { CevError, Op, RangeLock, refuse } from "@cev/core";
 import type { BufferPool, CompoundIoPool, Environment, Io, RangeLockEntry } from "@cev/core";
-import { hasNative, preferredOf } from "../array/member-support.ts";
+import { preferredOf } from "../array/member-support.ts";
 import type { Member } from "../array/member.ts";
 import type { Personality, SyncWay } from "../array/personality.ts";
 import type { RunningArray } from "../array/running-array.ts";
@@ -67,9 +67,9 @@ export class MirrorEngine implements Personality {
       throw new CevError("CEV_NO_MEMORY", message, { layer: this.name });
     }
     this.syncStep = Math.min(SLICE_LENGTH_MAX, share);
-    this.hasWriteZeroes = hasNative(members, "writeZeroes");
+    this.hasWriteZeroes = array.native.writeZeroes;
     // Zeroes keep the copies equal; what a discard leaves is each member's own affair.
-    this.hasDiscard = this.hasWriteZeroes || hasNative(members, "discard");
+    this.hasDiscard = this.hasWriteZeroes || array.native.discard;
     this.#reader = new MirrorReader(this);
     this.#writer = new MirrorWriter(this);
   }

@@ -69,7 +69,7 @@ export class ParityEngine implements Personality {
     this.#reader = new ChunkReader(this);
     this.#writer = new StripeWriter(this);
     this.#zeroWriter = new ZeroWriter(this, this.#writer);
-    this.hasWriteZeroes = this.#zeroWriter.isOffered;
+    this.hasWriteZeroes = array.native.writeZeroes;
     this.hasDiscard = this.hasWriteZeroes;
   }
 

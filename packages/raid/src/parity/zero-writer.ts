@@ -1,6 +1,5 @@
 import { CompoundIoPool, IoFlag, Op, allMustSucceed, refuse } from "@cev/core";
 import type { Io, SubmitTarget } from "@cev/core";
-import { hasNative } from "../array/member-support.ts";
 import type { ParityEngine } from "./parity-engine.ts";
 import { StripeZeroes } from "./stripe-zeroes.ts";
 
@@ -25,11 +24,6 @@ export class ZeroWriter implements SubmitTarget {
     this.#engine = engine;
     this.#dataWriter = dataWriter;
     this.#parts = new CompoundIoPool(engine);
-  }
-
-  /** True where all members can do it. */
-  get isOffered(): boolean {
-    return hasNative(this.#engine.members, "writeZeroes");
   }
 
   /** A write-zeroes or discard anywhere in the array. */
@@ -63,7 +57,7 @@ export class ZeroWriter implements SubmitTarget {
 
   /** Whole stripes. */
   submit(io: Io): void {
-    if (!this.isOffered) return refuse(io, this.#engine);
+    if (!this.#engine.hasWriteZeroes) return refuse(io, this.#engine);
     (this.#free.pop() ?? new StripeZeroes(this.#engine, this)).start(io);
   }
 

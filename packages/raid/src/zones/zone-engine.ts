@@ -1,7 +1,7 @@
 import { CompoundIoPool, IoFlag, Op, concatenate, ioError, refuse } from "@cev/core";
 import type { CevError, Collation, Io, SubmitTarget } from "@cev/core";
 import { readFailureOf } from "../array/failure.ts";
-import { hasNative, preferredOf } from "../array/member-support.ts";
+import { preferredOf } from "../array/member-support.ts";
 import type { Member } from "../array/member.ts";
 import type { Personality } from "../array/personality.ts";
 import type { RunningArray } from "../array/running-array.ts";
@@ -51,8 +51,8 @@ export class ZoneEngine implements Personality, SubmitTarget {
     this.size = this.map.size;
     const widest = Math.max(...this.map.zones.map((zone) => zone.members.length));
     this.ioLengthPreferred = widest === 1 ? preferredOf(members) : geometry.chunkSize * widest;
-    this.hasDiscard = hasNative(members, "discard");
-    this.hasWriteZeroes = hasNative(members, "writeZeroes");
+    this.hasDiscard = array.native.discard;
+    this.hasWriteZeroes = array.native.writeZeroes;
     this.#parts = new CompoundIoPool(array);
   }
 
