@@ -38,7 +38,11 @@ export const diskSupport: Support = FULL_SUPPORT;
 
 export const raid5: Kind = {
   name: "raid5",
-  support: (lower) => ({ ...lower, discard: "none", writeZeroes: "none" }),
+  // Zeroes keep the parity right; what a discard leaves is each member's own affair, so it goes down as zeroes.
+  support: (lower) => {
+    const zeroes = lower.writeZeroes === "native" ? "native" : "none";
+    return { ...lower, discard: zeroes, writeZeroes: zeroes };
+  },
   over: (below) => async (bench, size) => {
     const chunkCount = Math.ceil(size / ((MEMBER_COUNT - 1) * CHUNK_SIZE));
     const memberSize = DATA_START + chunkCount * CHUNK_SIZE;

@@ -1,6 +1,6 @@
-import { CevError, LayerBase, Op, refuse } from "@cev/core";
+import { CevError, LayerBase, Op, refuse, supportOf } from "@cev/core";
 import type { Environment, Io, Layer, LayerDescription, Limits, Problem, Support } from "@cev/core";
-import { geometryOf, limitsOf, supportOf } from "./array/array-limits.ts";
+import { arraySupport, geometryOf, limitsOf } from "./array/array-limits.ts";
 import { BackgroundSync } from "./array/background-sync.ts";
 import type { SyncAction, SyncProgress } from "./array/sync-work.ts";
 import { engineOf } from "./array/engine.ts";
@@ -107,7 +107,7 @@ export class RaidLayer extends LayerBase {
       removeLower: (layer) => this.removeLower(layer),
     });
     this.#limits = limitsOf(present, this.#personality, level.family === "parity");
-    this.support = supportOf(present, this.#personality, options.isReadOnly);
+    this.support = arraySupport(present, this.#personality, options.isReadOnly);
   }
 
   /** Its size changes when the array grows; whoever has opened it before keeps the old one. */
@@ -289,9 +289,11 @@ export class RaidLayer extends LayerBase {
       case Op.read:
         return this.#personality.submit(io);
       case Op.write:
+        if (this.array.keeper === null) return refuse(io, this);
+        return this.#personality.submit(io);
       case Op.discard:
       case Op.writeZeroes:
-        if (this.array.keeper === null) return refuse(io, this);
+        if (this.array.keeper === null || supportOf(this.support, io.op) === "none") return refuse(io, this);
         return this.#personality.submit(io);
       case Op.flush:
         if (this.array.keeper === null) return refuse(io, this);

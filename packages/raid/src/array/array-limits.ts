@@ -52,7 +52,7 @@ export function checkBlocks({ name, layer, superblock }: MemberDevice): void {
 }
 
 /** What an array offers. */
-export function supportOf(
+export function arraySupport(
   devices: readonly MemberDevice[],
   personality: Personality,
   isReadOnly: boolean,
