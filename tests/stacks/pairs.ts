@@ -5,7 +5,7 @@ import type { Kind } from "./kinds.ts";
 
 const SIZE = 49_152;
 
-const GATHERED: Manifest["skip"] = {
+const GATHERED: NonNullable<Manifest["skip"]> = {
   transparency:
     "an array gathers the writes that come to it at once, and how many of another array's do depends on what stands between",
 };
