@@ -111,7 +111,8 @@ describe("where the parity is in doubt", () => {
   });
 
   test("nothing is reconstructed from P alone", async () => {
-    const { bench } = await filled({ ...RAID5, unsynced });
+    const { bench } = await filled(RAID5);
+    bench.array.unsync(unsynced[0]!);
     const member = mapOf(bench.geometry).dataMember(0, 0);
     bench.faults[member]!.addBadRange(8192, 512);
     const io = await bench.run(Op.read, 0, 512, new Uint8Array(512));
@@ -119,7 +120,8 @@ describe("where the parity is in doubt", () => {
   });
 
   test("RAID6 reconstructs what both parities agree on, and nothing else", async () => {
-    const { bench, data } = await filled({ ...RAID6, unsynced });
+    const { bench, data } = await filled(RAID6);
+    bench.array.unsync(unsynced[0]!);
     const map = mapOf(bench.geometry);
     const member = map.dataMember(0, 0);
     bench.faults[member]!.addBadRange(8192, 512);

@@ -10,7 +10,8 @@ export async function resync(work: SyncWork): Promise<void> {
   const { array, keeper } = work;
   const { syncSize, syncStep } = work.personality;
   const ranges = [...array.unsynced];
-  const start = ranges[0]!.start;
+  // What was written in the meantime may have been all of it.
+  const start = ranges[0]?.start ?? syncSize;
   const intents = array.lostCount === 0 ? keeper.intents : null;
   const pass = work.begin("resync", start, syncSize);
   intents?.beginSync();

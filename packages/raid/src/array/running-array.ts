@@ -11,6 +11,7 @@ import type { ByteRange } from "./unsynced-ranges.ts";
 
 /** Bytes of one member that are given up together where something cannot be read: a page, as in md. */
 export const PIECE_LENGTH = 4096;
+const UNSYNCED_RANGES_MAX = 1024;
 
 /** What a `RunningArray` is made of. */
 export interface RunningArrayOptions {
@@ -130,6 +131,15 @@ export class RunningArray {
   /** The redundancy is right in this range of sync space. */
   synced(start: number, end: number): void {
     removeRange(this.#unsynced, start, end);
+  }
+
+  /**
+   * A write has made the redundancy right in this range of sync space. Not all are kept account of: what is scattered too much
+   * is left to the resync.
+   */
+  syncedByWrite(start: number, end: number): void {
+    if (this.#unsynced.length > 0 && this.#unsynced.length < UNSYNCED_RANGES_MAX)
+      removeRange(this.#unsynced, start, end);
   }
 
   /** The redundancy may be wrong in this range of sync space. */

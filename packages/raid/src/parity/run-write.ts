@@ -74,8 +74,10 @@ export class RunWrite implements MemberWritesOwner {
   }
 
   onWritten(): void {
-    if (this.#engine.array.isBroken) return this.#leave(this.#degraded());
+    const { array } = this.#engine;
+    if (array.isBroken) return this.#leave(this.#degraded());
     this.#isTorn = false;
+    array.syncedByWrite(this.#run.start, this.#run.end);
     const keeper = this.#engine.array.keeper!;
     if (!keeper.isUpdating) return this.#leave(null);
     // Success is not told before the superblocks name the members that missed it.

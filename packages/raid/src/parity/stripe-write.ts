@@ -151,8 +151,12 @@ export class StripeWrite implements SliceOwner, MemberWritesOwner, CancelTarget,
   }
 
   onWritten(): void {
-    if (this.#engine.array.isBroken) return this.#finish(this.#incomplete());
+    const { array } = this.#engine;
+    if (array.isBroken) return this.#finish(this.#incomplete());
     this.#isTorn = false;
+    // Made from the data alone: it was of no account what the parity was before.
+    if (this.#way === "full" || this.#way === "reconstruct")
+      array.syncedByWrite(this.#slice.start, this.#slice.end);
     this.#nextBand(this.#cover.rowEnd);
   }
 

@@ -70,8 +70,10 @@ export class StripeZeroes implements MemberWritesOwner {
   }
 
   onWritten(): void {
-    if (this.#engine.array.isBroken) return this.#leave(this.#degraded());
+    const { array } = this.#engine;
+    if (array.isBroken) return this.#leave(this.#degraded());
     this.#isTorn = false;
+    array.syncedByWrite(this.#run.start, this.#run.end);
     const { first, count } = this.#run;
     if (first + count === this.#stripeEnd) return this.#settle();
     // The locks of the next run may come in a later turn.
