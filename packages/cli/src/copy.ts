@@ -13,18 +13,23 @@ import { Progress } from "./progress.ts";
 import { openSources } from "./sources.ts";
 import type { KeyOptions } from "./sources.ts";
 import { unfinishedSyncs } from "./sync-display.ts";
+import { salvage } from "./salvage.ts";
+import type { LostRange } from "./salvage.ts";
 import { UsageError } from "./usage-error.ts";
 import { openDevice } from "./open-device.ts";
 import { zeroRuns } from "./zero-runs.ts";
 
 const CHUNK = 1 << 20;
 const WRITES_MAX = 4;
+const LOST_LISTED_MAX = 100;
 
 export interface CopyOptions extends KeyOptions {
   readonly device: string;
   readonly to?: string;
   readonly from?: string;
   readonly degraded?: boolean;
+  /** Goes on where the device cannot be read. */
+  readonly salvage?: boolean;
   readonly progress?: boolean;
 }
 
@@ -44,11 +49,12 @@ export async function copy(sources: readonly string[], options: CopyOptions): Pr
     only: isReadOnly ? null : [options.device],
   });
   let later: LaterProblems | null = null;
+  let lost: readonly LostRange[] = [];
   try {
     warnOf(stack.problems, [options.device]);
     later = new LaterProblems(stack);
     const device = await openDevice(stack, options.device, { isReadOnly });
-    if (to !== undefined) await copyOut(stack, device, to, options, interrupt.signal);
+    if (to !== undefined) lost = await copyOut(stack, device, to, options, interrupt.signal);
     else await copyIn(stack, device, from!, options, interrupt.signal);
     interrupt.signal.throwIfAborted();
     for (const line of unfinishedSyncs(stack)) complain(`warning: ${line}`);
@@ -56,7 +62,8 @@ export async function copy(sources: readonly string[], options: CopyOptions): Pr
     await stack.close();
     later?.tell();
   }
-  return ExitStatus.done;
+  if (lost.length > 0) complain(lostText(lost));
+  return lost.length > 0 ? ExitStatus.failed : ExitStatus.done;
 }
 
 async function copyOut(
@@ -65,17 +72,23 @@ async function copyOut(
   path: string,
   options: CopyOptions,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly LostRange[]> {
   await refuseOwnImage(stack, path);
+  const lost: LostRange[] = [];
+  const chunks =
+    options.salvage === true
+      ? salvage(device, signal, lost)
+      : device.chunks(0, device.size, { chunkLength: CHUNK, signal });
   const target = await openTarget(path, signal);
   using progress = new Progress(device.name, device.size, options.progress === true);
   try {
-    for await (const { offset, data } of device.chunks(0, device.size, { chunkLength: CHUNK, signal })) {
+    for await (const { offset, data } of chunks) {
       signal.throwIfAborted();
       await target.write(offset, data);
       progress.add(data.length);
     }
     await target.finish(device.size);
+    return lost;
   } catch (error) {
     await target.abandon();
     throw signal.aborted ? signal.reason : error;
@@ -142,6 +155,14 @@ async function writeChunk(
     if (isZero) await device.writeZeroes(offset + start, end - start, { signal });
     else await device.write(offset + start, chunk.subarray(start, end), { signal });
   }
+}
+
+/** "8192 bytes could not be read and are zeroes: bytes 4096 to 8192, …". */
+function lostText(lost: readonly LostRange[]): string {
+  const count = lost.reduce((sum, { start, end }) => sum + end - start, 0);
+  const listed = lost.slice(0, LOST_LISTED_MAX).map(({ start, end }) => `${start} to ${end}`);
+  const more = lost.length > LOST_LISTED_MAX ? ` and ${lost.length - LOST_LISTED_MAX} more ranges` : "";
+  return `${count} bytes could not be read and are zeroes: bytes ${listed.join(", ")}${more}`;
 }
 
 function tooLong(path: string, size: number | null, device: Device): CevError {

@@ -56,6 +56,9 @@ Examples:
 device holds zeroes. --from writes into the device: at most its size, from its beginning,
 and flushes at the end; what the input does not reach stays as it is.
 
+What cannot be read ends a copy, and its target is removed. With --salvage it is zeroes in
+the target, the ranges are listed, and the exit status is 1.
+
 An array with members missing is read with a warning. Writing to it needs --degraded,
 because one more loss would lose what is written.
 

@@ -46,6 +46,7 @@ export function buildProgram(ended: Ended): Command {
       .option("--to <file>", "read the device into this file; - is standard output")
       .option("--from <file>", "write this file into the device; - is standard input")
       .option("--degraded", "write although redundancy is missing")
+      .option("--salvage", "with --to: go on where it cannot be read, and list those ranges")
       .option("--progress", "show progress also where standard error is no terminal"),
   )
     .addHelpText("after", COPY_HELP)

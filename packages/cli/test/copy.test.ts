@@ -120,6 +120,22 @@ describe("cev copy --to", () => {
     expect(existsSync(out)).toBe(false);
   });
 
+  test("--salvage goes on where it cannot be read, and lists what is zeroes now", async () => {
+    const { images, folder } = golden("gpt");
+    const submit =
+      'if (io.offset < 3 << 20 || io.offset >= (3 << 20) + 8192) this.lowers[0].submit(io); else io.fail("CEV_MEDIUM", "these sectors are gone", "broken");';
+    writeFileSync(join(folder, "broken.mjs"), driverModule(submit));
+    const stack = `devices:\n  d0: { driver: "@cev/hw-file", path: ${images[0]!} }\n  bad: { driver: ./broken.mjs, lower: d0 }\n`;
+    writeFileSync(join(folder, "stack.yaml"), stack);
+    const out = join(folder, "out.img");
+    const args = ["copy", join(folder, "stack.yaml"), "--device", "bad", "--to", out, "--salvage"];
+    const { status, stderr } = await cev(args);
+    expect(stderr).toBe("cev: 8192 bytes could not be read and are zeroes: bytes 3145728 to 3153920\n");
+    expect(status).toBe(1);
+    const expected = readFileSync(images[0]!).fill(0, 3_145_728, 3_153_920);
+    expect(readFileSync(out).equals(expected)).toBe(true);
+  });
+
   test("that is interrupted leaves no half file behind", async () => {
     const { images, folder } = golden("gpt");
     writeFileSync(

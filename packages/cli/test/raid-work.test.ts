@@ -243,6 +243,14 @@ describe("cev raid stop and assemble", () => {
   });
 });
 
+test("a rebuild without a spare says what is missing, and fails", async () => {
+  const { cwd, members } = await makeArray("5", 3);
+  await run(["raid", "fail", ...members, "--device", "m0"], { cwd });
+  const { stderr, status } = await run(["raid", "rebuild", "m1", "m2"], { cwd });
+  expect(stderr).toMatch(/^cev: there is nothing to rebuild onto: add a device with cev raid add/m);
+  expect(status).toBe(1);
+});
+
 describe("what a level does not have", () => {
   test("is refused by name", async () => {
     const { cwd, members } = await makeArray("0", 2);
@@ -276,6 +284,8 @@ describe("cev raid grow", () => {
     expect(answerOf({ stdout }).array.size).toBe(8 << 20);
     expect(await held(cwd, members, content.length)).toBe(sha256(content));
     expect(await run(["raid", "check", ...members], { cwd })).toMatchObject({ status: 0 });
+    const again = await run(["raid", "grow", ...members, "--size", "max"], { cwd });
+    expect(again.stdout.toString()).toMatch(/^the size has not changed: /);
   });
 
   test("more places than there are devices for want a word", async () => {

@@ -165,8 +165,14 @@ export class ArraySession {
       lines.push(`the array has ${memberCount} places for members now`);
     }
     if (size !== null) {
+      const before = this.detail().usedSize;
       await this.#layer.growSize(size);
-      lines.push("each member gives more to the array now; whoever opens it anew sees the new size");
+      const isSame = this.detail().usedSize === before;
+      lines.push(
+        isSame
+          ? "the size has not changed: the members give all they have already"
+          : "each member gives more to the array now; whoever opens it anew sees the new size",
+      );
     }
     return lines;
   }

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { ExitStatus } from "../exit-status.ts";
+import { complain } from "../output.ts";
 import { UsageError } from "../usage-error.ts";
 import { parseCount, parseSize } from "./size-option.ts";
 import { checkStatus, waitingOf, workOnArray } from "./work-on-array.ts";
@@ -44,9 +45,19 @@ export async function work(
   const waiting = waitingOf(options);
   // A server that is to end does not go on with what is due first.
   const isWaiting = waiting.isWaiting && !(command === "stop" && options.array !== undefined);
-  await workOnArray(sources, options, { command, ...waiting, isWaiting });
-  return ExitStatus.done;
+  const { array } = await workOnArray(sources, options, { command, ...waiting, isWaiting });
+  if (
+    command !== "rebuild" ||
+    !isWaiting ||
+    !array.members.some(({ role, state }) => role !== null && LACKING.has(state))
+  )
+    return ExitStatus.done;
+  complain("there is nothing to rebuild onto: add a device with cev raid add MEMBER... --device NEW");
+  return ExitStatus.failed;
 }
+
+/** What a place is like that has no member. */
+const LACKING: ReadonlySet<string> = new Set(["removed", "faulty"]);
 
 /** `cev raid check`: failed when something does not match. */
 export async function check(sources: readonly string[], options: WorkOptions): Promise<ExitStatus> {
