@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { golden, hashFiles, sha256, temporaryFolder } from "./helpers.ts";
@@ -77,6 +77,19 @@ describe("cev raid create", () => {
     const { stderr } = await run(args, { cwd });
     expect(stderr).toMatch(/an array of one member is unusual/);
     expect(await run([...args, "--force"], { cwd })).toMatchObject({ status: 0, stderr: "" });
+  });
+
+  test("takes images whose last bytes are no whole block", async () => {
+    const cwd = temporaryFolder();
+    for (const name of ["a", "b"]) {
+      writeFileSync(join(cwd, name), "");
+      truncateSync(join(cwd, name), (4 << 20) + 193);
+    }
+    const { status } = await run(["raid", "create", "x", "--level", "1", "--assume-clean", "a", "b"], {
+      cwd,
+    });
+    expect(status).toBe(0);
+    expect(await run(["raid", "check", "a", "b"], { cwd })).toMatchObject({ status: 0 });
   });
 
   test("leaves no images behind when the array cannot be made", async () => {

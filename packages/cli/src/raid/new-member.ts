@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { CevError, closeTree, environmentFrom, openTree } from "@cev/core";
-import type { Environment, Layer } from "@cev/core";
+import type { Environment, Layer, Problem } from "@cev/core";
 import { wipeSuperblocks } from "@cev/raid";
 import { openImages, openStack, pickEntries } from "@cev/stack";
 import type { Stack, StackDescription } from "@cev/stack";
@@ -32,7 +32,9 @@ export async function occupancyOf(path: string): Promise<Occupancy> {
   await using found = await findDevice(path);
   const { stack, name } = found;
   const { content } = stack.find(name);
-  const problem = stack.problems.find((one) => one.device === name && one.code !== "CEV_NOT_FOUND");
+  const isContent = ({ device, severity, code }: Problem): boolean =>
+    device === name && severity === "error" && code !== "CEV_NOT_FOUND";
+  const problem = stack.problems.find(isContent);
   const uuid = content?.driver === RAID_DRIVER ? content.details["arrayUuid"] : null;
   const device = await stack.open(name);
   const head = await device.read(0, Math.min(device.size, roundUp(SIGNATURE_REACH)));
