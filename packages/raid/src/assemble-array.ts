@@ -1,10 +1,10 @@
-import { readBytes } from "@cev/core";
 import type { Environment, NamedLayer, Problem } from "@cev/core";
 import type { SyncProgress } from "./array/sync-work.ts";
 import type { SpeedLimits } from "./array/speed-limit.ts";
 import { planArray } from "./assemble/plan.ts";
 import type { ArrayPlan } from "./assemble/plan.ts";
 import type { RaidOptions } from "./options.ts";
+import { scanTarget } from "./metadata/member-scan.ts";
 import { RaidLayer } from "./raid-layer.ts";
 import type { RaidLayerOptions } from "./raid-layer.ts";
 import { ReshapeLayer } from "./reshape-layer.ts";
@@ -40,12 +40,7 @@ export interface AssembledArray {
 export async function assembleArray(given: AssembleArrayOptions): Promise<AssembledArray> {
   const { environment, members, options = {}, speedLimit, onProgress } = given;
   const report = given.report ?? (() => undefined);
-  const candidates = members.map(({ name, layer }) => ({
-    source: name,
-    layer,
-    size: layer.limits.size,
-    read: (offset: number, length: number) => readBytes(layer, environment, offset, length),
-  }));
+  const candidates = members.map((member) => ({ ...scanTarget(member, environment), layer: member.layer }));
   const plan = await planArray(candidates, {
     ...options,
     degraded: options.degraded === true || given.canWriteDegraded === true,

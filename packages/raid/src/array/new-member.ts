@@ -1,9 +1,9 @@
-import { CevError, isCevError, readBytes } from "@cev/core";
+import { CevError, isCevError } from "@cev/core";
 import type { Environment, NamedLayer } from "@cev/core";
 import { wipeSuperblocks } from "../metadata/create-array.ts";
 import { bitmapRoomSectors, memberPlaces } from "../metadata/create-places.ts";
 import { formatUuid } from "../metadata/identity.ts";
-import { readSuperblock, superblockOffset } from "../metadata/member-scan.ts";
+import { readSuperblock, scanTarget, superblockOffset } from "../metadata/member-scan.ts";
 import { Role } from "../metadata/superblock.ts";
 import type { Superblock } from "../metadata/superblock.ts";
 import type { WriteIntents } from "./write-intents.ts";
@@ -74,11 +74,7 @@ export async function refuseForeignUse(
 ): Promise<void> {
   let what: string;
   try {
-    const found = await readSuperblock({
-      source: name,
-      size: layer.limits.size,
-      read: (offset, length) => readBytes(layer, environment, offset, length),
-    });
+    const found = await readSuperblock(scanTarget({ name, layer }, environment));
     if (found === null || found.arrayUuid === arrayUuid) return;
     what = `is part of array ${found.arrayName === "" ? found.arrayUuid : found.arrayName}`;
   } catch (error) {

@@ -4,7 +4,7 @@ import { planCreate } from "./create.ts";
 import type { CreateOptions } from "./create-options.ts";
 import type { CreatePlan } from "./create.ts";
 import type { PlannedWrite } from "./create-superblock.ts";
-import { readSuperblock, superblockOffset } from "./member-scan.ts";
+import { readSuperblock, scanTarget, superblockOffset } from "./member-scan.ts";
 import type { ScanTarget } from "./member-scan.ts";
 import { SUPERBLOCK_LENGTH_MAX, hasSuperblockMagic } from "./superblock.ts";
 import { hasForeignMagic } from "./superblock-old.ts";
@@ -85,14 +85,6 @@ function deviceOf({ name, layer }: NamedLayer): {
   readonly logicalBlockSize: number;
 } {
   return { name, size: layer.limits.size, logicalBlockSize: layer.limits.logicalBlockSize };
-}
-
-function scanTarget({ name, layer }: NamedLayer, environment: Environment): ScanTarget {
-  return {
-    source: name,
-    size: layer.limits.size,
-    read: (offset, length) => readBytes(layer, environment, offset, length),
-  };
 }
 
 function put({ layer }: NamedLayer, environment: Environment, write: PlannedWrite): Promise<void> {

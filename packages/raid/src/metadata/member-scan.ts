@@ -1,5 +1,5 @@
-import { MetadataError, isCevError } from "@cev/core";
-import type { CevError } from "@cev/core";
+import { MetadataError, isCevError, readBytes } from "@cev/core";
+import type { CevError, Environment, NamedLayer } from "@cev/core";
 import { decodeBadBlocks } from "./bad-blocks.ts";
 import type { BadRange } from "./bad-blocks.ts";
 import {
@@ -22,6 +22,15 @@ export interface ScanTarget {
   readonly source: string;
   readonly size: number;
   read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+/** A layer as a device to look at. */
+export function scanTarget({ name, layer }: NamedLayer, environment: Environment): ScanTarget {
+  return {
+    source: name,
+    size: layer.limits.size,
+    read: (offset, length) => readBytes(layer, environment, offset, length),
+  };
 }
 
 /** A bitmap as one member has it: its bits are the bytes after the head. */
