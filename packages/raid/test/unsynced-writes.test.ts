@@ -81,3 +81,27 @@ describe("a new RAID5 that many small writes reach before its resync", () => {
     await bench.close();
   });
 });
+
+describe("a new RAID5 that loses a member before its resync, and is rebuilt", () => {
+  it("says of what is lost where it begins and ends, not page by page", async () => {
+    const bench = await unsynced({ create: { level: 5, chunkSize: 64 * KIB }, memberCount: 3 });
+    const { layer } = bench;
+    await bench.drive(layer.failMember(1));
+    await bench.drive(layer.removeMember(1));
+    const fresh = bench.addDisk(SMALL);
+    await bench.drive(layer.addMember(fresh.fault, fresh.name));
+    layer.resumeSync();
+    // The parity there stays in doubt.
+    await expect(bench.idle()).rejects.toMatchObject({ code: "CEV_DEGRADED" });
+    const lost = layer.array.members[1]!.badBlocks;
+    const told = bench.problems.flatMap(({ message }) => {
+      const found = /^bytes (\d+) to (\d+) of d3 could not be rebuilt/.exec(message);
+      return found === null ? [] : [Number(found[2]) - Number(found[1])];
+    });
+    const sum = (lengths: readonly number[]): number => lengths.reduce((a, b) => a + b, 0);
+    expect(sum(told)).toBeGreaterThan(0);
+    expect(sum(told)).toBe(sum(lost.map(({ start, end }) => end - start)));
+    expect(Math.max(...told)).toBe(64 * KIB);
+    await bench.close();
+  });
+});

@@ -5,6 +5,7 @@ import { PIECE_LENGTH } from "./running-array.ts";
 import { isUnreadable } from "./resync.ts";
 import { piecesOf } from "./sync-pass.ts";
 import type { SyncWork } from "./sync-work.ts";
+import { insertRange } from "./unsynced-ranges.ts";
 import type { ByteRange } from "./unsynced-ranges.ts";
 
 /**
@@ -82,14 +83,20 @@ async function recoverPiece(work: SyncWork, piece: ByteRange): Promise<number> {
     if (!isUnreadable(cause) || !canGoOn(work)) throw recoverFailure(work, piece, cause);
   }
   // Page by page: most of it may still be had.
-  for (const page of piecesOf([piece], PIECE_LENGTH)) {
-    try {
-      await personality.recoverSlice(page.start, page.end);
-    } catch (error) {
-      const cause = worldError(error);
-      if (!isUnreadable(cause) || !canGoOn(work) || !markBad(work, page))
-        throw recoverFailure(work, page, cause);
+  let lost: ByteRange[] = [];
+  try {
+    for (const page of piecesOf([piece], PIECE_LENGTH)) {
+      try {
+        await personality.recoverSlice(page.start, page.end);
+      } catch (error) {
+        const cause = worldError(error);
+        if (!isUnreadable(cause) || !canGoOn(work) || !markBad(work, page))
+          throw recoverFailure(work, page, cause);
+        lost = insertRange(lost, page);
+      }
     }
+  } finally {
+    for (const range of lost) reportBad(work, range);
   }
   return 0;
 }
@@ -100,19 +107,22 @@ function canGoOn({ array, mustStop }: SyncWork): boolean {
 }
 
 /** What cannot be had is not called rebuilt: the log of bad blocks says so, where the members have one. */
-function markBad({ array, options }: SyncWork, { start, end }: ByteRange): boolean {
+function markBad({ array }: SyncWork, { start, end }: ByteRange): boolean {
   const targets = array.members.filter((member) => member.isRebuilding);
   if (!targets.every((member) => hasBadBlockRoom(member, start, end))) return false;
-  for (const member of targets) {
-    member.addBadBlock(start, end);
-    options.report({
-      severity: "error",
-      code: "CEV_MEDIUM",
-      message: `bytes ${start} to ${end} of ${member.name} could not be rebuilt and are marked as bad: they cannot be read until they are written`,
-      device: member.name,
-    });
-  }
+  for (const member of targets) member.addBadBlock(start, end);
   return true;
+}
+
+function reportBad({ array, options }: SyncWork, { start, end }: ByteRange): void {
+  for (const { isRebuilding, name } of array.members)
+    if (isRebuilding)
+      options.report({
+        severity: "error",
+        code: "CEV_MEDIUM",
+        message: `bytes ${start} to ${end} of ${name} could not be rebuilt and are marked as bad: they cannot be read until they are written`,
+        device: name,
+      });
 }
 
 function recoverFailure({ array }: SyncWork, { start, end }: ByteRange, cause: CevError): CevError {
