@@ -25,6 +25,17 @@ describe("cev raid examine", () => {
     expect(text).toMatch(/disk1\.img:[^]*Array State : AAAA[^]*disk2\.img:/);
   });
 
+  test.each([
+    ["examine", "--brief", "--export"],
+    ["examine", "--bitmap", "--bad-blocks"],
+    ["examine", "--bitmap", "--brief"],
+    ["detail", "--brief", "--stack"],
+  ])("%s takes %s or %s, not both", async (command, one, other) => {
+    const { stderr, status } = await run(["raid", command, "a.img", one, other]);
+    expect(stderr).toMatch(/option '--[a-z-]+' cannot be used with option '--[a-z-]+'/);
+    expect(status).toBe(2);
+  });
+
   test("--json has the same in bytes", async () => {
     const { images } = golden("raid-badblocks");
     const { stdout } = await run(["raid", "examine", ...images, "--json"]);

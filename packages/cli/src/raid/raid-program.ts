@@ -1,3 +1,4 @@
+import { Option } from "commander";
 import type { Command } from "commander";
 import { detail } from "./detail.ts";
 import type { DetailOptions } from "./detail.ts";
@@ -24,9 +25,20 @@ export function addRaidCommands(program: Command, parts: RaidProgramParts): void
       .description("Show what the superblock of each member says, as mdadm --examine does. Writes nothing.")
       .argument("<member...>", MEMBERS)
       .option("--json", "print it as JSON, sizes in bytes")
-      .option("--bitmap", "show the write-intent bitmap of each member instead")
-      .option("--bad-blocks", "show the log of bad blocks of each member instead")
-      .option("--brief", "one line for each array, as in mdadm.conf")
+      .addOption(
+        new Option("--bitmap", "show the write-intent bitmap of each member instead").conflicts([
+          "badBlocks",
+          "brief",
+          "export",
+        ]),
+      )
+      .addOption(
+        new Option("--bad-blocks", "show the log of bad blocks of each member instead").conflicts([
+          "brief",
+          "export",
+        ]),
+      )
+      .addOption(new Option("--brief", "one line for each array, as in mdadm.conf").conflicts("export"))
       .option("--export", "as variables of a shell"),
   )
     .addHelpText("after", EXAMINE_HELP)
@@ -39,7 +51,7 @@ export function addRaidCommands(program: Command, parts: RaidProgramParts): void
     )
     .argument("[member...]", MEMBERS)
     .option("--json", "print it as JSON, sizes in bytes")
-    .option("--brief", "one line, as in mdadm.conf")
+    .addOption(new Option("--brief", "one line, as in mdadm.conf").conflicts("stack"))
     .option("--stack", "print a stack file that opens the array")
     .option("--force", "believe what may be out of date, where it cannot be read otherwise")
     .addHelpText("after", DETAIL_HELP)
