@@ -19,6 +19,8 @@ export interface CancelTarget {
    * allowed, ignoring it too. Runs outside any completion; completions it causes run after the walk.
    */
   onCancel(event: Completion): void;
+  /** What the event was gathered into together with others, if it was: those who watch follow it down. */
+  readonly gatheredInto?: Completion;
 }
 
 /**

@@ -55,6 +55,7 @@ export function statusOf(event: Completion): EventStatus {
     const context = event.entries[at + 1];
     actions.push({ name: typeof action === "function" ? action.name : "", owner: ownerOf(context) });
     if (context instanceof CompoundIo) parts.push(...partsOf(context));
+    else if (isGathered(context)) parts.push(gatheredPart(context));
   }
   if (event instanceof CompoundEvent) {
     event.events.forEach((part, index) =>
@@ -110,6 +111,23 @@ function partsOf(compound: CompoundIo): PartStatus[] {
     elapsedMs: watch === null || sub.io.state === EventState.done ? null : watch.now() - sub.startedAt,
     event: statusOf(sub.io),
   }));
+}
+
+function isGathered(context: unknown): context is { readonly gatheredInto: Completion } {
+  return typeof context === "object" && context !== null && "gatheredInto" in context;
+}
+
+/** One event that serves several: each of them shows it as its only part. */
+function gatheredPart(context: { readonly gatheredInto: Completion }): PartStatus {
+  return {
+    index: 0,
+    splitBy: ownerOf(context),
+    lower: null,
+    collation: "gathered",
+    retryCount: 0,
+    elapsedMs: null,
+    event: statusOf(context.gatheredInto),
+  };
 }
 
 function ownerOf(context: unknown): string | null {

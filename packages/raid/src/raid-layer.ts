@@ -88,7 +88,7 @@ export class RaidLayer extends LayerBase {
     this.#options = options;
     this.#personality = engineOf(array);
     this.#keeper = new MetadataKeeper({ array, superblock, bitmap, report });
-    this.#gate = new RequestGate((io) => this.#serve(io));
+    this.#gate = new RequestGate(level.name, (io) => this.#serve(io));
     this.#sync = new BackgroundSync({
       array,
       keeper: this.#keeper,

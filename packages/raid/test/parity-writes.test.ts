@@ -1,4 +1,4 @@
-import { BufferPool, IoFlag, Op } from "@cev/core";
+import { BufferPool, IoFlag, Op, statusOf } from "@cev/core";
 import { Random } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { EngineBench, ended } from "./support/engine-bench.ts";
@@ -69,6 +69,29 @@ describe("writes of one burst", () => {
       data.subarray(2 * CHUNK),
     );
     expect(wrongParity(bench.geometry, (member) => bench.dataOf(member))).toEqual([]);
+  });
+
+  test("T2 show each the members' parts of the stripe they were gathered into", async () => {
+    const { bench } = await filled(RAID5);
+    for (const disk of bench.disks) disk.completion = "byHand";
+    const data = new Uint8Array(512).fill(1);
+    const ios = [0, 1, 2].map((index) => bench.submit(Op.write, index * 512, 512, data));
+    await new Promise(setImmediate);
+    // The first went alone and keeps the stripe busy; the others are one by the time it has ended.
+    const isGathered = (): boolean => statusOf(ios[2]!).parts.length > 0;
+    for (let turn = 0; turn < 50 && !isGathered(); turn++) {
+      for (const disk of bench.disks) disk.completeAll();
+      await new Promise(setImmediate);
+    }
+    const [one, other] = [ios[1]!, ios[2]!].map((io) => statusOf(io).parts);
+    expect(one).toEqual(other);
+    expect(one).toMatchObject([
+      { splitBy: "raid5", collation: "gathered", event: { request: { op: "write", length: 1024 } } },
+    ]);
+    expect(one![0]!.event.parts.map(({ event }) => event.request?.length)).toEqual([1024, 1024]);
+    for (let idle = 0; idle < 3; await new Promise(setImmediate))
+      idle = bench.disks.some((disk) => disk.completeAll() > 0) ? 0 : idle + 1;
+    expect(ios.map(({ isUpToDate }) => isUpToDate)).toEqual([true, true, true]);
   });
 
   test("end with an error each when their stripe cannot be written, and are cancelled only together", async () => {

@@ -2,6 +2,8 @@ import type { Io } from "@cev/core";
 
 /** Counts the requests under way, and can keep new ones back while the array is changed. */
 export class RequestGate {
+  /** Of the layer, for those who watch. */
+  readonly name: string;
   readonly #submit: (io: Io) => void;
   #inFlightCount = 0;
   #serial = 0;
@@ -11,7 +13,8 @@ export class RequestGate {
   #last: Promise<unknown> = Promise.resolve();
 
   /** `submit`: where requests go that are let through. */
-  constructor(submit: (io: Io) => void) {
+  constructor(name: string, submit: (io: Io) => void) {
+    this.name = name;
     this.#submit = submit;
   }
 
@@ -28,7 +31,7 @@ export class RequestGate {
       return;
     }
     this.#inFlightCount++;
-    io.pushAction(leave, this);
+    io.pushAction(leaveArray, this);
     this.#submit(io);
   }
 
@@ -61,6 +64,6 @@ export class RequestGate {
   }
 }
 
-function leave(_io: Io, gate: RequestGate): void {
+function leaveArray(_io: Io, gate: RequestGate): void {
   gate.left();
 }

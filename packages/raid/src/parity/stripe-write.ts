@@ -81,6 +81,11 @@ export class StripeWrite implements SliceOwner, MemberWritesOwner, CancelTarget,
     return this.#cover.stripe;
   }
 
+  /** What stands in for requests that were gathered. */
+  get gatheredInto(): Io {
+    return this.#own;
+  }
+
   /** A request joins, before it has begun. False where it overlaps another. */
   tryJoin(io: Io): boolean {
     return this.#cover.tryAdd(io);
