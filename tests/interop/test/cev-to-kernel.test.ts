@@ -9,6 +9,10 @@ import { Random, chooseSeed } from "../src/random.ts";
 import { ORACLE_TOOLS, describeWith } from "../src/tools.ts";
 
 const WRITES = 1000;
+/** Any two of the members are missing in turn; each of the four where CEV_ALL_CASES is set. */
+const ABSENT = new Random(chooseSeed())
+  .shuffle([0, 1, 2, 3])
+  .slice(process.env["CEV_ALL_CASES"] === undefined ? 2 : 0);
 
 // Prints one line per finding: NAME VALUE. The kernel gets all members: the one that was away while cev wrote has
 // fallen behind, which it has to see for itself, and is brought up to date. There is nothing to compare in a
@@ -44,7 +48,7 @@ echo "root $(hash /dev/vg0/root)"
 `;
 
 describeWith(ORACLE_TOOLS, "the kernel accepts what cev wrote through RAID5, LUKS2 and LVM2", () => {
-  for (const absent of [undefined, 0, 1, 2, 3]) {
+  for (const absent of [undefined, ...ABSENT]) {
     const seed = chooseSeed();
     const members = absent === undefined ? "all members" : `member ${absent} missing`;
     test(`${WRITES} random writes with ${members}, CEV_SEED=${seed}`, { timeout: 120_000 }, async () => {

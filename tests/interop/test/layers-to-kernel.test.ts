@@ -54,15 +54,10 @@ const LVM = `${HASH}
 vgchange -q -ay >&2
 hash "/dev/$LAYER"`;
 
+// Arrays in every shape are the RAID matrix's; these have a history.
 const CASES: readonly Case[] = [
-  { golden: "raid5-4k", layer: "md", judge: RAID },
-  { golden: "raid5-4k", layer: "md", absent: [1], judge: RAID },
-  { golden: "raid5-512k", layer: "md", judge: RAID },
-  { golden: "raid5-512k", layer: "md", absent: [2], judge: RAID },
   { golden: "raid5-stale", layer: "md", judge: RAID },
   { golden: "raid5-dirty", layer: "md", judge: RAID },
-  { golden: "raid5-bitmap", layer: "md", judge: RAID },
-  { golden: "raid5-bitmap", layer: "md", absent: [0], writes: 8, judge: RAID },
   { golden: "raid5-bitmap", layer: "md", absent: [2], writes: 8, judge: RAID },
   { golden: "luks-4096", layer: "luks", judge: LUKS },
   { golden: "luks-pbkdf2", layer: "luks", judge: LUKS },
