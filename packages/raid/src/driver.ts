@@ -3,7 +3,9 @@ import type { Device, Driver, Finding, OpenContext, OpenedDevice } from "@cev/co
 import { assembleArray } from "./assemble-array.ts";
 import { createIfBlank } from "./create-option.ts";
 import { arrayDetails, levelName, memberDetails, stateOf } from "./details.ts";
+import { refuseExternalMetadata } from "./metadata/external-metadata.ts";
 import { readSuperblock } from "./metadata/member-scan.ts";
+import type { ScanTarget } from "./metadata/member-scan.ts";
 import { RAID_OPTIONS, RAID_OPTIONS_SCHEMA } from "./options.ts";
 import type { RaidOptions } from "./options.ts";
 import { Role, ownRole } from "./metadata/superblock.ts";
@@ -22,12 +24,16 @@ export const raidDriver: Driver<RaidOptions> = {
 };
 
 async function probe(device: Device): Promise<Finding | null> {
-  const superblock = await readSuperblock({
+  const target: ScanTarget = {
     source: device.name,
     size: device.size,
     read: (offset, length) => device.read(offset, length),
-  });
-  if (superblock === null) return null;
+  };
+  const superblock = await readSuperblock(target);
+  if (superblock === null) {
+    await refuseExternalMetadata(target);
+    return null;
+  }
   return {
     summary: summaryOf(superblock),
     group: superblock.arrayUuid,
