@@ -11,10 +11,11 @@ const IMSM_SIGNATURE = "Intel Raid ISM Cfg Sig. ";
  * Throws a `MetadataError` (`CEV_UNKNOWN_FEATURE`) for a device that belongs to a container of firmware RAID, of which md
  * keeps the members' metadata in a format of others.
  */
-export async function refuseExternalMetadata({ source, size, read }: ScanTarget): Promise<void> {
+export async function refuseExternalMetadata(target: ScanTarget): Promise<void> {
+  const { source, size } = target;
   const last = size - (size % SECTOR) - SECTOR;
   if (last < SECTOR) return;
-  const bytes = await read(last - SECTOR, 2 * SECTOR);
+  const bytes = await target.read(last - SECTOR, 2 * SECTOR);
   const text = String.fromCharCode(...bytes.subarray(0, IMSM_SIGNATURE.length));
   if (text === IMSM_SIGNATURE) throw refusal("an Intel firmware RAID (IMSM)", source, last - SECTOR);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
