@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 const conditions = ["@cev/source", "module", "node", "import", "default"];
@@ -22,6 +23,9 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     pool: "forks",
+    // Many tests wait for a kernel or a server in a process of its own: one worker less than cores, as is usual, would
+    // leave the second of two cores idle.
+    maxWorkers: availableParallelism(),
     passWithNoTests: true,
     // Relative to each project.
     coverage: {
