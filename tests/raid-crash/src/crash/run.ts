@@ -175,8 +175,9 @@ class CrashRun {
     await scene.drive(this.#workload.burst());
     await scene.drive(this.#array.layer.idle());
     const { members } = this.#array.layer.array;
-    scene.isDegraded = members.some(({ isInSync }) => !isInSync);
-    scene.outs = new Set([...scene.outs].filter((out) => members.every((member) => member.name !== out)));
+    scene.outs = new Set([...scene.outs].filter((out) => out !== disk.name));
+    // A member may be out of order without the array having noticed: what it holds does not count.
+    scene.isDegraded = members.some(({ isInSync, name: member }) => !isInSync || scene.outs.has(member));
   }
 
   /** The array may not have noticed that it is gone; after it was opened anew it does not know the disk. */
