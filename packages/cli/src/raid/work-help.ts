@@ -25,9 +25,9 @@ export const ASSEMBLE_HELP = `
 Examples:
   $ cev raid assemble d0.img d1.img d2.img
   $ cev raid assemble d*.img --run                    a member is gone for good
-  $ cev raid assemble d*.img --socket /tmp/md.sock    and serve it over NBD
-  $ cev raid detail --array /tmp/md.sock              how is it? (add, fail, check… as well)
-  $ cev raid stop --array /tmp/md.sock
+  $ cev raid assemble d*.img --socket md.sock    and serve it over NBD
+  $ cev raid detail --array md.sock              how is it? (add, fail, check… as well)
+  $ cev raid stop --array md.sock
 
 Puts the array together as mdadm --assemble does, in whatever order the members are named,
 and brings it in order: after an unclean stop its redundancy is made right, spares take the
@@ -47,7 +47,7 @@ fell behind, where it cannot start without them: what was written last may read 
 export const ADD_HELP = `
 Examples:
   $ cev raid add d0.img d2.img --device new.img
-  $ cev raid add --array /tmp/md.sock --device new.img --no-wait
+  $ cev raid add --array md.sock --device new.img --no-wait
 
 mdadm /dev/md0 --add new: the device becomes a spare, and where a place is empty it is
 rebuilt there; a bar shows how far it is. A device that was a member before is re-added
@@ -59,7 +59,7 @@ Several devices: --device once for each.
 export const FAIL_HELP = `
 Examples:
   $ cev raid fail d0.img d1.img d2.img --device d1.img
-  $ cev raid fail --array /tmp/md.sock --device d1.img
+  $ cev raid fail --array md.sock --device d1.img
 
 mdadm /dev/md0 --fail d1: the member takes no further part, and the superblocks of the
 others say so. A spare takes its place. Refused where the array cannot do without it.
@@ -68,7 +68,7 @@ others say so. A spare takes its place. Refused where the array cannot do withou
 export const REMOVE_HELP = `
 Examples:
   $ cev raid remove d0.img d1.img s.img --device s.img
-  $ cev raid remove --array /tmp/md.sock --device d1.img
+  $ cev raid remove --array md.sock --device d1.img
 
 mdadm /dev/md0 --remove d1: takes out a spare, or a member that has failed; fail one first
 that still takes part. A member that failed is left out by itself when the array is opened
@@ -88,7 +88,7 @@ one: cev raid add MEMBER... --device NEW.
 export const CHECK_HELP = `
 Examples:
   $ cev raid check d0.img d1.img d2.img
-  $ cev raid check --array /tmp/md.sock --json | jq .array.mismatchCount
+  $ cev raid check --array md.sock --json | jq .array.mismatchCount
 
 echo check > /sys/block/md0/md/sync_action: reads everything, compares copies or parity, and
 changes nothing; what cannot be read is made good from the others. Counts sectors that did
@@ -121,7 +121,7 @@ array (a lock, a volume group, a file system) is told of its new size with its o
 
 export const STOP_HELP = `
 Examples:
-  $ cev raid stop --array /tmp/md.sock
+  $ cev raid stop --array md.sock
   $ cev raid stop d0.img d1.img d2.img
 
 mdadm --stop /dev/md0: a served array is flushed, marked clean, and its server ends. Named by
