@@ -60,6 +60,14 @@ export interface NamedLayer {
   readonly layer: Layer;
 }
 
+/** What a driver asks another one for. */
+export interface OpenWithRequest {
+  /** Checked by the other driver's own schema. */
+  readonly options: unknown;
+  /** Ready to be read from; in the order that the other driver's options speak of. */
+  readonly lowers: readonly NamedLayer[];
+}
+
 /** What a driver is given to open a device. */
 export interface OpenContext<Options> {
   readonly environment: Environment;
@@ -75,6 +83,12 @@ export interface OpenContext<Options> {
   readonly directory: string;
   /** For what does not stop the work. */
   report(problem: Problem): void;
+  /**
+   * Opens devices with another driver of the stack, by its name: so a format that builds on another takes it in without
+   * importing it (a logical volume that is a RAID array). What comes back is not open yet; whoever asked puts a layer of
+   * its own on it. Throws `CEV_NOT_FOUND` where the driver is not there. Absent: the driver was called without a stack.
+   */
+  openWith?(driver: string, request: OpenWithRequest): Promise<readonly OpenedDevice[]>;
 }
 
 /** One device that a driver made. Its layer has not been opened yet: the stack does that. */

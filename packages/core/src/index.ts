@@ -48,6 +48,7 @@ export type {
   KeySource,
   NamedLayer,
   OpenContext,
+  OpenWithRequest,
   OpenedDevice,
   Problem,
   StandardResult,

@@ -1,5 +1,13 @@
 import { CevError, closeTree, isCevError, openTree } from "@cev/core";
-import type { Environment, Layer, NamedLayer, OpenContext, OpenedDevice, Problem } from "@cev/core";
+import type {
+  Environment,
+  Layer,
+  NamedLayer,
+  OpenContext,
+  OpenWithRequest,
+  OpenedDevice,
+  Problem,
+} from "@cev/core";
 import { readOnly } from "./read-only-layer.ts";
 import type { AnyDriver } from "./registry.ts";
 import type { DeviceRecord } from "./stack-device.ts";
@@ -13,6 +21,8 @@ export interface AssemblyOptions {
   readonly canWriteDegraded: boolean;
   /** Put around each device that a driver made; null: nothing. */
   readonly around: ((layer: Layer, name: string) => Layer) | null;
+  /** A driver by the name that a stack file gives it, looked for from a directory. Throws `CEV_NOT_FOUND`. */
+  readonly resolve: (name: string, directory: string) => Promise<AnyDriver>;
 }
 
 /** One call of a driver's `open`. */
@@ -47,7 +57,8 @@ export class Assembly {
       this.options.isReadOnly ||
       plan.isReadOnly ||
       (plan.lowers.length > 0 && plan.lowers.every(({ layer }) => layer?.support.write === "none"));
-    const context: OpenContext<unknown> = {
+    const { around } = this.options;
+    const opened = await this.#open(driver, {
       environment: this.options.environment,
       options: plan.options,
       lowers: plan.lowers.map(({ name, layer }) => ({ name, layer: layer! })),
@@ -56,15 +67,40 @@ export class Assembly {
       canWriteDegraded: this.options.canWriteDegraded,
       directory: plan.directory,
       report: (problem) => report(problem.device === undefined ? { ...problem, device: plan.name } : problem),
-    };
-    const { around } = this.options;
-    const opened = await driver.open(context).catch((error: unknown) => {
-      throw ownError(driver, error);
     });
     return opened.map((one) => {
       const layer = isReadOnly ? readOnly(one.layer) : one.layer;
       return { ...one, layer: around === null ? layer : around(layer, one.name ?? plan.name) };
     });
+  }
+
+  /** Calls a driver, which may call others in turn: with what was allowed to itself, and no secrets. */
+  async #open(
+    driver: AnyDriver,
+    context: Omit<OpenContext<unknown>, "openWith">,
+  ): Promise<readonly OpenedDevice[]> {
+    const openWith = async (
+      name: string,
+      { options, lowers }: OpenWithRequest,
+    ): Promise<readonly OpenedDevice[]> => {
+      const other = await this.options.resolve(name, context.directory);
+      checkCount({ name: driver.name, driver: other, lowers });
+      const checked = await other.options["~standard"].validate(options);
+      if (checked.issues !== undefined)
+        throw new CevError(
+          "CEV_INVALID",
+          `${driver.name} asked ${name} for what it does not know: ${checked.issues[0]?.message ?? ""}`,
+          {
+            hint: "install versions of the two drivers that fit together",
+          },
+        );
+      return this.#open(other, { ...context, options: checked.value, lowers, keySource: { keys: [] } });
+    };
+    try {
+      return await driver.open({ ...context, openWith });
+    } catch (error) {
+      throw ownError(driver, error);
+    }
   }
 
   /** A device that was handed in. */
@@ -109,7 +145,15 @@ function ownError(driver: AnyDriver, error: unknown): CevError {
   return new CevError("CEV_PROGRAM", `the driver ${driver.name} failed: ${message}`, { cause: error });
 }
 
-function checkCount({ name, driver, lowers }: EntryPlan): void {
+function checkCount({
+  name,
+  driver,
+  lowers,
+}: {
+  readonly name: string;
+  readonly driver: AnyDriver;
+  readonly lowers: readonly unknown[];
+}): void {
   const { countMin, countMax } = driver.lowers;
   if (lowers.length >= countMin && lowers.length <= countMax) return;
   const wants =

@@ -11,6 +11,7 @@ import { nameImages } from "./probe/image-names.ts";
 import { nameEntries } from "./probe/naming.ts";
 import { DriverRegistry } from "./registry.ts";
 import { Stack } from "./stack.ts";
+import { resolveDriver } from "./third-party.ts";
 
 /** How unknown images are opened. */
 export interface OpenImagesOptions extends Omit<OpenStackOptions, "source" | "layers"> {
@@ -63,6 +64,7 @@ async function discover(
     isReadOnly: true,
     canWriteDegraded: false,
     around: options.around ?? null,
+    resolve: (name, from) => resolveDriver(name, drivers, from),
   });
   const bounds = { depthMax: options.depthMax ?? 16, devicesMax: options.devicesMax ?? 1024 };
   const discovery = new Discovery(assembly, drivers, bounds, directory);

@@ -62,14 +62,17 @@ export async function buildStack(
 ): Promise<Stack> {
   const source = options.source ?? "stack";
   const checked = checkDescription(description, source);
+  const registry =
+    options.drivers instanceof DriverRegistry ? options.drivers : new DriverRegistry(options.drivers);
   const assembly = new Assembly({
     environment: options.environment,
     keys: options.keys ?? [],
     isReadOnly: options.isReadOnly ?? false,
     canWriteDegraded: options.canWriteDegraded ?? false,
     around: options.around ?? null,
+    resolve: (name, directory) => resolveDriver(name, registry, directory),
   });
-  const building = new Building({ description: checked, source, options, assembly, isFound });
+  const building = new Building({ description: checked, source, options, registry, assembly, isFound });
   try {
     await building.run();
   } catch (error) {
@@ -84,6 +87,7 @@ interface BuildingPlan {
   readonly description: StackDescription;
   readonly source: string;
   readonly options: OpenStackOptions;
+  readonly registry: DriverRegistry;
   readonly assembly: Assembly;
   readonly isFound: boolean;
 }
@@ -101,14 +105,13 @@ class Building {
   readonly #directory: string;
   readonly #isFound: boolean;
 
-  constructor({ description, source, options, assembly, isFound }: BuildingPlan) {
+  constructor({ description, source, options, registry, assembly, isFound }: BuildingPlan) {
     this.#isFound = isFound;
     this.#description = description;
     this.#source = source;
     this.#options = options;
     this.#assembly = assembly;
-    this.#registry =
-      options.drivers instanceof DriverRegistry ? options.drivers : new DriverRegistry(options.drivers);
+    this.#registry = registry;
     this.#directory = options.directory ?? ".";
   }
 
