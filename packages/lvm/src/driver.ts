@@ -9,16 +9,16 @@ import type {
   OpenedDevice,
   RequestTarget,
 } from "@cev/core";
-import { assembleGroups } from "./assemble.ts";
-import type { AssembledGroup } from "./assemble.ts";
-import { decodeGroup } from "./metadata.ts";
+import { assembleGroups } from "./assemble/assemble.ts";
+import type { AssembledGroup } from "./assemble/assemble.ts";
+import { decodeGroup } from "./model/group.ts";
 import { lvmOptions, lvmOptionsSchema } from "./options.ts";
 import type { LvmOptions } from "./options.ts";
-import { TextCache, scanPhysicalVolume, textFault } from "./scan.ts";
-import type { MetadataCopy, PvScan, ScanSource } from "./scan.ts";
-import { show } from "./text-parser.ts";
-import { dashUuid } from "./uuid.ts";
-import { openVolumes } from "./volumes.ts";
+import { TextCache, scanPhysicalVolume, textFault } from "./disk/scan.ts";
+import type { MetadataCopy, PvScan, ScanSource } from "./disk/scan.ts";
+import { show } from "./text/parser.ts";
+import { dashUuid } from "./disk/uuid.ts";
+import { openVolumes } from "./volumes/open-volumes.ts";
 
 /** LVM2 volume groups: from physical volumes to logical ones. */
 export const lvmDriver: Driver<LvmOptions> = {

@@ -1,6 +1,6 @@
 import { fc, test } from "@fast-check/vitest";
 import { expect } from "vitest";
-import { areEqual, bytesOf, textOf } from "../src/bytes.ts";
+import { areEqual, bytesOf, textOf } from "../src/disk/bytes.ts";
 
 const bytes = fc.oneof(fc.uint8Array({ maxLength: 100 }), fc.uint8Array({ max: 0x7f, maxLength: 100 }));
 

@@ -1,6 +1,6 @@
 import { fc, test } from "@fast-check/vitest";
 import { expect } from "vitest";
-import { lvmCrc, plainLvmCrc } from "../src/crc.ts";
+import { lvmCrc, plainLvmCrc } from "../src/disk/crc.ts";
 import { loadGolden } from "./support/golden.ts";
 
 test("the checksum is that of a label made by LVM2", () => {

@@ -1,8 +1,8 @@
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect } from "vitest";
-import { lvmCrc } from "../src/crc.ts";
-import { decodeLabel, encodeLabel, findLabel } from "../src/label.ts";
-import type { PvLabel } from "../src/label.ts";
+import { lvmCrc } from "../src/disk/crc.ts";
+import { decodeLabel, encodeLabel, findLabel } from "../src/disk/label.ts";
+import type { PvLabel } from "../src/disk/label.ts";
 import { loadGolden } from "./support/golden.ts";
 
 const UUID = "aXoWDRRf6NlqpQ38Y5Sn7EuD4QizNcUT";

@@ -1,8 +1,8 @@
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect } from "vitest";
-import { lvmCrc } from "../src/crc.ts";
-import { decodeMdaHeader, encodeMdaHeader, isIgnored, textByteOffset, textRanges } from "../src/mda.ts";
-import type { MdaHeader } from "../src/mda.ts";
+import { lvmCrc } from "../src/disk/crc.ts";
+import { decodeMdaHeader, encodeMdaHeader, isIgnored, textByteOffset, textRanges } from "../src/disk/mda.ts";
+import type { MdaHeader } from "../src/disk/mda.ts";
 import { loadGolden } from "./support/golden.ts";
 
 const place = { source: "d0", structure: "LVM2 metadata area 0", byteOffset: 4096 };

@@ -1,5 +1,5 @@
 import { assert } from "@cev/core";
-import type { ConfigScalar, ConfigSection, ConfigValue } from "./text-parser.ts";
+import type { ConfigScalar, ConfigSection, ConfigValue } from "./parser.ts";
 
 const BARE_KEY = /^[\w.+-]{1,128}$/;
 

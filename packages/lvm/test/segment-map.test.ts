@@ -1,7 +1,7 @@
 import { fc, test } from "@fast-check/vitest";
 import { expect } from "vitest";
-import { SegmentMap, placeInStripes, rangeOnStripe, volumeOffset } from "../src/segments.ts";
-import type { MappedSegment } from "../src/segments.ts";
+import { SegmentMap, placeInStripes, rangeOnStripe, volumeOffset } from "../src/volumes/segment-map.ts";
+import type { MappedSegment } from "../src/volumes/segment-map.ts";
 import { ImageLayer } from "./support/image-layer.ts";
 
 const lower = new ImageLayer("d0", new Uint8Array(512));

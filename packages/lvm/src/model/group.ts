@@ -1,11 +1,11 @@
 import { SIZE_MAX } from "@cev/core";
-import { SECTOR } from "./bytes.ts";
+import { SECTOR } from "../disk/bytes.ts";
 import { checkLayout } from "./layout-check.ts";
-import { SectionReader, isValidName } from "./section-reader.ts";
-import { decodeSegments } from "./segment-types.ts";
-import type { Segment } from "./segment-types.ts";
-import { parseText, show } from "./text-parser.ts";
-import type { ConfigSection } from "./text-parser.ts";
+import { SectionReader, isValidName } from "../text/section-reader.ts";
+import { decodeSegments } from "./segments.ts";
+import type { Segment } from "./segments.ts";
+import { parseText, show } from "../text/parser.ts";
+import type { ConfigSection } from "../text/parser.ts";
 
 /** A 32-bit count, as LVM2 keeps extents and sequence numbers. */
 export const COUNT_MAX: number = 2 ** 32 - 1;

@@ -6,9 +6,9 @@ import type { StructurePlace } from "./bytes.ts";
 import { lvmCrc } from "./crc.ts";
 import { LABEL_SECTOR_COUNT, findLabel } from "./label.ts";
 import type { DiskArea, PvLabel } from "./label.ts";
-import { identifyGroup } from "./metadata.ts";
-import type { GroupIdentity } from "./metadata.ts";
-import { TextError } from "./text-parser.ts";
+import { identifyGroup } from "../model/group.ts";
+import type { GroupIdentity } from "../model/group.ts";
+import { TextError } from "../text/parser.ts";
 
 /** A device as the scan sees it. */
 export interface ScanSource {

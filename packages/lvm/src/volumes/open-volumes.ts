@@ -1,13 +1,13 @@
 import { CevError } from "@cev/core";
 import type { Claimant, Details, Layer, NamedLayer, OpenContext, OpenedDevice } from "@cev/core";
-import type { AssembledGroup } from "./assemble.ts";
-import { GroupAvailability, shownName, unknownGroupFlag } from "./availability.ts";
+import type { AssembledGroup } from "../assemble/assemble.ts";
+import { GroupAvailability, shownName, unknownGroupFlag } from "../assemble/availability.ts";
 import { groupDetails, volumeDetails } from "./details.ts";
-import type { LogicalVolume, VolumeGroup } from "./metadata.ts";
-import type { LvmOptions } from "./options.ts";
-import { SegmentMap } from "./segments.ts";
-import type { MappedSegment } from "./segments.ts";
-import { show } from "./text-parser.ts";
+import type { LogicalVolume, VolumeGroup } from "../model/group.ts";
+import type { LvmOptions } from "../options.ts";
+import { SegmentMap } from "./segment-map.ts";
+import type { MappedSegment } from "./segment-map.ts";
+import { show } from "../text/parser.ts";
 import { VolumeLayer } from "./volume-layer.ts";
 
 /** What all volumes of a group have in common. */
@@ -93,11 +93,17 @@ function makeLayer(parts: GroupParts, volume: LogicalVolume, isReadOnly: boolean
   const name = `${group.name}/${volume.name}`;
   const segments = volume.segments.flatMap((segment): MappedSegment[] => {
     const { mapping, startExtent, extentCount } = segment;
-    if (mapping.kind === "unknown") return [];
-    const areas = mapping.areas.map(({ physicalVolume, startExtent: first }) => ({
-      lower: lowers.get(physicalVolume.name)!,
-      start: physicalVolume.dataOffset + first * group.extentSize,
-    }));
+    if (mapping.kind !== "striped") return [];
+    const areas = mapping.areas.flatMap((area) =>
+      area.kind === "physical"
+        ? [
+            {
+              lower: lowers.get(area.physicalVolume.name)!,
+              start: area.physicalVolume.dataOffset + area.startExtent * group.extentSize,
+            },
+          ]
+        : [],
+    );
     return [
       {
         start: startExtent * group.extentSize,

@@ -1,7 +1,7 @@
-import { TextError, show } from "./text-parser.ts";
-import type { ConfigEntry, ConfigScalar, ConfigSection } from "./text-parser.ts";
-import { isList, isSection } from "./text-writer.ts";
-import { isDashedUuid } from "./uuid.ts";
+import { TextError, show } from "./parser.ts";
+import type { ConfigEntry, ConfigScalar, ConfigSection } from "./parser.ts";
+import { isList, isSection } from "./writer.ts";
+import { isDashedUuid } from "../disk/uuid.ts";
 
 /** Characters and lengths LVM2 allows in names of groups and volumes. */
 const NAME_PATTERN = /^[A-Za-z0-9+_.][A-Za-z0-9+_.-]{0,126}$/;

@@ -1,32 +1,12 @@
-import { SECTOR } from "./bytes.ts";
-import type { SectionReader } from "./section-reader.ts";
-import { show } from "./text-parser.ts";
-import type { ConfigSection } from "./text-parser.ts";
-import type { PhysicalVolume } from "./metadata.ts";
+import { SECTOR } from "../disk/bytes.ts";
+import type { SectionReader } from "../text/section-reader.ts";
+import { show } from "../text/parser.ts";
+import type { ConfigSection } from "../text/parser.ts";
+import type { PhysicalVolume } from "./group.ts";
+import type { Area, Mapping, StripedMapping, UnknownMapping } from "./mappings.ts";
 
 const COUNT_MAX = 2 ** 32 - 1;
 const STRIPE_SIZE_SECTORS_MAX = 2 ** 31;
-
-/** A run of extents on a physical volume. */
-export interface PhysicalArea {
-  readonly physicalVolume: PhysicalVolume;
-  readonly startExtent: number;
-  readonly extentCount: number;
-}
-
-/** Linear (one stripe) or striped over several areas of equal length. */
-export interface StripedMapping {
-  readonly kind: "striped";
-  readonly areas: readonly PhysicalArea[];
-  /** Bytes; 0 with one stripe. */
-  readonly stripeSize: number;
-}
-
-/** A segment that cannot be opened; `reason` says what it is, in a few words. */
-export interface UnknownMapping {
-  readonly kind: "unknown";
-  readonly reason: string;
-}
 
 /** A run of a logical volume's extents that are laid out in one way. */
 export interface Segment {
@@ -34,7 +14,7 @@ export interface Segment {
   readonly extentCount: number;
   /** As in the metadata: "striped", "thin-pool", "raid5_ls"… */
   readonly type: string;
-  readonly mapping: StripedMapping | UnknownMapping;
+  readonly mapping: Mapping;
   /** The segment as it was written. */
   readonly section: ConfigSection;
 }
@@ -93,7 +73,7 @@ function decodeStriped(
     reader.fail("extent_count", `is ${extentCount}, which ${stripeCount} stripes do not share evenly`);
   const stripeSize =
     stripeCount === 1 ? 0 : reader.integer("stripe_size", 1, STRIPE_SIZE_SECTORS_MAX) * SECTOR;
-  const areas: PhysicalArea[] = [];
+  const areas: Area[] = [];
   for (let at = 0; at < list.length; at += 2) {
     const [name, startExtent] = [list[at], list[at + 1]];
     if (typeof name !== "string" || typeof startExtent !== "number" || startExtent < 0)
@@ -101,7 +81,7 @@ function decodeStriped(
     const physicalVolume = physicalVolumes.get(name);
     if (physicalVolume === undefined)
       return { kind: "unknown", reason: `lies on ${show(name)}, which is not a physical volume` };
-    areas.push({ physicalVolume, startExtent, extentCount: extentCount / stripeCount });
+    areas.push({ kind: "physical", physicalVolume, startExtent, extentCount: extentCount / stripeCount });
   }
   return { kind: "striped", areas, stripeSize };
 }

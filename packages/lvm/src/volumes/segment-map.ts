@@ -2,7 +2,7 @@ import { assert } from "@cev/core";
 import type { Layer } from "@cev/core";
 
 /** A run of bytes on one physical volume that a segment, or one stripe of it, lies on. */
-export interface Area {
+export interface MappedArea {
   readonly lower: Layer;
   /** Byte offset on the physical volume. */
   readonly start: number;
@@ -14,7 +14,7 @@ export interface MappedSegment {
   readonly start: number;
   readonly length: number;
   /** One: linear. Several: striped, all of the same length. */
-  readonly areas: readonly Area[];
+  readonly areas: readonly MappedArea[];
   /** Bytes; 0 with one area. */
   readonly stripeSize: number;
 }

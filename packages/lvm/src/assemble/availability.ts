@@ -1,10 +1,10 @@
 import type { ErrorCode } from "@cev/core";
 import type { AssembledGroup, Member } from "./assemble.ts";
-import type { LogicalVolume, VolumeGroup } from "./metadata.ts";
-import type { Segment } from "./segment-types.ts";
-import { isValidName } from "./section-reader.ts";
-import { show } from "./text-parser.ts";
-import { isList, isSection } from "./text-writer.ts";
+import type { LogicalVolume, VolumeGroup } from "../model/group.ts";
+import type { Segment } from "../model/segments.ts";
+import { isValidName } from "../text/section-reader.ts";
+import { show } from "../text/parser.ts";
+import { isList, isSection } from "../text/writer.ts";
 
 /** Whether a volume can be opened. */
 export type Availability =
@@ -91,7 +91,9 @@ export class GroupAvailability {
     let isPartial = false;
     for (const { mapping } of volume.segments) {
       if (mapping.kind !== "striped") continue;
-      for (const { physicalVolume } of mapping.areas) {
+      for (const area of mapping.areas) {
+        if (area.kind !== "physical") continue;
+        const { physicalVolume } = area;
         const isPresent = this.#members.get(physicalVolume.name)?.state === "present";
         if (isPresent) isPartial = true;
         else missing.add(physicalVolume.uuid);

@@ -1,12 +1,12 @@
 import { CevError, formatError } from "@cev/core";
 import type { Problem } from "@cev/core";
-import { decodeGroup } from "./metadata.ts";
-import type { PhysicalVolume, VolumeGroup } from "./metadata.ts";
-import { textFault } from "./scan.ts";
-import type { MetadataCopy, PvScan } from "./scan.ts";
-import { show } from "./text-parser.ts";
-import { writeText } from "./text-writer.ts";
-import { dashUuid } from "./uuid.ts";
+import { decodeGroup } from "../model/group.ts";
+import type { PhysicalVolume, VolumeGroup } from "../model/group.ts";
+import { textFault } from "../disk/scan.ts";
+import type { MetadataCopy, PvScan } from "../disk/scan.ts";
+import { show } from "../text/parser.ts";
+import { writeText } from "../text/writer.ts";
+import { dashUuid } from "../disk/uuid.ts";
 
 /** A physical volume of a group and where it was found. */
 export interface Member {

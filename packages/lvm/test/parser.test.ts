@@ -1,8 +1,8 @@
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect } from "vitest";
-import { TextError, parseText } from "../src/text-parser.ts";
-import type { ConfigScalar, ConfigSection, ConfigValue } from "../src/text-parser.ts";
-import { isList, isSection, writeText } from "../src/text-writer.ts";
+import { TextError, parseText } from "../src/text/parser.ts";
+import type { ConfigScalar, ConfigSection, ConfigValue } from "../src/text/parser.ts";
+import { isList, isSection, writeText } from "../src/text/writer.ts";
 
 /** A section as nested plain lists: without offsets, which writing changes. */
 function plain({ entries }: ConfigSection): unknown {

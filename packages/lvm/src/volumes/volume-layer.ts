@@ -22,8 +22,8 @@ import type {
   Limits,
   Support,
 } from "@cev/core";
-import { placeInStripes, rangeOnStripe, volumeOffset } from "./segments.ts";
-import type { MappedSegment, SegmentMap } from "./segments.ts";
+import { placeInStripes, rangeOnStripe, volumeOffset } from "./segment-map.ts";
+import type { MappedSegment, SegmentMap } from "./segment-map.ts";
 
 /** What a `VolumeLayer` is made of. */
 export interface VolumeOptions {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { decodeGroup, identifyGroup } from "../src/metadata.ts";
-import type { VolumeGroup } from "../src/metadata.ts";
-import { TextError } from "../src/text-parser.ts";
+import { decodeGroup, identifyGroup } from "../src/model/group.ts";
+import type { VolumeGroup } from "../src/model/group.ts";
+import { TextError } from "../src/text/parser.ts";
 import { EXTENT_COUNT, groupText, linear, segment, uuidOf, volume } from "./support/group-image.ts";
 import type { GroupRecipe } from "./support/group-image.ts";
 

@@ -1,7 +1,7 @@
 import type { Details, Json } from "@cev/core";
-import type { AssembledGroup, Member } from "./assemble.ts";
-import type { LogicalVolume } from "./metadata.ts";
-import type { Segment } from "./segment-types.ts";
+import type { AssembledGroup, Member } from "../assemble/assemble.ts";
+import type { LogicalVolume } from "../model/group.ts";
+import type { Segment } from "../model/segments.ts";
 
 /** What is known of a group, for people and `--json`. */
 export function groupDetails(
@@ -50,7 +50,9 @@ function segmentDetails({ type, startExtent, extentCount, mapping }: Segment): J
     startExtent,
     extentCount,
     areas: areas.map((area) => ({
-      physicalVolume: area.physicalVolume.name,
+      ...(area.kind === "physical"
+        ? { physicalVolume: area.physicalVolume.name }
+        : { logicalVolume: area.volume }),
       startExtent: area.startExtent,
     })),
   };

@@ -1,6 +1,7 @@
-import { TextError, show } from "./text-parser.ts";
-import type { LogicalVolume, PhysicalVolume, VolumeGroup } from "./metadata.ts";
-import type { PhysicalArea, Segment } from "./segment-types.ts";
+import { TextError, show } from "../text/parser.ts";
+import type { LogicalVolume, PhysicalVolume, VolumeGroup } from "./group.ts";
+import type { PhysicalArea } from "./mappings.ts";
+import type { Segment } from "./segments.ts";
 
 interface Used {
   readonly volume: LogicalVolume;
@@ -36,6 +37,7 @@ function areasByPhysicalVolume(group: VolumeGroup): Map<PhysicalVolume, Used[]> 
     for (const segment of volume.segments) {
       if (segment.mapping.kind !== "striped") continue;
       for (const area of segment.mapping.areas) {
+        if (area.kind !== "physical") continue;
         const used = areas.get(area.physicalVolume);
         if (used === undefined) areas.set(area.physicalVolume, [{ volume, segment, area }]);
         else used.push({ volume, segment, area });
