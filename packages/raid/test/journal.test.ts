@@ -1,7 +1,7 @@
 import { MetadataError } from "@cev/core";
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
-import { crc32c } from "../src/metadata/crc32c.ts";
+import { crc32c } from "@cev/core";
 import { readJournal } from "../src/metadata/journal.ts";
 import { parseUuid } from "../src/metadata/identity.ts";
 import { FeatureFlag } from "../src/metadata/superblock-features.ts";

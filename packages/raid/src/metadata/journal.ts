@@ -1,5 +1,4 @@
-import { MetadataError, assert } from "@cev/core";
-import { crc32c } from "./crc32c.ts";
+import { MetadataError, assert, crc32c } from "@cev/core";
 import { parseUuid } from "./identity.ts";
 import type { ScanTarget } from "./member-scan.ts";
 import { viewOf } from "./superblock-bytes.ts";
