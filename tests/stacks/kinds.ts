@@ -3,16 +3,16 @@ import {
   AsyncLayer,
   EmulationLayer,
   FULL_SUPPORT,
+  SegmentMap,
   SplitLayer,
   adapt,
   closeTree,
   openTree,
   writeBytes,
 } from "@cev/core";
-import type { Io, Layer, LayerDescription, Limits, Next, Support } from "@cev/core";
+import type { Io, Layer, LayerDescription, Limits, MappedSegment, Next, Support } from "@cev/core";
 import { CryptLayer } from "@cev/crypt";
-import { SegmentMap, VolumeLayer } from "@cev/lvm";
-import type { MappedSegment } from "@cev/lvm";
+import { VolumeLayer } from "@cev/lvm";
 import { raidDriver } from "@cev/raid";
 import { WindowLayer } from "@cev/stack";
 import { CheckingLayer, NoOpLayer } from "@cev/test-kit";

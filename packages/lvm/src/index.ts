@@ -2,8 +2,6 @@ export { lvmDriver } from "./driver.ts";
 export type { LvmOptions } from "./options.ts";
 export { VolumeLayer } from "./volumes/volume-layer.ts";
 export type { VolumeOptions } from "./volumes/volume-layer.ts";
-export { SegmentMap } from "./volumes/segment-map.ts";
-export type { MappedArea, MappedSegment } from "./volumes/segment-map.ts";
 export { decodeLabel, encodeLabel, findLabel } from "./disk/label.ts";
 export type { DiskArea, LabelSearch, PvExtension, PvLabel } from "./disk/label.ts";
 export { decodeMdaHeader, encodeMdaHeader } from "./disk/mda.ts";

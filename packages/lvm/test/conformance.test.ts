@@ -1,10 +1,9 @@
-import { FULL_SUPPORT, READ_ONLY_SUPPORT } from "@cev/core";
-import type { Layer } from "@cev/core";
+import { FULL_SUPPORT, READ_ONLY_SUPPORT, SegmentMap } from "@cev/core";
+import type { Layer, MappedSegment } from "@cev/core";
 import { testLayer } from "@cev/test-kit";
 import type { Subject } from "@cev/test-kit";
 import { describe, test } from "vitest";
-import { SegmentMap, VolumeLayer } from "../src/index.ts";
-import type { MappedSegment } from "../src/index.ts";
+import { VolumeLayer } from "../src/index.ts";
 
 const KIB = 1024;
 const SIZE = 512 * KIB;

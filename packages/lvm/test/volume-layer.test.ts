@@ -1,8 +1,18 @@
 import { fc, test as property } from "@fast-check/vitest";
-import { Device, Io, IoFlag, Op, READ_ONLY_SUPPORT, openTree, statusOf, subEventsOf } from "@cev/core";
+import {
+  Device,
+  Io,
+  IoFlag,
+  Op,
+  READ_ONLY_SUPPORT,
+  SegmentMap,
+  openTree,
+  statusOf,
+  subEventsOf,
+} from "@cev/core";
+import type { MappedSegment } from "@cev/core";
 import { describe, expect, test } from "vitest";
-import { SegmentMap, VolumeLayer } from "../src/index.ts";
-import type { MappedSegment } from "../src/index.ts";
+import { VolumeLayer } from "../src/index.ts";
 import { DelayingLayer } from "./support/delaying-layer.ts";
 import { ImageLayer } from "./support/image-layer.ts";
 import { environment } from "./support/open.ts";

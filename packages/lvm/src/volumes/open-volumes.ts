@@ -1,12 +1,18 @@
-import { CevError } from "@cev/core";
-import type { Claimant, Details, Layer, NamedLayer, OpenContext, OpenedDevice } from "@cev/core";
+import { CevError, SegmentMap } from "@cev/core";
+import type {
+  Claimant,
+  Details,
+  Layer,
+  MappedSegment,
+  NamedLayer,
+  OpenContext,
+  OpenedDevice,
+} from "@cev/core";
 import type { AssembledGroup } from "../assemble/assemble.ts";
 import { GroupAvailability, shownName, unknownGroupFlag } from "../assemble/availability.ts";
 import { groupDetails, volumeDetails } from "./details.ts";
 import type { LogicalVolume, VolumeGroup } from "../model/group.ts";
 import type { LvmOptions } from "../options.ts";
-import { SegmentMap } from "./segment-map.ts";
-import type { MappedSegment } from "./segment-map.ts";
 import { show } from "../text/parser.ts";
 import { VolumeLayer } from "./volume-layer.ts";
 

@@ -1,16 +1,16 @@
-import { assert } from "@cev/core";
-import type { Layer } from "@cev/core";
+import { assert } from "../errors.ts";
+import type { Layer } from "../layer.ts";
 
-/** A run of bytes on one physical volume that a segment, or one stripe of it, lies on. */
+/** A run of bytes on a lower that a segment, or one stripe of it, lies on. */
 export interface MappedArea {
   readonly lower: Layer;
-  /** Byte offset on the physical volume. */
+  /** Byte offset on the lower. */
   readonly start: number;
 }
 
-/** One segment of a volume, in bytes. */
+/** One segment of a layer, in bytes. */
 export interface MappedSegment {
-  /** Byte offset in the volume. */
+  /** Byte offset in the layer. */
   readonly start: number;
   readonly length: number;
   /** One: linear. Several: striped, all of the same length. */
@@ -19,25 +19,27 @@ export interface MappedSegment {
   readonly stripeSize: number;
 }
 
-/** Where a run of bytes of a volume lies. */
-export interface Place {
-  readonly areaIndex: number;
-  /** Byte offset on that area's physical volume. */
-  readonly offset: number;
-  /** Bytes from there on that follow each other on the physical volume as they do in the volume. */
-  readonly length: number;
+/** Where a run of bytes of a striped segment lies: filled in anew for each request, so that none is made for it. */
+export class StripePlace {
+  areaIndex = 0;
+  // NaN, not 0: so that the engine keeps a double in place, and offsets past 2^31 allocate nothing.
+  /** Byte offset on that area's lower. */
+  offset: number = Number.NaN;
+  /** Bytes from there on that follow each other on the lower as they do in the layer. */
+  length: number = Number.NaN;
 }
 
-/** The segments of a volume, which cover it without a gap. */
+/** The segments of a layer, which cover it without a gap. */
 export class SegmentMap {
   readonly segments: readonly MappedSegment[];
+  /** Bytes. */
   readonly size: number;
   readonly #starts: Float64Array;
 
   constructor(segments: readonly MappedSegment[]) {
     let end = 0;
     for (const { start, length, areas } of segments) {
-      assert(start === end && length > 0 && areas.length > 0, "segments cover a volume without a gap");
+      assert(start === end && length > 0 && areas.length > 0, "segments cover a layer without a gap");
       end += length;
     }
     this.segments = segments;
@@ -45,7 +47,7 @@ export class SegmentMap {
     this.#starts = Float64Array.from(segments, ({ start }) => start);
   }
 
-  /** The index of the segment that holds a byte of the volume, by binary search. */
+  /** The index of the segment that holds a byte of the layer, by binary search. */
   indexOf(offset: number): number {
     const starts = this.#starts;
     let low = 0;
@@ -59,23 +61,21 @@ export class SegmentMap {
   }
 }
 
-/** Where a byte of a striped segment lies. `offset`: in the volume. */
-export function placeInStripes(segment: MappedSegment, offset: number): Place {
+/** Fills in where a byte of a striped segment lies. `offset`: in the layer. */
+export function placeInStripes(segment: MappedSegment, offset: number, place: StripePlace): void {
   const { areas, stripeSize, start } = segment;
   const within = offset - start;
   const chunk = Math.floor(within / stripeSize);
   const inChunk = within - chunk * stripeSize;
   const row = Math.floor(chunk / areas.length);
   const areaIndex = chunk - row * areas.length;
-  return {
-    areaIndex,
-    offset: areas[areaIndex]!.start + row * stripeSize + inChunk,
-    length: stripeSize - inChunk,
-  };
+  place.areaIndex = areaIndex;
+  place.offset = areas[areaIndex]!.start + row * stripeSize + inChunk;
+  place.length = stripeSize - inChunk;
 }
 
-/** The byte of the volume that lies at a byte of one stripe's area: the reverse of `placeInStripes`. */
-export function volumeOffset(segment: MappedSegment, areaIndex: number, lowerOffset: number): number {
+/** The byte of the layer that lies at a byte of one stripe's area: the reverse of `placeInStripes`. */
+export function offsetInLayer(segment: MappedSegment, areaIndex: number, lowerOffset: number): number {
   const { areas, stripeSize, start } = segment;
   const within = lowerOffset - areas[areaIndex]!.start;
   const row = Math.floor(within / stripeSize);

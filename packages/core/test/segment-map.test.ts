@@ -1,10 +1,23 @@
 import { fc, test } from "@fast-check/vitest";
 import { expect } from "vitest";
-import { SegmentMap, placeInStripes, rangeOnStripe, volumeOffset } from "../src/volumes/segment-map.ts";
-import type { MappedSegment } from "../src/volumes/segment-map.ts";
-import { ImageLayer } from "./support/image-layer.ts";
+import {
+  SegmentMap,
+  StripePlace,
+  offsetInLayer,
+  placeInStripes,
+  rangeOnStripe,
+} from "../src/segments/segment-map.ts";
+import type { MappedSegment } from "../src/segments/segment-map.ts";
+import { MemoryLayer } from "./support.ts";
 
-const lower = new ImageLayer("d0", new Uint8Array(512));
+const lower = new MemoryLayer(512);
+
+/** A place of its own, so that two can be compared. */
+function placeOf(segment: MappedSegment, offset: number): StripePlace {
+  const place = new StripePlace();
+  placeInStripes(segment, offset, place);
+  return place;
+}
 
 const striped: fc.Arbitrary<MappedSegment> = fc
   .record({
@@ -56,14 +69,14 @@ test.prop([striped])(
     for (let offset = segment.start; offset < segment.start + segment.length; offset += segment.stripeSize) {
       const index = ((offset - segment.start) / segment.stripeSize) % segment.areas.length;
       const inChunk = segment.stripeSize - 1;
-      expect(placeInStripes(segment, offset)).toEqual({
+      expect(placeOf(segment, offset)).toMatchObject({
         areaIndex: index,
         offset: segment.areas[index]!.start + next[index]!,
         length: segment.stripeSize,
       });
-      const place = placeInStripes(segment, offset + inChunk);
+      const place = placeOf(segment, offset + inChunk);
       expect(place.length).toBe(1);
-      expect(volumeOffset(segment, place.areaIndex, place.offset)).toBe(offset + inChunk);
+      expect(offsetInLayer(segment, place.areaIndex, place.offset)).toBe(offset + inChunk);
       next[index]! += segment.stripeSize;
     }
   },
@@ -77,7 +90,7 @@ test.prop([striped, fc.nat(), fc.nat()])(
     const range = { offset: segment.start + from, length };
     const bytes = segment.areas.map(() => [] as number[]);
     for (let at = range.offset; at < range.offset + length;) {
-      const place = placeInStripes(segment, at);
+      const place = placeOf(segment, at);
       const part = Math.min(place.length, range.offset + length - at);
       bytes[place.areaIndex]!.push(place.offset, place.offset + part);
       at += part;
