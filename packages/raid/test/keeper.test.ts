@@ -181,22 +181,6 @@ describe("the bitmap", () => {
   });
 });
 
-describe("members that missed the last update before a crash", () => {
-  it("are brought up to the newest before the next, so that two cuts in a row lose none", async () => {
-    const bench = await opened();
-    await bench.write(0, new Uint8Array(512).fill(1));
-    const before = bench.disks.map(({ disk }) => disk.bytes.slice());
-    await bench.close();
-    // The last update reached the first member alone.
-    for (const number of [1, 2]) bench.disks[number]!.disk.bytes.set(before[number]!);
-    const { eventCount } = (await bench.superblockOf(0))!;
-    expect((await bench.superblockOf(1))!.eventCount).toBe(eventCount - 1n);
-    await bench.open();
-    for (const number of [1, 2]) expect((await bench.superblockOf(number))!.eventCount).toBe(eventCount);
-    await bench.close();
-  });
-});
-
 describe("arrays without redundancy", () => {
   it.each(["linear", 0] as const)(
     "of level %s are written without a word in the superblocks",

@@ -228,6 +228,7 @@ export class BackgroundSync {
       pairs.push([member, spare]);
     }
     if (pairs.length === 0) return;
+    await this.#work.keeper.leaveBehind();
     await this.#work.options.gate.quiesce(() => {
       for (const [member, spare] of pairs)
         if (array.spares.includes(spare) && !member.takesWrites) array.fillMember(member, spare, 0, false);

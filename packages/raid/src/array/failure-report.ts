@@ -1,4 +1,5 @@
-import type { CevError, Problem } from "@cev/core";
+import { CevError } from "@cev/core";
+import type { Problem } from "@cev/core";
 import type { Member, MemberDevice } from "./member.ts";
 
 /** What is to be said when a member fails. `isBroken`: the array cannot do without it. */
@@ -18,4 +19,13 @@ export function memberFailure(member: Member, cause: CevError, isBroken: boolean
 export function spareFailure({ name }: MemberDevice, cause: CevError): Problem {
   const message = `the spare ${name} has failed: ${cause.message}; replace it`;
   return { severity: "warning", code: "CEV_DEGRADED", message, device: name };
+}
+
+/** Why nothing more can be recorded. */
+export function brokenError(layer: string): CevError {
+  return new CevError(
+    "CEV_DEGRADED",
+    "more members are gone than can be done without: nothing more is written",
+    { layer, hint: "open the array again with more of its members" },
+  );
 }

@@ -140,6 +140,7 @@ export class Membership {
         const member = this.#placeOf(device);
         this.#checkFit(device);
         await sync.between(async () => {
+          await this.#keeper.leaveBehind();
           await gate.quiesce(() => {
             if (member.takesWrites) throw this.#cannotReAdd(name, "its place has been taken");
             this.#array.fillMember(member, device, 0, true);

@@ -1,8 +1,7 @@
-import { CevError } from "@cev/core";
-import type { Action, Problem, Timer } from "@cev/core";
+import type { Action, CevError, Problem, Timer } from "@cev/core";
 import type { MemberBitmap } from "../metadata/member-scan.ts";
 import type { Superblock } from "../metadata/superblock.ts";
-import { memberFailure, spareFailure } from "./failure-report.ts";
+import { brokenError, memberFailure, spareFailure } from "./failure-report.ts";
 import type { Member, MemberDevice } from "./member.ts";
 import { MetadataRounds } from "./metadata-rounds.ts";
 import type { Preparation } from "./metadata-rounds.ts";
@@ -56,8 +55,8 @@ export class MetadataKeeper {
   #writeSerial = 0;
   readonly #rounds: MetadataRounds;
   #isEnded = true;
-  // A member is left out that the newest superblock still calls active.
-  #leavesOut: boolean;
+  // Somebody who is away may hold an update that none of those here got, as the power went.
+  #mayLag: boolean;
   // All members have the event count that the newest had when the array was opened.
   #isLevelled = false;
   #idleTimer: Timer | null = null;
@@ -77,7 +76,7 @@ export class MetadataKeeper {
     this.#base = superblock;
     this.#eventCount = superblock.eventCount;
     this.#isRedundant = array.level.isRedundant;
-    this.#leavesOut = superblock.roles.some((role) => array.members[role]?.device === null);
+    this.#mayLag = array.members.some(({ device }) => device === null);
     this.#intents = bitmap === null || !this.#isRedundant ? null : intentsOf(bitmap, superblock, array);
   }
 
@@ -102,7 +101,8 @@ export class MetadataKeeper {
 
   /**
    * Before the first write of a session: members whose superblock missed the last update get it now, with its event count.
-   * Otherwise the next update, if it is cut short too, would leave them two behind.
+   * Otherwise the next update, if it is cut short too, would leave them two behind. Nor may what somebody who is away says of
+   * them hold any longer.
    */
   async start(): Promise<void> {
     this.#isEnded = false;
@@ -121,9 +121,10 @@ export class MetadataKeeper {
     await this.#rounds.alone(async () => {
       if (isBehind) {
         await this.#writeIntents();
+        this.#mayLag = true;
         await this.#writer.writeSuperblocks(this.#superblocks(this.#positions(), resyncSectors));
       }
-      if (isDone || this.#hasNewFailure) await this.#update(false);
+      await this.#update(false);
       this.#refuseBroken();
     });
   }
@@ -195,6 +196,11 @@ export class MetadataKeeper {
   /** Writes the superblocks as the array is now. */
   update(): Promise<void> {
     return this.#rounds.alone(() => this.#update(this.#isActive));
+  }
+
+  /** Before a place is filled anew: who had it becomes plainly older than the others. */
+  async leaveBehind(): Promise<void> {
+    if (this.#mayLag) await this.update();
   }
 
   /** Makes durable what the members hold. */
@@ -340,9 +346,9 @@ export class MetadataKeeper {
       await this.#writer.writeSuperblocks(this.#superblocks(recoveredTo, resyncSectors));
       this.#isActive = isActive;
       this.#isTouched = true;
-      // What is left out may have got the update that was cut short before. One more makes it plainly older.
-      if (this.#leavesOut) this.#hasNewFailure = true;
-      this.#leavesOut = false;
+      // That one only made all as new as who is away can be, and took no place from anybody. The next is plainly newer.
+      if (this.#mayLag) this.#hasNewFailure = true;
+      this.#mayLag = false;
     } while (this.#hasNewFailure);
     this.#isSettled = true;
     if (this.#isActive) this.#armIdle();
@@ -365,6 +371,7 @@ export class MetadataKeeper {
       resyncSectors,
       recoveredTo,
       updatedAt: timestampOf(this.#array.environment.wallClock?.now()),
+      keepsPlaces: this.#mayLag,
     });
   }
 
@@ -386,14 +393,6 @@ export class MetadataKeeper {
   }
 
   #refuseBroken(): void {
-    if (!this.#array.isBroken) return;
-    throw new CevError(
-      "CEV_DEGRADED",
-      "more members are gone than can be done without: nothing more is written",
-      {
-        layer: this.#array.name,
-        hint: "open the array again with more of its members",
-      },
-    );
+    if (this.#array.isBroken) throw brokenError(this.#array.name);
   }
 }

@@ -1,6 +1,6 @@
 import { FeatureFlag } from "../metadata/superblock-features.ts";
 import { DeviceFlag, Role } from "../metadata/superblock-model.ts";
-import type { OldDevice } from "../metadata/superblock-model.ts";
+import type { OldDevice, OldSuperblockPart } from "../metadata/superblock-model.ts";
 import type { Superblock, Timestamp } from "../metadata/superblock.ts";
 import type { MemberDevice } from "./member.ts";
 import type { RunningArray } from "./running-array.ts";
@@ -21,6 +21,8 @@ export interface SuperblockUpdate {
   readonly recoveredTo: readonly number[];
   /** Null: as it was. */
   readonly updatedAt: Timestamp | null;
+  /** Who is away or has failed stands where `base` has it: it is not said yet that it is gone. */
+  readonly keepsPlaces: boolean;
 }
 
 /** Every device of the array with its number in the table of roles, and its role. */
@@ -34,8 +36,10 @@ interface Numbered {
 export function updatedSuperblocks(update: SuperblockUpdate): Map<MemberDevice, Superblock> {
   const { array, base } = update;
   const numbered = numberDevices(update);
+  const kept = keptPlaces(update, numbered);
   const roles = rolesOf(numbered, base);
-  const old = base.old === null ? null : { ...base.old, devices: oldDevices(numbered) };
+  for (const [number, role] of kept) roles[number] = role;
+  const old = base.old === null ? null : { ...base.old, devices: oldDevices(numbered, base.old, kept) };
   const superblocks = new Map<MemberDevice, Superblock>();
   for (const { device, number } of numbered) {
     if (roles[number] === Role.faulty) continue;
@@ -100,8 +104,9 @@ function devicesOf(array: RunningArray): { readonly device: MemberDevice; readon
  * Version 1 keeps the numbers that devices have. Version 0.90 knows the place of a member by its number alone, so there
  * all are numbered anew: members in sync by their places, then the others, those that are rebuilt as spares.
  */
-function numberDevices({ array, base }: SuperblockUpdate): Numbered[] {
-  const devices = devicesOf(array);
+function numberDevices({ array, base, keepsPlaces }: SuperblockUpdate): Numbered[] {
+  const gone = keepsPlaces ? array.members.filter(({ takesWrites }) => !takesWrites) : [];
+  const devices = devicesOf(array).filter(({ device }) => gone.every((member) => member.device !== device));
   if (base.version !== "0.90")
     return devices.map(({ device, role }) => ({ device, role, number: device.superblock.deviceNumber }));
   let next = base.memberCount;
@@ -121,14 +126,34 @@ function rolesOf(numbered: readonly Numbered[], base: Superblock): number[] {
   return roles;
 }
 
+/**
+ * The roles, by device number, of those that have their place no more, where that is not to be said yet. A spare that
+ * `base` gives a place is none of them: it missed that, and holds nothing.
+ */
+function keptPlaces(
+  { array, base, keepsPlaces }: SuperblockUpdate,
+  numbered: readonly Numbered[],
+): Map<number, number> {
+  const roles = keepsPlaces ? [...base.roles.entries()] : [];
+  const isHere = (number: number): boolean => numbered.some((one) => one.number === number);
+  return new Map(
+    roles.filter(([number, role]) => array.members[role]?.takesWrites === false && !isHere(number)),
+  );
+}
+
 /** The nodes that the devices had are worth nothing, and stay with them. */
-function oldDevices(numbered: readonly Numbered[]): OldDevice[] {
+function oldDevices(
+  numbered: readonly Numbered[],
+  base: OldSuperblockPart,
+  kept: ReadonlyMap<number, number>,
+): OldDevice[] {
   const devices = numbered.map(({ device, number }): OldDevice => {
     const { old, deviceNumber, deviceFlags } = device.superblock;
     const node = old?.devices.find((one) => one.number === deviceNumber) ?? NO_NODE;
     const flags = deviceFlags & (DeviceFlag.writeMostly | DeviceFlag.failFast);
     return { number, major: node.major, minor: node.minor, flags };
   });
+  devices.push(...base.devices.filter(({ number }) => kept.has(number)));
   return devices.sort((a, b) => a.number - b.number);
 }
 
