@@ -3,6 +3,7 @@ import type { Io } from "@cev/core";
 import { describe, expect, it } from "vitest";
 import { assemble } from "../src/assemble/assemble.ts";
 import type { Assembly, Candidate } from "../src/assemble/assemble.ts";
+import { FeatureFlag } from "../src/metadata/superblock-features.ts";
 import { Role, decodeSuperblock, encodeSuperblock } from "../src/metadata/superblock.ts";
 import type { SuperblockVersion } from "../src/metadata/superblock.ts";
 import { LayerBench } from "./support/layer-bench.ts";
@@ -153,6 +154,22 @@ describe.each(["1.2", "0.90"] as const)(
     });
   },
 );
+
+describe("a member that is being rebuilt", () => {
+  it("has no update before the members in sync: after a cut it may be away, and know alone who failed", async () => {
+    const bench = await mirror("1.2", 1);
+    const judged = await atEveryCut(bench, (candidates) => {
+      const [, first, second, spare] = candidates.map(({ superblock }) => superblock);
+      if ((spare!.features & FeatureFlag.recovery) === 0) return null;
+      const isAhead = spare!.eventCount > first!.eventCount || spare!.eventCount > second!.eventCount;
+      return isAhead ? `it has ${spare!.eventCount} events, they ${first!.eventCount}` : null;
+    });
+    await bench.drive(bench.layer.failMember(0));
+    await bench.idle();
+    await bench.close();
+    expectNoDoubt(judged);
+  });
+});
 
 describe("a spare that was to step in, which the members got to know and it did not", () => {
   it("is not called a member by anybody before it has been rebuilt", async () => {

@@ -41,14 +41,21 @@ export class MetadataWriter {
     });
   }
 
-  /** Writes the superblocks, of members and spares; before them the logs of bad blocks that have grown. */
+  /**
+   * Writes the superblocks, of members and spares; before them the logs of bad blocks that have grown. Members that are
+   * being rebuilt come last: one that had an update alone when the power went, and was away then, would come back and
+   * say of those that went on without it who has failed.
+   */
   async writeSuperblocks(superblocks: ReadonlyMap<MemberDevice, Superblock>): Promise<void> {
     const { spares } = this.#array;
-    const members = this.#eachMember(async (member, device) => {
+    const write = async (member: Member, device: MemberDevice): Promise<void> => {
       await this.#writeBadBlocks(member, device);
       const superblock = superblocks.get(device);
       if (superblock !== undefined) await this.#writeSuperblock(device, superblock);
-    });
+    };
+    const members = this.#eachMember(write, (member) => member.isInSync).then(() =>
+      this.#eachMember(write, (member) => member.isRebuilding),
+    );
     const others = spares.map(async (spare) => {
       const superblock = superblocks.get(spare);
       if (superblock === undefined) return;
@@ -84,8 +91,11 @@ export class MetadataWriter {
     return writeBytes(layer, this.#array.environment, offset, padded, canBeDurable(layer));
   }
 
-  async #eachMember(run: (member: Member, device: MemberDevice) => Promise<void>): Promise<void> {
-    const members = this.#array.members.filter((member) => member.takesWrites);
+  async #eachMember(
+    run: (member: Member, device: MemberDevice) => Promise<void>,
+    isMeant: (member: Member) => boolean = ({ takesWrites }) => takesWrites,
+  ): Promise<void> {
+    const members = this.#array.members.filter(isMeant);
     const outcomes = await Promise.allSettled(members.map((member) => run(member, member.device!)));
     outcomes.forEach((outcome, index) => {
       if (outcome.status === "rejected") this.#array.failMember(members[index]!, worldError(outcome.reason));
