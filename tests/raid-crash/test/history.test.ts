@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { historyAfter } from "../src/crash/cut.ts";
+import type { Cut } from "../src/crash/cut.ts";
 import { BLOCK, History } from "../src/work/history.ts";
 
 const block = (value: number): Uint8Array => new Uint8Array(BLOCK).fill(value);
@@ -32,5 +34,36 @@ describe("what a block may hold after a cut", () => {
     history.completed(history.began(0, block(2)), true);
     expect(history.firstWrong(block(1))).toBe(0);
     expect(copy.firstWrong(block(1)), "a copy goes its own way").toBe(-1);
+  });
+});
+
+describe("what a block may hold when the power goes again while an array comes back", () => {
+  const history = new History(block(0));
+  history.began(0, block(1));
+  const read = history.copy();
+  read.learn(block(1), () => true);
+  const cut = (from: readonly string[]): Cut => ({
+    index: 0,
+    kind: "by disk",
+    images: [],
+    history,
+    seen: { history: read, from: new Set(from) },
+    shapes: [],
+    outs: new Set(),
+    isDegraded: true,
+  });
+  const allowed = (held: History): number[] => [0, 1, 2].filter((value) => held.firstWrong(block(value)) < 0);
+
+  it("is what was read, where the members are there that it may have come from", () => {
+    expect(allowed(historyAfter(cut(["d0", "d3"]), ["d3", "d1", "d0"]))).toEqual([1]);
+  });
+
+  it("is what was read, whoever is taken away, once the members agree", () => {
+    expect(allowed(historyAfter(cut([]), ["d1"]))).toEqual([1]);
+  });
+
+  it("is what it could be before, and nothing else, where one of them is taken away before the resync has ended", () => {
+    expect(allowed(historyAfter(cut(["d0", "d3"]), ["d0", "d1"]))).toEqual([0, 1]);
+    expect(allowed(historyAfter({ ...cut([]), seen: null }, ["d0", "d1"]))).toEqual([0, 1]);
   });
 });

@@ -9,6 +9,14 @@ export type CutKind = "nothing lost" | "all lost" | "by sector" | "by disk";
 
 export const CUT_KINDS: readonly CutKind[] = ["nothing lost", "all lost", "by sector", "by disk"];
 
+/** What a restart had read before the power went again. */
+export interface Seen {
+  /** What the blocks hold from then on. */
+  readonly history: History;
+  /** The members that it may have come from alone, as the resync was not through. */
+  readonly from: ReadonlySet<string>;
+}
+
 /** What is left when the power goes. */
 export interface Cut {
   /** Which of the changes of its workload it came before. */
@@ -17,12 +25,25 @@ export interface Cut {
   /** By disk. */
   readonly images: readonly Uint8Array[];
   readonly history: History;
+  /** Null: nobody has read anything since the power went first. */
+  readonly seen: Seen | null;
   /** What the array may look like: more than one while it grows. */
   readonly shapes: readonly Shape[];
   /** Disks that have failed and were not rebuilt since: they may be there, or not. */
   readonly outs: ReadonlySet<string>;
   /** A place in the array is empty, or not rebuilt. */
   readonly isDegraded: boolean;
+}
+
+/**
+ * What may be read after a cut with these disks. What a restart read stays, but not whatever disks are taken away before the
+ * resync that it began has ended: until then members differ where a write was cut short, either may hold what counts, and
+ * no array makes it durable on the others before it lets it be read. What was flushed before the power went first holds
+ * in any case.
+ */
+export function historyAfter({ history, seen }: Cut, names: readonly string[]): History {
+  const isThere = seen !== null && [...seen.from].every((name) => names.includes(name));
+  return (isThere ? seen.history : history).copy();
 }
 
 /** Random numbers that always say no. */

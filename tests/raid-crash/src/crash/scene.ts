@@ -58,7 +58,8 @@ export class Scene {
     const kind = random.pick(CUT_KINDS);
     const { shapes, outs, isDegraded } = this;
     const images = imagesAfterCut(shapes[0]!, this.disks, kind, random);
-    this.#pending.push({ index, kind, images, history: this.durable.copy(), shapes, outs, isDegraded });
+    const history = this.durable.copy();
+    this.#pending.push({ index, kind, images, history, seen: null, shapes, outs, isDegraded });
   }
 
   /** Runs until a promise settles; the cuts that are taken meanwhile are judged between two turns. */

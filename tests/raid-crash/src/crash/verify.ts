@@ -7,8 +7,8 @@ import { dataOf } from "../images/images.ts";
 import { arraySizeOf, contentOf, redundancyFaults } from "../reference.ts";
 import { hasParity, isRedundant } from "../shape.ts";
 import type { Shape } from "../shape.ts";
-import { CUT_KINDS, imagesAfterCut } from "./cut.ts";
-import type { Cut } from "./cut.ts";
+import { CUT_KINDS, historyAfter, imagesAfterCut } from "./cut.ts";
+import type { Cut, Seen } from "./cut.ts";
 import { disksOf } from "./rig.ts";
 import type { Disk } from "./rig.ts";
 import { firstWrongOf, isUnlike, readAll } from "../work/workload.ts";
@@ -47,7 +47,9 @@ class Restart {
   readonly #cut: Cut;
   readonly #disks: readonly Disk[];
   readonly #pending: Cut[] = [];
-  readonly #history: History;
+  // Of these disks, and what was read from them.
+  #history: History;
+  #seen: Seen | null = null;
   #shape: Shape;
   #changeCount = 0;
 
@@ -56,7 +58,7 @@ class Restart {
     this.#cut = cut;
     this.#world = judge.worlds[0]!;
     this.#disks = disksOf(this.#world.environment, cut.images);
-    this.#history = cut.history.copy();
+    this.#history = cut.history;
     this.#shape = cut.shapes[0]!;
     // The power goes again at some point of the way back.
     const again = judge.worlds.length > 1 ? judge.random.below(30) : -1;
@@ -66,13 +68,22 @@ class Restart {
   async run(): Promise<void> {
     const world = this.#world;
     const lentBefore = world.environment.buffers.bytesLent;
-    const array = await this.#drive(openArray(world.environment, this.#offered()));
+    const offered = this.#offered();
+    this.#history = historyAfter(
+      this.#cut,
+      offered.map(({ name }) => name),
+    );
+    const array = await this.#drive(openArray(world.environment, offered));
+    const { unsynced } = array.layer.array;
+    const from = unsynced.length === 0 ? [] : namesInSync(array).filter((name) => name !== null);
     this.#findShape(array);
     const first = await this.#drive(readAll(array.device));
     this.#judgeRead(first);
-    this.#history.learn(first.bytes, first.isKnown);
+    this.#learn(first, from);
     if (!array.device.isReadOnly) {
       await this.#drive(array.layer.idle());
+      // All members hold it now.
+      this.#learn(first, []);
       const second = await this.#drive(readAll(array.device));
       if (isUnlike(first, second)) this.violations.push("it reads otherwise after the resync than before");
       first.bytes.set(second.bytes);
@@ -85,6 +96,13 @@ class Restart {
       this.violations.push("buffers were not given back");
     for (const { name, layer } of this.#disks)
       if (layer.claims.count !== 0) this.violations.push(`${name} is still claimed`);
+  }
+
+  /** `from`: the members that it may have come from alone. */
+  #learn({ bytes, isKnown }: WholeRead, from: readonly string[]): void {
+    const history = this.#history.copy();
+    history.learn(bytes, isKnown);
+    this.#seen = { history, from: new Set(from) };
   }
 
   /** The disks in any order; one that failed long ago may be gone for good. */
@@ -169,7 +187,7 @@ class Restart {
     if (this.#changeCount++ !== again) return;
     const kind = random.pick(CUT_KINDS);
     const images = imagesAfterCut(this.#shape, this.#disks, kind, random);
-    this.#pending.push({ ...this.#cut, kind, images, history: this.#history.copy() });
+    this.#pending.push({ ...this.#cut, kind, images, history: this.#history, seen: this.#seen });
   }
 
   async #drive<T>(promise: Promise<T>): Promise<T> {
