@@ -12,6 +12,23 @@ export { TextError, parseText } from "./text/parser.ts";
 export type { ConfigEntry, ConfigFloat, ConfigScalar, ConfigSection, ConfigValue } from "./text/parser.ts";
 export { writeText } from "./text/writer.ts";
 export { decodeGroup, identifyGroup } from "./model/group.ts";
+export { encodeGroup, encodeGroupText } from "./model/encode-group.ts";
+export type { TextOrigin } from "./model/encode-group.ts";
+export type { TextStyle } from "./text/group-text.ts";
 export type { GroupIdentity, LogicalVolume, PhysicalVolume, VolumeGroup } from "./model/group.ts";
 export type { Segment } from "./model/segments.ts";
-export type * from "./model/mappings.ts";
+export type {
+  Area,
+  LogicalArea,
+  Mapping,
+  MirrorMapping,
+  PhysicalArea,
+  RaidMapping,
+  RaidMember,
+  SnapshotMapping,
+  StripedMapping,
+  TargetMapping,
+  ThinMapping,
+  ThinPoolMapping,
+  UnknownMapping,
+} from "./model/mappings.ts";

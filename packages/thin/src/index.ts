@@ -1,0 +1,11 @@
+export { thinDriver } from "./driver.ts";
+export type { ThinOptions, ThinVolumeOption } from "./options.ts";
+export { ThinLayer } from "./thin-layer.ts";
+export type { ThinLayerOptions } from "./thin-layer.ts";
+export { ChunkMapping, ChunkRun } from "./metadata/mapping.ts";
+export { NodeStore } from "./metadata/node-store.ts";
+export type { NodeStoreOptions } from "./metadata/node-store.ts";
+export { decodeSuperblock } from "./metadata/superblock.ts";
+export type { ThinSuperblock } from "./metadata/superblock.ts";
+export { BLOCKS, CHUNKS, DETAILS, decodeNode } from "./metadata/tree-node.ts";
+export type { LeafKind, TreeNode } from "./metadata/tree-node.ts";
