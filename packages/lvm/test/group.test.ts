@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { decodeGroup, identifyGroup } from "../src/model/group.ts";
 import type { VolumeGroup } from "../src/model/group.ts";
 import { TextError } from "../src/text/parser.ts";
+import type { ConfigSection } from "../src/text/parser.ts";
 import { EXTENT_COUNT, groupText, linear, segment, uuidOf, volume } from "./support/group-image.ts";
 import type { GroupRecipe } from "./support/group-image.ts";
 
@@ -40,8 +41,8 @@ test("a group becomes a model in bytes and extents, and its text stays with it",
       { name: "swap", extentCount: 2 },
     ],
   });
-  const section = group.tree.entries.get("vg0")!.value;
-  expect((section as typeof group.tree).entries.get("future_key")!.value).toEqual(["x", 1]);
+  const section = group.tree!.entries.get("vg0")!.value;
+  expect((section as ConfigSection).entries.get("future_key")!.value).toEqual(["x", 1]);
 });
 
 test("segments written out of order are put in order", () => {
@@ -56,16 +57,31 @@ test("segments written out of order are put in order", () => {
   expect(starts).toEqual([0, 4]);
 });
 
-test("another segment type, and a volume on a volume, are kept as unknown with a reason", () => {
-  const thin = decode(withVolume(volume(uuidOf("o"), [segment('type = "thin"\nthin_pool = "pool"')])));
-  expect(thin.logicalVolumes.at(-1)!.segments[0]!.mapping).toMatchObject({
+test("another segment type is kept as unknown with a reason, and what it needs where that is known", () => {
+  const mappingOf = (lines: string): unknown =>
+    decode(withVolume(volume(uuidOf("o"), [segment(lines)]))).logicalVolumes.at(-1)!.segments[0]!.mapping;
+  expect(mappingOf('type = "cloud"')).toEqual({
     kind: "unknown",
-    reason: 'has a segment of the type "thin"',
+    reason: 'has a segment of the type "cloud"',
   });
+  expect(mappingOf('type = "cache"\ncache_pool = "pool"')).toEqual({
+    kind: "unknown",
+    reason: 'has a segment of the type "cache"; that needs an engine for dm-cache',
+  });
+  expect(mappingOf('type = "striped+SHINY"')).toEqual({
+    kind: "unknown",
+    reason: 'has a segment of the type "striped+SHINY"',
+  });
+});
+
+test("a volume may lie on another", () => {
   const stacked = decode(
     withVolume(volume(uuidOf("o"), [segment('type = "striped"\nstripe_count = 1\nstripes = ["root", 0]')])),
   );
-  expect(stacked.logicalVolumes.at(-1)!.segments[0]!.mapping).toMatchObject({ kind: "unknown" });
+  expect(stacked.logicalVolumes.at(-1)!.segments[0]!.mapping).toMatchObject({
+    kind: "striped",
+    areas: [{ kind: "logical", volume: "root", startExtent: 0, extentCount: 2 }],
+  });
 });
 
 describe("is refused with the line it stands in:", () => {

@@ -51,9 +51,8 @@ export function unknownGroupFlag(group: VolumeGroup): string | null {
 export function shownName(volume: LogicalVolume): string {
   const [segment] = volume.segments;
   if (segment?.type !== "snapshot") return volume.name;
-  const { entries } = segment.section;
-  const store = (entries.get("cow_store") ?? entries.get("merging_store"))?.value;
-  return typeof store === "string" && isValidName(store) ? store : volume.name;
+  const { mapping } = segment;
+  return mapping.kind === "snapshot" && isValidName(mapping.store) ? mapping.store : volume.name;
 }
 
 /** How the volumes of a group use one another, and which of them can be opened. */
@@ -73,9 +72,15 @@ export class GroupAvailability {
     const { group } = this.#assembled;
     const flag = volume.status.find((status) => !VOLUME_STATUS.includes(status));
     if (flag !== undefined) return refused("CEV_UNKNOWN_FEATURE", `has the status ${show(flag)}`);
-    for (const { mapping } of volume.segments)
+    for (const { mapping, type } of volume.segments) {
       if (mapping.kind === "unknown")
         return refused("CEV_UNKNOWN_FEATURE", `${mapping.reason}; only LVM2 itself can open it`);
+      if (mapping.kind !== "striped" || mapping.areas.some(({ kind }) => kind !== "physical"))
+        return refused(
+          "CEV_UNKNOWN_FEATURE",
+          `has a segment of the type ${show(type)}; only LVM2 itself can open it`,
+        );
+    }
     if (volume.extentCount === 0) return refused("CEV_BAD_METADATA", "has no extents");
     const uses = this.#uses.get(volume.name) ?? [];
     const taken = uses.find(({ isOrigin }) => !isOrigin);
@@ -150,7 +155,11 @@ function usesOf(group: VolumeGroup): Map<string, readonly Use[]> {
 /** While a snapshot is merged, its origin is both: then reading it by itself is not right either. */
 function isOriginKey(segment: Segment, key: string): boolean {
   if (key === "external_origin") return true;
-  return segment.type === "snapshot" && key === "origin" && !segment.section.entries.has("merging_store");
+  return (
+    segment.type === "snapshot" &&
+    key === "origin" &&
+    !(segment.mapping.kind === "snapshot" && segment.mapping.isMerging)
+  );
 }
 
 function namesIn(segment: Segment): { readonly key: string; readonly name: string }[] {

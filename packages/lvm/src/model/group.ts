@@ -28,6 +28,8 @@ export interface PhysicalVolume {
   readonly tags: readonly string[];
   /** It was missing when the group was last changed, so what it holds may be out of date. */
   readonly isMarkedMissing: boolean;
+  /** As it was written, with the keys that are not known; null: it is new. */
+  readonly section: ConfigSection | null;
 }
 
 /** A logical volume with its segments, which cover it without a gap. */
@@ -40,8 +42,15 @@ export interface LogicalVolume {
   readonly tags: readonly string[];
   readonly isVisible: boolean;
   readonly isWritable: boolean;
+  /** Seconds since 1970; 0 where the metadata does not say. */
+  readonly creationTime: number;
+  readonly creationHost: string;
+  /** Allocation policy: "contiguous", "normal", "anywhere"…; "": as the group has it. */
+  readonly allocation: string;
   readonly extentCount: number;
   readonly segments: readonly Segment[];
+  /** As it was written, with the keys that are not known; null: it is new. */
+  readonly section: ConfigSection | null;
 }
 
 /** A volume group as one copy of its metadata describes it, checked in itself. */
@@ -59,11 +68,22 @@ export interface VolumeGroup {
   readonly systemId: string;
   /** How hosts that share the group lock it; "" or "none": they do not. */
   readonly lockType: string;
+  /** Allocation policy: "contiguous", "normal", "anywhere"…; "": not said, which means normal. */
+  readonly allocation: string;
+  /** The most volumes it may have; 0: any number. */
+  readonly logicalVolumesMax: number;
+  readonly physicalVolumesMax: number;
+  /** How many metadata areas are to be in use; 0: all. */
+  readonly metadataCopies: number;
+  /** What made this description of the group: a command line. */
   readonly description: string;
+  readonly creationHost: string;
+  /** Seconds since 1970. */
+  readonly creationTime: number;
   readonly physicalVolumes: readonly PhysicalVolume[];
   readonly logicalVolumes: readonly LogicalVolume[];
-  /** The whole text, unknown keys included. */
-  readonly tree: ConfigSection;
+  /** The whole text, unknown keys included; null: the group is new. */
+  readonly tree: ConfigSection | null;
 }
 
 /** What identifies a copy of the metadata, before all of it is looked at. */
@@ -75,8 +95,17 @@ export interface GroupIdentity {
   readonly tree: ConfigSection;
 }
 
-const CONTENTS = "Text Format Volume Group";
-const VERSION = 1;
+/** What the first lines of every metadata text say. */
+export const CONTENTS = "Text Format Volume Group";
+export const VERSION = 1;
+
+/**
+ * True where the flags of a group or volume allow writing. With `WRITE_LOCKED` instead of `WRITE` only programs that do not
+ * know that flag are kept from writing.
+ */
+export function isWritable(status: readonly string[], flags: readonly string[]): boolean {
+  return status.includes("WRITE") || status.includes("WRITE_LOCKED") || flags.includes("WRITE_LOCKED");
+}
 
 /** Parses a metadata text as far as to say which group it describes. Throws a `TextError`. */
 export function identifyGroup(text: string): GroupIdentity {
@@ -118,7 +147,13 @@ export function decodeGroup(identity: GroupIdentity): VolumeGroup {
     tags: reader.strings("tags"),
     systemId: reader.string("system_id", ""),
     lockType: reader.string("lock_type", ""),
+    allocation: reader.string("allocation_policy", ""),
+    logicalVolumesMax: reader.integer("max_lv", 0, COUNT_MAX, 0),
+    physicalVolumesMax: reader.integer("max_pv", 0, COUNT_MAX, 0),
+    metadataCopies: reader.integer("metadata_copies", 0, COUNT_MAX, 0),
     description: root.string("description", ""),
+    creationHost: root.string("creation_host", ""),
+    creationTime: root.integer("creation_time", 0, Number.MAX_SAFE_INTEGER, 0),
     physicalVolumes,
     logicalVolumes,
     tree,
@@ -153,6 +188,7 @@ function decodePhysicalVolumes(group: SectionReader, extentSize: number): Physic
       flags,
       tags: reader.strings("tags"),
       isMarkedMissing: flags.includes("MISSING") || status.includes("MISSING"),
+      section: reader.section,
     };
   });
 }
@@ -169,17 +205,22 @@ function decodeLogicalVolumes(
     if (uuids.has(uuid)) reader.fail("id", "is that of another logical volume, too");
     uuids.add(uuid);
     const status = reader.strings("status");
+    const flags = reader.strings("flags");
     const segments = decodeSegments(reader, physicalVolumes);
     return {
       name,
       uuid,
       status,
-      flags: reader.strings("flags"),
+      flags,
       tags: reader.strings("tags"),
       isVisible: status.includes("VISIBLE"),
-      isWritable: status.includes("WRITE") || status.includes("WRITE_LOCKED"),
+      isWritable: isWritable(status, flags),
+      creationTime: reader.integer("creation_time", 0, Number.MAX_SAFE_INTEGER, 0),
+      creationHost: reader.string("creation_host", ""),
+      allocation: reader.string("allocation_policy", ""),
       extentCount: segments.reduce((sum, { extentCount }) => sum + extentCount, 0),
       segments,
+      section: reader.section,
     };
   });
 }

@@ -51,7 +51,7 @@ export interface RaidMember {
   readonly data: string;
 }
 
-/** What dm-raid makes of its members. The level is the segment's type: "raid1", "raid5_ls", "raid10"… */
+/** What dm-raid makes of its members. The level is the segment's type: "raid1", "raid5", "raid5_ra", "raid10"… */
 export interface RaidMapping {
   readonly kind: "raid";
   readonly members: readonly RaidMember[];
@@ -93,8 +93,12 @@ export interface ThinMapping {
   readonly kind: "thin";
   /** Name of the pool. */
   readonly pool: string;
+  /** The pool's transaction that made it. */
+  readonly transactionId: number;
   /** What the pool's own metadata calls it. */
   readonly deviceId: number;
+  /** Name of the thin volume that it is a snapshot of, which is of no consequence for reading it; null: none. */
+  readonly origin: string | null;
   /** Name of a volume outside the pool that holds what was never written here; null: zeroes. */
   readonly externalOrigin: string | null;
   /** Name of the volume that it is to be merged into; null: none. */

@@ -1,21 +1,22 @@
-import { SECTOR } from "../disk/bytes.ts";
 import type { SectionReader } from "../text/section-reader.ts";
-import { show } from "../text/parser.ts";
 import type { ConfigSection } from "../text/parser.ts";
+import { decodeMapping } from "./decode-mapping.ts";
 import type { PhysicalVolume } from "./group.ts";
-import type { Area, Mapping, StripedMapping, UnknownMapping } from "./mappings.ts";
+import type { Mapping } from "./mappings.ts";
 
 const COUNT_MAX = 2 ** 32 - 1;
-const STRIPE_SIZE_SECTORS_MAX = 2 ** 31;
 
 /** A run of a logical volume's extents that are laid out in one way. */
 export interface Segment {
   readonly startExtent: number;
   readonly extentCount: number;
-  /** As in the metadata: "striped", "thin-pool", "raid5_ls"… */
+  /** As in the metadata: "striped", "thin-pool", "raid5_ra"… */
   readonly type: string;
+  /** What stands behind the type, each behind a `+`: "RESHAPE", "METADATA_FORMAT"… A type with an unknown one is another type. */
+  readonly typeFlags: readonly string[];
   readonly mapping: Mapping;
-  /** The segment as it was written. */
+  readonly tags: readonly string[];
+  /** The segment as it was written, with the keys that are not known; of a new one it is empty. */
   readonly section: ConfigSection;
 }
 
@@ -43,45 +44,14 @@ export function decodeSegments(
 function decodeSegment(reader: SectionReader, physicalVolumes: ReadonlyMap<string, PhysicalVolume>): Segment {
   const startExtent = reader.integer("start_extent", 0, COUNT_MAX);
   const extentCount = reader.integer("extent_count", 1, COUNT_MAX);
-  const type = reader.string("type");
+  const [type, ...typeFlags] = reader.string("type").split("+") as [string, ...string[]];
   return {
     startExtent,
     extentCount,
     type,
-    mapping:
-      type === "striped" || type === "linear"
-        ? decodeStriped(reader, extentCount, physicalVolumes)
-        : { kind: "unknown", reason: `has a segment of the type ${show(type)}` },
+    typeFlags,
+    mapping: decodeMapping({ reader, type, typeFlags, extentCount, physicalVolumes }),
+    tags: reader.strings("tags"),
     section: reader.section,
   };
-}
-
-/** `stripes = ["pv0", 12, "pv1", 0]`: names of physical volumes (or of logical ones), each with its first extent. */
-function decodeStriped(
-  reader: SectionReader,
-  extentCount: number,
-  physicalVolumes: ReadonlyMap<string, PhysicalVolume>,
-): StripedMapping | UnknownMapping {
-  const stripeCount = reader.integer("stripe_count", 1, COUNT_MAX);
-  const list = reader.list("stripes");
-  if (list.length !== 2 * stripeCount)
-    reader.fail(
-      "stripe_count",
-      `is ${stripeCount}, but stripes has ${list.length} values instead of two for each`,
-    );
-  if (extentCount % stripeCount !== 0)
-    reader.fail("extent_count", `is ${extentCount}, which ${stripeCount} stripes do not share evenly`);
-  const stripeSize =
-    stripeCount === 1 ? 0 : reader.integer("stripe_size", 1, STRIPE_SIZE_SECTORS_MAX) * SECTOR;
-  const areas: Area[] = [];
-  for (let at = 0; at < list.length; at += 2) {
-    const [name, startExtent] = [list[at], list[at + 1]];
-    if (typeof name !== "string" || typeof startExtent !== "number" || startExtent < 0)
-      reader.fail("stripes", "is not a list of names, each with an extent");
-    const physicalVolume = physicalVolumes.get(name);
-    if (physicalVolume === undefined)
-      return { kind: "unknown", reason: `lies on ${show(name)}, which is not a physical volume` };
-    areas.push({ kind: "physical", physicalVolume, startExtent, extentCount: extentCount / stripeCount });
-  }
-  return { kind: "striped", areas, stripeSize };
 }

@@ -12,7 +12,7 @@ export function writeText(section: ConfigSection): string {
 
 function writeEntries(section: ConfigSection, lines: string[]): void {
   for (const [key, { value }] of section.entries) {
-    const name = BARE_KEY.test(key) ? key : writeString(key);
+    const name = writeKey(key);
     if (isSection(value)) {
       lines.push(`${name} {\n`);
       writeEntries(value, lines);
@@ -23,11 +23,18 @@ function writeEntries(section: ConfigSection, lines: string[]): void {
   }
 }
 
-function writeValue(value: ConfigScalar | readonly ConfigScalar[]): string {
+/** A key, in quotes where it needs them. */
+export function writeKey(key: string): string {
+  return BARE_KEY.test(key) ? key : writeString(key);
+}
+
+/** What stands behind `key = `. */
+export function writeValue(value: ConfigScalar | readonly ConfigScalar[]): string {
   return isList(value) ? `[${value.map(writeScalar).join(", ")}]` : writeScalar(value);
 }
 
-function writeScalar(value: ConfigScalar): string {
+/** One value: a number, or a string in quotes. */
+export function writeScalar(value: ConfigScalar): string {
   if (typeof value === "string") return writeString(value);
   if (typeof value === "number") {
     assert(Number.isSafeInteger(value), "numbers of the metadata are whole; others are kept as written");
