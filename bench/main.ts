@@ -1,16 +1,18 @@
 import { spawnSync } from "node:child_process";
 import { benchCore } from "./core/main.ts";
+import { benchLvm } from "./lvm/main.ts";
 import { benchNbd } from "./nbd/main.ts";
 import { benchRaid } from "./raid/main.ts";
 import { Report } from "./report.ts";
 
 const PARTS: Record<string, (report: Report) => Promise<void>> = {
   core: benchCore,
+  lvm: benchLvm,
   nbd: benchNbd,
   raid: benchRaid,
 };
 
-const HELP = `usage: pnpm bench [core] [nbd] [raid]
+const HELP = `usage: pnpm bench [core] [lvm] [nbd] [raid]
 
 Measures cev side by side with its peers, in alternating runs, and prints ratios; without names, all parts.`;
 
