@@ -9,13 +9,13 @@ import { brotliCompressSync, constants } from "node:zlib";
 import { runOracle } from "../oracle/run-oracle.ts";
 import type { OracleMode } from "../oracle/run-oracle.ts";
 import type { GoldenFile, GoldenImage, GoldenLayer, GoldenManifest } from "./manifest.ts";
-import { GOLDEN_SETS, RAID_STATES } from "./sets.ts";
+import { GOLDEN_SETS, LVM_GROUPS, RAID_STATES } from "./sets.ts";
 import type { GoldenSet } from "./sets.ts";
 
 const GOLDEN = fileURLToPath(new URL(".", import.meta.url));
 const names = process.argv.slice(2);
 
-for (const set of [...GOLDEN_SETS, ...RAID_STATES]) {
+for (const set of [...GOLDEN_SETS, ...RAID_STATES, ...LVM_GROUPS]) {
   if (names.length === 0 || names.includes(set.name)) await make(set);
 }
 

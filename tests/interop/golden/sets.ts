@@ -1,3 +1,5 @@
+import { SHAPES } from "../lvm-matrix/shapes.ts";
+
 const MIB = 1024 * 1024;
 
 /** How one golden set is made; `make-golden.ts` runs these. */
@@ -163,3 +165,19 @@ export const RAID_STATES: readonly GoldenSet[] = [
     BITMAP: "internal",
   }),
 ];
+
+/** Volume groups of every segment type: some of the shapes of the LVM2 matrix. */
+export const LVM_GROUPS: readonly GoldenSet[] = SHAPES.flatMap(({ name, sizes, golden }) =>
+  golden === null
+    ? []
+    : [
+        {
+          name: `lvm-${name.replaceAll("_", "-")}`,
+          description: golden,
+          script: "lvm-groups",
+          sizes,
+          env: { SHAPE: name },
+          readMode: "snapshot" as const,
+        },
+      ],
+);

@@ -1,0 +1,62 @@
+# What the kernel does with the groups of the matrix. Every job has a log of its own, NUMBER.log in the work folder:
+# findings as "volume NAME SIZE SHA256" and "finding WHAT NAME VALUE", what the programs print, "result ok" at the end where
+# nothing failed.
+. "$LVM_MATRIX/groups.sh"
+set +e
+export LVM_SYSTEM_DIR=/run/lvm-only
+
+# job NUMBER FUNCTION ARGUMENT... PV...: a failure ends this job only.
+job() {
+  number=$1
+  shift
+  rm -f /run/merged
+  (
+    set -e
+    "$@"
+    echo 'result ok'
+  ) >"$ORACLE_WORK/$number.log" 2>&1
+  vgchange -q -an vg >"$ORACLE_WORK/$number.end" 2>&1
+  dmsetup remove_all --force >>"$ORACLE_WORK/$number.end" 2>&1
+}
+
+# make SHAPE PV...
+make() {
+  shape=$1
+  shift
+  only "$@"
+  "shape_$shape" "$@"
+  hashes
+  listing
+  vgcfgbackup -q -f "$ORACLE_WORK/$number.vg" vg
+}
+
+# judge MODE PV...: what the kernel finds in a group that cev has written: contents twice, before and after RAID and mirrors are
+# compared with themselves.
+judge() {
+  mode=$1
+  shift
+  only "$@"
+  vgck vg
+  for device; do pvck "$device"; done
+  vgchange -q -ay -K --activationmode "$mode" --poll n vg
+  lvs --noheadings --separator ' ' -o lv_name,lv_health_status vg 2>/dev/null | while read -r volume health; do
+    [ ! "$health" ] || echo "finding health $volume $health"
+  done
+  settle
+  hashes
+  lvs --noheadings --separator ' ' -o lv_name,seg_type vg 2>/dev/null | sort -u | while read -r volume kind; do
+    case $kind in
+      raid1 | raid10 | raid[456]*)
+        lvchange -q --syncaction check "vg/$volume"
+        settle
+        echo "finding mismatches $volume $(lvs --noheadings -o raid_mismatch_count "vg/$volume" | tr -d ' ')"
+        ;;
+      mirror)
+        for image in /dev/mapper/vg-"$volume"_mimage_?; do
+          cmp "$image" "/dev/vg/$volume" || echo "finding mismatches $volume ${image##*/}"
+        done
+        ;;
+    esac
+  done
+  listing
+}

@@ -1,0 +1,95 @@
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { byChance } from "../raid-matrix/cases.ts";
+import { SHAPES } from "./shapes.ts";
+import type { GroupShape } from "./shapes.ts";
+import { WAYS } from "./verdict.ts";
+import type { Way } from "./verdict.ts";
+
+export const HELP = `The interop matrix of LVM2: volume groups exchanged with the Linux kernel.
+
+  --shape LIST      groups by name (all)
+  --way LIST        read: made by the kernel, read by cev, with each physical volume missing; write: made by the kernel,
+                    written by cev, judged by the kernel; command: made and changed by cev, judged and changed by LVM2,
+                    read by cev (all)
+  --sample N        so many groups only
+  --sequences N     for the way command, so many sequences of commands (8)
+  --length N        for the way command, so many commands in each (50)
+  --seed S          decides what is sampled, written and commanded (1)
+  --jobs N          kernels at once (${availableParallelism()})
+  --case ID         one case as failures name it: raid5_ls-1 is that group without physical volume 1
+  --failures FILE   where failures go, with all that is needed to run one again
+  --keep            keep images and logs, in a folder of the current one
+  --list            say which groups there are
+  --help            show this`;
+
+/** What the command line asks for. */
+export interface MatrixOptions {
+  readonly shapes: readonly GroupShape[];
+  readonly ways: readonly Way[];
+  readonly missing: number | null | undefined;
+  readonly sequenceCount: number;
+  readonly sequenceLength: number;
+  readonly seed: number;
+  readonly jobs: number;
+  readonly isKept: boolean;
+  readonly isList: boolean;
+  readonly failuresFile: string;
+}
+
+/** Null where help is asked for. Throws for what makes no sense. */
+export function readOptions(args: readonly string[]): MatrixOptions | null {
+  const text = { type: "string" } as const;
+  const flag = { type: "boolean", default: false } as const;
+  const { values } = parseArgs({
+    // A package manager may leave its own separator in.
+    args: args[0] === "--" ? args.slice(1) : [...args],
+    options: {
+      shape: text,
+      way: text,
+      sample: text,
+      sequences: { type: "string", default: "8" },
+      length: { type: "string", default: "50" },
+      seed: { type: "string", default: "1" },
+      jobs: { type: "string", default: `${availableParallelism()}` },
+      case: text,
+      failures: { type: "string", default: join(tmpdir(), `lvm-matrix-failures-${process.pid}.txt`) },
+      keep: flag,
+      list: flag,
+      help: flag,
+    },
+  });
+  if (values.help) return null;
+  const [, wantedShape, wantedMissing] = /^([^-]+)(?:-(\d+))?$/.exec(values.case ?? "") ?? [];
+  if (values.case !== undefined && wantedShape === undefined)
+    throw new Error(`--case: no such case: ${values.case}`);
+  const isWanted = (list: string | undefined, value: string): boolean =>
+    list === undefined || list.split(",").includes(value);
+  const chosen = SHAPES.filter(
+    ({ name }) => isWanted(values.shape, name) && (wantedShape === undefined || name === wantedShape),
+  );
+  if (chosen.length === 0) throw new Error("no group of the matrix is like this");
+  const seed = numberOf("seed", values.seed);
+  return {
+    shapes:
+      values.sample === undefined
+        ? chosen
+        : byChance(chosen, ({ name }) => name, seed).slice(0, numberOf("sample", values.sample)),
+    ways: WAYS.filter((way) => isWanted(values.way, way)),
+    missing:
+      values.case === undefined ? undefined : wantedMissing === undefined ? null : Number(wantedMissing),
+    sequenceCount: numberOf("sequences", values.sequences),
+    sequenceLength: numberOf("length", values.length),
+    seed,
+    jobs: Math.max(1, numberOf("jobs", values.jobs)),
+    isKept: values.keep,
+    isList: values.list,
+    failuresFile: values.failures,
+  };
+}
+
+function numberOf(option: string, text: string): number {
+  if (!/^\d+$/.test(text)) throw new Error(`--${option}: not a whole number: ${text}`);
+  return Number(text);
+}

@@ -1,0 +1,81 @@
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { runOracle } from "../oracle/run-oracle.ts";
+import type { SharedDisk } from "../raid-matrix/shared-disk.ts";
+
+const LIBRARY = fileURLToPath(new URL(".", import.meta.url));
+
+/** One call of a function of `kernel.sh`. */
+export interface KernelJob {
+  readonly call: "make" | "judge" | "change";
+  readonly args: readonly string[];
+  /** The numbers on the disk of the physical volumes. */
+  readonly members: readonly number[];
+}
+
+/** A volume as the kernel read it. */
+export interface VolumeHash {
+  readonly size: number;
+  readonly sha256: string;
+}
+
+/** What a job's log says. */
+export interface KernelAnswer {
+  readonly isOk: boolean;
+  readonly volumes: ReadonlyMap<string, VolumeHash>;
+  /** "mismatches small 0" and the like, as name and value. */
+  readonly findings: ReadonlyMap<string, string>;
+  /** The listings, by their titles "lvs", "pvs", "vgs": a line each, its columns. */
+  readonly listings: ReadonlyMap<string, readonly (readonly string[])[]>;
+  /** The group's text, where the job wrote it. */
+  readonly text: string | null;
+  readonly log: string;
+}
+
+/** Runs jobs one after the other in one kernel, in a folder that has the file `content`; an answer for each. */
+export async function runInKernel(
+  folder: string,
+  disk: SharedDisk,
+  jobs: readonly KernelJob[],
+): Promise<readonly KernelAnswer[]> {
+  const lines = jobs.map(({ call, args, members }, number) =>
+    ["job", number, call, ...args.map((arg) => `'${arg}'`), ...members.map((m) => disk.deviceOf(m))].join(
+      " ",
+    ),
+  );
+  const run = await runOracle({
+    script: ['. "$LVM_MATRIX/kernel.sh"', ...lines].join("\n"),
+    disks: [disk.path],
+    work: folder,
+    env: { LVM_MATRIX: LIBRARY },
+    timeoutMs: 120_000 + jobs.length * 60_000,
+  });
+  return jobs.map((_, number) => {
+    const log = readIfThere(`${folder}/${number}.log`) ?? "";
+    const broken = run.status === 0 ? "" : `the kernel's run ended with ${run.status}: ${run.stderr}`;
+    return readLog(`${log}${broken}`, readIfThere(`${folder}/${number}.vg`));
+  });
+}
+
+/** Reads what `hashes` and `listing` of `groups.sh` print, among other lines. */
+export function readLog(log: string, text: string | null): KernelAnswer {
+  const volumes = new Map<string, VolumeHash>();
+  const findings = new Map<string, string>();
+  const listings = new Map<string, (readonly string[])[]>();
+  let rows: (readonly string[])[] = [];
+  for (const line of log.split("\n")) {
+    const volume = /^volume (\S+) (\d+) ([0-9a-f]{64})$/.exec(line);
+    const finding = /^(?:finding (\S+ \S+)|(result)) (\S+)$/.exec(line);
+    if (volume !== null) volumes.set(volume[1]!, { size: Number(volume[2]), sha256: volume[3]! });
+    else if (finding !== null) findings.set(finding[1] ?? finding[2]!, finding[3]!);
+    else if (line.startsWith("== ")) {
+      rows = [];
+      listings.set(line.slice(3), rows);
+    } else if (line.includes("|")) rows.push(line.trim().split("|"));
+  }
+  return { isOk: findings.get("result") === "ok", volumes, findings, listings, text, log };
+}
+
+function readIfThere(path: string): string | null {
+  return existsSync(path) ? readFileSync(path, "utf8") : null;
+}

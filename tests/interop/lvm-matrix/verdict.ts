@@ -1,0 +1,28 @@
+import { formatError, isCevError } from "@cev/core";
+
+/**
+ * The ways: `read`, made and filled by the kernel, read by cev, with each physical volume missing in turn; `write`, made by the
+ * kernel, written by cev, judged by the kernel; `command`, made and changed by cev's commands, judged by the kernel, changed by
+ * LVM2, and read by cev again.
+ */
+export const WAYS = ["read", "write", "command"] as const;
+export type Way = (typeof WAYS)[number];
+
+/** How one case ended. */
+export interface Verdict {
+  readonly way: Way;
+  /** The row of the table. */
+  readonly type: string;
+  /** Names the case: "raid5_ls-1" is that shape without physical volume 1. */
+  readonly id: string;
+  /** What was found wrong; empty: the case passed. */
+  readonly failures: readonly string[];
+  /** What programs printed on the way, for a case that failed. */
+  readonly log: string;
+}
+
+/** An error as one failure of a case: those of the world by their text, those of the program with their place. */
+export function failureOf(error: unknown): string {
+  if (isCevError(error)) return formatError(error);
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
