@@ -1,26 +1,11 @@
-import { groupText, linear, makePv, uuidOf } from "./group-image.ts";
+import { A, B, base } from "./base-recipe.ts";
+import { groupText, makePv } from "./group-image.ts";
 import type { GroupRecipe } from "./group-image.ts";
 import type { ImageLayer } from "./image-layer.ts";
 import { openGroup } from "./open.ts";
 import type { Opened } from "./open.ts";
 
-/** UUIDs of physical volumes. */
-export const A: string = uuidOf("a");
-export const B: string = uuidOf("b");
-export const C: string = uuidOf("c");
-
-/** Two physical volumes with a volume on each and one on both. */
-export const base: GroupRecipe = {
-  pvs: [A, B],
-  volumes: {
-    left: linear(uuidOf("l"), [[4, "pv0", 0]]),
-    right: linear(uuidOf("r"), [[4, "pv1", 0]]),
-    both: linear(uuidOf("t"), [
-      [4, "pv0", 10],
-      [4, "pv1", 10],
-    ]),
-  },
-};
+export { A, B, C, base } from "./base-recipe.ts";
 
 /** One physical volume with this text in one area. */
 export function pv(name: string, uuid: string, text: string | null): ImageLayer {

@@ -1,4 +1,6 @@
-import { encodeLabel, encodeMdaHeader, lvmCrc } from "../../src/index.ts";
+import { lvmCrc } from "../../src/disk/crc.ts";
+import { encodeLabel } from "../../src/disk/label.ts";
+import { encodeMdaHeader } from "../../src/disk/mda.ts";
 import { ImageLayer } from "./image-layer.ts";
 
 const SECTOR = 512;
