@@ -14,7 +14,7 @@ export interface AssembleArrayOptions {
   readonly environment: Environment;
   /** In any order; they are open, or can be read without. */
   readonly members: readonly NamedLayer[];
-  readonly options?: Omit<RaidOptions, "create">;
+  readonly options?: Omit<RaidOptions, "create" | "dmRaid">;
   /** Nothing is written, not one byte. */
   readonly isReadOnly?: boolean;
   /** Writing with members missing is allowed. */
@@ -47,7 +47,7 @@ export async function assembleArray(given: AssembleArrayOptions): Promise<Assemb
     isReadOnly: given.isReadOnly === true || members.some(({ layer }) => layer.support.write === "none"),
     report,
   });
-  const layer = layerOf(plan, {
+  const layer = layerOfPlan(plan, {
     environment,
     report,
     isForced: options.force === true,
@@ -57,10 +57,13 @@ export async function assembleArray(given: AssembleArrayOptions): Promise<Assemb
   return { layer, plan };
 }
 
-type Common = Pick<RaidLayerOptions, "environment" | "isForced" | "report" | "speedLimit" | "onProgress">;
+type Common = Pick<
+  RaidLayerOptions,
+  "environment" | "isForced" | "report" | "speedLimit" | "onProgress" | "stackOptions"
+>;
 
 /** The layer for an array that is to be opened as planned. */
-function layerOf(plan: ArrayPlan, common: Common): RaidLayer | ReshapeLayer {
+export function layerOfPlan(plan: ArrayPlan, common: Common): RaidLayer | ReshapeLayer {
   const { assembly, level, geometry, reshape, bitmap, devices, recoveredTo, byBitmap, spares } = plan;
   if (reshape !== null) {
     const [before, after] = [reshape.before, reshape.after].map(

@@ -2,6 +2,7 @@ import { CevError, INTERFACE_VERSION, isCevError } from "@cev/core";
 import type { Device, Driver, Finding, OpenContext, OpenedDevice } from "@cev/core";
 import { assembleArray } from "./assemble-array.ts";
 import { createIfBlank } from "./create-option.ts";
+import { assembleDmRaid } from "./dm-raid/assemble-dm-raid.ts";
 import { arrayDetails, levelName, memberDetails, stateOf } from "./details.ts";
 import { refuseExternalMetadata } from "./metadata/external-metadata.ts";
 import { readSuperblock } from "./metadata/member-scan.ts";
@@ -15,7 +16,7 @@ import type { Superblock } from "./metadata/superblock.ts";
 export const raidDriver: Driver<RaidOptions> = {
   name: "@cev/raid",
   interfaceVersion: INTERFACE_VERSION,
-  summary: "Linux md RAID of all levels, also with members missing",
+  summary: "Linux md RAID of all levels, also with members missing, and of LVM's RAID volumes",
   options: RAID_OPTIONS,
   optionsSchema: RAID_OPTIONS_SCHEMA,
   lowers: { countMin: 1, countMax: 1920 },
@@ -44,6 +45,19 @@ async function probe(device: Device): Promise<Finding | null> {
 async function open(context: OpenContext<RaidOptions>): Promise<readonly OpenedDevice[]> {
   const { environment, options, lowers, isReadOnly, canWriteDegraded } = context;
   const report = context.report.bind(context);
+  if (options.dmRaid !== undefined) {
+    const { dmRaid, ...rest } = options;
+    const { layer, plan } = await assembleDmRaid({
+      environment,
+      dmRaid,
+      lowers,
+      options: rest,
+      isReadOnly,
+      canWriteDegraded,
+      report,
+    });
+    return [{ name: null, layer, state: stateOf(plan), details: arrayDetails(plan, layer) }];
+  }
   const canWrite = !isReadOnly && lowers.every(({ layer }) => layer.support.write !== "none");
   if (options.create !== undefined && canWrite) await createIfBlank(lowers, options.create, environment);
   const { layer, plan } = await assembleArray({

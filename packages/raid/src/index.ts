@@ -24,6 +24,7 @@ export {
   syncSectors,
 } from "./metadata/superblock.ts";
 export type {
+  MetadataVersion,
   OldDevice,
   OldSuperblockPart,
   PartialParityLog,

@@ -1,6 +1,8 @@
 import type { Details, StandardResult, StandardSchema } from "@cev/core";
 import { RAID_CREATE_SCHEMA, createOptionIssue } from "./create-option.ts";
 import type { RaidCreateOption } from "./create-option.ts";
+import { DM_RAID_SCHEMA, dmRaidIssue } from "./dm-raid/dm-raid-option.ts";
+import type { DmRaidOption } from "./dm-raid/dm-raid-option.ts";
 import { parseUuid } from "./metadata/identity.ts";
 
 /** Settings of the driver, as in a stack file. The order of the members does not matter. */
@@ -18,6 +20,8 @@ export interface RaidOptions {
   readonly layout?: "original" | "alternate";
   /** Makes the array where none of its members carries anything; otherwise it is assembled. */
   readonly create?: RaidCreateOption;
+  /** A RAID volume of LVM instead, whose members are the lowers as it says: their order matters then. */
+  readonly dmRaid?: DmRaidOption;
 }
 
 /** The options as a JSON Schema. */
@@ -41,6 +45,7 @@ export const RAID_OPTIONS_SCHEMA: Details = {
       description: "How a RAID0 of unequal members is laid out whose superblocks do not say.",
     },
     create: RAID_CREATE_SCHEMA,
+    dmRaid: DM_RAID_SCHEMA,
   },
 };
 
@@ -67,13 +72,15 @@ function validate(value: unknown): StandardResult<RaidOptions> {
     } else if (key === "layout") {
       if (option !== "original" && option !== "alternate")
         issues.push({ message: "must be original or alternate", path: [key] });
-    } else if (key === "create") {
-      const issue = createOptionIssue(option);
+    } else if (key === "create" || key === "dmRaid") {
+      const issue = key === "create" ? createOptionIssue(option) : dmRaidIssue(option);
       if (issue !== null)
         issues.push({ message: issue.message, path: issue.key === null ? [key] : [key, issue.key] });
     } else {
       issues.push({ message: "is not an option of @cev/raid", path: [key] });
     }
   }
+  if (given["dmRaid"] !== undefined && (given["create"] ?? given["uuid"]) !== undefined)
+    issues.push({ message: "does not go with create or uuid", path: ["dmRaid"] });
   return issues.length > 0 ? { issues } : { value: given };
 }

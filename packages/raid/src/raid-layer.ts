@@ -1,5 +1,5 @@
 import { CevError, LayerBase, Op, refuse, supportOf } from "@cev/core";
-import type { Environment, Io, Layer, LayerDescription, Limits, Problem, Support } from "@cev/core";
+import type { Details, Environment, Io, Layer, LayerDescription, Limits, Problem, Support } from "@cev/core";
 import { arraySupport, geometryOf, limitsOf } from "./array/array-limits.ts";
 import { BackgroundSync } from "./array/background-sync.ts";
 import type { SyncAction, SyncProgress } from "./array/sync-work.ts";
@@ -39,6 +39,8 @@ export interface RaidLayerOptions {
   readonly isReadOnly: boolean;
   /** With a member missing: the redundancy is believed although the array was not shut down cleanly. */
   readonly isForced: boolean;
+  /** The options that open it again, where they are not those of an array found by its UUID. */
+  readonly stackOptions?: Details;
   readonly speedLimit?: SpeedLimits;
   /** Members that fail while the array is in use, and background work that cannot go on. */
   readonly report?: (problem: Problem) => void;
@@ -173,14 +175,14 @@ export class RaidLayer extends LayerBase {
   }
 
   describe(): LayerDescription {
-    const { superblock, isForced } = this.#options;
+    const { superblock, isForced, stackOptions } = this.#options;
     const { level, layout, features, arrayUuid } = superblock;
     // A RAID0 whose superblocks do not say how it is laid out, and which was told.
     const isTold = level === 0 && layout !== 0 && (features & FeatureFlag.raid0Layout) === 0;
     return {
       driver: "@cev/raid",
       options: {
-        uuid: arrayUuid,
+        ...(stackOptions ?? { uuid: arrayUuid }),
         ...(isForced ? { force: true } : {}),
         ...(isTold ? { layout: layout === 1 ? "original" : "alternate" } : {}),
       },

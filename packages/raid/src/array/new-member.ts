@@ -25,6 +25,11 @@ export interface NewMember {
 export function newMemberSuperblock(member: NewMember): Superblock {
   const { base, intents, name, deviceSize, deviceNumber, environment } = member;
   const { version, sizeSectors } = base;
+  if (version === "dm-raid")
+    throw new CevError("CEV_INVALID", `${name} cannot be added: LVM says what a volume's members are`, {
+      source: name,
+      hint: "let LVM repair the volume (lvconvert --repair)",
+    });
   const byteOffset = superblockOffset(version, deviceSize);
   if (byteOffset === null)
     throw new CevError("CEV_INVALID", `${name} is too small for a superblock`, { source: name });

@@ -1,5 +1,5 @@
 import { CevError } from "@cev/core";
-import { SUPERBLOCK_STRUCTURE } from "../metadata/superblock-fields.ts";
+import { superblockStructure } from "../metadata/superblock-fields.ts";
 import { fieldPlace } from "../metadata/superblock-field-places.ts";
 import type { SuperblockField } from "../metadata/superblock-field-places.ts";
 import { ownRole } from "../metadata/superblock.ts";
@@ -138,7 +138,7 @@ function ambiguous(
   const index = field === "roles" && deviceNumber < roles.length ? deviceNumber : 0;
   return new CevError("CEV_AMBIGUOUS", message, {
     source: name,
-    structure: SUPERBLOCK_STRUCTURE,
+    structure: superblockStructure(version),
     field: place.name,
     byteOffset: superOffsetSectors * 512 + place.at + place.step * index,
     hint,

@@ -58,6 +58,20 @@ export interface Permissions extends RaidOptions {
   readonly report: (problem: Problem) => void;
 }
 
+/** How members are looked at that carry no superblock of md's own. */
+export interface MemberFormat {
+  /** Null: there is none. Throws where it cannot be accepted. */
+  readonly readSuperblock: (candidate: ArrayCandidate) => Promise<Superblock | null>;
+  /** A bitmap that is made anew; null: it is read. */
+  readonly newBitmap: MemberBitmap | null;
+  /** What the format makes of the array beyond what its superblocks say. */
+  readonly settle: (
+    assembly: Assembly<MemberDevice>,
+    bitmap: MemberBitmap | null,
+    level: Level,
+  ) => Assembly<MemberDevice>;
+}
+
 /**
  * Reads the superblocks of all devices and decides how their array is opened: with which members, and whether it may be
  * written. Writes nothing. What is left out, and why, is reported. Throws where no array can be opened.
@@ -65,14 +79,20 @@ export interface Permissions extends RaidOptions {
 export async function planArray(
   candidates: readonly ArrayCandidate[],
   allowed: Permissions,
+  format: MemberFormat = MD_FORMAT,
 ): Promise<ArrayPlan> {
-  const { devices, unreadable, refusal } = await readMembers(candidates, allowed.uuid);
+  const { devices, unreadable, refusal } = await readMembers(candidates, allowed.uuid, format);
   if (devices.length === 0) throw refusal ?? nothingFound(unreadable, allowed.uuid);
-  const { assembly, level, geometry } = assembleLevel(devices, allowed);
-  checkBitmapPlaces(assembly);
-  const { bitmap, isMissing } = await findBitmap(candidates, assembly, allowed);
+  const { assembly: assembled, level, geometry } = assembleLevel(devices, allowed);
+  checkBitmapPlaces(assembled);
+  const { bitmap, isMissing } =
+    format.newBitmap === null
+      ? await findBitmap(candidates, assembled, allowed)
+      : { bitmap: format.newBitmap, isMissing: false };
+  const assembly = format.settle(assembled, bitmap, level);
   const { superblock } = assembly.newest;
-  const leftOut = [...unreadable, ...withReAdd(assembly, bitmap)];
+  const isUsed = (name: string): boolean => assembly.rebuilding.some(({ member }) => member.name === name);
+  const leftOut = [...unreadable.filter(({ name }) => !isUsed(name)), ...withReAdd(assembly, bitmap)];
   const isPresent = (index: number): boolean => (assembly.members[index] ?? null) !== null;
   // What is forced is not known to agree with the rest.
   const isClean = unsyncedRanges(superblock, bitmap).length === 0 && assembly.forced.length === 0;
@@ -106,6 +126,12 @@ export async function planArray(
   };
 }
 
+const MD_FORMAT: MemberFormat = {
+  readSuperblock,
+  newBitmap: null,
+  settle: (assembly) => assembly,
+};
+
 interface Readable {
   readonly devices: MemberDevice[];
   readonly unreadable: LeftOut[];
@@ -116,6 +142,7 @@ interface Readable {
 async function readMembers(
   candidates: readonly ArrayCandidate[],
   uuid: string | undefined,
+  format: MemberFormat,
 ): Promise<Readable> {
   const parsed = uuid === undefined ? null : parseUuid(uuid);
   const wanted = parsed === null ? null : formatUuid(parsed, 0);
@@ -125,7 +152,7 @@ async function readMembers(
   for (const candidate of candidates) {
     const { source, layer } = candidate;
     try {
-      const superblock = await readSuperblock(candidate);
+      const superblock = await format.readSuperblock(candidate);
       if (superblock === null) unreadable.push({ name: source, index: null, reason: "has no md superblock" });
       else if (wanted !== null && superblock.arrayUuid !== wanted)
         unreadable.push({ name: source, index: null, reason: `belongs to array ${superblock.arrayUuid}` });

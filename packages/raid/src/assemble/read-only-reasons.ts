@@ -1,7 +1,7 @@
 import { CevError, MetadataError } from "@cev/core";
 import type { Geometry } from "../levels/level.ts";
 import { FeatureFlag } from "../metadata/superblock-features.ts";
-import { SUPERBLOCK_STRUCTURE } from "../metadata/superblock-fields.ts";
+import { superblockStructure } from "../metadata/superblock-fields.ts";
 import { fieldPlace } from "../metadata/superblock-field-places.ts";
 import type { ScanTarget } from "../metadata/member-scan.ts";
 import type { Superblock } from "../metadata/superblock.ts";
@@ -95,7 +95,7 @@ async function journalRefusal(
     "the write journal holds writes that have not reached the members, or that cannot be compared with them",
     {
       source: name,
-      structure: SUPERBLOCK_STRUCTURE,
+      structure: superblockStructure(superblock.version),
       field,
       byteOffset: superblock.superOffsetSectors * SECTOR + at,
       hint: `let a kernel assemble the array once (mdadm --assemble) and stop it: that writes them; ${READ_ALL_THE_SAME}`,

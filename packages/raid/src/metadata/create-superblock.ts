@@ -14,7 +14,7 @@ import {
   encodeSuperblock,
   syncSectors,
 } from "./superblock.ts";
-import type { OldSuperblockPart, Superblock } from "./superblock.ts";
+import type { OldSuperblockPart, Superblock, SuperblockVersion } from "./superblock.ts";
 
 const SECTOR = 512;
 const DAEMON_SLEEP_SECONDS = 5;
@@ -54,13 +54,16 @@ export function oldPartOf(
   return { preferredMinor: minorOf(options.name), patchVersion: 0, devices };
 }
 
+/** A superblock of a version that arrays are made with. */
+type NewSuperblock = Superblock & { readonly version: SuperblockVersion };
+
 /** What the superblocks of all devices have in common. */
 export function commonSuperblock(
   { level, members, layout, chunkSectors, version, uuid, options, present }: CheckedOptions,
   sizeSectors: number,
   isClean: boolean,
   inputs: CreateInputs,
-): Superblock {
+): NewSuperblock {
   const seconds = Math.floor((inputs.wallClock?.now() ?? 0) / 1000);
   const createdAt = { seconds, microseconds: 0 };
   const first = Math.floor(present[0]!.size / chunkSectors);
@@ -133,7 +136,7 @@ export interface MemberShape {
 
 /** The superblock of one device, with its own places. */
 export function memberSuperblock(
-  common: Superblock,
+  common: NewSuperblock,
   device: CreateDevice,
   { dataOffset, bitmap, inputs }: MemberShape,
 ): Superblock {

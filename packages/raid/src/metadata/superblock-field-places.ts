@@ -1,6 +1,6 @@
-import type { SuperblockVersion } from "./superblock-model.ts";
+import type { MetadataVersion } from "./superblock-model.ts";
 
-/** A field that both families of superblocks have, or one of them. */
+/** A field that the families of superblocks have, or one of them. */
 export type SuperblockField =
   | "magic"
   | "majorVersion"
@@ -33,7 +33,10 @@ export type SuperblockField =
   | "resyncOffset"
   | "checksum"
   | "roleCount"
-  | "roles";
+  | "roles"
+  | "flags"
+  | "arraySize"
+  | "incompatible";
 
 /** What a field is called in messages, its byte within the superblock, and how far its entries lie apart. */
 export interface FieldPlace {
@@ -77,6 +80,9 @@ const VERSION_1: Readonly<Record<SuperblockField, Row>> = {
   checksum: ["sb_csum", 216],
   roleCount: ["max_dev", 220],
   roles: ["dev_roles", 256, 2],
+  flags: ["feature_map", 8],
+  arraySize: ["size", 80],
+  incompatible: ["feature_map", 8],
 };
 
 /** Version 0.90 has no places and no feature map: what is wrong with those is wrong with its size or state. */
@@ -113,10 +119,57 @@ const VERSION_0: Readonly<Record<SuperblockField, Row>> = {
   checksum: ["sb_csum", 152],
   roleCount: ["nr_disks", 36],
   roles: ["disks", 512, 128],
+  flags: ["state", 132],
+  arraySize: ["size", 32],
+  incompatible: ["state", 132],
+};
+
+/** dm-raid's superblock says nothing of names and places: what is wrong with those is wrong with the member itself. */
+const VERSION_DM: Readonly<Record<SuperblockField, Row>> = {
+  magic: ["magic", 0],
+  majorVersion: ["compat_features", 4],
+  minorVersion: ["compat_features", 4],
+  features: ["compat_features", 4],
+  arrayUuid: ["magic", 0],
+  createdAt: ["magic", 0],
+  level: ["level", 48],
+  layout: ["layout", 52],
+  size: ["sectors", 112],
+  chunk: ["stripe_sectors", 56],
+  memberCount: ["num_devices", 8],
+  bitmapOffset: ["magic", 0],
+  partialParityLog: ["compat_features", 4],
+  newLevel: ["new_level", 72],
+  reshapePosition: ["reshape_position", 64],
+  memberDelta: ["delta_disks", 84],
+  newLayout: ["new_layout", 76],
+  newChunk: ["new_stripe_sectors", 80],
+  newOffset: ["new_data_offset", 104],
+  dataOffset: ["data_offset", 96],
+  dataSize: ["sectors", 112],
+  superOffset: ["magic", 0],
+  recoveryOffset: ["disk_recovery_offset", 32],
+  deviceNumber: ["array_position", 12],
+  badBlockShift: ["compat_features", 4],
+  badBlockSize: ["compat_features", 4],
+  badBlockOffset: ["compat_features", 4],
+  events: ["events", 16],
+  resyncOffset: ["array_resync_offset", 40],
+  checksum: ["magic", 0],
+  roleCount: ["num_devices", 8],
+  roles: ["failed_devices", 24],
+  flags: ["flags", 60],
+  arraySize: ["array_sectors", 88],
+  incompatible: ["incompat_features", 144],
 };
 
 /** Where a field lies in superblocks of a version. */
-export function fieldPlace(version: SuperblockVersion, field: SuperblockField): FieldPlace {
-  const [name, at, step = 0] = (version === "0.90" ? VERSION_0 : VERSION_1)[field];
+export function fieldPlace(version: MetadataVersion, field: SuperblockField): FieldPlace {
+  const [name, at, step = 0] = placesOf(version)[field];
   return { name, at, step };
+}
+
+function placesOf(version: MetadataVersion): Readonly<Record<SuperblockField, Row>> {
+  if (version === "dm-raid") return VERSION_DM;
+  return version === "0.90" ? VERSION_0 : VERSION_1;
 }

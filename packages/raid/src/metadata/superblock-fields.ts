@@ -1,10 +1,12 @@
 import { MetadataError } from "@cev/core";
 import { fieldPlace } from "./superblock-field-places.ts";
 import type { SuperblockField } from "./superblock-field-places.ts";
-import type { SuperblockPlace, Timestamp } from "./superblock-model.ts";
+import type { SuperblockPlace, MetadataVersion, Timestamp } from "./superblock-model.ts";
 
 /** What errors about the structure call it. */
-export const SUPERBLOCK_STRUCTURE = "md superblock";
+export function superblockStructure(version: MetadataVersion): string {
+  return version === "dm-raid" ? "dm-raid superblock" : "md superblock";
+}
 
 /** Reads the fields of a superblock; whatever is wrong becomes an error that says where. */
 export class SuperblockFields {
@@ -74,7 +76,12 @@ export function fieldError(
   const { name, at, step } = fieldPlace(version, field);
   return new MetadataError(
     message,
-    { source, structure: SUPERBLOCK_STRUCTURE, field: name, byteOffset: byteOffset + at + step * index },
+    {
+      source,
+      structure: superblockStructure(version),
+      field: name,
+      byteOffset: byteOffset + at + step * index,
+    },
     code,
   );
 }

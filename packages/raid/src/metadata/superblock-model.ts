@@ -15,6 +15,9 @@ export const DeviceFlag = { writeMostly: 1, failFast: 2 } as const;
  */
 export type SuperblockVersion = "0.90" | "1.0" | "1.1" | "1.2";
 
+/** md's own versions, and what dm-raid keeps at the start of a member of an LVM volume. */
+export type MetadataVersion = SuperblockVersion | "dm-raid";
+
 /** A moment as md keeps it. */
 export interface Timestamp {
   /** Since 1970, up to 2^40; up to 2^32 in version 0.90. */
@@ -83,7 +86,7 @@ export interface Remnants {
 
 /** A superblock of any version. Sizes and places in sectors; places of bitmap and bad-block log count from the superblock. */
 export interface Superblock {
-  readonly version: SuperblockVersion;
+  readonly version: MetadataVersion;
   /** `FeatureFlag`s, or-ed; version 0.90 knows `bitmap` and `reshape`. */
   readonly features: number;
   /** As mdadm prints it: "c0ffee00:11223344:55667788:99aabbcc". */
@@ -136,7 +139,7 @@ export interface SuperblockPlace {
   readonly source: string;
   /** Bytes. */
   readonly deviceSize: number;
-  readonly version: SuperblockVersion;
+  readonly version: MetadataVersion;
   /** Where the superblock was read, in bytes. */
   readonly byteOffset: number;
 }

@@ -1,0 +1,91 @@
+import { CevError } from "@cev/core";
+import type { MemberDevice } from "../array/member.ts";
+import { isStale } from "../array/unsynced-ranges.ts";
+import type { Assembly } from "../assemble/assemble.ts";
+import { canReAdd } from "../assemble/re-add.ts";
+import { apartFrom } from "../assemble/standing.ts";
+import { bitCount, hasBit } from "../metadata/bitmap.ts";
+import type { MemberBitmap } from "../metadata/member-scan.ts";
+import { superblockStructure } from "../metadata/superblock-fields.ts";
+import { ownRole } from "../metadata/superblock.ts";
+import type { Superblock } from "../metadata/superblock.ts";
+
+/** What dm-raid makes of an array beyond what its superblocks say. */
+export interface Settled {
+  readonly assembly: Assembly<MemberDevice>;
+  /** Members were out already, and what was being written then cannot be told from what they missed. */
+  readonly isUncertain: boolean;
+}
+
+/**
+ * dm-raid takes back members that missed something, and those that are new: they are rebuilt. And it does not say in its
+ * superblocks that an array is being written, so the bits of the bitmap do: where all members were in use, what is marked
+ * may differ. Throws `CEV_AMBIGUOUS` for superblocks that contradict one another.
+ */
+export function settleDmRaid(
+  assembly: Assembly<MemberDevice>,
+  bitmap: MemberBitmap | null,
+  blank: readonly MemberDevice[],
+  isParity: boolean,
+): Settled {
+  refuseContradiction(assembly);
+  const { newest, members, stale } = assembly;
+  const current = members.filter((member) => member !== null);
+  const rebuilding = [...assembly.rebuilding];
+  const isFree = (index: number): boolean =>
+    (members[index] ?? null) === null && rebuilding.every((one) => one.index !== index);
+  for (const member of stale) {
+    const index = ownRole(member.superblock);
+    // What was written to it apart from the others must not be lost unasked.
+    if (!isFree(index) || apartFrom(member, current) !== null) continue;
+    const byBitmap = canReAdd(member.superblock, newest.superblock, bitmap);
+    rebuilding.push({ member, index, recoveredTo: 0, byBitmap });
+  }
+  for (const member of blank) {
+    const index = member.superblock.deviceNumber;
+    if (isFree(index)) rebuilding.push({ member, index, recoveredTo: 0, byBitmap: false });
+  }
+  const isTaken = (name: string): boolean => rebuilding.some(({ member }) => member.name === name);
+  const settled = {
+    ...assembly,
+    rebuilding,
+    stale: stale.filter(({ name }) => !isTaken(name)),
+    leftOut: assembly.leftOut.filter(({ name }) => !isTaken(name)),
+  };
+  if (newest.superblock.resyncSectors !== null || !hasMarks(bitmap, newest.superblock))
+    return { assembly: settled, isUncertain: false };
+  if (isParity && wasDegraded(assembly)) return { assembly: settled, isUncertain: true };
+  const superblock = { ...newest.superblock, resyncSectors: 0 };
+  return { assembly: { ...settled, newest: { ...newest, superblock } }, isUncertain: false };
+}
+
+/** Superblocks without a checksum that are of one age say the same of the array; where not, one of them was spoiled. */
+function refuseContradiction({ newest, members }: Assembly<MemberDevice>): void {
+  for (const member of members) {
+    if (member?.superblock.eventCount !== newest.superblock.eventCount) continue;
+    if (member.superblock.resyncSectors === newest.superblock.resyncSectors) continue;
+    throw new CevError(
+      "CEV_AMBIGUOUS",
+      `${member.name} and ${newest.name} are of one age and say that the array was synced up to different places`,
+      {
+        source: member.name,
+        structure: superblockStructure("dm-raid"),
+        field: "array_resync_offset",
+        byteOffset: 40,
+        hint: "leave out the one that was spoiled",
+      },
+    );
+  }
+}
+
+function hasMarks(bitmap: MemberBitmap | null, newest: Superblock): boolean {
+  if (bitmap === null) return false;
+  if (isStale(bitmap, newest)) return true;
+  for (let index = 0; index < bitCount(bitmap.head); index++) if (hasBit(bitmap.bits, index)) return true;
+  return false;
+}
+
+/** A member had failed or was being rebuilt when the superblocks were written last: then bits stay. */
+function wasDegraded({ newest, rebuilding }: Assembly<MemberDevice>): boolean {
+  return rebuilding.length > 0 || newest.superblock.roles.some((role, index) => role !== index);
+}
