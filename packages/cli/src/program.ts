@@ -8,6 +8,7 @@ import { refuseEmptyWords } from "./empty-words.ts";
 import { COPY_HELP, INSPECT_HELP, PROGRAM_HELP, SCHEMA_HELP, SERVE_HELP } from "./help.ts";
 import { inspect } from "./inspect.ts";
 import type { InspectOptions } from "./inspect.ts";
+import { addLvmCommands } from "./lvm/lvm-program.ts";
 import { addRaidCommands } from "./raid/raid-program.ts";
 import { schema } from "./schema.ts";
 import { serve } from "./serve.ts";
@@ -67,11 +68,13 @@ export function buildProgram(ended: Ended): Command {
     .addHelpText("after", SERVE_HELP)
     .action(async (sources: string[], options: ServeOptions) => ended(await serve(sources, options)));
 
-  addRaidCommands(program, {
+  const parts = {
     ended,
-    subcommand: (parent, name) => quiet(parent.command(name)),
+    subcommand: (parent: Command, name: string): Command => quiet(parent.command(name)),
     withKeys,
-  });
+  };
+  addRaidCommands(program, parts);
+  addLvmCommands(program, parts);
 
   quiet(program.command("schema"))
     .summary("print the JSON Schema of stack files")

@@ -32,3 +32,8 @@ export type {
   ThinPoolMapping,
   UnknownMapping,
 } from "./model/mappings.ts";
+export { TextCache, scanPhysicalVolume } from "./disk/scan.ts";
+export type { AreaScan, MetadataCopy, PvScan, ScanSource } from "./disk/scan.ts";
+export { assembleGroups } from "./assemble/assemble.ts";
+export type { AssembledGroup, Member } from "./assemble/assemble.ts";
+export { dashUuid } from "./disk/uuid.ts";

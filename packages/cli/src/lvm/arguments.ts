@@ -1,0 +1,72 @@
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import { isStackFilePath } from "@cev/stack";
+import { splitPath } from "../raid/member-path.ts";
+import { UsageError } from "../usage-error.ts";
+
+/** Words of a command line: names of groups and volumes, and devices. */
+export interface SplitWords {
+  readonly names: readonly string[];
+  /** Paths of images, of partitions in them, or one stack file. */
+  readonly devices: readonly string[];
+}
+
+/**
+ * Tells names from devices: a word is a device where there is such a file, or a file in which it would lie. Where devices are
+ * named apart, all words are names.
+ */
+export function splitWords(words: readonly string[], areDevicesApart: boolean): SplitWords {
+  if (areDevicesApart) return { names: words, devices: [] };
+  const devices = words.filter(isDevicePath);
+  return { names: words.filter((word) => !devices.includes(word)), devices };
+}
+
+/** True for the path of an image, a partition in one, or a stack file. */
+export function isDevicePath(word: string): boolean {
+  return isStackFilePath(word) || statSync(splitPath(word).image, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** The files to look into: those named apart, and those in which devices lie that the command is about. */
+export function sourcesOf(
+  apart: readonly string[] | undefined,
+  devices: readonly string[],
+): readonly string[] {
+  const files = new Map<string, string>();
+  // LVM2 takes lists with commas, too.
+  const listed = (apart ?? []).flatMap((text) => (isDevicePath(text) ? [text] : text.split(",")));
+  for (const path of [...listed, ...devices]) {
+    if (path === "") continue;
+    const file = isStackFilePath(path) ? path : imageOf(path);
+    const full = resolve(file);
+    if (!files.has(full)) files.set(full, file);
+  }
+  if (files.size === 0)
+    throw new UsageError(
+      "name the devices to look at: image files, partitions in them, or a stack file with --devices",
+    );
+  return [...files.values()];
+}
+
+/** The image in which a device lies, as it was named where it is one itself. */
+function imageOf(path: string): string {
+  const { image, inner } = splitPath(path);
+  return inner === "" ? path : image;
+}
+
+/** "d0.img:0-99": the device, and what follows. */
+export function splitPlace(word: string): { readonly device: string; readonly ranges: string } {
+  if (isDevicePath(word)) return { device: word, ranges: "" };
+  const colon = word.indexOf(":");
+  return colon < 0
+    ? { device: word, ranges: "" }
+    : { device: word.slice(0, colon), ranges: word.slice(colon) };
+}
+
+/** "vg0/root": the group and the volume; a path as LVM2 shows it ("/dev/vg0/root") says the same. */
+export function splitVolume(word: string): { readonly group: string; readonly volume: string | null } {
+  const plain = word.replace(/^\/dev\//, "");
+  const slash = plain.indexOf("/");
+  return slash < 0
+    ? { group: plain, volume: null }
+    : { group: plain.slice(0, slash), volume: plain.slice(slash + 1) };
+}

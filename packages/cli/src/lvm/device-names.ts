@@ -1,0 +1,28 @@
+import { resolve } from "node:path";
+import { CevError } from "@cev/core";
+import type { Stack, StackDevice } from "@cev/stack";
+import { memberPath } from "../raid/member-path.ts";
+import type { FoundDevice, FoundVolumes } from "./find-groups.ts";
+
+/** The physical volume that a word means: a name as `cev inspect` shows it, a path, or a UUID. */
+export function deviceNamed({ devices, groups }: FoundVolumes, word: string): FoundDevice {
+  const path = resolve(word);
+  const found =
+    devices.find(({ name }) => name === word) ??
+    devices.find((one) => one.path !== null && one.path === path);
+  if (found !== undefined) return found;
+  for (const { members } of groups)
+    for (const { physicalVolume, scanIndex } of members)
+      if (physicalVolume.uuid === word && scanIndex !== null) return devices[scanIndex]!;
+  throw new CevError("CEV_NOT_FOUND", `${word} is no physical volume`, {
+    hint: `there ${devices.length === 1 ? "is" : "are"} ${devices.map(({ name }) => name).join(", ") || "none"}`,
+  });
+}
+
+/** The device of a stack that a word means, whatever it carries. */
+export function recordNamed(stack: Stack, word: string): StackDevice {
+  const path = resolve(word);
+  const record =
+    stack.devices.find(({ name }) => name === word) ?? stack.devices.find((one) => memberPath(one) === path);
+  return record ?? stack.find(word);
+}

@@ -1,0 +1,117 @@
+import { formatError, isCevError } from "@cev/core";
+import type { Device, Problem } from "@cev/core";
+import { TextCache, assembleGroups, dashUuid, scanPhysicalVolume } from "@cev/lvm";
+import type { AssembledGroup, PvScan } from "@cev/lvm";
+import type { Stack, StackDevice } from "@cev/stack";
+import { memberPath } from "../raid/member-path.ts";
+import { openSources } from "../sources.ts";
+import type { KeyOptions } from "../sources.ts";
+
+/** The driver whose physical volumes are looked for. */
+export const LVM_DRIVER = "@cev/lvm";
+
+/** A device that carries a label. */
+export interface FoundDevice {
+  /** As `cev inspect` names it. */
+  readonly name: string;
+  /** See `memberPath`. */
+  readonly path: string | null;
+  readonly device: Device;
+  /** Bytes. */
+  readonly size: number;
+  readonly scan: PvScan;
+}
+
+/** What was found in some sources, open for reading until its stack is closed. */
+export interface FoundVolumes {
+  readonly stack: Stack;
+  /** In the order in which `groups` counts them. */
+  readonly devices: readonly FoundDevice[];
+  readonly groups: readonly AssembledGroup[];
+  /** What is wrong with labels, metadata, and sources that carry nothing known. */
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Looks for physical volumes on all that can be found in images or a stack file: on the images, their partitions, arrays and
+ * locks, and puts groups together. Writes nothing. Close its stack.
+ */
+export async function findVolumes(sources: readonly string[], keys: KeyOptions): Promise<FoundVolumes> {
+  const stack = await openSources({
+    ...keys,
+    sources,
+    isReadOnly: true,
+    canWriteDegraded: false,
+    only: null,
+  });
+  try {
+    const devices: FoundDevice[] = [];
+    const problems: Problem[] = [];
+    const texts = new TextCache();
+    for (const record of stack.devices) {
+      const { found, problem } = await lookAt(stack, record, texts);
+      if (found !== null) devices.push(found);
+      if (problem !== null) problems.push(problem);
+    }
+    const groups = assembleGroups(
+      devices.map(({ scan }) => scan),
+      (problem) => problems.push(problem),
+    );
+    return { stack, devices, groups, problems };
+  } catch (error) {
+    await stack.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function lookAt(
+  stack: Stack,
+  record: StackDevice,
+  texts: TextCache,
+): Promise<{ readonly found: FoundDevice | null; readonly problem: Problem | null }> {
+  const { name, content, layer, driver } = record;
+  // Devices of a stack file are not looked at: what a group stands on there is a physical volume by name.
+  if (content?.driver === LVM_DRIVER || isBelowGroup(stack, name)) {
+    const device = await stack.open(name, { isReadOnly: true });
+    try {
+      const scan = await scanPhysicalVolume(
+        { name, size: device.size, read: (offset, length) => device.read(offset, length) },
+        texts,
+      );
+      if (scan !== null)
+        return {
+          found: { name, path: memberPath(record), device, size: device.size, scan },
+          problem: null,
+        };
+    } catch (error) {
+      if (!isCevError(error)) throw error;
+      return {
+        found: null,
+        problem: { severity: "error", code: error.code, message: formatError(error), device: name },
+      };
+    }
+  }
+  // What is wrong with a volume is told when it is opened.
+  const isUnknown = content === null && layer !== null && driver !== LVM_DRIVER;
+  const problem = isUnknown
+    ? stack.problems.find((one) => one.device === name && one.severity === "error")
+    : undefined;
+  return { found: null, problem: problem ?? null };
+}
+
+function isBelowGroup(stack: Stack, name: string): boolean {
+  return stack.devices.some(
+    ({ driver, lowers }) => driver === LVM_DRIVER && lowers.some((lower) => lower.name === name),
+  );
+}
+
+/** The devices of a group. */
+export function devicesOf({ devices }: FoundVolumes, { members }: AssembledGroup): readonly FoundDevice[] {
+  return members.flatMap(({ scanIndex }) => (scanIndex === null ? [] : [devices[scanIndex]!]));
+}
+
+/** Devices that belong to no group that was found. */
+export function orphansOf(found: FoundVolumes): readonly FoundDevice[] {
+  const owned = new Set(found.groups.flatMap(({ group }) => group.physicalVolumes.map(({ uuid }) => uuid)));
+  return found.devices.filter(({ scan }) => !owned.has(dashUuid(scan.label.uuid)));
+}

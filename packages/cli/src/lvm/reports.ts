@@ -1,0 +1,141 @@
+import { CevError } from "@cev/core";
+import { ExitStatus } from "../exit-status.ts";
+import { complainOf, say } from "../output.ts";
+import type { KeyOptions } from "../sources.ts";
+import { sourcesOf, splitVolume, splitWords } from "./arguments.ts";
+import { deviceNamed } from "./device-names.ts";
+import { findVolumes, orphansOf } from "./find-groups.ts";
+import type { FoundVolumes } from "./find-groups.ts";
+import { GroupView } from "./report/group-view.ts";
+import { columnHelp, planReport, reportJson, reportLines } from "./report/report.ts";
+import type { ReportKind } from "./report/report.ts";
+import { reportRows } from "./report/rows.ts";
+import type { FoundGroups, RowChoice } from "./report/rows.ts";
+import { DEFAULT_UNITS, parseUnits } from "./report/units.ts";
+
+export interface ReportOptions extends KeyOptions {
+  readonly devices?: readonly string[];
+  readonly options?: readonly string[];
+  readonly sort?: string;
+  readonly all?: boolean;
+  readonly segments?: boolean;
+  readonly units?: string;
+  readonly noheadings?: boolean;
+  readonly aligned?: boolean;
+  readonly unaligned?: boolean;
+  readonly separator?: string;
+  readonly nosuffix?: boolean;
+  readonly json?: boolean;
+  readonly reportformat?: string;
+}
+
+/** `cev lvm pvs`, `vgs`, `lvs`: a line for each physical volume, group or volume, as LVM2 shows them. Writes nothing. */
+export async function report(
+  kind: ReportKind,
+  words: readonly string[],
+  options: ReportOptions,
+): Promise<ExitStatus> {
+  const columns = options.options ?? [];
+  if (columns.includes("help")) {
+    for (const line of columnHelp()) say(line);
+    return ExitStatus.done;
+  }
+  const plan = planReport(kind, {
+    columns,
+    order: options.sort ?? null,
+    hasSegments: options.segments === true,
+  });
+  const units =
+    options.units === undefined
+      ? { ...DEFAULT_UNITS, hasSuffix: options.nosuffix !== true }
+      : parseUnits(options.units, options.nosuffix !== true);
+  const split = splitWords(words, options.devices !== undefined && kind !== "pvs");
+  const pvNames = kind === "pvs" ? words : [];
+  const found = await findVolumes(
+    sourcesOf(options.devices, kind === "pvs" ? pvDevices(words, options) : split.devices),
+    options,
+  );
+  try {
+    const groups = viewsOf(found);
+    const isJson = options.json === true || options.reportformat === "json";
+    // Where devices are named apart, the words of pvs choose among them.
+    const wanted = options.devices === undefined ? [] : pvNames;
+    const choice = choiceOf(kind === "pvs" ? [] : split.names, wanted, groups, found, options.all === true);
+    const rows = reportRows(kind, groups, plan, choice);
+    const problems = found.problems.map((one) => ({ ...one, severity: "warning" as const }));
+    if (isJson) {
+      const name = (options.segments === true ? SEGMENT_JSON_NAMES : JSON_NAMES)[kind];
+      const body = reportJson(rows, plan, units);
+      say(JSON.stringify({ report: [{ [name]: body }], problems }, null, 2));
+    } else {
+      const style = {
+        hasHeadings: options.noheadings !== true,
+        isAligned:
+          options.aligned === true || (options.unaligned !== true && options.separator === undefined),
+        separator: options.separator ?? " ",
+      };
+      for (const line of reportLines(rows, plan, units, style)) say(line);
+    }
+    complainOf(problems);
+  } finally {
+    await found.stack.close();
+  }
+  return ExitStatus.done;
+}
+
+const JSON_NAMES: Readonly<Record<ReportKind, string>> = { pvs: "pv", vgs: "vg", lvs: "lv" };
+const SEGMENT_JSON_NAMES: Readonly<Record<ReportKind, string>> = { pvs: "pvseg", vgs: "vg", lvs: "seg" };
+
+/** The words of `pvs` are devices, unless others are named apart and these are names of what is in them. */
+function pvDevices(words: readonly string[], { devices }: ReportOptions): readonly string[] {
+  return devices === undefined ? words : splitWords(words, false).devices;
+}
+
+/** Groups and physical volumes of none, for reports. */
+export function viewsOf(found: FoundVolumes): FoundGroups {
+  return {
+    groups: found.groups.map((group) => new GroupView(group, found.devices)),
+    orphans: orphansOf(found).map((device) => ({
+      found: device,
+      physicalVolume: null,
+      group: null,
+      state: "present",
+    })),
+  };
+}
+
+/** What was named, which has to be there. */
+function choiceOf(
+  names: readonly string[],
+  pvs: readonly string[],
+  { groups }: FoundGroups,
+  found: FoundVolumes,
+  isAll: boolean,
+): RowChoice {
+  const wanted = names.map(splitVolume);
+  for (const { group, volume } of wanted) {
+    const view = groups.filter((one) => isNamed(one, group));
+    if (view.length === 0)
+      throw new CevError("CEV_NOT_FOUND", `there is no volume group ${group} on these devices`, {
+        hint: `there ${groups.length === 1 ? "is" : "are"} ${groups.map((one) => one.group.name).join(", ") || "none"}`,
+      });
+    if (volume !== null && view.every((one) => one.volume(volume) === null))
+      throw new CevError("CEV_NOT_FOUND", `there is no volume ${volume} in the group ${group}`, {
+        hint: "cev lvm lvs -a lists all of them",
+      });
+  }
+  const pvWanted = new Set(pvs.map((word) => deviceNamed(found, word).name));
+  return {
+    isAll: isAll || names.some((name) => splitVolume(name).volume !== null),
+    isWanted: (view, volume) =>
+      wanted.length === 0 ||
+      wanted.some(
+        (one) =>
+          isNamed(view, one.group) && (one.volume === null || volume === null || one.volume === volume),
+      ),
+    isPvWanted: (pv) => pvWanted.size === 0 || (pv.found !== null && pvWanted.has(pv.found.name)),
+  };
+}
+
+/** By name or UUID. */
+const isNamed = ({ group }: GroupView, name: string): boolean => group.name === name || group.uuid === name;
