@@ -27,6 +27,7 @@ const allowed: Readonly<Record<string, Allowance>> = {
   "hw-file": { own: ["core"], node: "all", others: [] },
   raid: { own: ["core"], node: [], others: [] },
   lvm: { own: ["core"], node: ["node:zlib"], others: [] },
+  snapshot: { own: ["core"], node: [], others: [] },
   thin: { own: ["core"], node: [], others: [] },
   crypt: { own: ["core"], node: ["node:crypto", "node:worker_threads"], others: ["hash-wasm"] },
   nbd: { own: ["core"], node: "all", others: [] },

@@ -1,0 +1,12 @@
+export { snapshotDriver } from "./driver.ts";
+export type { SnapshotDriverOptions, SnapshotSetting } from "./options.ts";
+export { OriginLayer } from "./origin-layer.ts";
+export type { OriginLayerOptions, SnapshotPlan } from "./origin-layer.ts";
+export { SnapshotLayer } from "./snapshot-layer.ts";
+export type { SnapshotLayerOptions } from "./snapshot-layer.ts";
+export type { Snapshot, Usage } from "./snapshot.ts";
+export { readStore } from "./read-store.ts";
+export type { ReadStoreOptions, StoreContents } from "./read-store.ts";
+export { decodeHeader, encodeHeader } from "./store-header.ts";
+export type { HeaderBounds, StoreHeader } from "./store-header.ts";
+export { StoreLayout } from "./store-layout.ts";

@@ -1,0 +1,122 @@
+import { FULL_SUPPORT, READ_ONLY_SUPPORT } from "@cev/core";
+import type { LowerOptions, Manifest, Subject } from "@cev/test-kit";
+import { testLayer } from "@cev/test-kit";
+import { describe, test } from "vitest";
+import { openSnapshots } from "./open-snapshots.ts";
+
+const KIB = 1024;
+
+interface Configuration {
+  readonly name: string;
+  /** Which of the devices: 0 is the origin. */
+  readonly device: number;
+  readonly origin: LowerOptions;
+  readonly stores: readonly LowerOptions[];
+  readonly snapshots: readonly {
+    readonly name: string;
+    readonly chunkSize: number;
+    readonly size?: number;
+  }[];
+  readonly isReadOnly?: boolean;
+  readonly manifest: Manifest;
+}
+
+// What the store fails to keep for a snapshot costs the snapshot, not the write to the origin.
+const ORIGIN: Manifest = { support: FULL_SUPPORT, canHideErrors: true };
+
+const configurations: readonly Configuration[] = [
+  {
+    name: "the origin of one snapshot",
+    device: 0,
+    origin: { size: 32 * KIB },
+    stores: [{ size: 64 * KIB }],
+    snapshots: [{ name: "a", chunkSize: 4 * KIB }],
+    manifest: ORIGIN,
+  },
+  {
+    name: "the origin of three snapshots of unlike chunks, one of which overflows",
+    device: 0,
+    origin: { size: 50 * KIB },
+    stores: [{ size: 128 * KIB }, { size: 32 * KIB }, { size: 64 * KIB }],
+    snapshots: [
+      { name: "a", chunkSize: 4 * KIB },
+      { name: "b", chunkSize: 8 * KIB },
+      { name: "c", chunkSize: 2 * KIB, size: 20 * KIB },
+    ],
+    manifest: ORIGIN,
+  },
+  {
+    name: "a snapshot with chunks of 4 KiB",
+    device: 1,
+    origin: { size: 48 * KIB },
+    stores: [{ size: 64 * KIB }],
+    snapshots: [{ name: "a", chunkSize: 4 * KIB }],
+    manifest: { support: FULL_SUPPORT },
+  },
+  {
+    name: "a snapshot with chunks of one sector, whose areas fill often",
+    device: 1,
+    origin: { size: 24 * KIB },
+    stores: [{ size: 48 * KIB }],
+    snapshots: [{ name: "a", chunkSize: 512 }],
+    manifest: { support: FULL_SUPPORT },
+  },
+  {
+    name: "a snapshot over blocks of 4096, with an end within a chunk",
+    device: 1,
+    origin: { size: 84 * KIB, blockSize: 512 },
+    stores: [{ size: 256 * KIB, blockSize: 4096 }],
+    snapshots: [{ name: "a", chunkSize: 16 * KIB }],
+    manifest: { support: FULL_SUPPORT },
+  },
+  {
+    name: "a snapshot in a store without FUA and zeroes that takes short requests",
+    device: 1,
+    origin: { size: 64 * KIB, limits: { ioLengthMax: 8 * KIB } },
+    stores: [
+      { size: 128 * KIB, support: { fua: "none", writeZeroes: "none" }, limits: { ioLengthMax: 4 * KIB } },
+    ],
+    snapshots: [{ name: "a", chunkSize: 16 * KIB }],
+    manifest: { support: { ...FULL_SUPPORT, fua: "emulated", writeZeroes: "emulated" } },
+  },
+  {
+    name: "the second snapshot of an origin that may not be written",
+    device: 2,
+    origin: { size: 64 * KIB, support: { write: "none", writeZeroes: "none", discard: "none" } },
+    stores: [{ size: 256 * KIB }, { size: 256 * KIB }],
+    snapshots: [
+      { name: "a", chunkSize: 4 * KIB },
+      { name: "b", chunkSize: 32 * KIB },
+    ],
+    manifest: { support: FULL_SUPPORT },
+  },
+  {
+    name: "a snapshot, read-only",
+    device: 1,
+    origin: { size: 128 * KIB },
+    stores: [{ size: 128 * KIB }],
+    snapshots: [{ name: "a", chunkSize: 4 * KIB }],
+    isReadOnly: true,
+    manifest: { support: READ_ONLY_SUPPORT },
+  },
+];
+
+function subjectOf(configuration: Configuration): Subject {
+  const { name, device, origin, stores, snapshots, isReadOnly = false, manifest } = configuration;
+  return {
+    name: `snapshot, ${name}`,
+    manifest,
+    async create(bench) {
+      const opened = await openSnapshots({
+        environment: bench.environment,
+        origin: bench.lower(origin),
+        stores: stores.map((store) => bench.lower(store)),
+        options: { snapshots },
+        isReadOnly,
+      });
+      return opened[device]!.layer;
+    },
+  };
+}
+
+for (const configuration of configurations) testLayer(subjectOf(configuration), { describe, test });
