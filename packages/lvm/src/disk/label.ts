@@ -61,7 +61,7 @@ export function findLabel(bytes: Uint8Array, source: string): LabelSearch {
   const ignoredSectors: number[] = [];
   for (let sector = 0; sector < LABEL_SECTOR_COUNT && (sector + 1) * SECTOR <= bytes.length; sector++) {
     const part = bytes.subarray(sector * SECTOR, (sector + 1) * SECTOR);
-    if (!looksLikeLabel(part)) continue;
+    if (!isLabelSector(part)) continue;
     try {
       const found = decodeLabel(part, sector, source);
       if (label === null) label = found;
@@ -75,7 +75,7 @@ export function findLabel(bytes: Uint8Array, source: string): LabelSearch {
 }
 
 /** True where the identification or the type is that of a label: one of them may be damaged. */
-function looksLikeLabel(bytes: Uint8Array): boolean {
+export function isLabelSector(bytes: Uint8Array): boolean {
   return textAt(bytes, AT.id, 8) === LABEL_ID || textAt(bytes, AT.type, 8) === LABEL_TYPE;
 }
 

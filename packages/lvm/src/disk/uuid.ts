@@ -25,3 +25,19 @@ export function dashUuid(uuid: string): string {
   }
   return groups.join("-");
 }
+
+// LVM2 makes UUIDs of these; `!` and `#` are in old ones only.
+const CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+/** Bytes from here on would make some characters likelier than others. */
+const FAIR_BYTES = 256 - (256 % CHARACTERS.length);
+
+/** A new UUID, with dashes. `random`: fills an array with random bytes. */
+export function createUuid(random: (bytes: Uint8Array) => void): string {
+  const bytes = new Uint8Array(2 * UUID_LENGTH);
+  let uuid = "";
+  while (uuid.length < UUID_LENGTH) {
+    random(bytes);
+    for (const byte of bytes) if (byte < FAIR_BYTES) uuid += CHARACTERS.charAt(byte % CHARACTERS.length);
+  }
+  return dashUuid(uuid.slice(0, UUID_LENGTH));
+}
