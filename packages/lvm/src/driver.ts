@@ -24,7 +24,7 @@ import { openVolumes } from "./volumes/open-volumes.ts";
 export const lvmDriver: Driver<LvmOptions> = {
   name: "@cev/lvm",
   interfaceVersion: INTERFACE_VERSION,
-  summary: "LVM2 volume groups: linear and striped volumes, read and written",
+  summary: "LVM2 volume groups with volumes of every usual type",
   options: lvmOptions,
   optionsSchema: lvmOptionsSchema,
   lowers: { countMin: 1, countMax: 65_536 },
@@ -83,7 +83,9 @@ async function open(context: OpenContext<LvmOptions>): Promise<readonly OpenedDe
     assembleGroups(scans, (problem) => context.report(problem)),
     context.options.group,
   );
-  return groups.flatMap((group) => openVolumes(group, lowers, context));
+  const devices: OpenedDevice[] = [];
+  for (const group of groups) devices.push(...(await openVolumes(group, lowers, context)));
+  return devices;
 }
 
 /** Scans all lowers; one whose label is damaged is reported and left out, so that the others still open. */

@@ -1,38 +1,23 @@
-import { CevError, SegmentMap } from "@cev/core";
-import type {
-  Claimant,
-  Details,
-  Layer,
-  MappedSegment,
-  NamedLayer,
-  OpenContext,
-  OpenedDevice,
-} from "@cev/core";
+import { CevError } from "@cev/core";
+import type { NamedLayer, OpenContext, OpenedDevice } from "@cev/core";
 import type { AssembledGroup } from "../assemble/assemble.ts";
-import { GroupAvailability, shownName, unknownGroupFlag } from "../assemble/availability.ts";
-import { groupDetails, volumeDetails } from "./details.ts";
-import type { LogicalVolume, VolumeGroup } from "../model/group.ts";
+import { groupReadOnlyReason, unknownGroupFlag } from "../assemble/availability.ts";
 import type { LvmOptions } from "../options.ts";
 import { show } from "../text/parser.ts";
-import { VolumeLayer } from "./volume-layer.ts";
-
-/** What all volumes of a group have in common. */
-interface GroupParts {
-  readonly group: VolumeGroup;
-  /** By name of the physical volume within the metadata; those that are missing are not there. */
-  readonly lowers: ReadonlyMap<string, Layer>;
-  /** What the user calls each of them. */
-  readonly names: ReadonlyMap<Layer, string>;
-  readonly claimant: Claimant;
-  readonly details: Details;
-}
+import { groupDetails, volumeDetails } from "./details.ts";
+import type { GroupParts } from "./group-parts.ts";
+import { MissingParts } from "./missing.ts";
+import { openVolume } from "./open-volume.ts";
+import { usesOf } from "./uses.ts";
+import { VolumeTree } from "./volume-tree.ts";
+import { WantedVolumes } from "./wanted-volumes.ts";
 
 /** Makes the volumes of one group. `lowers`: as indexed by the members. Reports the volumes that cannot be opened. */
-export function openVolumes(
+export async function openVolumes(
   assembled: AssembledGroup,
   lowers: readonly NamedLayer[],
   context: OpenContext<LvmOptions>,
-): OpenedDevice[] {
+): Promise<OpenedDevice[]> {
   const { group } = assembled;
   const flag = unknownGroupFlag(group);
   if (flag !== null)
@@ -41,37 +26,37 @@ export function openVolumes(
       structure: assembled.copy.structure,
       hint: "it is left alone: what that means for its volumes is not known",
     });
-  const availability = new GroupAvailability(assembled);
-  const present = assembled.members.flatMap(({ physicalVolume, scanIndex }) =>
-    scanIndex === null ? [] : [{ key: physicalVolume.name, ...lowers[scanIndex]! }],
-  );
-  const parts: GroupParts = {
-    group,
-    lowers: new Map(present.map(({ key, layer }) => [key, layer])),
-    names: new Map(present.map(({ layer, name }) => [layer, name])),
-    claimant: { name: `the volume group ${group.name}` },
-    details: groupDetails(assembled, lowers),
-  };
+  const parts = partsOf(assembled, lowers, context);
+  const uses = usesOf(group);
+  const wanted = new WantedVolumes(group, uses, context.options.volumes);
+  const common = { parts, uses, missing: new MissingParts(parts), isWanted: wanted.includes.bind(wanted) };
+  const reading = new VolumeTree({ ...common, preview: null });
+  const groupReason = groupReadOnlyReason(group);
+  const writing =
+    context.isReadOnly || groupReason !== null ? reading : new VolumeTree({ ...common, preview: reading });
   const devices: OpenedDevice[] = [];
-  for (const volume of wantedVolumes(assembled, context.options)) {
-    const name = `${group.name}/${shownName(volume)}`;
+  for (const one of wanted.list) {
+    const name = `${group.name}/${one.name}`;
     try {
-      const answer = availability.of(volume);
-      if (!answer.canOpen) throw new CevError(answer.code, `${name} cannot be opened: it ${answer.reason}`);
-      const { readOnlyReason } = answer;
-      if (readOnlyReason !== null && !context.isReadOnly)
+      const opened = await openVolume(one, { reading, writing, uses, groupReason });
+      if (opened.readOnlyReason !== null && !context.isReadOnly)
         context.report({
           severity: "warning",
           code: "CEV_READ_ONLY",
-          message: `${name} is opened read-only: ${readOnlyReason}`,
+          message: `${name} is opened read-only: ${opened.readOnlyReason}`,
           device: name,
         });
-      const layer = makeLayer(parts, volume, context.isReadOnly || readOnlyReason !== null);
+      const { layer, facts } = opened;
+      const isReadOnly = !context.isReadOnly && layer.support.write === "none";
       devices.push({
         name,
         layer,
-        state: readOnlyReason === null ? "active" : "active, read-only",
-        details: volumeDetails(parts.details, volume),
+        state: [
+          "active",
+          ...(isReadOnly ? ["read-only"] : []),
+          ...(facts === null ? [] : [facts.state]),
+        ].join(", "),
+        details: volumeDetails(parts, one.volume, facts),
       });
     } catch (error) {
       if (!(error instanceof CevError) || context.options.volumes !== null) throw error;
@@ -81,87 +66,26 @@ export function openVolumes(
   return devices;
 }
 
-function wantedVolumes({ group }: AssembledGroup, options: LvmOptions): readonly LogicalVolume[] {
-  const visible = group.logicalVolumes.filter(({ isVisible }) => isVisible);
-  if (options.volumes === null) return visible;
-  return options.volumes.map((name) => {
-    const volume = visible.find((candidate) => shownName(candidate) === name);
-    if (volume === undefined)
-      throw new CevError("CEV_NOT_FOUND", `the group ${group.name} has no volume ${show(name)}`, {
-        hint: `it has ${visible.map(shownName).join(", ") || "none"}`,
-      });
-    return volume;
-  });
-}
-
-function makeLayer(parts: GroupParts, volume: LogicalVolume, isReadOnly: boolean): VolumeLayer {
-  const { group, lowers, claimant } = parts;
-  const name = `${group.name}/${volume.name}`;
-  const segments = volume.segments.flatMap((segment): MappedSegment[] => {
-    const { mapping, startExtent, extentCount } = segment;
-    if (mapping.kind !== "striped") return [];
-    const areas = mapping.areas.flatMap((area) =>
-      area.kind === "physical"
-        ? [
-            {
-              lower: lowers.get(area.physicalVolume.name)!,
-              start: area.physicalVolume.dataOffset + area.startExtent * group.extentSize,
-            },
-          ]
-        : [],
-    );
-    return [
-      {
-        start: startExtent * group.extentSize,
-        length: extentCount * group.extentSize,
-        areas,
-        stripeSize: mapping.stripeSize,
-      },
-    ];
-  });
-  checkSegments(name, segments, parts.names);
-  return new VolumeLayer({
-    name,
-    segments: new SegmentMap(segments),
-    isReadOnly,
-    claimant,
-    description: {
-      options: { group: group.uuid, volumes: [volume.name] },
-      lowers: [...lowers.values()],
-    },
-  });
-}
-
-/** Checks that segments lie on their devices and keep the alignment that requests to the volume will have. */
-function checkSegments(
-  name: string,
-  segments: readonly MappedSegment[],
-  names: ReadonlyMap<Layer, string>,
-): void {
-  const lowers = new Set(segments.flatMap(({ areas }) => areas.map(({ lower }) => lower)));
-  const blockSize = Math.max(...[...lowers].map(({ limits }) => limits.logicalBlockSize));
-  for (const { length, areas, stripeSize } of segments) {
-    const areaLength = length / areas.length;
-    for (const { lower, start } of areas) {
-      if (start + areaLength > lower.limits.size)
-        throw notOpened(
-          name,
-          `reaches to byte ${start + areaLength} of ${names.get(lower)}, which ends at ${lower.limits.size}`,
-        );
-      if (start % lower.limits.logicalBlockSize !== 0 || length % blockSize !== 0)
-        throw notOpened(
-          name,
-          `has extents on ${names.get(lower)} that are not aligned to its blocks of ${blockSize} bytes`,
-        );
-    }
-    if (areas.length > 1 && (areaLength % stripeSize !== 0 || stripeSize % blockSize !== 0))
-      throw notOpened(
-        name,
-        `has stripes of ${stripeSize} bytes, which fit neither its extents nor its blocks`,
-      );
-  }
-}
-
-function notOpened(name: string, reason: string): CevError {
-  return new CevError("CEV_BAD_METADATA", `${name} cannot be opened: it ${reason}`);
+function partsOf(
+  assembled: AssembledGroup,
+  lowers: readonly NamedLayer[],
+  context: OpenContext<LvmOptions>,
+): GroupParts {
+  const { group } = assembled;
+  const present = assembled.members.flatMap(({ physicalVolume, scanIndex }) =>
+    scanIndex === null ? [] : [{ key: physicalVolume.name, ...lowers[scanIndex]! }],
+  );
+  return {
+    environment: context.environment,
+    group,
+    volumes: new Map(group.logicalVolumes.map((volume) => [volume.name, volume])),
+    physical: new Map(present.map(({ key, layer }) => [key, layer])),
+    lowers: present.map(({ layer }) => layer),
+    names: new Map(present.map(({ layer, name }) => [layer, name])),
+    claimant: { name: `the volume group ${group.name}` },
+    details: groupDetails(assembled, lowers),
+    canWriteDegraded: context.canWriteDegraded,
+    report: (problem) => context.report(problem),
+    openWith: context.openWith?.bind(context) ?? null,
+  };
 }

@@ -1,0 +1,331 @@
+import {
+  CompoundIoPool,
+  LayerBase,
+  Op,
+  READ_ONLY_SUPPORT,
+  RangeLock,
+  assert,
+  combineLimits,
+  combineSupport,
+  refuse,
+  request,
+} from "@cev/core";
+import type {
+  Collation,
+  CompoundIo,
+  Environment,
+  Io,
+  Layer,
+  LayerDescription,
+  Limits,
+  Problem,
+  Support,
+  Timer,
+} from "@cev/core";
+import { MirrorSync } from "./mirror-sync.ts";
+import { MirrorWrite } from "./mirror-write.ts";
+import { RegionLog } from "./region-log.ts";
+
+// A region that was written is called clean so long after: most are written more than once.
+const CLEAN_DELAY_MS = 1000;
+
+/** What a `MirrorLayer` is made of. */
+export interface MirrorOptions {
+  /** "vg0/root". */
+  readonly name: string;
+  readonly environment: Environment;
+  /** Bytes. */
+  readonly size: number;
+  readonly regionSize: number;
+  /** In their order, of which the first counts where they differ; null: missing. */
+  readonly images: readonly (Layer | null)[];
+  /** Where it is kept which regions are clean; null: in memory, so that after each opening all are copied anew. */
+  readonly log: Layer | null;
+  /** The log is missing: nothing is known of what is in sync. */
+  readonly isLogMissing: boolean;
+  readonly isReadOnly: boolean;
+  readonly report: (problem: Problem) => void;
+}
+
+/**
+ * Copies of a volume that a log of regions keeps alike (dm-mirror). The first image counts: a region that is not in sync is
+ * read from it alone, and copied from it to the others. A write goes to all images, after the log has its regions as dirty.
+ *
+ * An image other than the first that fails is left out from then on, and no region written since is called clean. A write
+ * that the first image does not take fails: whoever opens the volume next, the kernel included, copies from that one.
+ */
+export class MirrorLayer extends LayerBase {
+  readonly name: string;
+  readonly limits: Limits;
+  readonly support: Support;
+  readonly environment: Environment;
+  readonly size: number;
+  readonly regionSize: number;
+  readonly images: readonly (Layer | null)[];
+  readonly compounds: CompoundIoPool = new CompoundIoPool(this);
+  /** Requests that write, and the copying of regions: each holds the bytes it works on. */
+  readonly locks: RangeLock = new RangeLock();
+  readonly #options: MirrorOptions;
+  readonly #failed: boolean[];
+  readonly #sync: MirrorSync;
+  #log: RegionLog | null = null;
+  #timer: Timer | null = null;
+  #cleaning: Promise<void> | null = null;
+
+  constructor(options: MirrorOptions) {
+    const { name, environment, size, regionSize, images, log } = options;
+    const present = images.filter((image) => image !== null);
+    assert(present.length > 0 && size > 0 && regionSize > 0, "a mirror has an image and a size");
+    super(log === null ? present : [...present, log]);
+    this.name = name;
+    this.environment = environment;
+    this.size = size;
+    this.regionSize = regionSize;
+    this.images = images;
+    this.#options = options;
+    this.#failed = images.map(() => false);
+    this.limits = combineLimits(
+      size,
+      present.map((image) => image.limits),
+    );
+    const support = combineSupport(present.map((image) => image.support));
+    const canWrite =
+      !options.isReadOnly &&
+      images[0] !== null &&
+      !options.isLogMissing &&
+      support.write !== "none" &&
+      log?.support.write !== "none";
+    // What a discard leaves is each image's own affair; zeroes keep them alike.
+    const zeroes = support.writeZeroes === "native" ? "native" : "none";
+    this.support = canWrite ? { ...support, discard: zeroes, writeZeroes: zeroes } : READ_ONLY_SUPPORT;
+    this.#sync = new MirrorSync(this);
+  }
+
+  /** The first region that does not hold the same everywhere is where `from` leads; only while it is open. */
+  get log(): RegionLog {
+    assert(this.#log !== null, "a mirror is open while it works");
+    return this.#log;
+  }
+
+  get regionCount(): number {
+    return Math.ceil(this.size / this.regionSize);
+  }
+
+  /** Claims the images, reads the log, and begins to copy what is not in sync. */
+  override async open(): Promise<void> {
+    await super.open();
+    const isReadOnly = this.support.write === "none";
+    try {
+      this.#log = await RegionLog.open(
+        { environment: this.environment, layer: this.#options.log, regionCount: this.regionCount },
+        isReadOnly,
+      );
+    } catch (error) {
+      this.releaseLowers();
+      throw error;
+    }
+    this.#failed.fill(false);
+    if (!isReadOnly) this.#sync.start();
+  }
+
+  submit(io: Io): void {
+    switch (io.op) {
+      case Op.read:
+        return this.#read(io);
+      case Op.write:
+        if (this.support.write === "none") return refuse(io, this);
+        return new MirrorWrite(this, io, Op.write).start();
+      case Op.discard:
+      case Op.writeZeroes:
+        if (this.support.writeZeroes === "none") return refuse(io, this);
+        return new MirrorWrite(this, io, Op.writeZeroes).start();
+      case Op.flush:
+        return this.#flush(io);
+      default:
+        return refuse(io, this);
+    }
+  }
+
+  /** Ends the copying, calls clean what is, and gives the images back. */
+  override async close(): Promise<void> {
+    try {
+      await this.#sync.stop();
+      this.#timer?.cancel();
+      this.#timer = null;
+      await this.#cleaning;
+      if (this.support.write !== "none") await this.#clean();
+    } finally {
+      this.#log = null;
+      await super.close();
+    }
+  }
+
+  describe(): LayerDescription {
+    return {
+      driver: "@cev/lvm",
+      options: { target: "mirror", regionSize: this.regionSize },
+      lowers: this.lowers.map((lower) => lower.describe()),
+    };
+  }
+
+  /** Resolves once nothing is left to be copied, or nothing more can be. */
+  idle(): Promise<void> {
+    return this.#sync.idle();
+  }
+
+  /** All images take what is written. */
+  get isWhole(): boolean {
+    return !this.images.includes(null) && !this.#failed.includes(true);
+  }
+
+  /** An image takes what is written. */
+  isUsable(index: number): boolean {
+    return this.images[index] !== null && !this.#failed[index]!;
+  }
+
+  /** An image other than the first did not take a write: it is left out until the volume is opened again. */
+  imageFailed(index: number, error: { readonly code: string; readonly message: string }): void {
+    if (this.#failed[index]!) return;
+    this.#failed[index] = true;
+    this.report(
+      error.code,
+      `image ${index} (${this.images[index]!.name}) has failed and is left out: ${error.message}; ` +
+        "what is written from now on is copied to it when the volume is opened again",
+    );
+  }
+
+  report(code: string, message: string): void {
+    this.#options.report({
+      severity: "error",
+      code,
+      message: `${this.name}: ${message}`,
+      device: this.name,
+    });
+  }
+
+  /** A write has ended. `isSame`: all images took it. */
+  ended(first: number, last: number, isSame: boolean): void {
+    this.log.end(first, last, isSame);
+    if (!isSame && this.isWhole) this.#sync.start();
+    this.cleanSoon();
+  }
+
+  cleanSoon(): void {
+    if (this.#timer !== null || !this.log.hasSettled) return;
+    this.#timer = this.environment.clock.after(CLEAN_DELAY_MS, () => {
+      this.#timer = null;
+      this.#cleaning = this.#clean().then(() => {
+        this.#cleaning = null;
+        if (this.#log !== null) this.cleanSoon();
+      });
+    });
+  }
+
+  /** Whether an image can stand in for the first where it was asked to read. */
+  canRead(index: number, io: Io): boolean {
+    if (this.images[index] === null) return false;
+    const { log, regionSize } = this;
+    const last = io.length === 0 ? io.offset : io.offset + io.length - 1;
+    return index === 0 || log.isInSync(Math.floor(io.offset / regionSize), Math.floor(last / regionSize));
+  }
+
+  #read(io: Io): void {
+    const [first] = this.images;
+    if (first !== null && first !== undefined) {
+      io.pushAction(readEnded, this);
+      first.submit(io);
+      return;
+    }
+    const index = nextImage(this, io, 0);
+    if (index < 0)
+      return io.fail(
+        "CEV_DEGRADED",
+        "the first image is missing, and the others are not known to hold the same",
+        this.name,
+      );
+    readFrom(new ReadElsewhere(this, index), io);
+  }
+
+  #flush(io: Io): void {
+    if (this.support.flush === "none") return refuse(io, this);
+    const compound = this.compounds.over(io, FLUSH, this);
+    for (const [index, image] of this.images.entries())
+      if (image !== null && this.isUsable(index))
+        compound.add(image, Op.flush, 0, 0, null, 0, io.flags).tag = index;
+    compound.submit();
+  }
+
+  async #clean(): Promise<void> {
+    if (!this.isWhole) return;
+    try {
+      await this.log.clean(() => this.#flushAll());
+    } catch (error) {
+      const { code = "CEV_IO", message } = error as { code?: string; message: string };
+      this.report(code, `regions stay dirty in the log: ${message}`);
+    }
+  }
+
+  async #flushAll(): Promise<void> {
+    for (const image of this.images)
+      if (image !== null && image.support.flush !== "none")
+        await request(image, this.environment, Op.flush, 0, 0);
+  }
+}
+
+/** Of a flush the first image decides; another that fails it is left out. */
+const FLUSH: Collation = {
+  name: "mirror flush",
+  ended: null,
+  merge(compound) {
+    const layer = compound.context as MirrorLayer;
+    for (const { io, tag } of partsOf(compound)) {
+      if (io.error === null) continue;
+      if (tag === 0) compound.io.error = io.error;
+      else layer.imageFailed(tag, io.error);
+    }
+  },
+};
+
+function partsOf({ subs, subCount }: CompoundIo): CompoundIo["subs"] {
+  return subs.slice(0, subCount);
+}
+
+/** A read that another image than the first is asked for. */
+class ReadElsewhere {
+  readonly owner: MirrorLayer;
+  index: number;
+
+  constructor(owner: MirrorLayer, index: number) {
+    this.owner = owner;
+    this.index = index;
+  }
+}
+
+/** The first image has answered; where it could not, the next that holds the same is asked. */
+function readEnded(io: Io, layer: MirrorLayer): void {
+  if (io.error !== null) retryFrom(io, layer, 1, null);
+}
+
+function readElsewhereEnded(io: Io, read: ReadElsewhere): void {
+  if (io.error !== null) retryFrom(io, read.owner, read.index + 1, read);
+}
+
+function retryFrom(io: Io, layer: MirrorLayer, from: number, read: ReadElsewhere | null): void {
+  if (io.isCancelRequested) return;
+  const index = nextImage(layer, io, from);
+  if (index < 0) return;
+  io.restart();
+  const next = read ?? new ReadElsewhere(layer, index);
+  next.index = index;
+  readFrom(next, io);
+}
+
+function readFrom(read: ReadElsewhere, io: Io): void {
+  io.pushAction(readElsewhereEnded, read);
+  read.owner.images[read.index]!.submit(io);
+}
+
+function nextImage(layer: MirrorLayer, io: Io, from: number): number {
+  for (let index = from; index < layer.images.length; index++) if (layer.canRead(index, io)) return index;
+  return -1;
+}

@@ -1,0 +1,150 @@
+import { CevError } from "@cev/core";
+import type { Layer, MappedArea } from "@cev/core";
+import type { LogicalVolume } from "../model/group.ts";
+import type { RaidMapping, RaidMember } from "../model/mappings.ts";
+import type { Segment } from "../model/segments.ts";
+import { notOpened } from "./check-segments.ts";
+import { openEngine } from "./engine.ts";
+import type { EngineLower } from "./engine.ts";
+import type { VolumeTree } from "./volume-tree.ts";
+
+/** What a segment of a RAID volume lies on. */
+export interface SegmentAreas {
+  readonly areas: MappedArea[];
+  readonly stripeSize: number;
+}
+
+/** One segment of a volume that is to be put together. */
+export interface RaidSegment {
+  readonly segment: Segment;
+  readonly mapping: RaidMapping;
+  /** The volumes it is made for, itself the last. */
+  readonly path: readonly LogicalVolume[];
+}
+
+/** Makes the layer below a RAID segment: stripes for RAID0, which has no redundancy to keep, else an array by its engine. */
+export async function raidLayer(
+  tree: VolumeTree,
+  volume: LogicalVolume,
+  { segment, mapping, path }: RaidSegment,
+): Promise<SegmentAreas> {
+  if (mapping.hindrance !== null)
+    throw new CevError(
+      "CEV_UNKNOWN_FEATURE",
+      `${tree.nameOf(volume)} cannot be opened: it ${mapping.hindrance}`,
+    );
+  return segment.type === "raid0" || segment.type === "raid0_meta"
+    ? stripes(tree, volume, { segment, mapping, path })
+    : array(tree, volume, { segment, mapping, path });
+}
+
+async function stripes(
+  tree: VolumeTree,
+  volume: LogicalVolume,
+  { mapping, path }: RaidSegment,
+): Promise<SegmentAreas> {
+  const areas: MappedArea[] = [];
+  for (const { data } of mapping.members)
+    areas.push({ lower: await tree.layerOf(tree.ownPart(data, volume), path), start: 0 });
+  return { areas, stripeSize: areas.length === 1 ? 0 : mapping.stripeSize };
+}
+
+async function array(
+  tree: VolumeTree,
+  volume: LogicalVolume,
+  { segment, mapping, path }: RaidSegment,
+): Promise<SegmentAreas> {
+  const name = tree.nameOf(volume);
+  const { extentSize } = tree.parts.group;
+  const sizes = memberSizes(tree, volume, mapping);
+  const members: (number | null)[] = [];
+  const lowers: EngineLower[] = [];
+  for (const member of mapping.members) {
+    if (isMissing(tree, volume, member)) {
+      members.push(null);
+      continue;
+    }
+    members.push(lowers.length);
+    lowers.push(
+      await tree.previewed(`${tree.parts.group.name}/${member.data}`, (one) =>
+        joined(one, volume, member, path),
+      ),
+    );
+  }
+  if (lowers.length === 0)
+    throw new CevError("CEV_DEGRADED", `${name} cannot be opened: all its members are missing`);
+  const [device] = await openEngine(tree.parts, {
+    driver: "@cev/raid",
+    what: name,
+    options: {
+      dmRaid: {
+        type: segment.type,
+        memberCount: mapping.members.length,
+        members,
+        chunkSize: mapping.stripeSize,
+        regionSize: mapping.regionSize,
+        metadataSize: sizes.metadata,
+        memberSize: sizes.data,
+        size: segment.extentCount * extentSize,
+        copies: mapping.copyCount,
+      },
+    },
+    lowers,
+    deviceCount: 1,
+  });
+  tree.note(volume, device!);
+  return { areas: [{ lower: device!.layer, start: 0 }], stripeSize: 0 };
+}
+
+/** Bytes of the parts of each member, which are alike. */
+function memberSizes(
+  tree: VolumeTree,
+  volume: LogicalVolume,
+  { members }: RaidMapping,
+): { readonly metadata: number; readonly data: number } {
+  const { extentSize } = tree.parts.group;
+  const sizes = members.map(({ meta, data }) => ({
+    metadata: meta === null ? 0 : tree.ownPart(meta, volume).extentCount * extentSize,
+    data: tree.ownPart(data, volume).extentCount * extentSize,
+  }));
+  const [first] = sizes;
+  if (first === undefined) throw notOpened(tree.nameOf(volume), "has no members");
+  for (const { metadata, data } of sizes)
+    if (metadata !== first.metadata || data !== first.data)
+      throw notOpened(tree.nameOf(volume), "has members of different sizes");
+  return first;
+}
+
+/**
+ * True for a member without which the array is to do: it lies on a physical volume that is not there, LVM2 has put errors
+ * in its place, it was taken out for a while (visible and read-only), or it is to be rebuilt, which it was not yet.
+ */
+function isMissing(tree: VolumeTree, volume: LogicalVolume, { meta, data }: RaidMember): boolean {
+  return [meta, data].some((name) => {
+    if (name === null) return false;
+    const part = tree.ownPart(name, volume);
+    return (
+      tree.missing.of(part) !== null ||
+      part.segments.every(({ mapping }) => mapping.kind === "error") ||
+      part.status.includes("REBUILD") ||
+      (part.isVisible && !part.isWritable)
+    );
+  });
+}
+
+/** A member as its engine takes it: its superblock and bitmap, behind them its data. */
+async function joined(
+  tree: VolumeTree,
+  volume: LogicalVolume,
+  { meta, data }: RaidMember,
+  path: readonly LogicalVolume[],
+): Promise<Layer> {
+  const image = tree.volume(data, volume);
+  const first = meta === null ? [] : await tree.segmentsOf(tree.volume(meta, volume), path);
+  const start = first.reduce((sum, { length }) => sum + length, 0);
+  const second = await tree.segmentsOf(image, path);
+  return tree.layerOver(image, [
+    ...first,
+    ...second.map((segment) => ({ ...segment, start: start + segment.start })),
+  ]);
+}
