@@ -52,7 +52,8 @@ export function layoutPhysicalVolume(options: PvLayoutOptions): PvLayout {
   checkOptions(options);
   const size = options.size - (options.size % SECTOR);
   const alignment = options.dataAlignment ?? MIB;
-  const aligned = alignment + dataAlignmentOffset;
+  // However small the alignment is, nothing may lie over the label.
+  const aligned = Math.ceil(LABEL_END / alignment) * alignment + dataAlignmentOffset;
   if (size < PV_SIZE_MIN || size < aligned + bootloaderSize)
     throw tooSmall(
       `a physical volume needs ${Math.max(PV_SIZE_MIN, aligned + bootloaderSize)} bytes, the device has ${size}`,
@@ -119,6 +120,8 @@ function dataPlace(
   aligned: number,
 ): Pick<Place, "bootloaderOffset" | "bootloaderSize" | "dataOffset"> {
   if (dataOffset !== undefined) {
+    if (dataOffset < LABEL_END)
+      throw new CevError("CEV_INVALID", `the data would begin at byte ${dataOffset}, over the label`);
     if (dataOffset > size) throw tooSmall(`the data begin at byte ${dataOffset}, the device has ${size}`);
     if (bootloaderSize > 0 && dataOffset - aligned < bootloaderSize)
       throw new CevError("CEV_INVALID", "the bootloader's area does not fit in front of the data");
@@ -180,7 +183,7 @@ function tooSmall(message: string): CevError {
 /** How many extents fit on a physical volume. Sizes in bytes. */
 export function extentCountOf(layout: PvLayout, extentSize: number): number {
   assert(extentSize >= SECTOR && extentSize % SECTOR === 0, "extents are whole sectors");
-  const last = layout.metadataAreas.find(({ offset }) => offset > layout.dataOffset);
+  const last = layout.metadataAreas.find(({ offset }) => offset >= layout.dataOffset);
   const end = layout.size - (last?.size ?? 0);
   return Math.max(0, Math.floor((end - layout.dataOffset) / extentSize));
 }
