@@ -1,5 +1,6 @@
-import { Op } from "@cev/core";
+import { Op, openTree } from "@cev/core";
 import type { Io } from "@cev/core";
+import { Random } from "@cev/test-kit";
 import { describe, expect, it } from "vitest";
 import { assemble } from "../src/assemble/assemble.ts";
 import type { Assembly, Candidate } from "../src/assemble/assemble.ts";
@@ -7,13 +8,18 @@ import { FeatureFlag } from "../src/metadata/superblock-features.ts";
 import { Role, decodeSuperblock, encodeSuperblock } from "../src/metadata/superblock.ts";
 import type { SuperblockVersion } from "../src/metadata/superblock.ts";
 import { LayerBench } from "./support/layer-bench.ts";
+import type { LayerBenchOptions } from "./support/layer-bench.ts";
 
 const DEVICE_SIZE = 1536 * 1024;
 const BLOCK = new Uint8Array(512).fill(1);
 
-async function mirror(version: SuperblockVersion, spareCount = 0): Promise<LayerBench> {
+async function mirror(
+  version: SuperblockVersion,
+  spareCount = 0,
+  create: Partial<LayerBenchOptions["create"]> = {},
+): Promise<LayerBench> {
   const bench = await LayerBench.create({
-    create: { level: 1, version, assumeClean: true },
+    create: { level: 1, version, assumeClean: true, ...create },
     memberCount: 3,
     spareCount,
     deviceSize: DEVICE_SIZE,
@@ -33,7 +39,7 @@ async function cutUpdate(bench: LayerBench, reached: readonly number[]): Promise
   });
 }
 
-/** What each device's superblock may be if the power goes now: it has an update that is under way, or not yet. */
+/** What each device's superblock may be if the power goes now: it has an update that is under way, or not yet. None: it is blank. */
 async function cutsOf(bench: LayerBench): Promise<() => Candidate[][]> {
   const { superOffsetSectors, version } = (await bench.superblockOf(0))!;
   const byteOffset = superOffsetSectors * 512;
@@ -46,9 +52,11 @@ async function cutsOf(bench: LayerBench): Promise<() => Candidate[][]> {
         ...disk.pending.filter(isUpdate).map((io) => paddedTo4096(io)),
       ];
       const place = { source: name, deviceSize: DEVICE_SIZE, version, byteOffset };
-      cuts = held.flatMap((bytes) =>
-        cuts.map((cut) => [...cut, { name, superblock: decodeSuperblock(bytes, place) }]),
-      );
+      cuts = held.flatMap((bytes) => {
+        if (bytes.every((byte) => byte === 0)) return cuts;
+        const superblock = decodeSuperblock(bytes, place);
+        return cuts.map((cut) => [...cut, { name, superblock }]);
+      });
     }
     return cuts;
   };
@@ -168,6 +176,31 @@ describe("a member that is being rebuilt", () => {
     await bench.idle();
     await bench.close();
     expectNoDoubt(judged);
+  });
+});
+
+describe("a spare that steps in while an update is under way", () => {
+  it("is not said to hold what the one before it had been rebuilt to", async () => {
+    const bench = await mirror("1.2", 1, { bitmap: "internal", bitmapChunkSize: 64 * 1024 });
+    const content = new Random(1).bytes(bench.device.size);
+    await bench.write(0, content);
+    await bench.drive(bench.layer.failMember(0));
+    await bench.idle();
+    const { name, fault } = bench.addDisk(DEVICE_SIZE);
+    const dataStart = (await bench.superblockOf(1))!.dataOffsetSectors * 512;
+    bench.disks[3]!.fault.add({ op: Op.write, fault: { kind: "error", code: "CEV_IO" } });
+    const judged = await atEveryCut(bench, (candidates) => {
+      const position = (candidates[4]?.superblock.recoverySectors ?? 0) * 512;
+      const held = bench.disks[4]!.disk.bytes.subarray(dataStart, dataStart + position);
+      const isHeld = Buffer.compare(held, content.subarray(0, position)) === 0;
+      return isHeld ? null : `it is said to hold ${position} bytes`;
+    });
+    await bench.drive(openTree(fault));
+    await bench.drive(bench.layer.addMember(fault, name));
+    await bench.idle();
+    expectNoDoubt(judged);
+    expect((await assembled(bench)).members.map((member) => member?.name)).toEqual(["d4", "d1", "d2"]);
+    await bench.close();
   });
 });
 

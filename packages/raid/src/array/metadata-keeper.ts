@@ -7,7 +7,7 @@ import { MetadataRounds } from "./metadata-rounds.ts";
 import type { Preparation } from "./metadata-rounds.ts";
 import { MetadataWriter } from "./metadata-writer.ts";
 import type { RunningArray } from "./running-array.ts";
-import { timestampOf, updatedSuperblocks } from "./superblock-update.ts";
+import { positionsOf, timestampOf, updatedSuperblocks } from "./superblock-update.ts";
 import { intentsOf } from "./write-intents.ts";
 import type { WriteIntents } from "./write-intents.ts";
 
@@ -122,7 +122,7 @@ export class MetadataKeeper {
       if (isBehind) {
         await this.#writeIntents();
         this.#mayLag = true;
-        await this.#writer.writeSuperblocks(this.#superblocks(this.#positions(), resyncSectors));
+        await this.#writer.writeSuperblocks(this.#superblocks(positionsOf(this.#array), resyncSectors));
       }
       await this.#update(false);
       this.#refuseBroken();
@@ -331,7 +331,7 @@ export class MetadataKeeper {
       this.#hasNewFailure = false;
       this.#refuseBroken();
       // Only what is durable when they are written may stand in the superblocks.
-      const recoveredTo = this.#positions();
+      const recoveredTo = positionsOf(this.#array);
       const resyncSectors = this.#resyncSectors(isActive);
       if (this.#hasProgress) {
         this.#hasProgress = false;
@@ -355,12 +355,8 @@ export class MetadataKeeper {
     this.#armAging();
   }
 
-  #positions(): number[] {
-    return this.#array.members.map((member) => member.recoveredTo);
-  }
-
   #superblocks(
-    recoveredTo: readonly number[],
+    recoveredTo: ReadonlyMap<MemberDevice, number>,
     resyncSectors: number | null,
   ): ReadonlyMap<MemberDevice, Superblock> {
     return updatedSuperblocks({

@@ -17,8 +17,8 @@ export interface SuperblockUpdate {
   readonly hasBitmap: boolean;
   /** How far the members are known to agree; null: everywhere. */
   readonly resyncSectors: number | null;
-  /** Bytes of its data that a member being rebuilt holds for certain, by member index. */
-  readonly recoveredTo: readonly number[];
+  /** Bytes of its data that a member being rebuilt holds for certain. One that is not there holds none. */
+  readonly recoveredTo: ReadonlyMap<MemberDevice, number>;
   /** Null: as it was. */
   readonly updatedAt: Timestamp | null;
   /** Who is away or has failed stands where `base` has it: it is not said yet that it is gone. */
@@ -54,7 +54,7 @@ export function updatedSuperblocks(update: SuperblockUpdate): Map<MemberDevice, 
       dataSizeSectors: base.level > 0 ? Math.max(own.dataSizeSectors, base.sizeSectors) : own.dataSizeSectors,
       superOffsetSectors: own.superOffsetSectors,
       recoverySectors:
-        member?.isRebuilding === true ? Math.floor(update.recoveredTo[member.index]! / SECTOR) : 0,
+        member?.isRebuilding === true ? Math.floor((update.recoveredTo.get(device) ?? 0) / SECTOR) : 0,
       journalTailSectors: 0,
       deviceNumber: number,
       correctedReadCount: own.correctedReadCount,
@@ -83,6 +83,13 @@ export function freeDeviceNumber({ array, base }: Pick<SuperblockUpdate, "array"
   let number = base.memberCount;
   while (taken.has(number) || (base.roles[number] ?? Role.spare) < Role.special) number++;
   return number;
+}
+
+/** How far the members are rebuilt now, by device: another may have taken its place when that is written. */
+export function positionsOf({ members }: RunningArray): Map<MemberDevice, number> {
+  const positions = new Map<MemberDevice, number>();
+  for (const { device, recoveredTo } of members) if (device !== null) positions.set(device, recoveredTo);
+  return positions;
 }
 
 /** A moment of the wall clock; null without one. */
