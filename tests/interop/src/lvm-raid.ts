@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { Device, environmentFrom } from "@cev/core";
 import type { Environment, OpenedDevice, Problem } from "@cev/core";
 import { raidDriver } from "@cev/raid";
-import type { RaidOptions } from "@cev/raid";
+import type { RaidLayer, RaidOptions } from "@cev/raid";
 import { runOracle } from "../oracle/run-oracle.ts";
 import type { OracleMode } from "../oracle/run-oracle.ts";
+import type { Random } from "./random.ts";
 import { ImageLayer } from "../raid-matrix/image-layer.ts";
 
 const SECTOR = 512;
@@ -17,6 +18,8 @@ const REGION_SIZE = 512 * 1024;
 
 /** A kind of volume, with what `lvcreate` is told. */
 export interface VolumeKind {
+  /** Of the volume. */
+  readonly name: string;
   readonly type: string;
   readonly memberCount: number;
   /** Of stripes; RAID1 has none. */
@@ -24,6 +27,7 @@ export interface VolumeKind {
 }
 
 const kind = (type: string, stripes: number, memberCount: number): VolumeKind => ({
+  name: type,
   type,
   stripes,
   memberCount,
@@ -58,8 +62,7 @@ export interface RaidVolume {
 /** Waits until every volume is synced and at rest. */
 export const WAIT = `
 settle() {
-  while lvs --noheadings -o sync_percent vg | grep -v '^ *$' | grep -qv 100.00; do sleep 0.1; done
-  while lvs --noheadings -o raid_sync_action vg | grep -v '^ *$' | grep -qv idle; do sleep 0.1; done
+  while dmsetup status --target raid | awk '{ split($8, done, "/"); if (done[1] != done[2] || $9 != "idle") busy = 1 } END { exit !busy }'; do sleep 0.1; done
 }
 `;
 
@@ -78,18 +81,18 @@ export class RaidGroup {
     }
   }
 
-  /** Makes and fills volumes, one of each kind, named after their types. */
+  /** Makes and fills volumes, one of each kind; `rest` is done in the end, before all are stopped. */
   static async make(kinds: readonly VolumeKind[], mode: OracleMode = "write", rest = ""): Promise<RaidGroup> {
     const memberMax = Math.max(...kinds.map(({ memberCount }) => memberCount));
-    const group = new RaidGroup(memberMax, (2 + 5 * kinds.length) * MIB + 2 * MIB);
-    const creates = kinds.map(({ type, stripes, memberCount }) => {
+    const group = new RaidGroup(memberMax, (4 + 4 * kinds.length) * MIB);
+    const creates = kinds.map(({ name, type, stripes, memberCount }) => {
       const shape =
         type === "raid1"
-          ? `-m ${memberCount - 1} -L 3m`
+          ? `-m ${memberCount - 1} -L 2m`
           : type.startsWith("raid10")
-            ? `-i ${stripes} -m 1 -I 64k -L ${stripes * 3}m`
-            : `-i ${stripes} -I 64k -L ${stripes * 3}m`;
-      return `lvcreate -q -y --type ${type} ${shape} -R 512k -n ${type} vg >&2`;
+            ? `-i ${stripes} -m 1 -I 64k -L ${stripes * 2}m`
+            : `-i ${stripes} -I 64k -L ${stripes * 2}m`;
+      return `lvcreate -q -y --type ${type} ${shape} -R 512k -n ${name} vg >&2`;
     });
     const result = await group.run(
       `
@@ -98,13 +101,13 @@ vgcreate -q -s 1m vg "$@" >&2
 ${creates.join("\n")}
 ${WAIT}
 settle
-for volume in ${kinds.map(({ type }) => type).join(" ")}; do
+for volume in ${kinds.map(({ name }) => name).join(" ")}; do
   { seq -f "$volume %.0f" 1 1000000 | dd of=/dev/vg/$volume bs=1M iflag=fullblock conv=fsync status=none 2>/dev/null; } || :
   echo "sha256 $volume $(sha256sum </dev/vg/$volume | cut -d' ' -f1)"
 done
 dmsetup table
-${mode === "power-cut" ? "" : "vgchange -q -an vg >&2"}
-${rest}`,
+${rest}
+${mode === "power-cut" ? "" : "vgchange -q -an vg >&2"}`,
       mode,
     );
     group.volumes = kinds.map((one) => volumeOf(result, one));
@@ -160,7 +163,7 @@ ${rest}`,
 }
 
 function volumeOf(output: string, shape: VolumeKind): RaidVolume {
-  const name = shape.type;
+  const { name } = shape;
   const line = (pattern: string): RegExpExecArray => {
     const found = new RegExp(pattern, "m").exec(output);
     if (found === null) throw new Error(`no ${pattern} in ${output}`);
@@ -195,11 +198,14 @@ export interface OpenVolumeOptions extends Pick<RaidOptions, "degraded" | "force
   readonly environment?: Environment;
   /** A new array is not synced first. */
   readonly nosync?: boolean;
+  /** The members serve their requests in any order. */
+  readonly random?: Random;
 }
 
 /** A volume that was opened, with what was said about it. */
 export interface OpenVolume {
   readonly device: Device;
+  readonly layer: RaidLayer;
   readonly opened: OpenedDevice;
   readonly problems: readonly Problem[];
 }
@@ -210,12 +216,18 @@ export async function openVolume(
   images: readonly (Uint8Array | null)[],
   how: OpenVolumeOptions = {},
 ): Promise<OpenVolume> {
-  const { isReadOnly = false, environment = environmentFrom(globalThis), nosync, ...options } = how;
+  const {
+    isReadOnly = false,
+    environment = environmentFrom(globalThis),
+    nosync,
+    random = null,
+    ...options
+  } = how;
   const problems: Problem[] = [];
   let next = 0;
   const places = images.map((bytes) => (bytes === null ? null : next++));
   const lowers = images.flatMap((bytes, index) =>
-    bytes === null ? [] : [{ name: `member${index}`, layer: new ImageLayer(bytes) }],
+    bytes === null ? [] : [{ name: `member${index}`, layer: new ImageLayer(bytes, random) }],
   );
   for (const { layer } of lowers) await layer.open();
   const [opened] = await raidDriver.open({
@@ -244,7 +256,7 @@ export async function openVolume(
   const device = await Device.open(opened!.layer, environment, {
     isReadOnly: isReadOnly || opened!.layer.support.write === "none",
   });
-  return { device, opened: opened!, problems };
+  return { device, layer: opened!.layer as RaidLayer, opened: opened!, problems };
 }
 
 export function sha256(bytes: Uint8Array): string {
