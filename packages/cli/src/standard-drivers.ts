@@ -3,7 +3,9 @@ import { fileDriver } from "@cev/hw-file";
 import { ramdiskDriver } from "@cev/hw-ramdisk";
 import { lvmDriver } from "@cev/lvm";
 import { raidDriver } from "@cev/raid";
+import { snapshotDriver } from "@cev/snapshot";
 import { DriverRegistry, partitionsDriver } from "@cev/stack";
+import { thinDriver } from "@cev/thin";
 
 /** The drivers that the command knows by name. Unknown images are shown to them in this order, from the outer to the inner. */
 export function standardDrivers(): DriverRegistry {
@@ -14,5 +16,7 @@ export function standardDrivers(): DriverRegistry {
     cryptDriver,
     lvmDriver,
     partitionsDriver,
+    snapshotDriver,
+    thinDriver,
   ]);
 }

@@ -34,7 +34,7 @@ const allowed: Readonly<Record<string, Allowance>> = {
   stack: { own: ["core"], node: "all", others: ["gpt", "mbr", "valibot", "yaml"] },
   "test-kit": { own: ["core"], node: [], others: [] },
   cli: {
-    own: ["core", "crypt", "hw-file", "hw-ramdisk", "lvm", "nbd", "raid", "stack"],
+    own: ["core", "crypt", "hw-file", "hw-ramdisk", "lvm", "nbd", "raid", "snapshot", "stack", "thin"],
     node: "all",
     others: ["cli-progress", "commander"],
   },
