@@ -54,7 +54,7 @@ export async function makeInKernel(
           shape,
           images: members.map((member) => disk.read(member)),
           volumes: answer.volumes,
-          dependencies: dependenciesOf(answer, devices),
+          dependencies: dependenciesOf(answer.listings.get("lvs") ?? [], devices),
         };
       },
     };
@@ -73,8 +73,9 @@ export async function readWithout(group: KernelGroup, missing: number | null): P
     await using stack = await openGroup(given, random);
     for (const [name, expected] of volumes) {
       const isNeeded = missing !== null && (dependencies.get(name)?.has(missing) ?? false);
-      const mustOpen = !shape.refused.includes(name) && (!isNeeded || shape.redundant.includes(name));
-      failures.push(...(await volumeFailures(stack, name, { expected, mustOpen, isSparse: false })));
+      const isSure = shape.redundant.includes(name) && !shape.unsure.includes(`${name}-${missing}`);
+      const mustOpen = !shape.refused.includes(name) && (!isNeeded || isSure);
+      failures.push(...(await volumeFailures(stack, name, { expected, mustOpen })));
     }
     for (const name of shape.refused) if (isOpen(stack, name)) failures.push(`${name} is opened`);
     for (const name of shape.failing) failures.push(...(await failingFailures(stack, name)));
@@ -112,7 +113,6 @@ interface Expectation {
   readonly expected: VolumeHash;
   /** False: it may be refused, by name, but not read wrong. */
   readonly mustOpen: boolean;
-  readonly isSparse: boolean;
 }
 
 async function volumeFailures(
@@ -122,10 +122,9 @@ async function volumeFailures(
 ): Promise<string[]> {
   const full = `vg/${name}`;
   if (!isOpen(stack, name)) {
+    if (!mustOpen) return refusalFailures(stack, name);
     const told = stack.problems.filter(({ message }) => message.includes(full));
-    if (mustOpen)
-      return [`${name} is not opened: ${told.map(({ message }) => message).join("; ") || "not said why"}`];
-    return told.length === 0 ? [`${name} is not opened, and nothing is said of it`] : [];
+    return [`${name} is not opened: ${told.map(({ message }) => message).join("; ") || "not said why"}`];
   }
   const hash = createHash("sha256");
   let size = 0;
@@ -147,16 +146,20 @@ async function volumeFailures(
   return hash.digest("hex") === expected.sha256 ? [] : [`${name} reads otherwise`];
 }
 
+/** What is not opened is named. */
+function refusalFailures({ problems }: Stack, name: string): string[] {
+  if (problems.some(({ message }) => message.includes(`vg/${name}`))) return [];
+  return [`${name} is not opened, and nothing is said of it`];
+}
+
 async function failingFailures(stack: Stack, name: string): Promise<string[]> {
-  if (!isOpen(stack, name)) return [`${name} is not opened`];
-  const device = await stack.open(`vg/${name}`);
+  if (!isOpen(stack, name)) return refusalFailures(stack, name);
   try {
+    await using device = await stack.open(`vg/${name}`);
     await device.read(0, 512);
     return [`${name} can be read`];
   } catch (error) {
     return isCevError(error) && error.code !== "CEV_PROGRAM" ? [] : [failureOf(error)];
-  } finally {
-    await device.close();
   }
 }
 

@@ -59,4 +59,18 @@ judge() {
     esac
   done
   listing
+  [ ! -e "$ORACLE_WORK/$number.change" ] || change
 }
+
+# change: what the file NUMBER.change says is done to the group, and looked at again.
+change() {
+  echo '== changed'
+  . "$ORACLE_WORK/$number.change"
+  settle
+  vgck vg
+  echo '== contents'
+  hashes
+}
+
+# try COMMAND ARGUMENT...: one that may be refused.
+try() { "$@" || echo "refused: $*"; }

@@ -7,7 +7,7 @@ const LIBRARY = fileURLToPath(new URL(".", import.meta.url));
 
 /** One call of a function of `kernel.sh`. */
 export interface KernelJob {
-  readonly call: "make" | "judge" | "change";
+  readonly call: "make" | "judge";
   readonly args: readonly string[];
   /** The numbers on the disk of the physical volumes. */
   readonly members: readonly number[];
@@ -23,6 +23,8 @@ export interface VolumeHash {
 export interface KernelAnswer {
   readonly isOk: boolean;
   readonly volumes: ReadonlyMap<string, VolumeHash>;
+  /** The same once LVM2 has changed the group. */
+  readonly changed: ReadonlyMap<string, VolumeHash>;
   /** "mismatches small 0" and the like, as name and value. */
   readonly findings: ReadonlyMap<string, string>;
   /** The listings, by their titles "lvs", "pvs", "vgs": a line each, its columns. */
@@ -60,20 +62,27 @@ export async function runInKernel(
 /** Reads what `hashes` and `listing` of `groups.sh` print, among other lines. */
 export function readLog(log: string, text: string | null): KernelAnswer {
   const volumes = new Map<string, VolumeHash>();
+  const changed = new Map<string, VolumeHash>();
   const findings = new Map<string, string>();
   const listings = new Map<string, (readonly string[])[]>();
   let rows: (readonly string[])[] = [];
+  let title = "";
   for (const line of log.split("\n")) {
     const volume = /^volume (\S+) (\d+) ([0-9a-f]{64})$/.exec(line);
     const finding = /^(?:finding (\S+ \S+)|(result)) (\S+)$/.exec(line);
-    if (volume !== null) volumes.set(volume[1]!, { size: Number(volume[2]), sha256: volume[3]! });
+    if (volume !== null)
+      (title === "contents" ? changed : volumes).set(volume[1]!, {
+        size: Number(volume[2]),
+        sha256: volume[3]!,
+      });
     else if (finding !== null) findings.set(finding[1] ?? finding[2]!, finding[3]!);
     else if (line.startsWith("== ")) {
       rows = [];
-      listings.set(line.slice(3), rows);
+      title = line.slice(3);
+      listings.set(title, rows);
     } else if (line.includes("|")) rows.push(line.trim().split("|"));
   }
-  return { isOk: findings.get("result") === "ok", volumes, findings, listings, text, log };
+  return { isOk: findings.get("result") === "ok", volumes, changed, findings, listings, text, log };
 }
 
 function readIfThere(path: string): string | null {

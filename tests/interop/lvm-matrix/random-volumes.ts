@@ -17,11 +17,16 @@ export interface VolumeModel {
 }
 
 /** Opens every volume of the group `vg` that can be read, and takes what it holds for what it ought to hold. */
-export async function openVolumes(stack: Stack, names: readonly string[]): Promise<VolumeModel[]> {
+export async function openVolumes(
+  stack: Stack,
+  names: readonly string[],
+  group = "vg",
+): Promise<VolumeModel[]> {
   const volumes: VolumeModel[] = [];
   for (const name of names) {
-    if (!stack.devices.some((device) => device.name === `vg/${name}` && device.layer !== null)) continue;
-    const device = await stack.open(`vg/${name}`);
+    if (!stack.devices.some((device) => device.name === `${group}/${name}` && device.layer !== null))
+      continue;
+    const device = await stack.open(`${group}/${name}`);
     volumes.push({ name, device, content: await readAll(device) });
   }
   return volumes;
