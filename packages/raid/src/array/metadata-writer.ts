@@ -11,21 +11,31 @@ import type { WriteIntents } from "./write-intents.ts";
 
 const SECTOR = 512;
 
+/** A member with the device that it has when something is written to it. */
+interface Target {
+  readonly member: Member;
+  readonly device: MemberDevice;
+}
+
 /** Puts metadata onto the devices of an array, all at once; those where that fails are failed. */
 export class MetadataWriter {
   readonly #array: RunningArray;
   /** Bad blocks as the log of each device has them. */
   readonly #logged = new Map<MemberDevice, readonly ByteRange[]>();
+  /** Devices of members that are in sync by all superblocks. */
+  #knownInSync: ReadonlySet<Layer>;
 
   constructor(array: RunningArray) {
     this.#array = array;
     for (const { device, badBlocks } of array.members)
       if (device !== null) this.#logged.set(device, badBlocks);
+    const inSync = array.members.filter((member) => member.isInSync);
+    this.#knownInSync = new Set(inSync.map(({ device }) => device!.layer));
   }
 
   /** Makes durable what the members hold. */
   async flush(): Promise<void> {
-    await this.#eachMember(async (_member, { layer }) => {
+    await this.#each(this.#targets(), async ({ device: { layer } }) => {
       if (layer.support.flush !== "none") await request(layer, this.#array.environment, Op.flush, 0, 0);
     });
   }
@@ -34,7 +44,7 @@ export class MetadataWriter {
   async writeBitmap(intents: WriteIntents, blocks: readonly number[]): Promise<void> {
     if (blocks.length === 0) return;
     const contents = blocks.map((index) => ({ at: index * INTENT_BLOCK, bytes: intents.block(index) }));
-    await this.#eachMember(async (_member, { layer, superblock }) => {
+    await this.#each(this.#targets(), async ({ device: { layer, superblock } }) => {
       const { superOffsetSectors, bitmapOffsetSectors } = superblock;
       const start = (superOffsetSectors + bitmapOffsetSectors) * SECTOR;
       for (const { at, bytes } of contents) await this.#write(layer, start + at, bytes);
@@ -42,19 +52,26 @@ export class MetadataWriter {
   }
 
   /**
-   * Writes the superblocks, of members and spares; before them the logs of bad blocks that have grown. Members that are
-   * being rebuilt come last: one that had an update alone when the power went, and was away then, would come back and
-   * say of those that went on without it who has failed.
+   * Writes the superblocks, of members and spares; before them the logs of bad blocks that have grown. Members that the
+   * others do not know to be in sync yet come last: one that had an update alone as the power went, and was away then,
+   * would come back and say, as the only one, who has failed, or that it is whole, when the others went on without it.
    */
   async writeSuperblocks(superblocks: ReadonlyMap<MemberDevice, Superblock>): Promise<void> {
     const { spares } = this.#array;
-    const write = async (member: Member, device: MemberDevice): Promise<void> => {
+    const write = async ({ member, device }: Target): Promise<void> => {
       await this.#writeBadBlocks(member, device);
       const superblock = superblocks.get(device);
       if (superblock !== undefined) await this.#writeSuperblock(device, superblock);
     };
-    const members = this.#eachMember(write, (member) => member.isInSync).then(() =>
-      this.#eachMember(write, (member) => member.isRebuilding),
+    const targets = this.#targets();
+    const inSync = new Set(targets.filter(({ member }) => member.isInSync).map(({ device }) => device.layer));
+    const isFirst = ({ device }: Target): boolean =>
+      inSync.has(device.layer) && this.#knownInSync.has(device.layer);
+    const members = this.#each(targets.filter(isFirst), write).then(() =>
+      this.#each(
+        targets.filter((target) => !isFirst(target) && isCurrent(target)),
+        write,
+      ),
     );
     const others = spares.map(async (spare) => {
       const superblock = superblocks.get(spare);
@@ -66,6 +83,7 @@ export class MetadataWriter {
       }
     });
     await Promise.all([members, ...others]);
+    this.#knownInSync = inSync;
   }
 
   async #writeSuperblock({ layer }: MemberDevice, superblock: Superblock): Promise<void> {
@@ -91,16 +109,25 @@ export class MetadataWriter {
     return writeBytes(layer, this.#array.environment, offset, padded, canBeDurable(layer));
   }
 
-  async #eachMember(
-    run: (member: Member, device: MemberDevice) => Promise<void>,
-    isMeant: (member: Member) => boolean = ({ takesWrites }) => takesWrites,
-  ): Promise<void> {
-    const members = this.#array.members.filter(isMeant);
-    const outcomes = await Promise.allSettled(members.map((member) => run(member, member.device!)));
+  #targets(): Target[] {
+    const members = this.#array.members.filter((member) => member.takesWrites);
+    return members.map((member) => ({ member, device: member.device! }));
+  }
+
+  /** Fails those where it fails, unless another device has taken the place meanwhile. */
+  async #each(targets: readonly Target[], run: (target: Target) => Promise<void>): Promise<void> {
+    const outcomes = await Promise.allSettled(targets.map(run));
     outcomes.forEach((outcome, index) => {
-      if (outcome.status === "rejected") this.#array.failMember(members[index]!, worldError(outcome.reason));
+      const target = targets[index]!;
+      if (outcome.status === "rejected" && isCurrent(target))
+        this.#array.failMember(target.member, worldError(outcome.reason));
     });
   }
+}
+
+/** The member that had it takes writes, and has it still. */
+function isCurrent({ member, device }: Target): boolean {
+  return member.takesWrites && member.device?.layer === device.layer;
 }
 
 /** True where the log of a device, which it must have, has room for one more range of its data. */
