@@ -1,6 +1,7 @@
 import { SIZE_MAX } from "@cev/core";
 import { SECTOR } from "../disk/bytes.ts";
 import { checkLayout } from "./layout-check.ts";
+import { checkReferences } from "./references.ts";
 import { SectionReader, isValidName } from "../text/section-reader.ts";
 import { decodeSegments } from "./segments.ts";
 import type { Segment } from "./segments.ts";
@@ -158,6 +159,7 @@ export function decodeGroup(identity: GroupIdentity): VolumeGroup {
     logicalVolumes,
     tree,
   };
+  checkReferences(group, text);
   checkLayout(group, text);
   return group;
 }

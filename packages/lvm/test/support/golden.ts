@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type { GoldenManifest } from "../../../../tests/interop/golden/manifest.ts";
 import { unpackGolden } from "../../../../tests/interop/golden/unpack.ts";
-import { textOf } from "../../src/disk/bytes.ts";
-import { decodeMdaHeader, textRanges } from "../../src/disk/mda.ts";
+import { TextCache, scanPhysicalVolume } from "../../src/disk/scan.ts";
+import type { GroupIdentity } from "../../src/model/group.ts";
+import { sourceOf } from "./disk-log.ts";
 import { ImageLayer } from "./image-layer.ts";
 
 /** A golden set in memory. */
@@ -32,15 +33,35 @@ export function layersOf(golden: LoadedGolden): ImageLayer[] {
   return golden.images.map(({ name, bytes }) => new ImageLayer(name, bytes.slice()));
 }
 
+/** The golden sets that are groups made by LVM2, with every type of segment. */
+const GROUP_SETS = [
+  ...[
+    "lvm",
+    "lvm-areas",
+    "lvm-cache",
+    "lvm-degraded",
+    "lvm-layered",
+    "lvm-merge-half",
+    "lvm-mirror",
+    "lvm-overflow",
+  ],
+  ...["lvm-raid0", "lvm-raid1", "lvm-raid10", "lvm-raid5-ls", "lvm-raid6-zr", "lvm-snapshot", "lvm-striped"],
+  ...["lvm-targets", "lvm-thin"],
+];
+
 /** The texts in force of the golden groups, as [set, text]. */
-export function goldenTexts(): readonly (readonly [string, string])[] {
-  return ["lvm"].map((name) => {
-    const { bytes } = loadGolden(name).images[0]!;
-    const place = { source: name, structure: "LVM2 metadata area 0", byteOffset: 4096 };
-    const header = decodeMdaHeader(bytes.subarray(4096, 4608), place);
-    const parts = textRanges(header, header.committed!).map(({ offset, length }) =>
-      textOf(bytes.subarray(offset, offset + length)),
-    );
-    return [name, parts.join("").replace(/\0$/, "")];
-  });
+export async function goldenTexts(): Promise<readonly (readonly [string, string])[]> {
+  return await Promise.all(
+    GROUP_SETS.map(async (name): Promise<readonly [string, string]> => {
+      const texts = new TextCache();
+      let newest: GroupIdentity | null = null;
+      for (const layer of layersOf(loadGolden(name))) {
+        const scan = await scanPhysicalVolume(sourceOf(layer), texts);
+        for (const { copy } of scan?.areas ?? [])
+          if (copy !== null && (newest === null || copy.identity.seqno > newest.seqno))
+            newest = copy.identity;
+      }
+      return [name, newest!.text];
+    }),
+  );
 }
