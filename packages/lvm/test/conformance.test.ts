@@ -1,9 +1,12 @@
-import { FULL_SUPPORT, READ_ONLY_SUPPORT, SegmentMap } from "@cev/core";
+import { FULL_SUPPORT, READ_ONLY_SUPPORT, SegmentMap, writeBytes } from "@cev/core";
 import type { Layer, MappedSegment } from "@cev/core";
 import { testLayer } from "@cev/test-kit";
 import type { Subject } from "@cev/test-kit";
 import { describe, test } from "vitest";
 import { VolumeLayer } from "../src/index.ts";
+import { BITS_OFFSET, encodeMirrorLog } from "../src/volumes/mirror/log-format.ts";
+import { MirrorLayer } from "../src/volumes/mirror/mirror-layer.ts";
+import { ZeroLayer } from "../src/volumes/target-layer.ts";
 
 const KIB = 1024;
 const SIZE = 512 * KIB;
@@ -90,3 +93,76 @@ function subjectOf({
 }
 
 for (const configuration of configurations) testLayer(subjectOf(configuration), { describe, test });
+
+const MIRROR_SIZE = 192 * KIB;
+const REGION_SIZE = 16 * KIB;
+
+interface MirrorConfiguration {
+  readonly name: string;
+  readonly imageCount: number;
+  readonly hasLog: boolean;
+  readonly blockSize?: number;
+  readonly isMissing?: (index: number) => boolean;
+}
+
+const mirrors: readonly MirrorConfiguration[] = [
+  { name: "two images, its log in memory", imageCount: 2, hasLog: false },
+  {
+    name: "three images of 4096-byte blocks, its log on a device",
+    imageCount: 3,
+    hasLog: true,
+    blockSize: 4096,
+  },
+  { name: "the second image missing", imageCount: 2, hasLog: true, isMissing: (index) => index === 1 },
+];
+
+function mirrorSubject(configuration: MirrorConfiguration): Subject {
+  const { name, imageCount, hasLog, blockSize = 512, isMissing } = configuration;
+  return {
+    name: `lvm mirror, ${name}`,
+    manifest: {
+      support: FULL_SUPPORT,
+      canHideErrors: true,
+      ...(hasLog
+        ? {}
+        : { skip: { transparency: "copying in the background takes as long as the layers below do" } }),
+    },
+    async create(bench) {
+      const images = Array.from({ length: imageCount }, (_, index) =>
+        isMissing?.(index) === true ? null : bench.lower({ size: SIZE, blockSize }),
+      );
+      const log = hasLog ? bench.lower({ size: 8 * KIB, blockSize }) : null;
+      if (bench.isFirst && log !== null) {
+        // Images that are alike, and a log that says so: nothing is to be copied.
+        for (const image of images)
+          if (image !== null) await writeBytes(image, bench.environment, 0, new Uint8Array(MIRROR_SIZE));
+        const bytes = new Uint8Array(4096);
+        bytes.set(encodeMirrorLog({ regionCount: MIRROR_SIZE / REGION_SIZE }));
+        bytes.fill(255, BITS_OFFSET);
+        await writeBytes(log, bench.environment, 0, bytes, true);
+      }
+      return new MirrorLayer({
+        name: "vg0/root",
+        environment: bench.environment,
+        size: MIRROR_SIZE,
+        regionSize: REGION_SIZE,
+        images,
+        log,
+        isLogMissing: false,
+        isReadOnly: false,
+        report: () => undefined,
+      });
+    },
+  };
+}
+
+for (const configuration of mirrors) testLayer(mirrorSubject(configuration), { describe, test });
+
+testLayer(
+  {
+    name: "lvm, a zero target",
+    manifest: { support: READ_ONLY_SUPPORT },
+    create: () => new ZeroLayer(64 * KIB),
+  },
+  { describe, test },
+);

@@ -51,11 +51,7 @@ export async function openVolumes(
       devices.push({
         name,
         layer,
-        state: [
-          "active",
-          ...(isReadOnly ? ["read-only"] : []),
-          ...(facts === null ? [] : [facts.state]),
-        ].join(", "),
+        state: stateOf(facts?.state ?? "", isReadOnly),
         details: volumeDetails(parts, one.volume, facts),
       });
     } catch (error) {
@@ -64,6 +60,12 @@ export async function openVolumes(
     }
   }
   return devices;
+}
+
+/** "active, read-only, degraded": in LVM's words first, then in those of the engine that it has not said. */
+function stateOf(engine: string, isReadOnly: boolean): string {
+  const words = ["active", ...(isReadOnly ? ["read-only"] : []), ...engine.split(", ")];
+  return [...new Set(words)].filter((word) => word !== "").join(", ");
 }
 
 function partsOf(
