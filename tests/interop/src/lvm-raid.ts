@@ -4,14 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Device, environmentFrom } from "@cev/core";
 import type { Environment, OpenedDevice, Problem } from "@cev/core";
-import { raidDriver } from "@cev/raid";
-import type { RaidLayer, RaidOptions } from "@cev/raid";
+import { RaidLayer, raidDriver } from "@cev/raid";
+import type { RaidOptions } from "@cev/raid";
 import { runOracle } from "../oracle/run-oracle.ts";
 import type { OracleMode } from "../oracle/run-oracle.ts";
 import type { Random } from "./random.ts";
 import { ImageLayer } from "../raid-matrix/image-layer.ts";
 
-const SECTOR = 512;
 const MIB = 1024 * 1024;
 const CHUNK_SIZE = 64 * 1024;
 const REGION_SIZE = 512 * 1024;
@@ -24,6 +23,8 @@ export interface VolumeKind {
   readonly memberCount: number;
   /** Of stripes; RAID1 has none. */
   readonly stripes: number;
+  /** It was never active: its rmeta is zeroes. */
+  readonly isFresh?: boolean;
 }
 
 const kind = (type: string, stripes: number, memberCount: number): VolumeKind => ({
@@ -66,11 +67,26 @@ settle() {
 }
 `;
 
+/** Prints for each volume what the kernel makes of it once all is in order: its name, mismatches, health and hash. */
+export const JUDGE = `
+${WAIT}
+vgchange -q -ay vg >&2
+settle
+volumes=$(dmsetup table --target raid | sed 's/^vg-//; s/:.*//')
+for volume in $volumes; do dmsetup message vg-$volume 0 check; done
+settle
+for volume in $volumes; do
+  echo "$volume $(dmsetup status vg-$volume | awk '{print $9, $6}') $(sha256sum </dev/vg/$volume | cut -d' ' -f1)"
+done
+vgchange -q -an vg >&2
+`;
+
 /** A volume group in files, with RAID volumes in it that the kernel made. */
 export class RaidGroup {
   readonly directory: string = mkdtempSync(join(tmpdir(), "cev-lvm-raid-"));
   readonly disks: readonly string[];
   volumes: readonly RaidVolume[] = [];
+  #output = "";
 
   constructor(diskCount: number, diskSize: number) {
     this.disks = Array.from({ length: diskCount }, (_, index) => join(this.directory, `pv${index}.img`));
@@ -85,32 +101,25 @@ export class RaidGroup {
   static async make(kinds: readonly VolumeKind[], mode: OracleMode = "write", rest = ""): Promise<RaidGroup> {
     const memberMax = Math.max(...kinds.map(({ memberCount }) => memberCount));
     const group = new RaidGroup(memberMax, (4 + 4 * kinds.length) * MIB);
-    const creates = kinds.map(({ name, type, stripes, memberCount }) => {
-      const shape =
-        type === "raid1"
-          ? `-m ${memberCount - 1} -L 2m`
-          : type.startsWith("raid10")
-            ? `-i ${stripes} -m 1 -I 64k -L ${stripes * 2}m`
-            : `-i ${stripes} -I 64k -L ${stripes * 2}m`;
-      return `lvcreate -q -y --type ${type} ${shape} -R 512k -n ${name} vg >&2`;
-    });
+    const active = kinds.filter(({ isFresh }) => isFresh !== true);
     const result = await group.run(
       `
 pvcreate -q "$@" >&2
 vgcreate -q -s 1m vg "$@" >&2
-${creates.join("\n")}
+${kinds.map(createCommand).join("\n")}
 ${WAIT}
 settle
-for volume in ${kinds.map(({ name }) => name).join(" ")}; do
+for volume in ${active.map(({ name }) => name).join(" ")}; do
   { seq -f "$volume %.0f" 1 1000000 | dd of=/dev/vg/$volume bs=1M iflag=fullblock conv=fsync status=none 2>/dev/null; } || :
   echo "sha256 $volume $(sha256sum </dev/vg/$volume | cut -d' ' -f1)"
 done
-dmsetup table
+lvs -a --noheadings --separator ' ' --units b --nosuffix -o lv_name,lv_size,devices vg | tr -d '[]'
 ${rest}
 ${mode === "power-cut" ? "" : "vgchange -q -an vg >&2"}`,
       mode,
     );
-    group.volumes = kinds.map((one) => volumeOf(result, one));
+    group.#output = result;
+    group.volumes = kinds.map((one) => volumeOf(result, one, group.disks.length));
     return group;
   }
 
@@ -119,6 +128,11 @@ ${mode === "power-cut" ? "" : "vgchange -q -an vg >&2"}`,
     const result = await runOracle({ script, disks: this.disks, mode, timeoutMs: 110_000 });
     if (result.status !== 0) throw new Error(`the kernel's run: ${result.stderr}\n${result.stdout}`);
     return result.stdout;
+  }
+
+  /** A hash that the script printed: "sha256 NAME HASH". */
+  noted(name: string): string {
+    return new RegExp(`^sha256 ${name} (.*)$`, "m").exec(this.#output)![1]!;
   }
 
   volume(name: string): RaidVolume {
@@ -162,29 +176,35 @@ ${mode === "power-cut" ? "" : "vgchange -q -an vg >&2"}`,
   }
 }
 
-function volumeOf(output: string, shape: VolumeKind): RaidVolume {
+function createCommand({ name, type, stripes, memberCount, isFresh }: VolumeKind): string {
+  const shape = type === "raid1" ? `-m ${memberCount - 1} -L 2m` : `-i ${stripes} -I 64k -L ${stripes * 2}m`;
+  const copies = type.startsWith("raid10") ? "-m 1" : "";
+  const state = isFresh === true ? "-an -Zn -Wn" : "";
+  return `lvcreate -q -y --type ${type} ${shape} ${copies} ${state} -R 512k -n ${name} vg >&2`;
+}
+
+/** What lvs prints of a volume and its parts, all of whose extents lie together: "name size /dev/ubdb(7)". */
+function volumeOf(output: string, shape: VolumeKind, diskCount: number): RaidVolume {
   const { name } = shape;
-  const line = (pattern: string): RegExpExecArray => {
-    const found = new RegExp(pattern, "m").exec(output);
+  const lineOf = (pattern: string): RegExpExecArray => {
+    const found = new RegExp(`^ *${pattern}`, "m").exec(output);
     if (found === null) throw new Error(`no ${pattern} in ${output}`);
     return found;
   };
   const place = (part: string, index: number): Place => {
-    // Minor numbers of the disks are 16 apart.
-    const [, sectors, minor, start] = line(
-      `^vg-${name}_${part}_${index}: 0 ([0-9]+) linear 98:([0-9]+) ([0-9]+)$`,
+    const [, size, letter, extent] = lineOf(
+      `${name}_${part}_${index} ([0-9]+) /dev/ubd([a-p])\\(([0-9]+)\\)$`,
     );
-    return {
-      disk: Number(minor) / 16,
-      offset: Number(start) * SECTOR,
-      length: Number(sectors) * SECTOR,
-    };
+    const disk = letter!.charCodeAt(0) - "a".charCodeAt(0);
+    if (disk >= diskCount) throw new Error(`there is no disk ${letter!}`);
+    // The first extent begins at 1 MiB.
+    return { disk, offset: (1 + Number(extent)) * MIB, length: Number(size) };
   };
   return {
     name,
     kind: shape,
-    size: Number(line(`^vg-${name}: 0 ([0-9]+) raid `)[1]) * SECTOR,
-    sha256: line(`^sha256 ${name} (.*)$`)[1]!,
+    size: Number(lineOf(`${name} ([0-9]+) `)[1]),
+    sha256: shape.isFresh === true ? "" : lineOf(`sha256 ${name} (.*)$`)[1]!,
     members: Array.from({ length: shape.memberCount }, (_, index) => ({
       meta: place("rmeta", index),
       data: place("rimage", index),
@@ -253,10 +273,12 @@ export async function openVolume(
     directory: ".",
     report: (problem) => problems.push(problem),
   });
-  const device = await Device.open(opened!.layer, environment, {
-    isReadOnly: isReadOnly || opened!.layer.support.write === "none",
+  const { layer } = opened!;
+  if (!(layer instanceof RaidLayer)) throw new Error("the driver did not open an array");
+  const device = await Device.open(layer, environment, {
+    isReadOnly: isReadOnly || layer.support.write === "none",
   });
-  return { device, layer: opened!.layer as RaidLayer, opened: opened!, problems };
+  return { device, layer, opened: opened!, problems };
 }
 
 export function sha256(bytes: Uint8Array): string {

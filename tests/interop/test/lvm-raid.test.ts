@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ORACLE_TOOLS, describeWith } from "../src/tools.ts";
-import { RaidGroup, VOLUME_KINDS, WAIT, openVolume, sha256 } from "../src/lvm-raid.ts";
+import { JUDGE, RaidGroup, VOLUME_KINDS, openVolume, sha256 } from "../src/lvm-raid.ts";
 import type { RaidVolume } from "../src/lvm-raid.ts";
 import { Random, chooseSeed } from "../src/random.ts";
 import { workRandomly } from "../raid-matrix/random-work.ts";
@@ -10,20 +10,6 @@ const KINDS = VOLUME_KINDS.filter(
   ({ type }) => process.env["CEV_ALL_CASES"] !== undefined || SAMPLE.includes(type),
 );
 const WRITES = 200;
-
-/** Prints for each volume what the kernel makes of it, once it has put in order what it wants to. */
-const JUDGE = `
-${WAIT}
-vgchange -q -ay vg >&2
-settle
-volumes=$(dmsetup table --target raid | sed 's/^vg-//; s/:.*//')
-for volume in $volumes; do dmsetup message vg-$volume 0 check; done
-settle
-for volume in $volumes; do
-  echo "$volume $(dmsetup status vg-$volume | awk '{print $9, $6}') $(sha256sum </dev/vg/$volume | cut -d' ' -f1)"
-done
-vgchange -q -an vg >&2
-`;
 
 describeWith(ORACLE_TOOLS, "LVM's RAID volumes", () => {
   let group: RaidGroup;
