@@ -37,3 +37,16 @@ export type { AreaScan, MetadataCopy, PvScan, ScanSource } from "./disk/scan.ts"
 export { assembleGroups } from "./assemble/assemble.ts";
 export type { AssembledGroup, Member } from "./assemble/assemble.ts";
 export { dashUuid } from "./disk/uuid.ts";
+export { runCommand } from "./commands/run-command.ts";
+export type {
+  ArchivedText,
+  CommandContext,
+  CommandProgress,
+  CommandResult,
+  CommandRow,
+  MergeStore,
+  MergeStoreRequest,
+  PlannedWrite,
+  StoreRequest,
+} from "./commands/context.ts";
+export type * from "./commands/request.ts";

@@ -54,12 +54,12 @@ function checkKnown(segment: Segment, volume: LogicalVolume, names: ReadonlyMap<
   for (const { value } of segment.section.entries.values()) {
     if (isSection(value)) continue;
     const named = (isList(value) ? value : [value]).find(
-      (item) => typeof item === "string" && names.has(item),
+      (item): item is string => typeof item === "string" && names.has(item),
     );
     if (named === undefined) continue;
     throw new CevError(
       "CEV_UNKNOWN_FEATURE",
-      `the logical volume ${volume.name} ${segment.mapping.reason} and lies on ${show(String(named))}: which extents are free is not known`,
+      `the logical volume ${volume.name} ${segment.mapping.reason} and lies on ${show(named)}: which extents are free is not known`,
       { hint: "use LVM2 itself on this group" },
     );
   }

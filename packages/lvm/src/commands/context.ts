@@ -1,4 +1,4 @@
-import type { AbortSignalLike, Device, Environment, Problem } from "@cev/core";
+import type { AbortSignalLike, Device, Environment, NamedLayer, Problem } from "@cev/core";
 import type { CommandRequest } from "./request.ts";
 
 /** Where long work stands. */
@@ -26,6 +26,8 @@ export interface CommandContext {
   readonly devices: readonly Device[];
   /** Who writes, for the text: the host's name. Default "cev". */
   readonly hostname?: string | undefined;
+  /** What this host is called in the text of groups that belong to one host only. Such groups of others are not changed. */
+  readonly systemId?: string | undefined;
   /** For the text's `description`: the command line, say. By default made of the request. */
   readonly description?: string | undefined;
   /** Everything is done but the writes. */
@@ -40,24 +42,30 @@ export interface CommandContext {
   readonly mergeStore?: MergeStore | undefined;
 }
 
-/** What merging a snapshot stands on: devices over the extents of its two volumes. */
-export interface MergeStoreRequest {
-  readonly environment: Environment;
-  /** The whole origin, writable. */
-  readonly origin: Device;
-  /** The whole store, writable. */
-  readonly store: Device;
+/** A store of exceptions. */
+export interface StoreRequest {
+  readonly store: NamedLayer;
   /** Bytes. */
   readonly chunkSize: number;
-  readonly signal?: AbortSignalLike | undefined;
-  progress(done: number, total: number): void;
+  /** Bytes of the snapshot: the size its origin had. */
+  readonly size: number;
+}
+
+/** What merging a snapshot stands on. The layers are open, and claimed by nobody. */
+export interface MergeStoreRequest extends StoreRequest {
+  readonly environment: Environment;
+  readonly origin: NamedLayer;
+  /** Other snapshots of the origin, which must not see it change. */
+  readonly others: readonly (StoreRequest & { readonly name: string })[];
+  readonly signal?: AbortSignalLike;
+  onProgress(progress: { readonly mergedBytes: number; readonly totalBytes: number }): void;
 }
 
 /**
  * Copies what a snapshot's store holds back into its origin, and is through when the store is empty: it may be cut short at any
  * write and called again. Comes from the package that knows the store's format, through the caller.
  */
-export type MergeStore = (request: MergeStoreRequest) => Promise<void>;
+export type MergeStore = (request: MergeStoreRequest) => Promise<unknown>;
 
 /** Something written to a device, or to be written. */
 export interface PlannedWrite {

@@ -13,7 +13,7 @@ import { createSnapshot } from "./create-snapshot.ts";
 import { EXTENTS_MAX, appendAreas, fillStart } from "./extents.ts";
 import type { AllocationPolicy, LvCreateRequest } from "./request.ts";
 import { checkNewName, nextName } from "./volume-names.ts";
-import { VolumeTree } from "./volume-tree.ts";
+import type { VolumeTree } from "./volume-tree.ts";
 
 const STRIPE_SIZE = 65_536;
 const STRIPE_SIZE_MIN = 4096;

@@ -62,8 +62,8 @@ export interface PvChangeRequest extends TagChanges {
   readonly command: "pvchange";
   readonly devices: readonly string[];
   readonly isAllocatable?: boolean | undefined;
-  /** Gives it a new, random UUID. */
-  readonly newUuid?: boolean | undefined;
+  /** Of the group they belong to; found by itself. */
+  readonly group?: string | undefined;
 }
 
 export interface VgCreateRequest extends PvOptions {
@@ -120,7 +120,6 @@ export interface VgChangeRequest extends OnGroup, TagChanges {
   readonly alloc?: AllocationPolicy | undefined;
   readonly logicalVolumesMax?: number | undefined;
   readonly physicalVolumesMax?: number | undefined;
-  readonly extentSize?: SizeText | undefined;
 }
 
 export interface VgExportRequest extends OnGroup {

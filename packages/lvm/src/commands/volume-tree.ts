@@ -154,7 +154,10 @@ export class VolumeTree {
   }
 
   /** A volume with all its parts, theirs and so on. */
-  withParts(volume: LogicalVolume, found: Set<LogicalVolume> = new Set()): ReadonlySet<LogicalVolume> {
+  withParts(
+    volume: LogicalVolume,
+    found: Set<LogicalVolume> = new Set<LogicalVolume>(),
+  ): ReadonlySet<LogicalVolume> {
     if (found.has(volume)) return found;
     found.add(volume);
     for (const { mapping } of volume.segments)
