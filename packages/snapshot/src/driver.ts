@@ -1,14 +1,14 @@
-import { CevError, INTERFACE_VERSION, MetadataError, formatError } from "@cev/core";
+import { CevError, INTERFACE_VERSION, formatError } from "@cev/core";
 import type { Details, Driver, NamedLayer, OpenContext, OpenedDevice } from "@cev/core";
 import { ORIGIN_NAME, SNAPSHOT_OPTIONS, SNAPSHOT_OPTIONS_SCHEMA } from "./options.ts";
 import type { SnapshotDriverOptions, SnapshotSetting } from "./options.ts";
 import { OriginLayer } from "./origin-layer.ts";
 import type { SnapshotPlan } from "./origin-layer.ts";
-import { readStore } from "./read-store.ts";
+import { planSnapshot } from "./plan-snapshot.ts";
+import type { FoundSnapshot } from "./plan-snapshot.ts";
 import type { StoreContents } from "./read-store.ts";
 import { RefusedLayer } from "./refused-layer.ts";
 import { SnapshotLayer } from "./snapshot-layer.ts";
-import { chunkSizeIssue } from "./store-header.ts";
 
 /** Copy-on-write snapshots of any device, in device-mapper's format: yields the origin, then each snapshot. */
 export const snapshotDriver: Driver<SnapshotDriverOptions> = {
@@ -22,23 +22,14 @@ export const snapshotDriver: Driver<SnapshotDriverOptions> = {
   open,
 };
 
-/** A snapshot as it was found. */
-interface Found {
-  readonly plan: SnapshotPlan;
-  readonly contents: StoreContents | null;
-  readonly error: CevError | null;
-}
-
-// As the kernel does.
-const CHUNK_SIZE_DEFAULT = 16_384;
-
 async function open(context: OpenContext<SnapshotDriverOptions>): Promise<readonly OpenedDevice[]> {
   const { environment, isReadOnly } = context;
   const [origin, ...stores] = context.lowers;
   const settings = settingsOf(context.options, stores.length);
-  const found: Found[] = [];
+  const found: FoundSnapshot[] = [];
   for (const [index, setting] of settings.entries())
-    found.push(await find(context, origin!, stores[index]!, setting));
+    found.push(await planSnapshot({ environment, origin: origin!, store: stores[index]!, setting }));
+  for (const one of found) reportFound(context, one);
   const plans = found.map(({ plan }) => plan);
   const merging = found.find(({ plan }) => plan.setting.isMerging && plan.state === "damaged");
   // What the origin holds cannot be told without it.
@@ -82,72 +73,23 @@ function settingsOf({ snapshots }: SnapshotDriverOptions, storeCount: number): r
   });
 }
 
-/** Reads what a store holds. One that cannot be accepted is reported, and the others still open. */
-async function find(
+/** What cannot be accepted is reported, and the others still open. */
+function reportFound(
   context: OpenContext<SnapshotDriverOptions>,
-  origin: NamedLayer,
-  store: NamedLayer,
-  setting: SnapshotSetting,
-): Promise<Found> {
-  const { environment } = context;
-  const chunkSize = checkSetting(context, origin, store, setting);
-  const plan = { setting, source: store.name, store: store.layer, chunkSize };
-  try {
-    const contents = await readStore({
-      environment,
-      source: store.name,
-      store: store.layer,
-      origin: origin.layer,
-      chunkSize,
-    });
-    const found = contents.layout.chunkSize;
-    if (contents.state !== "blank" && setting.chunkSize !== null && setting.chunkSize !== found)
-      context.report({
-        severity: "warning",
-        code: "CEV_INVALID",
-        message: `the store ${store.name} has chunks of ${found} bytes, not of ${setting.chunkSize}: that is what counts`,
-        device: setting.name,
-      });
-    const isInvalid = contents.state === "invalid";
-    const error = isInvalid
-      ? new CevError("CEV_DEVICE_LOST", "it overflowed or its store failed, and what it held is lost", {
-          source: store.name,
-          hint: "it can be removed; the origin is whole",
-        })
-      : null;
-    if (error !== null) reportLost(context, setting.name, "invalid", error);
-    return { plan: { ...plan, chunkSize: found, state: isInvalid ? "invalid" : "valid" }, contents, error };
-  } catch (error) {
-    if (!(error instanceof MetadataError)) throw error;
-    reportLost(context, setting.name, "damaged", error);
-    return { plan: { ...plan, state: "damaged" }, contents: null, error };
+  { plan, contents, error }: FoundSnapshot,
+): void {
+  const { setting, source, state, chunkSize } = plan;
+  if (error !== null) {
+    reportLost(context, setting.name, state, error);
+    return;
   }
-}
-
-function checkSetting(
-  { environment }: OpenContext<SnapshotDriverOptions>,
-  origin: NamedLayer,
-  store: NamedLayer,
-  setting: SnapshotSetting,
-): number {
-  const logicalBlockSize = Math.max(
-    origin.layer.limits.logicalBlockSize,
-    store.layer.limits.logicalBlockSize,
-  );
-  const chunkSize = setting.chunkSize ?? Math.max(CHUNK_SIZE_DEFAULT, logicalBlockSize);
-  const issue = chunkSizeIssue(chunkSize, {
-    logicalBlockSize,
-    chunkSizeMax: environment.buffers.bufferLengthMax,
+  if (contents?.state === "blank" || setting.chunkSize === null || setting.chunkSize === chunkSize) return;
+  context.report({
+    severity: "warning",
+    code: "CEV_INVALID",
+    message: `the store ${source} has chunks of ${chunkSize} bytes, not of ${setting.chunkSize}: that is what counts`,
+    device: setting.name,
   });
-  if (issue !== null)
-    throw new CevError("CEV_INVALID", `the snapshot ${setting.name}: a chunk of ${chunkSize} bytes ${issue}`);
-  const { size } = origin.layer.limits;
-  if ((setting.size ?? size) > size)
-    throw new CevError(
-      "CEV_INVALID",
-      `the snapshot ${setting.name} cannot show ${setting.size} bytes: its origin ${origin.name} has ${size}`,
-    );
-  return chunkSize;
 }
 
 function reportLost(
@@ -183,7 +125,7 @@ function reportReadOnlyOrigin(
 
 function device(
   origin: OriginLayer,
-  { plan, contents, error }: Found,
+  { plan, contents, error }: FoundSnapshot,
   { layer: lower }: NamedLayer,
 ): OpenedDevice {
   const { setting, state } = plan;

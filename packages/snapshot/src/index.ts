@@ -1,5 +1,7 @@
 export { snapshotDriver } from "./driver.ts";
 export type { SnapshotDriverOptions, SnapshotSetting } from "./options.ts";
+export { mergeSnapshot } from "./merge-snapshot.ts";
+export type { MergeProgress, MergeSnapshotOptions, OtherSnapshot } from "./merge-snapshot.ts";
 export { OriginLayer } from "./origin-layer.ts";
 export type { OriginLayerOptions, SnapshotPlan } from "./origin-layer.ts";
 export { SnapshotLayer } from "./snapshot-layer.ts";

@@ -35,7 +35,7 @@ export const SNAPSHOT_OPTIONS_SCHEMA: Details = {
           name: {
             type: "string",
             pattern: "^[^/]+$",
-            description: "What the snapshot is called; not origin.",
+            description: "What the snapshot is called.",
           },
           chunkSize: {
             type: "integer",
@@ -99,8 +99,8 @@ function settingOf(value: unknown, index: number, issues: Issue[]): SnapshotSett
   const { name, chunkSize = null, size = null, isMerging = false, ...others } = value;
   for (const key of Object.keys(others))
     issues.push({ message: "there is no such option", path: [...path, key] });
-  if (typeof name !== "string" || !/^[^/]+$/.test(name) || name === ORIGIN_NAME)
-    issues.push({ message: `a name without a slash, and not ${ORIGIN_NAME}`, path: [...path, "name"] });
+  if (typeof name !== "string" || !/^[^/]+$/.test(name))
+    issues.push({ message: "a name without a slash", path: [...path, "name"] });
   if (
     chunkSize !== null &&
     !(isWhole(chunkSize) && chunkSize >= 512 && Number.isInteger(Math.log2(chunkSize)))
