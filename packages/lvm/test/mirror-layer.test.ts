@@ -64,7 +64,7 @@ function ioOf(op: Op, offset: number, length: number, data: Uint8Array | null = 
 async function failureOf(work: Promise<unknown>): Promise<string> {
   return work.then(
     () => "none",
-    (error: CevError) => error.code,
+    (error: unknown) => (error as CevError).code,
   );
 }
 
