@@ -28,8 +28,10 @@ export interface FoundVolumes {
   /** In the order in which `groups` counts them. */
   readonly devices: readonly FoundDevice[];
   readonly groups: readonly AssembledGroup[];
-  /** What is wrong with labels, metadata, and sources that carry nothing known. */
-  readonly problems: readonly Problem[];
+  /** What is wrong with devices in which no physical volume was found. */
+  readonly deviceProblems: readonly Problem[];
+  /** What is wrong with labels and metadata. */
+  readonly groupProblems: readonly Problem[];
 }
 
 /**
@@ -46,18 +48,19 @@ export async function findVolumes(sources: readonly string[], keys: KeyOptions):
   });
   try {
     const devices: FoundDevice[] = [];
-    const problems: Problem[] = [];
+    const deviceProblems: Problem[] = [];
+    const groupProblems: Problem[] = [];
     const texts = new TextCache();
     for (const record of stack.devices) {
       const { found, problem } = await lookAt(stack, record, texts);
       if (found !== null) devices.push(found);
-      if (problem !== null) problems.push(problem);
+      if (problem !== null) deviceProblems.push(problem);
     }
     const groups = assembleGroups(
       devices.map(({ scan }) => scan),
-      (problem) => problems.push(problem),
+      (problem) => groupProblems.push(problem),
     );
-    return { stack, devices, groups, problems };
+    return { stack, devices, groups, deviceProblems, groupProblems };
   } catch (error) {
     await stack.close().catch(() => undefined);
     throw error;

@@ -1,7 +1,10 @@
 import type { Command } from "commander";
 import { LVM_HELP } from "./lvm-help.ts";
 import type { LvmProgramParts } from "./lvm-options.ts";
+import { addLvCommands } from "./lv-program.ts";
+import { addPvCommands } from "./pv-program.ts";
 import { addReportCommands } from "./report-program.ts";
+import { addVgCommands } from "./vg-program.ts";
 
 /** `cev lvm …`. */
 export function addLvmCommands(program: Command, parts: LvmProgramParts): void {
@@ -11,4 +14,7 @@ export function addLvmCommands(program: Command, parts: LvmProgramParts): void {
     .description("Make, look at and change LVM2 volume groups, in the words of LVM2.")
     .addHelpText("after", LVM_HELP);
   addReportCommands(lvm, parts);
+  addPvCommands(lvm, parts);
+  addVgCommands(lvm, parts);
+  addLvCommands(lvm, parts);
 }

@@ -62,7 +62,10 @@ export async function report(
     const wanted = options.devices === undefined ? [] : pvNames;
     const choice = choiceOf(kind === "pvs" ? [] : split.names, wanted, groups, found, options.all === true);
     const rows = reportRows(kind, groups, plan, choice);
-    const problems = found.problems.map((one) => ({ ...one, severity: "warning" as const }));
+    const problems = [...found.deviceProblems, ...found.groupProblems].map((one) => ({
+      ...one,
+      severity: "warning" as const,
+    }));
     if (isJson) {
       const name = (options.segments === true ? SEGMENT_JSON_NAMES : JSON_NAMES)[kind];
       const body = reportJson(rows, plan, units);

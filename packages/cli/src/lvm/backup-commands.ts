@@ -1,0 +1,134 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { CevError } from "@cev/core";
+import { ExitStatus } from "../exit-status.ts";
+import { hostError } from "../host-error.ts";
+import { complain, complainOf, say } from "../output.ts";
+import { UsageError } from "../usage-error.ts";
+import { archiveFolder, archived } from "./archive.ts";
+import { splitWords } from "./arguments.ts";
+import { change, perform, tell } from "./change.ts";
+import type { ChangeOptions } from "./change.ts";
+import { readText } from "./pv-commands.ts";
+
+export interface BackupOptions extends ChangeOptions {
+  readonly file?: string;
+}
+
+export interface RestoreOptions extends BackupOptions {
+  readonly list?: boolean;
+}
+
+export interface CheckOptions extends ChangeOptions {
+  readonly updatemetadata?: boolean;
+}
+
+/** `cev lvm vgcfgbackup`: the text of each group into a file. */
+export async function vgCfgBackup(words: readonly string[], options: BackupOptions): Promise<ExitStatus> {
+  const { names, devices } = splitWords(words, options.devices !== undefined);
+  let files: string[] = [];
+  const outcome = await perform(options, {
+    groups: (found) => (names.length > 0 ? names : found.groups.map(({ group }) => group.uuid)),
+    devices: [],
+    sources: devices,
+    isLooking: true,
+    requests: (_nameOf, found) => {
+      const groups = names.length > 0 ? names : found.groups.map(({ group }) => group.uuid);
+      if (groups.length === 0)
+        throw new CevError("CEV_NOT_FOUND", "there is no volume group on these devices");
+      if (groups.length > 1 && options.file !== undefined && !options.file.includes("%s"))
+        throw new UsageError("these are several groups: put %s for the group's name into --file");
+      return groups.map((group) => ({ command: "vgcfgbackup", group }));
+    },
+  });
+  const isDryRun = options.test === true || options.dryRun === true;
+  for (const { group, text } of outcome.results) {
+    const path = backupPath(options.file, group ?? "");
+    if (!isDryRun) await writeBackup(path, text ?? "");
+    files = [...files, path];
+  }
+  if (options.json === true) {
+    say(JSON.stringify({ files, isDryRun, problems: outcome.problems }, null, 2));
+    return ExitStatus.done;
+  }
+  for (const path of files) say(isDryRun ? `dry run, nothing is written: ${path}` : `the text is in ${path}`);
+  complainOf(outcome.problems);
+  return ExitStatus.done;
+}
+
+function backupPath(file: string | undefined, group: string): string {
+  return file === undefined
+    ? join(archiveFolder("backup"), group)
+    : resolve(file.replaceAll("%s", () => group));
+}
+
+async function writeBackup(path: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, text, { encoding: "latin1", mode: 0o600, flush: true });
+  } catch (error) {
+    throw hostError(path, error);
+  }
+}
+
+/** `cev lvm vgcfgrestore`: a group as a text describes it. */
+export async function vgCfgRestore(
+  group: string,
+  words: readonly string[],
+  options: RestoreOptions,
+): Promise<ExitStatus> {
+  if (options.list === true) return listArchive(group, options);
+  const file = options.file ?? join(archiveFolder("backup"), group);
+  const text = await readText(file);
+  return change(options, {
+    // The group may not be there any more; its physical volumes are.
+    groups: [],
+    devices: [],
+    sources: words,
+    areAllPvs: true,
+    requests: () => [{ command: "vgcfgrestore", group, text, force: options.force }],
+  });
+}
+
+async function listArchive(group: string, options: RestoreOptions): Promise<ExitStatus> {
+  const folder = options.archive ?? archiveFolder("archive");
+  const files: { readonly file: string; readonly description: string; readonly time: string }[] = [];
+  for (const { path } of await archived(folder, group)) {
+    const text = await readText(path);
+    const seconds = Number(/^creation_time\s*=\s*(\d+)/m.exec(text)?.[1] ?? 0);
+    files.push({
+      file: path,
+      description: /^description\s*=\s*"((?:[^"\\]|\\.)*)"/m.exec(text)?.[1] ?? "",
+      time: seconds === 0 ? "" : new Date(seconds * 1000).toISOString(),
+    });
+  }
+  if (options.json === true) say(JSON.stringify({ files, problems: [] }, null, 2));
+  else if (files.length === 0) say(`nothing is saved of ${group} in ${folder}`);
+  else for (const { file, description, time } of files) say(`${file}\n  ${time}  ${description}`);
+  return ExitStatus.done;
+}
+
+/** `cev lvm vgck`: every fault of a group by name. Failed where there is one. */
+export async function vgCk(words: readonly string[], options: CheckOptions): Promise<ExitStatus> {
+  const { names, devices } = splitWords(words, options.devices !== undefined);
+  const isUpdating = options.updatemetadata === true;
+  const chosen = names.length > 0 ? names : null;
+  const outcome = await perform(options, {
+    groups: (found) => chosen ?? found.groups.map(({ group }) => group.uuid),
+    devices: [],
+    sources: devices,
+    isLooking: !isUpdating,
+    requests: (_nameOf, found) =>
+      (chosen ?? found.groups.map(({ group }) => group.uuid)).map((group) => ({
+        command: "vgck",
+        group,
+        updateMetadata: isUpdating,
+      })),
+  });
+  const faults = outcome.results.flatMap(({ rows }) => rows);
+  tell({ ...outcome, problems: options.json === true ? outcome.problems : [] }, options);
+  if (options.json !== true)
+    for (const { message } of faults)
+      complain(typeof message === "string" ? message : JSON.stringify(message));
+  return faults.length > 0 && !isUpdating ? ExitStatus.failed : ExitStatus.done;
+}

@@ -1,0 +1,36 @@
+import { resolve } from "node:path";
+import { splitPlace } from "./arguments.ts";
+import { deviceNamed } from "./device-names.ts";
+import type { FoundVolumes } from "./find-groups.ts";
+
+/**
+ * Where new extents may lie, from the words behind a group or volume: "d0.img", "d0.img:0-99". Where devices are not named apart,
+ * these words say also where to look: an image that is a whole disk then stands for the physical volumes in it.
+ */
+export function placesOf(
+  found: FoundVolumes,
+  words: readonly string[],
+  areDevicesApart: boolean,
+): readonly string[] | undefined {
+  if (words.length === 0) return undefined;
+  const places: string[] = [];
+  for (const word of words) {
+    const { device, ranges } = splitPlace(word);
+    const path = resolve(device);
+    const inside = found.devices.filter(
+      (one) => one.path !== null && (one.path === path || one.path.startsWith(`${path}/`)),
+    );
+    if (areDevicesApart || ranges !== "" || inside.length === 1) {
+      const name = inside.length === 1 ? inside[0]!.name : deviceNamed(found, device).name;
+      places.push(name + ranges);
+    } else if (inside.length === 0) {
+      // What lies deeper, in an array or behind a lock, is not to be told by its images.
+      return undefined;
+    } else places.push(...inside.map(({ name }) => name));
+  }
+  return places;
+}
+
+/** The devices in words about places. */
+export const devicesInPlaces = (words: readonly string[]): readonly string[] =>
+  words.map((word) => splitPlace(word).device);
