@@ -1,4 +1,4 @@
-import { CevError, INTERFACE_VERSION, MetadataError, formatError, readBytes } from "@cev/core";
+import { INTERFACE_VERSION, MetadataError, formatError, readBytes } from "@cev/core";
 import type {
   Device,
   Driver,
@@ -10,13 +10,12 @@ import type {
   RequestTarget,
 } from "@cev/core";
 import { assembleGroups } from "./assemble/assemble.ts";
-import type { AssembledGroup } from "./assemble/assemble.ts";
+import { wantedGroups } from "./assemble/wanted-groups.ts";
 import { decodeGroup } from "./model/group.ts";
 import { lvmOptions, lvmOptionsSchema } from "./options.ts";
 import type { LvmOptions } from "./options.ts";
 import { TextCache, scanPhysicalVolume, textFault } from "./disk/scan.ts";
 import type { MetadataCopy, PvScan, ScanSource } from "./disk/scan.ts";
-import { show } from "./text/parser.ts";
 import { dashUuid } from "./disk/uuid.ts";
 import { openVolumes } from "./volumes/open-volumes.ts";
 
@@ -82,6 +81,7 @@ async function open(context: OpenContext<LvmOptions>): Promise<readonly OpenedDe
   const groups = wantedGroups(
     assembleGroups(scans, (problem) => context.report(problem)),
     context.options.group,
+    scans,
   );
   const devices: OpenedDevice[] = [];
   for (const group of groups) devices.push(...(await openVolumes(group, lowers, context)));
@@ -121,40 +121,6 @@ async function scanAll(
       ...(error.place.source === undefined ? {} : { device: error.place.source }),
     });
   return { scans, lowers };
-}
-
-function wantedGroups(groups: readonly AssembledGroup[], wanted: string | null): readonly AssembledGroup[] {
-  if (wanted !== null) {
-    const found = groups.filter(({ group }) => group.name === wanted || group.uuid === wanted);
-    checkNames(found);
-    if (found.length === 0)
-      throw new CevError("CEV_NOT_FOUND", `there is no volume group ${show(wanted)} on these devices`, {
-        hint: `there is ${groups.map(({ group }) => group.name).join(", ") || "none"}`,
-      });
-    return found;
-  }
-  checkNames(groups);
-  return groups;
-}
-
-/** Groups of one name would give their volumes the same names. */
-function checkNames(groups: readonly AssembledGroup[]): void {
-  const seen = new Map<string, AssembledGroup>();
-  for (const found of groups) {
-    const other = seen.get(found.group.name);
-    if (other !== undefined)
-      throw new CevError(
-        "CEV_AMBIGUOUS",
-        `two groups are named ${found.group.name}: ${other.group.uuid} on ${devicesOf(other)}, ` +
-          `and ${found.group.uuid} on ${devicesOf(found)}`,
-        { hint: "name the one to open by its UUID in the option group" },
-      );
-    seen.set(found.group.name, found);
-  }
-}
-
-function devicesOf({ copy }: AssembledGroup): string {
-  return copy.source;
 }
 
 function sourceOf(name: string, target: RequestTarget, environment: Environment): ScanSource {

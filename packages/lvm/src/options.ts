@@ -2,7 +2,7 @@ import type { Details, StandardResult, StandardSchema } from "@cev/core";
 
 /** Settings of the driver. */
 export interface LvmOptions {
-  /** Name or UUID of the group to open; null: every group found on the devices. */
+  /** Name or UUID of the group to open, or what several of one name are called ("vg0@backup"); null: every group found. */
   readonly group: string | null;
   /** Names of the volumes to open; null: all that are visible. */
   readonly volumes: readonly string[] | null;
@@ -15,7 +15,8 @@ export const lvmOptionsSchema: Details = {
   properties: {
     group: {
       type: "string",
-      description: "Name or UUID of the volume group to open; by default every group on the devices.",
+      description:
+        "Name or UUID of the volume group to open, or, where several have one name, that name with the place of its devices, such as vg0@backup; by default every group on the devices.",
     },
     volumes: {
       type: "array",

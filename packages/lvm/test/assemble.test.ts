@@ -99,13 +99,6 @@ describe("physical volumes", () => {
     expect(opened.problems[0]).toMatchObject({ code: "CEV_DEGRADED", device: "d1" });
   });
 
-  test("two devices with one UUID are refused, both named", async () => {
-    await expect(openGroup([pv("d0", A, text), pv("copy", A, text)])).rejects.toMatchObject({
-      code: "CEV_AMBIGUOUS",
-      message: expect.stringMatching(/d0 and copy/) as unknown,
-    });
-  });
-
   test("one that the newest description does not list is named and not used", async () => {
     const before = groupText({ ...base, pvs: [A, B, C], seqno: 0 });
     const layers = [pv("d0", A, text), pv("d1", B, text), pv("d2", C, before)];

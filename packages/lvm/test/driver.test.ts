@@ -63,16 +63,6 @@ describe("groups", () => {
     volumes: { other: linear(uuidOf("o"), [[2, "pv0", 0]]) },
   });
 
-  test("two of one name are refused, both named, until one is chosen by its UUID", async () => {
-    const layers = [pv("d0", A, one), pv("d1", B, foreign)];
-    await expect(openGroup(layers)).rejects.toMatchObject({
-      code: "CEV_AMBIGUOUS",
-      message: expect.stringMatching(/d0.*d1/) as unknown,
-    });
-    await expect(openGroup(layers, { group: "vg0" })).rejects.toMatchObject({ code: "CEV_AMBIGUOUS" });
-    expect(names(await openGroup(layers, { group: uuidOf("h") }))).toEqual(["vg0/other"]);
-  });
-
   test("one with a single volume has it below its name, too", async () => {
     expect(lvmDriver.yieldsChildren).toBe(true);
     expect(names(await openGroup([pv("d0", A, one)]))).toEqual(["vg0/left"]);

@@ -7,6 +7,8 @@ import type { MetadataCopy, PvScan } from "../disk/scan.ts";
 import { show } from "../text/parser.ts";
 import { writeText } from "../text/writer.ts";
 import { dashUuid } from "../disk/uuid.ts";
+import { findInstances } from "./instances.ts";
+import { namePlaces } from "./places.ts";
 
 /** A physical volume of a group and where it was found. */
 export interface Member {
@@ -19,6 +21,13 @@ export interface Member {
 /** A group with the physical volumes that were found of it. */
 export interface AssembledGroup {
   readonly group: VolumeGroup;
+  /**
+   * What it is called among all that are here: its name, and behind an `@`, where another one has the same name, the place of its
+   * devices ("vg0@backup").
+   */
+  readonly displayName: string;
+  /** Indexes of the scans that are physical volumes of it, also of those that are not to be trusted. */
+  readonly scanIndexes: readonly number[];
   readonly members: readonly Member[];
   /** The copy that was chosen. */
   readonly copy: MetadataCopy;
@@ -26,46 +35,86 @@ export interface AssembledGroup {
 
 /**
  * Makes groups of physical volumes: of all copies of each group's metadata the newest counts, and what else was found is
- * reported. Throws `CEV_AMBIGUOUS` for two devices with one UUID, or newest copies that contradict each other.
+ * reported. Groups that have one name or one UUID stand side by side. Throws `CEV_AMBIGUOUS` where it cannot be told which devices
+ * belong together, and for newest copies that contradict each other.
  */
 export function assembleGroups(
   scans: readonly PvScan[],
   report: (problem: Problem) => void,
 ): AssembledGroup[] {
-  checkUuids(scans);
-  const groups = [...copiesByGroup(scans).values()].map((copies) => {
+  const chosen = findInstances(scans).map(({ copies, scanIndexes }): Chosen => {
     const copy = chooseCopy(copies, report);
-    return { copy, group: decodeNewest(copy) };
+    const group = decodeNewest(copy);
+    return { copy, group, scanIndexes: scanIndexes.filter((index) => lists(group, scans[index]!)) };
   });
-  checkOwners(scans, groups);
-  for (const scan of scans) reportDamage(scan, groups, report);
-  const assembled = groups.map(({ copy, group }) => ({
+  checkOwners(scans, chosen);
+  for (const [index, scan] of scans.entries()) reportDamage(scan, index, chosen, report);
+  const names = displayNames(chosen, scans);
+  const assembled = chosen.map(({ copy, group, scanIndexes }, index) => ({
     copy,
     group,
-    members: findMembers(group, scans, report),
+    displayName: names[index]!,
+    scanIndexes,
+    members: findMembers(group, scans, scanIndexes, report),
   }));
+  reportClones(assembled, scans, report);
   reportStrangers(scans, assembled, report);
   return assembled;
 }
 
-function checkUuids(scans: readonly PvScan[]): void {
-  const sources = new Map<string, string>();
-  for (const { label, source } of scans) {
-    const other = sources.get(label.uuid);
-    if (other !== undefined)
-      throw new CevError(
-        "CEV_AMBIGUOUS",
-        `${other} and ${source.name} are the same physical volume (UUID ${dashUuid(label.uuid)})`,
-        { source: source.name, hint: "leave one of them out: one is a copy of the other" },
-      );
-    sources.set(label.uuid, source.name);
+/** A group whose newest copy has been chosen. */
+interface Chosen {
+  readonly copy: MetadataCopy;
+  readonly group: VolumeGroup;
+  readonly scanIndexes: readonly number[];
+}
+
+/** Groups of one name are told apart by the places of their devices, else by their UUIDs. */
+function displayNames(groups: readonly Chosen[], scans: readonly PvScan[]): string[] {
+  return groups.map((one) => {
+    const { name, uuid } = one.group;
+    const alike = groups.filter(({ group }) => group.name === name);
+    if (alike.length === 1) return name;
+    const places = namePlaces(
+      alike.map(({ copy, scanIndexes }) =>
+        scanIndexes.length === 0 ? [{ name: copy.source }] : scanIndexes.map((index) => scans[index]!.source),
+      ),
+    );
+    return `${name}@${places?.[alike.indexOf(one)] ?? uuid.slice(0, uuid.indexOf("-"))}`;
+  });
+}
+
+/** Groups of one name or one UUID: people should know that there are several, and what they are called. */
+function reportClones(
+  groups: readonly AssembledGroup[],
+  scans: readonly PvScan[],
+  report: (problem: Problem) => void,
+): void {
+  const reported = new Set<AssembledGroup>();
+  for (const one of groups) {
+    if (one.displayName === one.group.name || reported.has(one)) continue;
+    const alike = groups.filter(({ group }) => group.name === one.group.name);
+    for (const other of alike) reported.add(other);
+    const list = alike.map(({ displayName, scanIndexes }) => {
+      const devices = scanIndexes.map((index) => scans[index]!.source.name).join(", ");
+      return `${displayName} (${devices || "none of its devices"})`;
+    });
+    const areClones = new Set(alike.map(({ group }) => group.uuid)).size < alike.length;
+    report({
+      severity: "warning",
+      code: "CEV_AMBIGUOUS",
+      message:
+        `${alike.length} groups are named ${one.group.name}: ${list.join("; ")}` +
+        (areClones ? "; clones get UUIDs of their own with vgimportclone" : ""),
+    });
   }
 }
 
 /** Damaged labels and areas of one device. Throws an area's error where nothing else says what the device belongs to. */
 function reportDamage(
   scan: PvScan,
-  groups: readonly { readonly copy: MetadataCopy; readonly group: VolumeGroup }[],
+  scanIndex: number,
+  groups: readonly Chosen[],
   report: (problem: Problem) => void,
 ): void {
   const device = scan.source.name;
@@ -84,7 +133,7 @@ function reportDamage(
       message: `${device}: there is a second label in sector ${sector}; the one in sector ${scan.label.sector} is used`,
       device,
     });
-  const owner = groups.find(({ group }) => knows(group, scan));
+  const owner = groups.find(({ scanIndexes }) => scanIndexes.includes(scanIndex));
   for (const { error } of scan.areas) {
     if (error === null) continue;
     if (owner === undefined && scan.areas.every(({ copy }) => copy === null)) throw error;
@@ -93,20 +142,9 @@ function reportDamage(
 }
 
 /** True where a group lists the device as one of its physical volumes. */
-function knows(group: VolumeGroup, { label }: PvScan): boolean {
+function lists(group: VolumeGroup, { label }: PvScan): boolean {
   const uuid = dashUuid(label.uuid);
   return group.physicalVolumes.some((volume) => volume.uuid === uuid);
-}
-
-function copiesByGroup(scans: readonly PvScan[]): Map<string, MetadataCopy[]> {
-  const groups = new Map<string, MetadataCopy[]>();
-  for (const { copy } of scans.flatMap(({ areas }) => areas)) {
-    if (copy === null) continue;
-    const copies = groups.get(copy.identity.uuid);
-    if (copies === undefined) groups.set(copy.identity.uuid, [copy]);
-    else copies.push(copy);
-  }
-  return groups;
 }
 
 /** The newest of a group's copies, which are at least one. */
@@ -156,10 +194,9 @@ function decodeNewest(copy: MetadataCopy): VolumeGroup {
 }
 
 /** A physical volume belongs to one group. */
-function checkOwners(scans: readonly PvScan[], groups: readonly { readonly group: VolumeGroup }[]): void {
-  for (const scan of scans) {
-    const { source } = scan;
-    const owners = groups.filter(({ group }) => knows(group, scan));
+function checkOwners(scans: readonly PvScan[], groups: readonly Chosen[]): void {
+  for (const [index, { source }] of scans.entries()) {
+    const owners = groups.filter(({ scanIndexes }) => scanIndexes.includes(index));
     if (owners.length > 1)
       throw new CevError(
         "CEV_AMBIGUOUS",
@@ -172,9 +209,10 @@ function checkOwners(scans: readonly PvScan[], groups: readonly { readonly group
 function findMembers(
   group: VolumeGroup,
   scans: readonly PvScan[],
+  scanIndexes: readonly number[],
   report: (problem: Problem) => void,
 ): Member[] {
-  const indexes = new Map(scans.map(({ label }, index) => [dashUuid(label.uuid), index]));
+  const indexes = new Map(scanIndexes.map((index) => [dashUuid(scans[index]!.label.uuid), index]));
   return group.physicalVolumes.map((physicalVolume): Member => {
     const scanIndex = indexes.get(physicalVolume.uuid);
     if (scanIndex === undefined) {
@@ -216,9 +254,8 @@ function reportStrangers(
   groups: readonly AssembledGroup[],
   report: (problem: Problem) => void,
 ): void {
-  for (const scan of scans) {
-    const { source, areas } = scan;
-    if (groups.some(({ group }) => knows(group, scan))) continue;
+  for (const [index, { source, areas }] of scans.entries()) {
+    if (groups.some(({ scanIndexes }) => scanIndexes.includes(index))) continue;
     const claimed = areas.find(({ copy }) => copy !== null)?.copy;
     const message =
       claimed === undefined || claimed === null

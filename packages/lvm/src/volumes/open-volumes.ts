@@ -36,7 +36,7 @@ export async function openVolumes(
     context.isReadOnly || groupReason !== null ? reading : new VolumeTree({ ...common, preview: reading });
   const devices: OpenedDevice[] = [];
   for (const one of wanted.list) {
-    const name = `${group.name}/${one.name}`;
+    const name = `${assembled.displayName}/${one.name}`;
     try {
       const opened = await openVolume(one, { reading, writing, uses, groupReason });
       if (opened.readOnlyReason !== null && !context.isReadOnly)
