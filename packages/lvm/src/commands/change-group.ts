@@ -1,6 +1,9 @@
 import { CevError } from "@cev/core";
 import { freeCount, freeRanges } from "../allocate/free-space.ts";
+import { SECTOR } from "../disk/bytes.ts";
+import type { DiskArea } from "../disk/label.ts";
 import type { PhysicalVolume, VolumeGroup } from "../model/group.ts";
+import type { ConfigEntry, ConfigSection } from "../text/parser.ts";
 import { allocationText, changeTags, checkName, plainChange, refuse } from "./change.ts";
 import type { ChangeInputs, GroupChange } from "./change.ts";
 import { countVolumes } from "./create-volume.ts";
@@ -120,6 +123,7 @@ export interface NewMember {
   readonly dataOffset: number;
   /** Of the data area; up to a second metadata area, say. */
   readonly dataEnd: number;
+  readonly bootloaderArea: DiskArea | null;
 }
 
 /** A new group. Throws `CEV_INVALID`. */
@@ -203,7 +207,7 @@ function addMembers(group: VolumeGroup, members: readonly NewMember[]): { readon
       flags: [],
       tags: [],
       isMarkedMissing: false,
-      section: null,
+      section: member.bootloaderArea === null ? null : bootloaderSection(member.bootloaderArea),
     });
   }
   const { physicalVolumesMax } = group;
@@ -213,6 +217,16 @@ function addMembers(group: VolumeGroup, members: readonly NewMember[]): { readon
       "see vgchange --maxphysicalvolumes",
     );
   return { group: { ...group, physicalVolumes } };
+}
+
+/** Keys that the model does not know, as LVM2 writes them. */
+function bootloaderSection({ offset, size }: DiskArea): ConfigSection {
+  const entries: [string, ConfigEntry][] = [
+    ["flags", { value: [], offset: 0 }],
+    ["ba_start", { value: offset / SECTOR, offset: 0 }],
+    ["ba_size", { value: size / SECTOR, offset: 0 }],
+  ];
+  return { entries: new Map(entries), offset: 0 };
 }
 
 /** Names stay with their physical volumes; a new one takes the lowest that is free. */

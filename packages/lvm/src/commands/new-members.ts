@@ -169,6 +169,7 @@ export function memberOf({ scan }: PreparedPv): NewMember {
     size: layout.size,
     dataOffset: layout.dataOffset,
     dataEnd: last?.offset ?? layout.size,
+    bootloaderArea: layout.bootloaderArea,
   };
 }
 
