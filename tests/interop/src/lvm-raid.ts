@@ -218,6 +218,8 @@ export interface OpenVolumeOptions extends Pick<RaidOptions, "degraded" | "force
   readonly environment?: Environment;
   /** A new array is not synced first. */
   readonly nosync?: boolean;
+  /** Positions of members that are new among the others. */
+  readonly rebuild?: readonly number[];
   /** The members serve their requests in any order. */
   readonly random?: Random;
 }
@@ -264,6 +266,7 @@ export async function openVolume(
         size,
         ...(type === "raid1" ? {} : { chunkSize: CHUNK_SIZE }),
         ...(nosync === undefined ? {} : { nosync }),
+        ...(rebuild === undefined ? {} : { rebuild }),
       },
     },
     lowers,

@@ -32,6 +32,7 @@ export interface GrowSizeOptions {
 /** RAID1: so many members from now on, more or (where the last places are empty) fewer. */
 export async function growMembers(growth: Growth, memberCount: number): Promise<void> {
   const { array, keeper, gate, sync } = growth;
+  refuseVolume(keeper.base);
   if (array.level.number !== 1)
     refuse(`the number of members of ${array.name} cannot be changed: only RAID1 can`, "make a new array");
   if (!Number.isInteger(memberCount) || memberCount < 1 || memberCount > 1920)
@@ -68,6 +69,7 @@ export async function growSize(
   const { array, keeper, gate, sync } = growth;
   const { base } = keeper;
   const { geometry, level } = array;
+  refuseVolume(base);
   if (!level.isRedundant)
     refuse(`the members of ${array.name} are used whole: its size cannot be changed`, "make a new array");
   if (level.number === 10 && ((base.layout >> 8) & 0xff) > 1 && (base.layout & 0x10000) === 0)
@@ -140,6 +142,12 @@ function grownBitmap(
         "remove the bitmap first (mdadm --grow --bitmap=none), or make it anew with larger chunks",
       );
   return { head, bits: intents.grownBits(head) };
+}
+
+/** The shape of an LVM volume stands in LVM's metadata, too. */
+function refuseVolume({ version }: Superblock): void {
+  if (version === "dm-raid")
+    refuse("the shape of an LVM volume is LVM's to change", "use lvextend or lvconvert");
 }
 
 function refuse(message: string, hint: string): never {

@@ -60,6 +60,8 @@ export interface Permissions extends RaidOptions {
 
 /** How members are looked at that carry no superblock of md's own. */
 export interface MemberFormat {
+  /** Why a device is left out that has none: in words, to follow its name. */
+  readonly noSuperblock: string;
   /** Null: there is none. Throws where it cannot be accepted. */
   readonly readSuperblock: (candidate: ArrayCandidate) => Promise<Superblock | null>;
   /** A bitmap that is made anew; null: it is read. */
@@ -127,6 +129,7 @@ export async function planArray(
 }
 
 const MD_FORMAT: MemberFormat = {
+  noSuperblock: "has no md superblock",
   readSuperblock,
   newBitmap: null,
   settle: (assembly) => assembly,
@@ -153,7 +156,7 @@ async function readMembers(
     const { source, layer } = candidate;
     try {
       const superblock = await format.readSuperblock(candidate);
-      if (superblock === null) unreadable.push({ name: source, index: null, reason: "has no md superblock" });
+      if (superblock === null) unreadable.push({ name: source, index: null, reason: format.noSuperblock });
       else if (wanted !== null && superblock.arrayUuid !== wanted)
         unreadable.push({ name: source, index: null, reason: `belongs to array ${superblock.arrayUuid}` });
       else {

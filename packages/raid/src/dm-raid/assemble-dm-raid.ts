@@ -4,7 +4,7 @@ import { layerOfPlan } from "../assemble-array.ts";
 import type { AssembledArray } from "../assemble-array.ts";
 import type { MemberDevice } from "../array/member.ts";
 import { planArray } from "../assemble/plan.ts";
-import type { ArrayPlan } from "../assemble/plan.ts";
+import type { ArrayPlan, MemberFormat } from "../assemble/plan.ts";
 import { BITMAP_HEAD_LENGTH, BitmapState, bitmapLength } from "../metadata/bitmap.ts";
 import type { BitmapHead } from "../metadata/bitmap.ts";
 import type { MemberBitmap } from "../metadata/member-scan.ts";
@@ -16,6 +16,7 @@ import { readDmMembers } from "./dm-members.ts";
 import type { DmMember } from "./dm-members.ts";
 import type { DmRaidOption } from "./dm-raid-option.ts";
 import { DM_BITMAP_OFFSET, blankDmSuperblock } from "./dm-superblock.ts";
+import type { DmShape } from "./dm-superblock.ts";
 import { settleDmRaid } from "./settle.ts";
 
 // As the kernel has it where nobody asks for another.
@@ -43,36 +44,38 @@ export async function assembleDmRaid(given: AssembleDmRaidOptions): Promise<Asse
   const { environment, dmRaid, lowers, options, report } = given;
   const members = await readDmMembers(dmRaid, lowers, environment);
   const isNew = isNewArray(members, dmRaid);
-  const known = new Map<string, Superblock>();
-  for (const { candidate, shape, superblock } of members) {
-    if (superblock instanceof CevError) continue;
-    if (superblock !== null) known.set(candidate.source, superblock);
-    else if (isNew) known.set(candidate.source, newSuperblock(blankDmSuperblock(shape), dmRaid));
-  }
-  const plan = await planArray(
-    members.map(({ candidate }) => candidate),
-    {
-      degraded: options.degraded === true || given.canWriteDegraded,
-      force: options.force === true,
-      isReadOnly:
-        given.isReadOnly || members.some(({ candidate }) => candidate.layer.support.write === "none"),
-      report,
+  const format: MemberFormat = {
+    noSuperblock: "has no dm-raid superblock",
+    readSuperblock({ source }) {
+      const member = members.find(({ candidate }) => candidate.source === source)!;
+      if (isNew) return Promise.resolve(newSuperblock(member.shape, dmRaid));
+      // What stands on a member that is to be rebuilt is of no account.
+      const found = isReplaced(member, dmRaid) ? null : member.superblock;
+      return found instanceof CevError ? Promise.reject(found) : Promise.resolve(found);
     },
-    {
-      readSuperblock({ source }) {
-        const found = members.find(({ candidate }) => candidate.source === source)!.superblock;
-        return found instanceof CevError ? Promise.reject(found) : Promise.resolve(known.get(source) ?? null);
-      },
-      newBitmap: isNew ? newBitmap([...known.values()][0]!, dmRaid) : null,
-      settle(assembly, bitmap, level) {
-        if (isNew) return assembly;
-        const blank = blankMembers(members, assembly.newest.superblock);
-        const settled = settleDmRaid(assembly, bitmap, blank, level.family === "parity");
-        if (settled.isUncertain) report(uncertainty(assembly.newest.superblock));
-        return settled.assembly;
-      },
+    newBitmap: isNew ? newBitmap(newSuperblock(members[0]!.shape, dmRaid), dmRaid) : null,
+    settle(assembly, bitmap, level) {
+      if (isNew) return assembly;
+      const { superblock } = assembly.newest;
+      const replaced = members.filter((member) => isReplaced(member, dmRaid));
+      const settled = settleDmRaid(assembly, {
+        bitmap,
+        replaced: replaced.map((member) => replacedMember(member, superblock)),
+        isParity: level.family === "parity",
+      });
+      if (settled.isUncertain) report(uncertainty(superblock));
+      return settled.assembly;
     },
-  );
+  };
+  const canWrite = members.every(({ candidate }) => candidate.layer.support.write !== "none");
+  const allowed = {
+    degraded: options.degraded === true || given.canWriteDegraded,
+    force: options.force === true,
+    isReadOnly: given.isReadOnly || !canWrite,
+    report,
+  };
+  const candidates = members.map(({ candidate }) => candidate);
+  const plan = await planArray(candidates, allowed, format);
   const stackOptions = { dmRaid: describeOption(dmRaid, plan) };
   const layer = layerOfPlan(plan, { environment, report, isForced: options.force === true, stackOptions });
   return { layer, plan };
@@ -89,20 +92,21 @@ function isNewArray(members: readonly DmMember[], { memberCount, name, type }: D
   );
 }
 
-function newSuperblock(superblock: Superblock, { nosync }: DmRaidOption): Superblock {
+function newSuperblock(shape: DmShape, { nosync }: DmRaidOption): Superblock {
+  const superblock = blankDmSuperblock(shape);
   // Q is never right by chance: RAID6 is always synced.
   return nosync === true && superblock.level !== 6 ? { ...superblock, resyncSectors: null } : superblock;
 }
 
-/** What dm-raid rebuilds: members without a superblock among others that have one. */
-function blankMembers(members: readonly DmMember[], newest: Superblock): MemberDevice[] {
-  return members.flatMap(({ candidate, shape, superblock }) => {
-    if (superblock !== null) return [];
-    const blank = { ...blankDmSuperblock(shape), features: newest.features | FeatureFlag.recovery };
-    return [
-      { name: candidate.source, layer: candidate.layer, superblock: { ...blank, roles: newest.roles } },
-    ];
-  });
+/** True for a member that LVM has put among others that are in use: dm-raid rebuilds those, and those only. */
+function isReplaced({ shape }: DmMember, { rebuild = [] }: DmRaidOption): boolean {
+  return rebuild.includes(shape.position);
+}
+
+function replacedMember({ candidate, shape }: DmMember, newest: Superblock): MemberDevice {
+  const { roles, features } = newest;
+  const superblock = { ...blankDmSuperblock(shape), roles, features: features | FeatureFlag.recovery };
+  return { name: candidate.source, layer: candidate.layer, superblock };
 }
 
 /** The bitmap of a new array: everything is marked. Throws `CEV_INVALID` where rmeta has no room for it. */
@@ -143,7 +147,7 @@ function describeOption(option: DmRaidOption, { devices }: ArrayPlan): { readonl
   let next = 0;
   const members = devices.map((device) => (device === null ? null : next++));
   const { type, memberCount, regionSize, metadataSize, memberSize, size } = option;
-  const { chunkSize, copies, nosync, name } = option;
+  const { chunkSize, copies, rebuild, nosync, name } = option;
   return {
     type,
     memberCount,
@@ -154,6 +158,7 @@ function describeOption(option: DmRaidOption, { devices }: ArrayPlan): { readonl
     size,
     ...(chunkSize === undefined ? {} : { chunkSize }),
     ...(copies === undefined ? {} : { copies }),
+    ...(rebuild === undefined ? {} : { rebuild }),
     ...(nosync === undefined ? {} : { nosync }),
     ...(name === undefined ? {} : { name }),
   };

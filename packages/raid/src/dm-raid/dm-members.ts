@@ -35,6 +35,8 @@ export async function readDmMembers(
     if (lower === undefined)
       throw new CevError("CEV_INVALID", `member ${position} is to be lower ${index}, which is not there`);
     const candidate = { ...scanTarget(lower, environment), layer: lower.layer };
+    if (members.some((other) => other.candidate.source === lower.name))
+      throw new CevError("CEV_INVALID", `two members are called ${lower.name}`, { source: lower.name });
     const needed = option.metadataSize + option.memberSize;
     if (candidate.size < needed)
       throw new CevError("CEV_INVALID", `${lower.name} has ${candidate.size} bytes, ${needed} are needed`, {

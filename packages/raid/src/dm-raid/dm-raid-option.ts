@@ -24,6 +24,8 @@ export interface DmRaidOption {
   readonly size: number;
   /** Of each byte; RAID10 only. Default: 2. */
   readonly copies?: number;
+  /** Positions of members that LVM has just put there: all of them is rebuilt, whatever they carry. */
+  readonly rebuild?: readonly number[];
   /** A new array is not synced first. */
   readonly nosync?: boolean;
   /** What messages call the volume. Default: its type. */
@@ -52,6 +54,11 @@ export const DM_RAID_SCHEMA: Details = {
     memberSize: bytes("Bytes of rimage behind it."),
     size: bytes("Bytes of the volume."),
     copies: { type: "integer", minimum: 2, default: 2, description: "Of each byte; RAID10 only." },
+    rebuild: {
+      type: "array",
+      items: { type: "integer", minimum: 0 },
+      description: "Positions of members that are new among the others, and are rebuilt.",
+    },
     nosync: { type: "boolean", default: false, description: "A new array is not synced first." },
     name: { type: "string", description: "What messages call the volume. Default: its type." },
   },
@@ -60,7 +67,16 @@ export const DM_RAID_SCHEMA: Details = {
 const SECTOR = 512;
 const MEMBERS_MAX = 253;
 const SIZES = ["chunkSize", "regionSize", "metadataSize", "memberSize", "size"] as const;
-const KEYS: readonly string[] = ["type", "memberCount", "members", "copies", "nosync", "name", ...SIZES];
+const KEYS: readonly string[] = [
+  "type",
+  "memberCount",
+  "members",
+  "copies",
+  "rebuild",
+  "nosync",
+  "name",
+  ...SIZES,
+];
 
 /** What is wrong with an option, and with which of its keys. */
 interface Issue {
@@ -85,7 +101,10 @@ export function dmRaidIssue(value: unknown): Issue | null {
     return { key: "nosync", message: "must be true or false" };
   if (name !== undefined && typeof name !== "string") return { key: "name", message: "must be text" };
   return (
-    membersIssue(given["members"], memberCount) ?? sizesIssue(given) ?? shapeIssue(value as DmRaidOption)
+    membersIssue(given["members"], memberCount) ??
+    rebuildIssue(given["rebuild"], memberCount) ??
+    sizesIssue(given) ??
+    shapeIssue(value as DmRaidOption)
   );
 }
 
@@ -112,6 +131,14 @@ function membersIssue(members: unknown, memberCount: number): Issue | null {
     seen.add(member);
   }
   return null;
+}
+
+function rebuildIssue(rebuild: unknown, memberCount: number): Issue | null {
+  if (rebuild === undefined) return null;
+  const isPosition = (one: unknown): boolean =>
+    Number.isSafeInteger(one) && (one as number) >= 0 && (one as number) < memberCount;
+  if (Array.isArray(rebuild) && rebuild.every(isPosition)) return null;
+  return { key: "rebuild", message: `must be a list of positions below ${memberCount}` };
 }
 
 function sizesIssue(given: Record<string, unknown>): Issue | null {

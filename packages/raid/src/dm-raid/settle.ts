@@ -10,6 +10,14 @@ import { superblockStructure } from "../metadata/superblock-fields.ts";
 import { ownRole } from "../metadata/superblock.ts";
 import type { Superblock } from "../metadata/superblock.ts";
 
+/** What it depends on what dm-raid makes of an array. */
+export interface Settling {
+  readonly bitmap: MemberBitmap | null;
+  /** Members that are new among the others. */
+  readonly replaced: readonly MemberDevice[];
+  readonly isParity: boolean;
+}
+
 /** What dm-raid makes of an array beyond what its superblocks say. */
 export interface Settled {
   readonly assembly: Assembly<MemberDevice>;
@@ -24,9 +32,7 @@ export interface Settled {
  */
 export function settleDmRaid(
   assembly: Assembly<MemberDevice>,
-  bitmap: MemberBitmap | null,
-  blank: readonly MemberDevice[],
-  isParity: boolean,
+  { bitmap, replaced, isParity }: Settling,
 ): Settled {
   refuseContradiction(assembly);
   const { newest, members, stale } = assembly;
@@ -41,7 +47,7 @@ export function settleDmRaid(
     const byBitmap = canReAdd(member.superblock, newest.superblock, bitmap);
     rebuilding.push({ member, index, recoveredTo: 0, byBitmap });
   }
-  for (const member of blank) {
+  for (const member of replaced) {
     const index = member.superblock.deviceNumber;
     if (isFree(index)) rebuilding.push({ member, index, recoveredTo: 0, byBitmap: false });
   }
@@ -52,9 +58,10 @@ export function settleDmRaid(
     stale: stale.filter(({ name }) => !isTaken(name)),
     leftOut: assembly.leftOut.filter(({ name }) => !isTaken(name)),
   };
-  if (newest.superblock.resyncSectors !== null || !hasMarks(bitmap, newest.superblock))
-    return { assembly: settled, isUncertain: false };
-  if (isParity && wasDegraded(assembly)) return { assembly: settled, isUncertain: true };
+  if (!hasMarks(bitmap, newest.superblock)) return { assembly: settled, isUncertain: false };
+  if (isParity && wasDegraded(assembly))
+    return { assembly: settled, isUncertain: newest.superblock.resyncSectors === null };
+  // Also below the place that a resync had reached: md's own rule knows it to be 0 while anything is written.
   const superblock = { ...newest.superblock, resyncSectors: 0 };
   return { assembly: { ...settled, newest: { ...newest, superblock } }, isUncertain: false };
 }
