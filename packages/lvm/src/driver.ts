@@ -14,7 +14,7 @@ import { wantedGroups } from "./assemble/wanted-groups.ts";
 import { decodeGroup } from "./model/group.ts";
 import { lvmOptions, lvmOptionsSchema } from "./options.ts";
 import type { LvmOptions } from "./options.ts";
-import { TextCache, scanPhysicalVolume, textFault } from "./disk/scan.ts";
+import { TextCache, scanPhysicalVolume, scanPhysicalVolumes, textFault } from "./disk/scan.ts";
 import type { MetadataCopy, PvScan, ScanSource } from "./disk/scan.ts";
 import { dashUuid } from "./disk/uuid.ts";
 import { openVolumes } from "./volumes/open-volumes.ts";
@@ -92,24 +92,27 @@ async function open(context: OpenContext<LvmOptions>): Promise<readonly OpenedDe
 async function scanAll(
   context: OpenContext<LvmOptions>,
 ): Promise<{ readonly scans: PvScan[]; readonly lowers: NamedLayer[] }> {
-  const texts = new TextCache();
   const scans: PvScan[] = [];
   const lowers: NamedLayer[] = [];
   const errors: MetadataError[] = [];
-  for (const lower of context.lowers) {
-    try {
-      const scan = await scanPhysicalVolume(sourceOf(lower.name, lower.layer, context.environment), texts);
-      if (scan === null)
-        throw new MetadataError("there is no LVM2 label in the first four sectors", {
+  const found = await scanPhysicalVolumes(
+    context.lowers.map(({ name, layer }) => sourceOf(name, layer, context.environment)),
+  );
+  for (const [index, scan] of found.entries()) {
+    const lower = context.lowers[index]!;
+    if (scan instanceof MetadataError) {
+      errors.push(scan);
+    } else if (scan === null) {
+      errors.push(
+        new MetadataError("there is no LVM2 label in the first four sectors", {
           source: lower.name,
           structure: "LVM2 label",
           byteOffset: 0,
-        });
+        }),
+      );
+    } else {
       scans.push(scan);
       lowers.push(lower);
-    } catch (error) {
-      if (!(error instanceof MetadataError)) throw error;
-      errors.push(error);
     }
   }
   if (scans.length === 0 && errors[0] !== undefined) throw errors[0];

@@ -34,23 +34,42 @@ export function getOffset(view: DataView, at: number): number {
 /** One character per byte, so that offsets in the text are offsets in the bytes, and nothing is lost on the way back. */
 export function textOf(bytes: Uint8Array): string {
   // Decoders of one-byte encodings change some bytes from 0x80 on; below, all of them agree.
-  if (bytes.every((value) => value < 0x80)) return new TextDecoder().decode(bytes);
+  if (isAscii(bytes)) return new TextDecoder().decode(bytes);
   const parts: string[] = [];
   for (let at = 0; at < bytes.length; at += 8192)
     parts.push(String.fromCharCode(...bytes.subarray(at, at + 8192)));
   return parts.join("");
 }
 
+// Texts are megabytes long, and there is one in each of a hundred areas: they are looked at by four words at a time.
+const WORDS = 4;
+
+function isAscii(bytes: Uint8Array): boolean {
+  const wordCount = bytes.byteOffset % 4 === 0 ? bytes.length >>> 2 : 0;
+  const words = new Int32Array(bytes.buffer, wordCount > 0 ? bytes.byteOffset : 0, wordCount);
+  let seen = 0;
+  for (let index = 0; index < wordCount; index++) seen |= words[index]!;
+  if ((seen & 0x80808080) !== 0) return false;
+  for (let at = wordCount * 4; at < bytes.length; at++) if (bytes[at]! >= 0x80) return false;
+  return true;
+}
+
 /** True for arrays of the same bytes. */
 export function areEqual(left: Uint8Array, right: Uint8Array): boolean {
   if (left.length !== right.length) return false;
   let at = 0;
-  // Word by word where that is possible: texts are megabytes long, and there is one in each of a hundred areas.
   if (left.byteOffset % 4 === 0 && right.byteOffset % 4 === 0) {
-    const wordCount = left.length >>> 2;
-    const leftWords = new Int32Array(left.buffer, left.byteOffset, wordCount);
-    const rightWords = new Int32Array(right.buffer, right.byteOffset, wordCount);
-    for (let index = 0; index < wordCount; index++) if (leftWords[index] !== rightWords[index]) return false;
+    const wordCount = (left.length >>> 2) - ((left.length >>> 2) % WORDS);
+    const lefts = new Int32Array(left.buffer, left.byteOffset, wordCount);
+    const rights = new Int32Array(right.buffer, right.byteOffset, wordCount);
+    let difference = 0;
+    for (let index = 0; index < wordCount; index += WORDS)
+      difference |=
+        (lefts[index]! ^ rights[index]!) |
+        (lefts[index + 1]! ^ rights[index + 1]!) |
+        (lefts[index + 2]! ^ rights[index + 2]!) |
+        (lefts[index + 3]! ^ rights[index + 3]!);
+    if (difference !== 0) return false;
     at = wordCount * 4;
   }
   for (; at < left.length; at++) if (left[at] !== right[at]) return false;

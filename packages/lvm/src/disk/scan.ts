@@ -1,6 +1,6 @@
 import { MetadataError } from "@cev/core";
 import { MDA_HEADER_LENGTH, decodeMdaHeader, isIgnored, textByteOffset, textRanges } from "./mda.ts";
-import type { ByteRange, MdaHeader } from "./mda.ts";
+import type { ByteRange, MdaHeader, TextLocation } from "./mda.ts";
 import { SECTOR, areEqual, textOf } from "./bytes.ts";
 import type { StructurePlace } from "./bytes.ts";
 import { lvmCrc } from "./crc.ts";
@@ -9,6 +9,10 @@ import type { DiskArea, PvLabel } from "./label.ts";
 import { identifyGroup } from "../model/group.ts";
 import type { GroupIdentity } from "../model/group.ts";
 import { TextError } from "../text/parser.ts";
+
+const COMPARE_LENGTH = 128 * 1024;
+/** So many devices are read at once. */
+const CONCURRENCY = 8;
 
 /** A device as the scan sees it. */
 export interface ScanSource {
@@ -54,24 +58,53 @@ export interface PvScan {
   readonly areas: readonly AreaScan[];
 }
 
-/** Texts that were checked and parsed already: in a group of many physical volumes all copies are the same. */
-export class TextCache {
-  readonly #texts: {
-    readonly bytes: Uint8Array;
-    readonly checksum: number;
-    readonly identity: GroupIdentity;
-  }[] = [];
+/** A text whose checksum was right, and which group it describes. */
+interface KnownText {
+  /** As on the device; LVM2 counts the NUL behind a text to it. */
+  readonly bytes: Uint8Array;
+  readonly identity: GroupIdentity;
+}
 
-  /** Null: the checksum is wrong. `bytes`: as on the device; LVM2 counts the NUL behind a text to it. */
-  identify(bytes: Uint8Array, checksum: number): GroupIdentity | null {
-    const known = this.#texts.find((one) => one.checksum === checksum && areEqual(one.bytes, bytes));
-    if (known !== undefined) return known.identity;
-    if (lvmCrc(bytes) !== checksum) return null;
-    const end = bytes.at(-1) === 0 ? bytes.length - 1 : bytes.length;
-    const identity = identifyGroup(textOf(bytes.subarray(0, end)));
-    this.#texts.push({ bytes, checksum, identity });
-    return identity;
+/**
+ * Texts that were checked and parsed already: in a group of many physical volumes all copies are the same. A copy is still
+ * read and compared in full, so that damage to it is seen.
+ */
+export class TextCache {
+  readonly #texts = new Map<string, Promise<KnownText | null>>();
+
+  /**
+   * The group that a copy describes. Null: the checksum is wrong. Throws a `TextError`. `read`: reads all of it; `isSame`: reads
+   * it in parts and compares.
+   */
+  async identify(
+    { size, checksum }: TextLocation,
+    read: () => Promise<Uint8Array>,
+    isSame: (bytes: Uint8Array) => Promise<boolean>,
+  ): Promise<GroupIdentity | null> {
+    const key = `${size} ${checksum}`;
+    const pending = this.#texts.get(key);
+    if (pending !== undefined) {
+      const known = await pending.catch(() => null);
+      if (known !== null && (await isSame(known.bytes))) return known.identity;
+      return parsed(await read(), checksum)?.identity ?? null;
+    }
+    const first = read().then((bytes) => parsed(bytes, checksum));
+    this.#texts.set(key, first);
+    try {
+      const known = await first;
+      if (known === null) this.#texts.delete(key);
+      return known?.identity ?? null;
+    } catch (error) {
+      this.#texts.delete(key);
+      throw error;
+    }
   }
+}
+
+function parsed(bytes: Uint8Array, checksum: number): KnownText | null {
+  if (lvmCrc(bytes) !== checksum) return null;
+  const end = bytes.at(-1) === 0 ? bytes.length - 1 : bytes.length;
+  return { bytes, identity: identifyGroup(textOf(bytes.subarray(0, end))) };
 }
 
 /**
@@ -89,6 +122,30 @@ export async function scanPhysicalVolume(source: ScanSource, texts: TextCache): 
   for (const [index, area] of label.metadataAreas.entries())
     areas.push(await scanArea(source, index, area, texts));
   return { source, label, labelErrors: errors, ignoredLabelSectors: ignoredSectors, areas };
+}
+
+/**
+ * Scans several devices at once, and gives what each came to in their order: null for one without a label, the error for one
+ * whose label cannot be accepted. Throws other errors.
+ */
+export async function scanPhysicalVolumes(
+  sources: readonly ScanSource[],
+): Promise<(PvScan | MetadataError | null)[]> {
+  const texts = new TextCache();
+  const results: (PvScan | MetadataError | null)[] = [];
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let index = next++; index < sources.length; index = next++) {
+      try {
+        results[index] = await scanPhysicalVolume(sources[index]!, texts);
+      } catch (error) {
+        if (!(error instanceof MetadataError)) throw error;
+        results[index] = error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, work));
+  return results;
 }
 
 async function scanArea(
@@ -128,11 +185,14 @@ async function readCopy(
   const location = header.committed;
   if (location === null) return null;
   const ranges = textRanges(header, location);
-  const bytes = await readRanges(source, ranges);
   const copy = { source: source.name, structure: place.structure, ranges };
   let identity: GroupIdentity | null;
   try {
-    identity = texts.identify(bytes, location.checksum);
+    identity = await texts.identify(
+      location,
+      () => readRanges(source, ranges),
+      (bytes) => isSameText(source, ranges, bytes),
+    );
   } catch (error) {
     throw textFault(error, copy);
   }
@@ -157,6 +217,23 @@ async function readRanges(source: ScanSource, ranges: readonly ByteRange[]): Pro
     at += part.length;
   }
   return bytes;
+}
+
+/** Reads a text in parts that stay in the processor's cache, and compares them with one that is known. */
+async function isSameText(
+  source: ScanSource,
+  ranges: readonly ByteRange[],
+  known: Uint8Array,
+): Promise<boolean> {
+  let at = 0;
+  for (const { offset, length } of ranges) {
+    for (let done = 0; done < length; done += COMPARE_LENGTH) {
+      const part = await source.read(offset + done, Math.min(COMPARE_LENGTH, length - done));
+      if (!areEqual(part, known.subarray(at, at + part.length))) return false;
+      at += part.length;
+    }
+  }
+  return true;
 }
 
 /** What a `TextError` is outside: an error that names the device, the area and the byte, with line and column in its message. */
