@@ -1,4 +1,5 @@
 import { cryptDriver } from "@cev/crypt";
+import { driveLinkDriver } from "@cev/drive-link";
 import { fileDriver } from "@cev/hw-file";
 import { ramdiskDriver } from "@cev/hw-ramdisk";
 import { lvmDriver } from "@cev/lvm";
@@ -18,5 +19,6 @@ export function standardDrivers(): DriverRegistry {
     partitionsDriver,
     snapshotDriver,
     thinDriver,
+    driveLinkDriver,
   ]);
 }
