@@ -48,10 +48,39 @@ const INTEGER_MIN = -(2n ** 63n);
 const INTEGER_MAX = 2n ** 63n - 1n;
 
 const WORD_LENGTH_MAX = 256;
-const SPACES = " \n\t\r\v\f";
-// The empty string, which stands for the end of the text, is part of every string.
-const WORD_ENDS = ` \n\t\r\v\f#="'{}[],\0`;
 const NUMBER = /^[-+]?(?:\d+(?:\.\d*)?|\.\d+)$/;
+
+/** Codes of the characters that mean something. */
+const CODE = {
+  nul: 0,
+  quote: 34,
+  hash: 35,
+  apostrophe: 39,
+  comma: 44,
+  zero: 48,
+  nine: 57,
+  equals: 61,
+  open: 91,
+  backslash: 92,
+  close: 93,
+  begin: 123,
+  end: 125,
+} as const;
+/** With as many digits a number is exact. */
+const DIGITS_MAX = 15;
+/** Stands for the end of the text: no character has it. */
+const END = -1;
+/** What a character is outside strings, by its code; from 128 on all are parts of words. */
+const IS_SPACE = 1;
+const ENDS_WORD = 2;
+const KINDS: Uint8Array = kinds();
+
+function kinds(): Uint8Array {
+  const table = new Uint8Array(128);
+  for (const mark of " \n\t\r\v\f") table[mark.charCodeAt(0)] = IS_SPACE | ENDS_WORD;
+  for (const mark of `#="'{}[],\0`) table[mark.charCodeAt(0)]! |= ENDS_WORD;
+  return table;
+}
 
 /**
  * Parses LVM2's configuration text: sections, keys with integers, floats, strings or arrays of those, comments.
@@ -80,7 +109,8 @@ class Parser {
     const entries = new Map<string, ConfigEntry>();
     for (;;) {
       this.#skipSpace();
-      if (this.#at >= this.#text.length || this.#peek() === "}") return { entries, offset };
+      const mark = this.#peek();
+      if (mark === END || mark === CODE.end) return { entries, offset };
       const keyAt = this.#at;
       const key = this.#key();
       if (entries.has(key)) this.#fail(`the key ${show(key)} stands here a second time`, keyAt);
@@ -92,18 +122,18 @@ class Parser {
   #keyed(depth: number): ConfigValue {
     const start = this.#at;
     const mark = this.#peek();
-    if (mark === "{") {
+    if (mark === CODE.begin) {
       if (depth >= DEPTH_MAX) this.#fail(`sections are nested more than ${DEPTH_MAX} deep`);
       this.#at++;
       const section = this.#section(start, depth + 1);
-      if (this.#peek() !== "}") this.#fail("the section that begins here does not end", start);
+      if (this.#peek() !== CODE.end) this.#fail("the section that begins here does not end", start);
       this.#at++;
       return section;
     }
-    if (mark !== "=") this.#fail("a key is followed by = or {");
+    if (mark !== CODE.equals) this.#fail("a key is followed by = or {");
     this.#at++;
     this.#skipSpace();
-    return this.#peek() === "[" ? this.#array() : this.#scalar();
+    return this.#peek() === CODE.open ? this.#array() : this.#scalar();
   }
 
   #array(): ConfigScalar[] {
@@ -111,7 +141,7 @@ class Parser {
     const values: ConfigScalar[] = [];
     for (;;) {
       this.#skipSpace();
-      if (this.#peek() === "]") {
+      if (this.#peek() === CODE.close) {
         this.#at++;
         return values;
       }
@@ -119,15 +149,17 @@ class Parser {
       values.push(this.#scalar());
       this.#skipSpace();
       const mark = this.#peek();
-      if (mark === ",") this.#at++;
-      else if (mark !== "]" && mark !== "") this.#fail("values of a list are followed by , or ]");
+      if (mark === CODE.comma) this.#at++;
+      else if (mark !== CODE.close && mark !== END) this.#fail("values of a list are followed by , or ]");
     }
   }
 
   #scalar(): ConfigScalar {
     const mark = this.#peek();
-    if (mark === '"' || mark === "'") return this.#string();
+    if (mark === CODE.quote || mark === CODE.apostrophe) return this.#string();
     const start = this.#at;
+    const count = this.#digits();
+    if (count >= 0) return count;
     const word = this.#word();
     if (!NUMBER.test(word)) this.#fail("a value is a number, a string in quotes or a list", start);
     if (word.includes(".")) return { float: word };
@@ -140,8 +172,24 @@ class Parser {
     return large;
   }
 
+  /** The usual number, of a few digits only; -1, and nothing taken: there is none. */
+  #digits(): number {
+    const start = this.#at;
+    let value = 0;
+    for (let code = this.#peek(); code >= CODE.zero && code <= CODE.nine; code = this.#peek()) {
+      value = value * 10 + code - CODE.zero;
+      this.#at++;
+    }
+    const code = this.#peek();
+    const isWord = code >= 128 || (code !== END && (KINDS[code]! & ENDS_WORD) === 0);
+    if (this.#at > start && this.#at - start <= DIGITS_MAX && !isWord) return value;
+    this.#at = start;
+    return -1;
+  }
+
   #key(): string {
-    if (this.#peek() === '"' || this.#peek() === "'") return this.#string();
+    const mark = this.#peek();
+    if (mark === CODE.quote || mark === CODE.apostrophe) return this.#string();
     const word = this.#word();
     if (word === "") this.#fail("a key or the end of a section belongs here");
     return word;
@@ -149,30 +197,32 @@ class Parser {
 
   #string(): string {
     const start = this.#at++;
-    const quote = this.#text.charAt(start);
-    const parts: string[] = [];
+    const quote = this.#text.charCodeAt(start);
+    const hasGuards = quote === CODE.quote;
+    let parts = "";
     let from = this.#at;
     for (;;) {
       const mark = this.#peek();
-      if (mark === "" || mark === "\0") this.#fail("the string that begins here does not end", start);
+      if (mark === END || mark === CODE.nul) this.#fail("the string that begins here does not end", start);
       if (mark === quote) break;
-      if (mark === "\\" && quote === '"') {
+      if (mark === CODE.backslash && hasGuards) {
         // What a backslash guards stands for itself.
-        parts.push(this.#text.slice(from, this.#at));
+        parts += this.#text.slice(from, this.#at);
         from = ++this.#at;
-        if (this.#peek() === "\0") continue;
+        if (this.#peek() === CODE.nul) continue;
       }
       this.#at++;
     }
-    parts.push(this.#text.slice(from, this.#at));
+    parts += this.#text.slice(from, this.#at);
     this.#at++;
-    return parts.join("");
+    return parts;
   }
 
   /** A run of characters that may stand in a key or a number; empty where there is none. */
   #word(): string {
     const start = this.#at;
-    while (!WORD_ENDS.includes(this.#peek())) {
+    for (let code = this.#peek(); code !== END; code = this.#peek()) {
+      if (code < 128 && (KINDS[code]! & ENDS_WORD) !== 0) break;
       this.#at++;
       if (this.#at - start > WORD_LENGTH_MAX) this.#fail("no key or number is that long", start);
     }
@@ -181,11 +231,11 @@ class Parser {
 
   #skipSpace(): void {
     for (;;) {
-      const mark = this.#peek();
-      if (mark === "#") {
+      const code = this.#peek();
+      if (code === CODE.hash) {
         const end = this.#text.indexOf("\n", this.#at);
         this.#at = end < 0 ? this.#text.length : end;
-      } else if (mark !== "" && SPACES.includes(mark)) {
+      } else if (code !== END && code < 128 && (KINDS[code]! & IS_SPACE) !== 0) {
         this.#at++;
       } else {
         return;
@@ -193,8 +243,9 @@ class Parser {
     }
   }
 
-  #peek(): string {
-    return this.#text.charAt(this.#at);
+  /** The code of the next character, or `END`. */
+  #peek(): number {
+    return this.#at < this.#text.length ? this.#text.charCodeAt(this.#at) : END;
   }
 
   #fail(message: string, offset: number = this.#at): never {
