@@ -242,6 +242,7 @@ export async function openVolume(
     isReadOnly = false,
     environment = environmentFrom(globalThis),
     nosync,
+    rebuild,
     random = null,
     ...options
   } = how;
