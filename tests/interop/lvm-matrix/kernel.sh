@@ -37,7 +37,7 @@ judge() {
   shift
   only "$@"
   vgck vg
-  for device; do pvck "$device"; done
+  for device; do checked "$device"; done
   vgchange -q -ay -K --activationmode "$mode" --poll n vg
   lvs --noheadings --separator ' ' -o lv_name,lv_health_status vg 2>/dev/null | while read -r volume health; do
     [ ! "$health" ] || echo "finding health $volume $health"
@@ -60,6 +60,14 @@ judge() {
   done
   listing
   [ ! -e "$ORACLE_WORK/$number.change" ] || change
+}
+
+# checked PV: pvck looks at sector 1 if it is not told another.
+checked() {
+  for sector in 1 0 2; do
+    ! pvck --labelsector $sector "$1" || return 0
+  done
+  pvck --labelsector 3 "$1"
 }
 
 # change: what the file NUMBER.change says is done to the group, and looked at again.

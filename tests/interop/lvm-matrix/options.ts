@@ -18,7 +18,8 @@ export const HELP = `The interop matrix of LVM2: volume groups exchanged with th
   --length N        for the way command, so many commands in each (50)
   --seed S          decides what is sampled, written and commanded (1)
   --jobs N          kernels at once (${availableParallelism()})
-  --case ID         one case as failures name it: raid5_ls-1 is that group without physical volume 1
+  --case ID         one case as failures name it: raid5_ls-1 is that group without physical volume 1,
+                    sequence-3 that sequence of commands
   --failures FILE   where failures go, with all that is needed to run one again
   --keep            keep images and logs, in a folder of the current one
   --list            say which groups there are
@@ -29,7 +30,7 @@ export interface MatrixOptions {
   readonly shapes: readonly GroupShape[];
   readonly ways: readonly Way[];
   readonly missing: number | null | undefined;
-  readonly sequenceCount: number;
+  readonly sequences: readonly number[];
   readonly sequenceLength: number;
   readonly seed: number;
   readonly jobs: number;
@@ -69,7 +70,8 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
   const chosen = SHAPES.filter(
     ({ name }) => isWanted(values.shape, name) && (wantedShape === undefined || name === wantedShape),
   );
-  if (chosen.length === 0) throw new Error("no group of the matrix is like this");
+  if (chosen.length === 0 && wantedShape !== "sequence")
+    throw new Error("no group of the matrix is like this");
   const seed = numberOf("seed", values.seed);
   return {
     shapes:
@@ -79,7 +81,10 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
     ways: WAYS.filter((way) => isWanted(values.way, way)),
     missing:
       values.case === undefined ? undefined : wantedMissing === undefined ? null : Number(wantedMissing),
-    sequenceCount: numberOf("sequences", values.sequences),
+    sequences:
+      wantedShape === "sequence"
+        ? [Number(wantedMissing)]
+        : Array.from({ length: numberOf("sequences", values.sequences) }, (_, index) => index),
     sequenceLength: numberOf("length", values.length),
     seed,
     jobs: Math.max(1, numberOf("jobs", values.jobs)),

@@ -60,9 +60,28 @@ export async function workOnVolumes(volumes: readonly VolumeModel[], random: Ran
     }
     await Promise.all(batch);
     done += batch.length;
-    if (random.below(4) === 0) await random.pick(writable).device.flush();
+    if (random.below(4) === 0) await flushVolume(random.pick(writable));
   }
-  for (const { device } of writable) await device.flush();
+  for (const volume of writable) await flushVolume(volume);
+}
+
+/** A snapshot that has been filled cannot promise anything. */
+async function flushVolume(volume: VolumeModel): Promise<void> {
+  try {
+    await volume.device.flush();
+  } catch (error) {
+    if (!isCevError(error)) throw error;
+    volume.content = null;
+  }
+}
+
+/** Closes a stack that was written to; of a snapshot that was filled meanwhile it says so once more. */
+export async function closeWritten(stack: Stack, volumes: readonly VolumeModel[]): Promise<void> {
+  try {
+    await stack.close();
+  } catch (error) {
+    if (!isCevError(error) || volumes.every(({ content }) => content !== null)) throw error;
+  }
 }
 
 async function workOnce(volume: VolumeModel, random: Random, offset: number, length: number): Promise<void> {

@@ -13,6 +13,9 @@ export interface RunPlan {
   readonly shapes: readonly GroupShape[];
   readonly ways: readonly Way[];
   readonly seed: number;
+  /** For the way `command`: which sequences, and how many steps each. */
+  readonly sequences: readonly number[];
+  readonly sequenceLength: number;
   /** How many kernels run at once. */
   readonly jobs: number;
   /** Just this physical volume missing; null: none; undefined: every case. */
@@ -31,6 +34,10 @@ export async function runMatrix(plan: RunPlan): Promise<void> {
       const shapes = plan.shapes.slice(at, at + BATCH_SHAPES_MAX);
       batches.push(() => readAndWrite(plan, shapes));
     }
+  if (plan.ways.includes("command")) {
+    const { commandBatches } = await import("./commands/command-way.ts");
+    batches.push(...commandBatches(plan, plan.sequences));
+  }
   const queue = batches.values();
   await Promise.all(
     Array.from({ length: plan.jobs }, async () => {

@@ -3,9 +3,9 @@ import { formatError, isCevError } from "@cev/core";
 /**
  * The ways: `read`, made and filled by the kernel, read by cev, with each physical volume missing in turn; `write`, made by the
  * kernel, written by cev, judged by the kernel; `command`, made and changed by cev's commands, judged by the kernel, changed by
- * LVM2, and read by cev again.
+ * LVM2, and read by cev again; `hostile`, the golden sets with damaged metadata, opened by cev.
  */
-export const WAYS = ["read", "write", "command"] as const;
+export const WAYS = ["read", "write", "command", "hostile"] as const;
 export type Way = (typeof WAYS)[number];
 
 /** How one case ended. */
@@ -23,6 +23,8 @@ export interface Verdict {
 
 /** An error as one failure of a case: those of the world by their text, those of the program with their place. */
 export function failureOf(error: unknown): string {
+  if (error instanceof SuppressedError)
+    return `${failureOf(error.suppressed)}; and then: ${failureOf(error.error)}`;
   if (isCevError(error)) return formatError(error);
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -6,7 +6,7 @@ import type { KernelGroup } from "./from-kernel.ts";
 import { openGroup } from "./open-group.ts";
 import { runInKernel } from "./oracle-batch.ts";
 import type { KernelAnswer } from "./oracle-batch.ts";
-import { openVolumes, volumeFaults, workOnVolumes } from "./random-volumes.ts";
+import { closeWritten, openVolumes, volumeFaults, workOnVolumes } from "./random-volumes.ts";
 import type { GroupShape } from "./shapes.ts";
 import { failureOf } from "./verdict.ts";
 import type { Verdict } from "./verdict.ts";
@@ -30,7 +30,7 @@ export async function writeGroup(group: KernelGroup, seed: number): Promise<Writ
   const names = [...volumes.keys()];
   try {
     for (let round = 0; round < 2; round++) {
-      await using stack = await openGroup(images, random, { isReadOnly: false, chance: random });
+      const stack = await openGroup(images, random, { isReadOnly: false, chance: random });
       const opened = await openVolumes(stack, names);
       for (const { name, content } of opened) {
         const expected = contents.has(name) ? contents.get(name) : volumes.get(name)!.sha256;
@@ -39,6 +39,7 @@ export async function writeGroup(group: KernelGroup, seed: number): Promise<Writ
       }
       await workOnVolumes(opened, random);
       failures.push(...(await volumeFaults(opened)));
+      await closeWritten(stack, opened);
       for (const { name, content } of opened)
         contents.set(name, content === null ? null : hashOfBytes(content));
     }
