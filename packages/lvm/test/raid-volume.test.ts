@@ -71,14 +71,16 @@ describe("a RAID volume", () => {
       "was replaced by errors",
       { root_rimage_1: volume(uuidOf("3"), [segment('type = "error"', 2)], HIDDEN) },
     ],
-    [
-      "is to be rebuilt",
-      { root_rmeta_1: linear(uuidOf("2"), [[1, "pv1", 0]], '["READ", "WRITE", "REBUILD"]') },
-    ],
     ["was split off", { root_rimage_1: linear(uuidOf("3"), [[2, "pv1", 1]], '["READ", "VISIBLE"]') }],
   ])("does without a member that %s", async (_, change) => {
     const opened = await open({ ...raid1, ...change }, { volumes: ["root"] });
     expect(opened.asked).toMatchObject([{ options: { dmRaid: { members: [0, null] } } }]);
+  });
+
+  test("says which member LVM2 wants to be rebuilt", async () => {
+    const root_rmeta_1 = linear(uuidOf("2"), [[1, "pv1", 0]], '["READ", "WRITE", "REBUILD"]');
+    const opened = await open({ ...raid1, root_rmeta_1 });
+    expect(opened.asked).toMatchObject([{ options: { dmRaid: { members: [0, 1], rebuild: [1] } } }]);
   });
 
   test("nothing is asked of an engine for volumes that nobody wants", async () => {

@@ -13,6 +13,8 @@ import type { LogicalVolume, VolumeGroup } from "../model/group.ts";
 export interface GroupParts {
   readonly environment: Environment;
   readonly group: VolumeGroup;
+  /** What the group is called here: its name, with more behind it where several have it. */
+  readonly name: string;
   /** By name. */
   readonly volumes: ReadonlyMap<string, LogicalVolume>;
   /** By name of the physical volume within the metadata; those that are missing are not there. */

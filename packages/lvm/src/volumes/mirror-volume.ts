@@ -39,7 +39,7 @@ export async function mirrorLayer(
   const isLogMissing = mapping.log !== null && missing.ofName(mapping.log) !== null;
   if (images.every((image) => image === null))
     throw new CevError("CEV_DEGRADED", `${name} cannot be opened: all its images are missing`);
-  const logVolume = mapping.log === null || isLogMissing ? null : tree.ownPart(mapping.log, volume);
+  const logVolume = mapping.log === null || isLogMissing ? null : tree.volume(mapping.log);
   const log = logVolume === null ? null : await tree.layerOf(logVolume, path);
   const regionSize = regionSizeOf(name, mapping, size);
   const isDegraded = isLogMissing || images.includes(null);
@@ -88,7 +88,7 @@ async function movedExtents(
       "CEV_DEGRADED",
       `${tree.nameOf(volume)} cannot be opened: it was being moved, and the side that counts lies on ${lack.uuids.join(", ")}, which is missing`,
     );
-  return { areas: [await tree.areaOf(area, volume, path)], stripeSize: 0 };
+  return { areas: [await tree.areaOf(area, path)], stripeSize: 0 };
 }
 
 /** An image as a device of its own, as long as the segment. */
@@ -98,9 +98,8 @@ async function imageOf(
   area: Area,
   path: readonly LogicalVolume[],
 ): Promise<Layer> {
-  if (area.kind === "logical") tree.ownPart(area.volume, volume);
   const length = area.extentCount * tree.parts.group.extentSize;
-  const areas = [await tree.areaOf(area, volume, path)];
+  const areas = [await tree.areaOf(area, path)];
   return tree.layerOver(volume, [{ start: 0, length, areas, stripeSize: 0 }]);
 }
 

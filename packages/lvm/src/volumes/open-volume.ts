@@ -46,7 +46,7 @@ export async function openVolume(wanted: WantedVolume, ground: OpenGround): Prom
       : `writing to it would spoil ${shownName(external.volume)}, which shows it where it was not written itself`);
   const mapping = volume.segments[0]?.mapping;
   if (mapping?.kind === "snapshot") {
-    const origin = writing.volume(mapping.origin, volume);
+    const origin = writing.volume(mapping.origin);
     const tree = writing.snapshots.lacksStore(origin) ? reading : writing;
     // A snapshot reads through the tree that its origin is written through, also where it is not written itself.
     const layer =

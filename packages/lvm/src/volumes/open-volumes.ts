@@ -29,7 +29,7 @@ export async function openVolumes(
   const parts = partsOf(assembled, lowers, context);
   const uses = usesOf(group);
   const wanted = new WantedVolumes(group, uses, context.options.volumes);
-  const common = { parts, uses, missing: new MissingParts(parts), isWanted: wanted.includes.bind(wanted) };
+  const common = { parts, missing: new MissingParts(parts), isWanted: wanted.includes.bind(wanted) };
   const reading = new VolumeTree({ ...common, preview: null });
   const groupReason = groupReadOnlyReason(group);
   const writing =
@@ -80,11 +80,12 @@ function partsOf(
   return {
     environment: context.environment,
     group,
+    name: assembled.displayName,
     volumes: new Map(group.logicalVolumes.map((volume) => [volume.name, volume])),
     physical: new Map(present.map(({ key, layer }) => [key, layer])),
     lowers: present.map(({ layer }) => layer),
     names: new Map(present.map(({ layer, name }) => [layer, name])),
-    claimant: { name: `the volume group ${group.name}` },
+    claimant: { name: `the volume group ${assembled.displayName}` },
     details: groupDetails(assembled, lowers),
     canWriteDegraded: context.canWriteDegraded,
     report: (problem) => context.report(problem),

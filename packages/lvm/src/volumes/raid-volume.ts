@@ -34,18 +34,14 @@ export async function raidLayer(
       `${tree.nameOf(volume)} cannot be opened: it ${mapping.hindrance}`,
     );
   return segment.type === "raid0" || segment.type === "raid0_meta"
-    ? stripes(tree, volume, { segment, mapping, path })
+    ? stripes(tree, { segment, mapping, path })
     : array(tree, volume, { segment, mapping, path });
 }
 
-async function stripes(
-  tree: VolumeTree,
-  volume: LogicalVolume,
-  { mapping, path }: RaidSegment,
-): Promise<SegmentAreas> {
+async function stripes(tree: VolumeTree, { mapping, path }: RaidSegment): Promise<SegmentAreas> {
   const areas: MappedArea[] = [];
   for (const { data } of mapping.members)
-    areas.push({ lower: await tree.layerOf(tree.ownPart(data, volume), path), start: 0 });
+    areas.push({ lower: await tree.layerOf(tree.volume(data), path), start: 0 });
   return { areas, stripeSize: areas.length === 1 ? 0 : mapping.stripeSize };
 }
 
@@ -60,19 +56,20 @@ async function array(
   const members: (number | null)[] = [];
   const lowers: EngineLower[] = [];
   for (const member of mapping.members) {
-    if (isMissing(tree, volume, member)) {
+    if (isMissing(tree, member)) {
       members.push(null);
       continue;
     }
     members.push(lowers.length);
     lowers.push(
-      await tree.previewed(`${tree.parts.group.name}/${member.data}`, (one) =>
-        joined(one, volume, member, path),
-      ),
+      await tree.previewed(`${tree.parts.group.name}/${member.data}`, (one) => joined(one, member, path)),
     );
   }
   if (lowers.length === 0)
     throw new CevError("CEV_DEGRADED", `${name} cannot be opened: all its members are missing`);
+  const rebuild = mapping.members.flatMap((member, index) =>
+    members[index] !== null && isToBeRebuilt(tree, member) ? [index] : [],
+  );
   const [device] = await openEngine(tree.parts, {
     driver: "@cev/raid",
     what: name,
@@ -88,6 +85,7 @@ async function array(
         memberSize: sizes.data,
         size: segment.extentCount * extentSize,
         ...(mapping.copyCount === 0 ? {} : { copies: mapping.copyCount }),
+        ...(rebuild.length === 0 ? {} : { rebuild }),
         ...(volume.status.includes("NOTSYNCED") ? { nosync: true } : {}),
       },
     },
@@ -106,8 +104,8 @@ function memberSizes(
 ): { readonly metadata: number; readonly data: number } {
   const { extentSize } = tree.parts.group;
   const sizes = members.map(({ meta, data }) => ({
-    metadata: meta === null ? 0 : tree.ownPart(meta, volume).extentCount * extentSize,
-    data: tree.ownPart(data, volume).extentCount * extentSize,
+    metadata: meta === null ? 0 : tree.volume(meta).extentCount * extentSize,
+    data: tree.volume(data).extentCount * extentSize,
   }));
   const [first] = sizes;
   if (first === undefined) throw notOpened(tree.nameOf(volume), "has no members");
@@ -119,30 +117,33 @@ function memberSizes(
 
 /**
  * True for a member without which the array is to do: it lies on a physical volume that is not there, LVM2 has put errors
- * in its place, it was taken out for a while (visible and read-only), or it is to be rebuilt, which it was not yet.
+ * in its place, or it was taken out for a while (visible and read-only).
  */
-function isMissing(tree: VolumeTree, volume: LogicalVolume, { meta, data }: RaidMember): boolean {
+function isMissing(tree: VolumeTree, { meta, data }: RaidMember): boolean {
   return [meta, data].some((name) => {
     if (name === null) return false;
-    const part = tree.ownPart(name, volume);
+    const part = tree.volume(name);
     return (
       tree.missing.of(part) !== null ||
       part.segments.every(({ mapping }) => mapping.kind === "error") ||
-      part.status.includes("REBUILD") ||
       (part.isVisible && !part.isWritable)
     );
   });
 }
 
+/** True for a member that LVM2 wants to be rebuilt from the others, whatever it holds. */
+function isToBeRebuilt(tree: VolumeTree, { meta, data }: RaidMember): boolean {
+  return [meta, data].some((name) => name !== null && tree.volume(name).status.includes("REBUILD"));
+}
+
 /** A member as its engine takes it: its superblock and bitmap, behind them its data. */
 async function joined(
   tree: VolumeTree,
-  volume: LogicalVolume,
   { meta, data }: RaidMember,
   path: readonly LogicalVolume[],
 ): Promise<Layer> {
-  const image = tree.volume(data, volume);
-  const first = meta === null ? [] : await tree.segmentsOf(tree.volume(meta, volume), path);
+  const image = tree.volume(data);
+  const first = meta === null ? [] : await tree.segmentsOf(tree.volume(meta), path);
   const start = first.reduce((sum, { length }) => sum + length, 0);
   const second = await tree.segmentsOf(image, path);
   return tree.layerOver(image, [

@@ -72,7 +72,7 @@ export class SnapshotSets {
           hint: "its contents are those of its origin already",
         },
       );
-    const origin = tree.volume(mapping.origin, volume);
+    const origin = tree.volume(mapping.origin);
     const device = (await this.#setOf(origin, path)).snapshots.get(volume);
     if (device === undefined)
       throw new CevError("CEV_DEGRADED", `${name} cannot be opened: its store is missing`);
@@ -98,7 +98,7 @@ export class SnapshotSets {
     );
     const lowers: EngineLower[] = [await tree.engineLower(origin, path)];
     for (const { volume, mapping } of present)
-      lowers.push(await tree.engineLower(tree.ownPart(mapping.store, volume), [...path, volume]));
+      lowers.push(await tree.engineLower(tree.volume(mapping.store), [...path, volume]));
     const [first, ...others] = await openEngine(tree.parts, {
       driver: "@cev/snapshot",
       what: tree.nameOf(origin),

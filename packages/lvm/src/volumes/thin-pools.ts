@@ -68,19 +68,19 @@ export class ThinPools {
   async #open(thins: readonly Thin[], path: readonly LogicalVolume[]): Promise<void> {
     const tree = this.#tree;
     const [{ volume, mapping }] = thins as [Thin];
-    const pool = tree.volume(mapping.pool, volume);
+    const pool = tree.volume(mapping.pool);
     const { chunkSize, metadata, data } = poolMapping(tree, pool, volume);
     const below = [...path, pool];
     const lowers: EngineLower[] = [
-      await tree.engineLower(tree.ownPart(metadata, pool), below),
-      await tree.engineLower(tree.ownPart(data, pool), below),
+      await tree.engineLower(tree.volume(metadata), below),
+      await tree.engineLower(tree.volume(data), below),
     ];
     const origins = new Map<string, number>();
     for (const thin of thins) {
       const name = thin.mapping.externalOrigin;
       if (name === null || origins.has(name)) continue;
       origins.set(name, lowers.length);
-      lowers.push(await tree.engineLower(tree.volume(name, thin.volume), [...path, thin.volume]));
+      lowers.push(await tree.engineLower(tree.volume(name), [...path, thin.volume]));
     }
     const devices = await openEngine(tree.parts, {
       driver: "@cev/thin",

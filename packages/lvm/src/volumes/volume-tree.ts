@@ -4,7 +4,6 @@ import { refusalOf, shownName } from "../assemble/availability.ts";
 import type { LogicalVolume } from "../model/group.ts";
 import type { Area } from "../model/mappings.ts";
 import type { Segment } from "../model/segments.ts";
-import { show } from "../text/parser.ts";
 import { checkSegments, notOpened } from "./check-segments.ts";
 import type { EngineLower } from "./engine.ts";
 import type { GroupParts } from "./group-parts.ts";
@@ -14,7 +13,6 @@ import { raidLayer } from "./raid-volume.ts";
 import { SnapshotSets } from "./snapshot-sets.ts";
 import { ErrorLayer, ZeroLayer } from "./target-layer.ts";
 import { ThinPools } from "./thin-pools.ts";
-import type { Use } from "./uses.ts";
 import { VolumeLayer } from "./volume-layer.ts";
 
 /** How the volumes that a volume is made of may be nested; LVM2 itself needs half of it. */
@@ -24,7 +22,6 @@ const DEPTH_MAX = 16;
 export interface TreeOptions {
   readonly parts: GroupParts;
   readonly missing: MissingParts;
-  readonly uses: ReadonlyMap<string, readonly Use[]>;
   /** Thin volumes that are asked for, so that those of one pool are opened together. */
   readonly isWanted: (volume: LogicalVolume) => boolean;
   /** The same volumes to be read only; null: this is it. */
@@ -45,16 +42,14 @@ export class VolumeTree {
   readonly preview: VolumeTree | null;
   readonly snapshots: SnapshotSets = new SnapshotSets(this);
   readonly thin: ThinPools = new ThinPools(this);
-  readonly #uses: ReadonlyMap<string, readonly Use[]>;
   readonly #layers = new Map<LogicalVolume, VolumeLayer>();
   readonly #facts = new Map<LogicalVolume, EngineFacts>();
 
-  constructor({ parts, missing, uses, isWanted, preview }: TreeOptions) {
+  constructor({ parts, missing, isWanted, preview }: TreeOptions) {
     this.parts = parts;
     this.missing = missing;
     this.isWanted = isWanted;
     this.preview = preview;
-    this.#uses = uses;
   }
 
   /** Nothing is written through these layers. */
@@ -64,7 +59,7 @@ export class VolumeTree {
 
   /** "vg0/root". */
   nameOf(volume: LogicalVolume): string {
-    return `${this.parts.group.name}/${shownName(volume)}`;
+    return `${this.parts.name}/${shownName(volume)}`;
   }
 
   /** What the engine of a volume says of it; null: it has none. */
@@ -77,19 +72,10 @@ export class VolumeTree {
   }
 
   /** A volume that another one names. */
-  volume(name: string, user: LogicalVolume): LogicalVolume {
+  volume(name: string): LogicalVolume {
     const volume = this.parts.volumes.get(name);
-    if (volume === undefined)
-      throw notOpened(this.nameOf(user), `is made of ${show(name)}, which is not in the group`);
+    assert(volume !== undefined, "the volumes that others are made of are in the group");
     return volume;
-  }
-
-  /** The same of one that nobody else may be made of. */
-  ownPart(name: string, user: LogicalVolume): LogicalVolume {
-    const other = this.#uses.get(name)?.find(({ volume, kind }) => kind === "part" && volume !== user);
-    if (other !== undefined)
-      throw notOpened(this.nameOf(user), `is made of ${show(name)}, and so is ${this.nameOf(other.volume)}`);
-    return this.volume(name, user);
   }
 
   /** The layer of what a volume's own segments say, without what snapshots make of it. `path`: the volumes it is made for. */
@@ -104,7 +90,6 @@ export class VolumeTree {
   /** The segments of a volume. Throws where they cannot be had, with the reason. */
   async segmentsOf(volume: LogicalVolume, path: readonly LogicalVolume[] = []): Promise<MappedSegment[]> {
     const name = this.nameOf(volume);
-    if (path.includes(volume)) throw notOpened(name, "is made of itself");
     if (path.length >= DEPTH_MAX) throw notOpened(name, "is made of too many volumes in one another");
     const refusal = refusalOf(volume);
     if (refusal !== null) throw new CevError(refusal.code, `${name} cannot be opened: it ${refusal.reason}`);
@@ -154,11 +139,11 @@ export class VolumeTree {
   }
 
   /** One run of extents. */
-  async areaOf(area: Area, user: LogicalVolume, path: readonly LogicalVolume[]): Promise<MappedArea> {
+  async areaOf(area: Area, path: readonly LogicalVolume[]): Promise<MappedArea> {
     const { extentSize } = this.parts.group;
     if (area.kind === "logical")
       return {
-        lower: await this.layerOf(this.volume(area.volume, user), path),
+        lower: await this.layerOf(this.volume(area.volume), path),
         start: area.startExtent * extentSize,
       };
     const { name, dataOffset } = area.physicalVolume;
@@ -181,7 +166,7 @@ export class VolumeTree {
     switch (mapping.kind) {
       case "striped": {
         const areas: MappedArea[] = [];
-        for (const area of mapping.areas) areas.push(await this.areaOf(area, volume, path));
+        for (const area of mapping.areas) areas.push(await this.areaOf(area, path));
         return { areas, stripeSize: mapping.stripeSize };
       }
       case "error":
