@@ -1,4 +1,4 @@
-import { INTERFACE_VERSION, MetadataError, formatError, readBytes } from "@cev/core";
+import { INTERFACE_VERSION, MetadataError, Op, formatError, readBytes, request } from "@cev/core";
 import type {
   Device,
   Driver,
@@ -131,5 +131,12 @@ function sourceOf(name: string, target: RequestTarget, environment: Environment)
     name,
     size: target.limits.size,
     read: (offset, length) => readBytes(target, environment, offset, length),
+    readInto: async (offset, bytes) => {
+      const { logicalBlockSize, ioLengthMax } = target.limits;
+      const isWhole = offset % logicalBlockSize === 0 && bytes.length % logicalBlockSize === 0;
+      if (isWhole && bytes.length <= ioLengthMax)
+        await request(target, environment, Op.read, offset, bytes.length, bytes);
+      else bytes.set(await readBytes(target, environment, offset, bytes.length));
+    },
   };
 }

@@ -180,11 +180,16 @@ function tooSmall(message: string): CevError {
   return new CevError("CEV_NO_SPACE", message);
 }
 
+/** The metadata area behind the data; null: there is none. On a small device it begins right where the data would. */
+export function lastAreaOf({ metadataAreas, dataOffset }: PvLayout): DiskArea | null {
+  return metadataAreas.find(({ offset }) => offset >= dataOffset) ?? null;
+}
+
 /** How many extents fit on a physical volume. Sizes in bytes. */
 export function extentCountOf(layout: PvLayout, extentSize: number): number {
   assert(extentSize >= SECTOR && extentSize % SECTOR === 0, "extents are whole sectors");
   const last = layout.metadataAreas.find(({ offset }) => offset >= layout.dataOffset);
-  const end = layout.size - (last?.size ?? 0);
+  const end = last?.offset ?? layout.size;
   return Math.max(0, Math.floor((end - layout.dataOffset) / extentSize));
 }
 

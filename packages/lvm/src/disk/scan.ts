@@ -21,6 +21,8 @@ export interface ScanSource {
   /** Bytes. */
   readonly size: number;
   read(offset: number, length: number): Promise<Uint8Array>;
+  /** The same into memory that is there already. */
+  readInto?(offset: number, bytes: Uint8Array): Promise<void>;
 }
 
 /** One copy of a group's metadata, whole and parsed. */
@@ -225,12 +227,15 @@ async function isSameText(
   ranges: readonly ByteRange[],
   known: Uint8Array,
 ): Promise<boolean> {
+  const memory = source.readInto === undefined ? null : new Uint8Array(COMPARE_LENGTH);
   let at = 0;
   for (const { offset, length } of ranges) {
     for (let done = 0; done < length; done += COMPARE_LENGTH) {
-      const part = await source.read(offset + done, Math.min(COMPARE_LENGTH, length - done));
-      if (!areEqual(part, known.subarray(at, at + part.length))) return false;
-      at += part.length;
+      const partLength = Math.min(COMPARE_LENGTH, length - done);
+      const part = memory?.subarray(0, partLength) ?? (await source.read(offset + done, partLength));
+      if (memory !== null) await source.readInto?.(offset + done, part);
+      if (!areEqual(part, known.subarray(at, at + partLength))) return false;
+      at += partLength;
     }
   }
   return true;
