@@ -291,6 +291,8 @@ export class MetadataKeeper {
     // From here on a write waits until this is done, and marks it active again.
     this.#isActive = false;
     await this.#flushMembers();
+    // dm-raid tells by the bits alone whether an array was in use.
+    if (this.#base.version === "dm-raid" && this.#array.lostCount === 0) this.#intents?.age(true);
     await this.#update(false);
   }
 

@@ -1,4 +1,3 @@
-import { CevError } from "@cev/core";
 import type { MemberDevice } from "../array/member.ts";
 import { isStale } from "../array/unsynced-ranges.ts";
 import type { Assembly } from "../assemble/assemble.ts";
@@ -6,7 +5,6 @@ import { canReAdd } from "../assemble/re-add.ts";
 import { apartFrom } from "../assemble/standing.ts";
 import { bitCount, hasBit } from "../metadata/bitmap.ts";
 import type { MemberBitmap } from "../metadata/member-scan.ts";
-import { superblockStructure } from "../metadata/superblock-fields.ts";
 import { ownRole } from "../metadata/superblock.ts";
 import type { Superblock } from "../metadata/superblock.ts";
 
@@ -28,14 +26,15 @@ export interface Settled {
 /**
  * dm-raid takes back members that missed something, and those that are new: they are rebuilt. And it does not say in its
  * superblocks that an array is being written, so the bits of the bitmap do: where all members were in use, what is marked
- * may differ. Throws `CEV_AMBIGUOUS` for superblocks that contradict one another.
+ * may differ.
  */
 export function settleDmRaid(
   assembly: Assembly<MemberDevice>,
   { bitmap, replaced, isParity }: Settling,
 ): Settled {
-  refuseContradiction(assembly);
-  const { newest, members, stale } = assembly;
+  const { members, stale } = assembly;
+  const resyncSectors = syncedSectors(assembly);
+  const newest = { ...assembly.newest, superblock: { ...assembly.newest.superblock, resyncSectors } };
   const current = members.filter((member) => member !== null);
   const rebuilding = [...assembly.rebuilding];
   const isFree = (index: number): boolean =>
@@ -54,35 +53,30 @@ export function settleDmRaid(
   const isTaken = (name: string): boolean => rebuilding.some(({ member }) => member.name === name);
   const settled = {
     ...assembly,
+    newest,
     rebuilding,
     stale: stale.filter(({ name }) => !isTaken(name)),
     leftOut: assembly.leftOut.filter(({ name }) => !isTaken(name)),
   };
   if (!hasMarks(bitmap, newest.superblock)) return { assembly: settled, isUncertain: false };
-  if (isParity && wasDegraded(assembly))
-    return { assembly: settled, isUncertain: newest.superblock.resyncSectors === null };
+  if (isParity && wasDegraded(assembly)) return { assembly: settled, isUncertain: resyncSectors === null };
   // Also below the place that a resync had reached: md's own rule knows it to be 0 while anything is written.
   const superblock = { ...newest.superblock, resyncSectors: 0 };
   return { assembly: { ...settled, newest: { ...newest, superblock } }, isUncertain: false };
 }
 
-/** Superblocks without a checksum that are of one age say the same of the array; where not, one of them was spoiled. */
-function refuseContradiction({ newest, members }: Assembly<MemberDevice>): void {
+/**
+ * How far the members are known to agree; null: everywhere. Of those of one age the one counts that claims least: an
+ * update may have been cut short that only took back what was known.
+ */
+function syncedSectors({ newest, members }: Assembly<MemberDevice>): number | null {
+  let least = newest.superblock.resyncSectors;
   for (const member of members) {
     if (member?.superblock.eventCount !== newest.superblock.eventCount) continue;
-    if (member.superblock.resyncSectors === newest.superblock.resyncSectors) continue;
-    throw new CevError(
-      "CEV_AMBIGUOUS",
-      `${member.name} and ${newest.name} are of one age and say that the array was synced up to different places`,
-      {
-        source: member.name,
-        structure: superblockStructure("dm-raid"),
-        field: "array_resync_offset",
-        byteOffset: 40,
-        hint: "leave out the one that was spoiled",
-      },
-    );
+    const { resyncSectors } = member.superblock;
+    if (resyncSectors !== null && resyncSectors < (least ?? Infinity)) least = resyncSectors;
   }
+  return least;
 }
 
 function hasMarks(bitmap: MemberBitmap | null, newest: Superblock): boolean {
