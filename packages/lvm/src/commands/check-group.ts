@@ -5,6 +5,7 @@ import { unknownGroupFlag } from "../assemble/availability.ts";
 import { dashUuid } from "../disk/uuid.ts";
 import { show } from "../text/parser.ts";
 import type { CommandRow } from "./context.ts";
+import { areaAmongExtents } from "./session.ts";
 import type { Session } from "./session.ts";
 import { VolumeTree, partsOf } from "./volume-tree.ts";
 
@@ -41,16 +42,14 @@ function* checkGroup(session: Session, found: AssembledGroup): Generator<Problem
     const end = volume.dataOffset + volume.extentCount * group.extentSize;
     if (end > size)
       yield error("CEV_BAD_METADATA", `${name}: its extents end at byte ${end}, the device at ${size}`, name);
-    for (const { area, index } of scan.areas) {
-      const overlapsData = area.offset < end && area.offset + area.size > volume.dataOffset;
-      if (overlapsData)
-        yield error("CEV_BAD_METADATA", `${name}: metadata area ${index} lies among the extents`, name);
-    }
-    for (const { header, index } of scan.areas)
+    const index = areaAmongExtents(group, scan);
+    if (index !== null)
+      yield error("CEV_BAD_METADATA", `${name}: metadata area ${index} lies among the extents`, name);
+    for (const { header, index: at } of scan.areas)
       if (header?.precommitted !== null && header !== null)
         yield warning(
           "CEV_BAD_METADATA",
-          `${name}: metadata area ${index} has a text that was being written when something stopped`,
+          `${name}: metadata area ${at} has a text that was being written when something stopped`,
           name,
         );
   }

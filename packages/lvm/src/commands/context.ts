@@ -58,7 +58,7 @@ export interface MergeStoreRequest extends StoreRequest {
   /** Other snapshots of the origin, which must not see it change. */
   readonly others: readonly (StoreRequest & { readonly name: string })[];
   readonly signal?: AbortSignalLike;
-  onProgress(progress: { readonly mergedBytes: number; readonly totalBytes: number }): void;
+  readonly onProgress: (progress: { readonly mergedBytes: number; readonly totalBytes: number }) => void;
 }
 
 /**

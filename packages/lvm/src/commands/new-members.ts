@@ -7,6 +7,7 @@ import {
   creationRounds,
   labelFor,
   labelWrite,
+  lastAreaOf,
   layoutOf,
   layoutPhysicalVolume,
   removalWrites,
@@ -162,13 +163,12 @@ function checkBlockSizes(session: Session, prepared: readonly PreparedPv[]): voi
 /** A physical volume as its new group knows it. */
 export function memberOf({ scan }: PreparedPv): NewMember {
   const layout = layoutOf(scan.label);
-  const last = layout.metadataAreas.find(({ offset }) => offset > layout.dataOffset);
   return {
     device: scan.source.name,
     uuid: dashUuid(scan.label.uuid),
     size: layout.size,
     dataOffset: layout.dataOffset,
-    dataEnd: last?.offset ?? layout.size,
+    dataEnd: lastAreaOf(layout)?.offset ?? layout.size,
     bootloaderArea: layout.bootloaderArea,
   };
 }

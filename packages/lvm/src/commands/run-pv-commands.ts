@@ -1,7 +1,7 @@
 import { CevError } from "@cev/core";
 import { parsePlainSize } from "../allocate/sizes.ts";
 import { LABEL_SECTOR_COUNT } from "../disk/label.ts";
-import { labelWrite, layoutOf, removalWrites } from "../disk/pv-layout.ts";
+import { labelWrite, lastAreaOf, layoutOf, removalWrites } from "../disk/pv-layout.ts";
 import type { PvScan } from "../disk/scan.ts";
 import { SECTOR } from "../disk/bytes.ts";
 import { TextError } from "../text/parser.ts";
@@ -98,7 +98,7 @@ export async function pvresize(session: Session, request: PvResizeRequest): Prom
   const size = wanted - (wanted % SECTOR);
   if (size > device.size) refuse(`${name} has ${device.size} bytes, fewer than ${size}`);
   const layout = layoutOf(scan.label);
-  if (layout.metadataAreas.some(({ offset }) => offset > layout.dataOffset))
+  if (lastAreaOf(layout) !== null)
     throw new CevError(
       "CEV_NOT_SUPPORTED",
       `${name} has a metadata area at its end, which would have to move`,

@@ -175,8 +175,16 @@ export class Session {
       });
     if (!group.status.includes("WRITE") && !group.flags.includes("WRITE_LOCKED"))
       throw new CevError("CEV_READ_ONLY", `the volume group ${name} may not be written`);
-    for (const scan of this.membersOf(found))
+    for (const scan of this.membersOf(found)) {
       for (const { error } of scan.areas) if (error?.code === "CEV_UNKNOWN_FEATURE") throw error;
+      const index = areaAmongExtents(group, scan);
+      if (index !== null)
+        throw new CevError(
+          "CEV_BAD_METADATA",
+          `metadata area ${index} of ${scan.source.name} lies among the extents of ${name}: writing one would spoil the other`,
+          { source: scan.source.name },
+        );
+    }
     const lost = found.members.filter(({ state }) => state !== "present");
     if (!missing && lost.length > 0)
       throw new CevError(
@@ -210,4 +218,13 @@ export class Session {
       );
     });
   }
+}
+
+/** A metadata area that overlaps the extents of its physical volume; null: none does. */
+export function areaAmongExtents(group: VolumeGroup, { label, areas }: PvScan): number | null {
+  const volume = group.physicalVolumes.find(({ uuid }) => uuid === dashUuid(label.uuid));
+  if (volume === undefined) return null;
+  const end = volume.dataOffset + volume.extentCount * group.extentSize;
+  const found = areas.find(({ area }) => area.offset < end && area.offset + area.size > volume.dataOffset);
+  return found?.index ?? null;
 }

@@ -53,6 +53,19 @@ const CASES: readonly (readonly [string, CommandRequest, string, RegExp])[] = [
     /no room for an extent/,
   ],
   [
+    "a second metadata area where the data would be",
+    {
+      command: "vgcreate",
+      group: "vg1",
+      devices: ["d2"],
+      metadataCopies: 2,
+      metadataSize: "64k",
+      extentSize: "64k",
+    },
+    "CEV_INVALID",
+    /no room for an extent/,
+  ],
+  [
     "a group without any metadata area",
     { command: "vgcreate", group: "vg1", devices: ["d2"], metadataCopies: 0, extentSize: "64k" },
     "CEV_DEGRADED",

@@ -238,7 +238,7 @@ function newGroup(inputs: ChangeInputs): VolumeGroup {
   ).group;
 }
 
-test.prop([fc.array(step, { minLength: 50, maxLength: 50 })], { numRuns: 30 })(
+test.prop([fc.array(step, { minLength: 50, maxLength: 50 })], { numRuns: 15 })(
   "sequences of 50 commands keep names, sizes and origins as asked for, use no extent twice, and survive their text",
   (steps) => {
     const inputs: ChangeInputs = {
