@@ -36,12 +36,12 @@ const configurations: readonly Configuration[] = [
   {
     name: "the origin of three snapshots of unlike chunks, one of which overflows",
     device: 0,
-    origin: { size: 50 * KIB },
-    stores: [{ size: 128 * KIB }, { size: 32 * KIB }, { size: 64 * KIB }],
+    origin: { size: 18 * KIB },
+    stores: [{ size: 48 * KIB }, { size: 24 * KIB }, { size: 48 * KIB }],
     snapshots: [
       { name: "a", chunkSize: 4 * KIB },
       { name: "b", chunkSize: 8 * KIB },
-      { name: "c", chunkSize: 2 * KIB, size: 20 * KIB },
+      { name: "c", chunkSize: 2 * KIB, size: 9 * KIB },
     ],
     manifest: ORIGIN,
   },
@@ -64,7 +64,7 @@ const configurations: readonly Configuration[] = [
   {
     name: "a snapshot over blocks of 4096, with an end within a chunk",
     device: 1,
-    origin: { size: 84 * KIB, blockSize: 512 },
+    origin: { size: 52 * KIB, blockSize: 512 },
     stores: [{ size: 256 * KIB, blockSize: 4096 }],
     snapshots: [{ name: "a", chunkSize: 16 * KIB }],
     manifest: { support: FULL_SUPPORT },
@@ -72,21 +72,21 @@ const configurations: readonly Configuration[] = [
   {
     name: "a snapshot in a store without FUA and zeroes that takes short requests",
     device: 1,
-    origin: { size: 64 * KIB, limits: { ioLengthMax: 8 * KIB } },
+    origin: { size: 24 * KIB, limits: { ioLengthMax: 4 * KIB } },
     stores: [
-      { size: 128 * KIB, support: { fua: "none", writeZeroes: "none" }, limits: { ioLengthMax: 4 * KIB } },
+      { size: 64 * KIB, support: { fua: "none", writeZeroes: "none" }, limits: { ioLengthMax: 4 * KIB } },
     ],
-    snapshots: [{ name: "a", chunkSize: 16 * KIB }],
+    snapshots: [{ name: "a", chunkSize: 8 * KIB }],
     manifest: { support: { ...FULL_SUPPORT, fua: "emulated", writeZeroes: "emulated" } },
   },
   {
     name: "the second snapshot of an origin that may not be written",
     device: 2,
-    origin: { size: 64 * KIB, support: { write: "none", writeZeroes: "none", discard: "none" } },
+    origin: { size: 40 * KIB, support: { write: "none", writeZeroes: "none", discard: "none" } },
     stores: [{ size: 256 * KIB }, { size: 256 * KIB }],
     snapshots: [
       { name: "a", chunkSize: 4 * KIB },
-      { name: "b", chunkSize: 32 * KIB },
+      { name: "b", chunkSize: 16 * KIB },
     ],
     manifest: { support: FULL_SUPPORT },
   },

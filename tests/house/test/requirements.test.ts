@@ -13,6 +13,7 @@ const systems: Readonly<Record<string, readonly string[]>> = {
   S1: ["crypt"],
   S4: ["lvm"],
   S5: ["raid"],
+  S6: ["snapshot"],
   S7: ["hw-file", "hw-ramdisk"],
 };
 
