@@ -22,6 +22,8 @@ export class Claims {
   readonly #held = new Set<{ readonly claimant: Claimant; readonly mode: ClaimMode }>();
   /** @internal How many stacks have opened the layer; see `openTree`. */
   openCount = 0;
+  /** @internal Resolves when whoever is opening or closing the layer is through; null: nobody is. */
+  turn: Promise<void> | null = null;
 
   /** How many claims are held. */
   get count(): number {

@@ -108,7 +108,11 @@ export abstract class LayerBase implements Layer {
 }
 
 /** Opens a layer and all below it, lowest first; what is open already (because another stack shares it) is only counted. */
-export async function openTree(layer: Layer): Promise<void> {
+export function openTree(layer: Layer): Promise<void> {
+  return inTurn(layer.claims, () => openInTurn(layer));
+}
+
+async function openInTurn(layer: Layer): Promise<void> {
   if (layer.claims.openCount > 0) {
     layer.claims.openCount++;
     return;
@@ -128,7 +132,11 @@ export async function openTree(layer: Layer): Promise<void> {
 }
 
 /** Closes a layer and all below it that nobody else has open, uppermost first. All are closed, also when one of them fails. */
-export async function closeTree(layer: Layer): Promise<void> {
+export function closeTree(layer: Layer): Promise<void> {
+  return inTurn(layer.claims, () => closeInTurn(layer));
+}
+
+async function closeInTurn(layer: Layer): Promise<void> {
   if (layer.claims.openCount > 1) {
     layer.claims.openCount--;
     return;
@@ -145,4 +153,17 @@ export async function closeTree(layer: Layer): Promise<void> {
   await layer.close().catch((error: unknown) => errors.push(error));
   for (const lower of layer.lowers) await closeTree(lower).catch((error: unknown) => errors.push(error));
   if (errors.length > 0) throw errors[0];
+}
+
+/** Two that share a layer may open or close it at the same time: one after the other, so that each is counted. */
+async function inTurn(claims: Claims, run: () => Promise<void>): Promise<void> {
+  while (claims.turn !== null) await claims.turn;
+  let end: () => void = () => undefined;
+  claims.turn = new Promise((resolve) => (end = resolve));
+  try {
+    await run();
+  } finally {
+    claims.turn = null;
+    end();
+  }
 }

@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { FULL_SUPPORT, LayerBase, closeTree, openTree, plainLimits } from "../src/index.ts";
+import {
+  FULL_SUPPORT,
+  LayerBase,
+  READ_ONLY_SUPPORT,
+  closeTree,
+  openTree,
+  plainLimits,
+} from "../src/index.ts";
 import type { Io, Layer, LayerDescription, Limits, Support } from "../src/index.ts";
 
 /** A layer that does nothing but stand on others, which may change. */
@@ -8,6 +15,7 @@ class Standing extends LayerBase {
   readonly limits: Limits = plainLimits(4096);
   readonly support: Support = FULL_SUPPORT;
   isOpen = false;
+  openedCount = 0;
 
   constructor(name: string, lowers: readonly Layer[] = []) {
     super(lowers);
@@ -16,7 +24,10 @@ class Standing extends LayerBase {
 
   override async open(): Promise<void> {
     await super.open();
+    // As devices do, it takes its time.
+    await Promise.resolve();
     this.isOpen = true;
+    this.openedCount++;
   }
 
   submit(io: Io): void {
@@ -40,6 +51,45 @@ class Standing extends LayerBase {
     this.removeLower(lower);
   }
 }
+
+/** The same without a claim to write. */
+class Reading extends Standing {
+  override readonly support: Support = READ_ONLY_SUPPORT;
+}
+
+describe("a layer that several stand on", () => {
+  it("is opened once and counted for each, also where they are opened at the same time", async () => {
+    const lower = new Standing("lower");
+    const tops = [new Reading("one", [lower]), new Reading("two", [lower])];
+    await Promise.all(tops.map((top) => openTree(top)));
+    expect(lower.openedCount).toBe(1);
+    await closeTree(tops[0]!);
+    expect(lower.isOpen).toBe(true);
+    await closeTree(tops[1]!);
+    expect(lower.isOpen).toBe(false);
+  });
+
+  it("is not closed under one that is opened while the other closes", async () => {
+    const lower = new Standing("lower");
+    const tops = [new Reading("one", [lower]), new Reading("two", [lower])];
+    await openTree(tops[0]!);
+    await Promise.all([closeTree(tops[0]!), openTree(tops[1]!)]);
+    expect([tops[0]!.isOpen, tops[1]!.isOpen, lower.isOpen]).toEqual([false, true, true]);
+    await closeTree(tops[1]!);
+    expect(lower.isOpen).toBe(false);
+  });
+
+  it("that could not be opened for one can be opened for the next", async () => {
+    const lower = new Standing("lower");
+    const writers = [new Standing("one", [lower]), new Standing("two", [lower])];
+    const outcomes = await Promise.allSettled(writers.map((top) => openTree(top)));
+    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    await closeTree(writers[0]!);
+    await openTree(writers[1]!);
+    await closeTree(writers[1]!);
+    expect(lower.isOpen).toBe(false);
+  });
+});
 
 describe("what a layer stands on", () => {
   it("may become more while it is open: the new one is claimed, described, and closed with the others", async () => {
