@@ -12,7 +12,7 @@ import type { KeyOptions } from "../sources.ts";
 import { archiveFolder, archiveText } from "./archive.ts";
 import { sourcesOf } from "./arguments.ts";
 import { recordNamed } from "./device-names.ts";
-import { findVolumes } from "./find-groups.ts";
+import { findVolumes, unusedAmong } from "./find-groups.ts";
 import type { FoundVolumes } from "./find-groups.ts";
 import { absentAmong, makeImages, removeImages } from "./make-images.ts";
 import { checkOccupied, namesForChange, openForChange, wipe } from "./open-for-change.ts";
@@ -102,7 +102,15 @@ export async function perform(options: ChangeOptions, plan: Change): Promise<Cha
     try {
       if (!isReadOnly)
         for (const device of devices) if (work.occupied.includes(device.name)) await wipe(device);
-      return await run({ options, requests: work.requests, devices, isDryRun, problems, stack });
+      return await run({
+        options,
+        requests: work.requests,
+        unused: work.unused,
+        devices,
+        isDryRun,
+        problems,
+        stack,
+      });
     } finally {
       await stack.close();
     }
@@ -118,7 +126,12 @@ async function prepare(
   present: readonly string[],
   imagined: readonly { readonly path: string; readonly size: number }[],
   isForced: boolean,
-): Promise<{ names: readonly string[]; occupied: readonly string[]; requests: readonly CommandRequest[] }> {
+): Promise<{
+  names: readonly string[];
+  occupied: readonly string[];
+  requests: readonly CommandRequest[];
+  unused: ReadonlySet<string>;
+}> {
   const groups = typeof plan.groups === "function" ? plan.groups(found) : plan.groups;
   const names = namesForChange(found, {
     groups,
@@ -128,19 +141,38 @@ async function prepare(
   const occupied = plan.areNew === true ? await checkOccupied(found, present, isForced) : [];
   const nameOf = (word: string): string =>
     imagined.some(({ path }) => path === word) ? word : recordNamed(found.stack, word).name;
-  return { names, occupied, requests: plan.requests(nameOf, found) };
+  const requests = plan.requests(nameOf, found).map((request) => withUuid(request, found));
+  return { names, occupied, requests, unused: unusedAmong(found) };
+}
+
+/** What a group is called among others of its name is known here alone. */
+function withUuid(request: CommandRequest, { groups }: FoundVolumes): CommandRequest {
+  const word = "group" in request ? request.group : undefined;
+  const meant = groups.find(({ group, displayName }) => displayName === word && group.name !== word);
+  if (meant === undefined || !("group" in request)) return request;
+  return { ...request, group: meant.group.uuid };
 }
 
 interface Run {
   readonly options: ChangeOptions;
   readonly requests: readonly CommandRequest[];
+  /** Devices that belong to no group, and need not. */
+  readonly unused: ReadonlySet<string>;
   readonly devices: CommandContext["devices"];
   readonly isDryRun: boolean;
   readonly problems: Problem[];
   readonly stack: { readonly environment: CommandContext["environment"] };
 }
 
-async function run({ options, requests, devices, isDryRun, problems, stack }: Run): Promise<ChangeOutcome> {
+async function run({
+  options,
+  requests,
+  unused,
+  devices,
+  isDryRun,
+  problems,
+  stack,
+}: Run): Promise<ChangeOutcome> {
   using interrupt = new Interrupt();
   using bars = new WorkBars(options.progress === true);
   const archivedPaths: string[] = [];
@@ -153,7 +185,7 @@ async function run({ options, requests, devices, isDryRun, problems, stack }: Ru
     isDryRun,
     signal: interrupt.signal,
     report: (problem) => {
-      if (told.has(problem.message)) return;
+      if (told.has(problem.message) || unused.has(problem.device ?? "")) return;
       told.add(problem.message);
       problems.push({ ...problem, severity: "warning" });
     },

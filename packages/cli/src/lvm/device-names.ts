@@ -21,8 +21,10 @@ export function deviceNamed({ devices, groups }: FoundVolumes, word: string): Fo
 
 /** The device of a stack that a word means, whatever it carries. */
 export function recordNamed(stack: Stack, word: string): StackDevice {
-  const path = resolve(word);
-  const record =
-    stack.devices.find(({ name }) => name === word) ?? stack.devices.find((one) => memberPath(one) === path);
-  return record ?? stack.find(word);
+  return stack.devices.find((one) => isMeant(one, word)) ?? stack.find(word);
+}
+
+/** True where a word is the device's name, or the path it lies at. */
+export function isMeant(record: StackDevice, word: string): boolean {
+  return record.name === word || memberPath(record) === resolve(word);
 }

@@ -1,11 +1,12 @@
 import { formatError, isCevError } from "@cev/core";
 import type { Device, Problem } from "@cev/core";
-import { TextCache, assembleGroups, dashUuid, scanPhysicalVolume } from "@cev/lvm";
+import { TextCache, assembleGroups, scanPhysicalVolume } from "@cev/lvm";
 import type { AssembledGroup, PvScan } from "@cev/lvm";
 import type { Stack, StackDevice } from "@cev/stack";
 import { memberPath } from "../raid/member-path.ts";
 import { openSources } from "../sources.ts";
 import type { KeyOptions } from "../sources.ts";
+import { PV_IN_USE } from "./report/attributes.ts";
 
 /** The driver whose physical volumes are looked for. */
 export const LVM_DRIVER = "@cev/lvm";
@@ -60,7 +61,9 @@ export async function findVolumes(sources: readonly string[], keys: KeyOptions):
       devices.map(({ scan }) => scan),
       (problem) => groupProblems.push(problem),
     );
-    return { stack, devices, groups, deviceProblems, groupProblems };
+    const unused = unusedAmong({ devices, groups });
+    const isWrong = ({ device }: Problem): boolean => device === undefined || !unused.has(device);
+    return { stack, devices, groups, deviceProblems, groupProblems: groupProblems.filter(isWrong) };
   } catch (error) {
     await stack.close().catch(() => undefined);
     throw error;
@@ -108,13 +111,34 @@ function isBelowGroup(stack: Stack, name: string): boolean {
   );
 }
 
-/** The devices of a group. */
-export function devicesOf({ devices }: FoundVolumes, { members }: AssembledGroup): readonly FoundDevice[] {
-  return members.flatMap(({ scanIndex }) => (scanIndex === null ? [] : [devices[scanIndex]!]));
+/** The devices of a group, also those that are out of date. */
+export function devicesOf(
+  { devices }: FoundVolumes,
+  { scanIndexes }: AssembledGroup,
+): readonly FoundDevice[] {
+  return scanIndexes.map((index) => devices[index]!);
 }
 
 /** Devices that belong to no group that was found. */
-export function orphansOf(found: FoundVolumes): readonly FoundDevice[] {
-  const owned = new Set(found.groups.flatMap(({ group }) => group.physicalVolumes.map(({ uuid }) => uuid)));
-  return found.devices.filter(({ scan }) => !owned.has(dashUuid(scan.label.uuid)));
+export function orphansOf({
+  devices,
+  groups,
+}: Pick<FoundVolumes, "devices" | "groups">): readonly FoundDevice[] {
+  const owned = new Set(groups.flatMap(({ scanIndexes }) => scanIndexes));
+  return devices.filter((_, index) => !owned.has(index));
+}
+
+/** True for a group's name, its UUID, and where groups have one name, what it is called among them. */
+export function isCalled({ group, displayName }: AssembledGroup, word: string): boolean {
+  return group.name === word || group.uuid === word || displayName === word;
+}
+
+/** Physical volumes that were made and not given to a group yet: there is nothing wrong with them. */
+export function unusedAmong(found: Pick<FoundVolumes, "devices" | "groups">): ReadonlySet<string> {
+  const unused = orphansOf(found).filter(
+    ({ scan: { label, areas } }) =>
+      ((label.extension?.flags ?? 0) & PV_IN_USE) === 0 &&
+      areas.every(({ copy, error }) => copy === null && error === null),
+  );
+  return new Set(unused.map(({ name }) => name));
 }

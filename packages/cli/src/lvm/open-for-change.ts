@@ -9,7 +9,7 @@ import { readKeys } from "../sources.ts";
 import type { KeyOptions } from "../sources.ts";
 import { standardDrivers } from "../standard-drivers.ts";
 import { recordNamed } from "./device-names.ts";
-import { LVM_DRIVER, devicesOf } from "./find-groups.ts";
+import { LVM_DRIVER, devicesOf, isCalled } from "./find-groups.ts";
 import type { FoundVolumes } from "./find-groups.ts";
 
 const BLOCK = 4096;
@@ -41,7 +41,7 @@ export function namesForChange(found: FoundVolumes, wanted: ChangeDevices): read
 
 function chosenGroups(found: FoundVolumes, wanted: readonly string[] | null): FoundVolumes["groups"] {
   const { groups } = found;
-  const list = groups.map(({ group }) => group.name).join(", ") || "none";
+  const list = groups.map(({ displayName }) => displayName).join(", ") || "none";
   if (wanted === null) {
     if (groups.length <= 1) return groups;
     throw new CevError("CEV_AMBIGUOUS", `there are ${groups.length} groups on these devices: ${list}`, {
@@ -49,10 +49,10 @@ function chosenGroups(found: FoundVolumes, wanted: readonly string[] | null): Fo
     });
   }
   return wanted.flatMap((name) => {
-    const fitting = groups.filter(({ group }) => group.name === name || group.uuid === name);
+    const fitting = groups.filter((group) => isCalled(group, name));
     if (fitting.length > 1)
       throw new CevError("CEV_AMBIGUOUS", `${fitting.length} groups on these devices are named ${name}`, {
-        hint: `name one by its UUID: ${fitting.map(({ group }) => group.uuid).join(", ")}`,
+        hint: `name one of them: ${fitting.map(({ displayName }) => displayName).join(", ")}`,
       });
     if (fitting.length === 0)
       throw new CevError("CEV_NOT_FOUND", `there is no volume group ${name} on these devices`, {

@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
-import { dashUuid } from "@cev/lvm";
 import type { PvOptions } from "@cev/lvm";
 import type { ExitStatus } from "../exit-status.ts";
 import { hostError } from "../host-error.ts";
 import { UsageError } from "../usage-error.ts";
 import { change } from "./change.ts";
 import type { ChangeOptions } from "./change.ts";
-import { recordNamed } from "./device-names.ts";
+import { isMeant } from "./device-names.ts";
+import { devicesOf } from "./find-groups.ts";
 import type { FoundVolumes } from "./find-groups.ts";
 import { inKiB, parseNumber, parseYesNo } from "./size-option.ts";
 
@@ -63,7 +63,7 @@ export async function pvCreate(words: readonly string[], options: PvCreateOption
     throw new UsageError("--uuid needs --restorefile with a backup that knows it, or --norestorefile");
   const restoreText = restorefile === undefined ? undefined : await readText(restorefile);
   return change(options, {
-    groups: [],
+    groups: (found) => ownersOf(found, words),
     devices: words,
     areNew: true,
     requests: (nameOf) => [
@@ -89,7 +89,7 @@ export async function readText(path: string): Promise<string> {
 /** `cev lvm pvremove`. */
 export function pvRemove(words: readonly string[], options: ChangeOptions): Promise<ExitStatus> {
   return change(options, {
-    groups: [],
+    groups: (found) => ownersOf(found, words),
     devices: words,
     requests: (nameOf) => [{ command: "pvremove", devices: words.map(nameOf), force: options.force }],
   });
@@ -127,16 +127,12 @@ export function pvChange(words: readonly string[], options: PvChangeOptions): Pr
   });
 }
 
-/** The groups that devices belong to, by UUID. */
-function ownersOf(found: FoundVolumes, words: readonly string[]): readonly string[] {
-  const uuids = words.flatMap((word) => {
-    const { name } = recordNamed(found.stack, word);
-    const device = found.devices.find((one) => one.name === name);
-    if (device === undefined) return [];
-    const uuid = dashUuid(device.scan.label.uuid);
-    return found.groups.flatMap(({ group }) =>
-      group.physicalVolumes.some((volume) => volume.uuid === uuid) ? [group.uuid] : [],
-    );
-  });
-  return [...new Set(uuids)];
+/** The groups that devices belong to, as they are called. Devices that are not there yet belong to none. */
+export function ownersOf(found: FoundVolumes, words: readonly string[]): readonly string[] {
+  const names = new Set(
+    words.flatMap((word) => found.stack.devices.filter((one) => isMeant(one, word)).map(({ name }) => name)),
+  );
+  return found.groups
+    .filter((group) => devicesOf(found, group).some(({ name }) => names.has(name)))
+    .map(({ displayName }) => displayName);
 }

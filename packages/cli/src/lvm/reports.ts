@@ -141,4 +141,5 @@ function choiceOf(
 }
 
 /** By name or UUID. */
-const isNamed = ({ group }: GroupView, name: string): boolean => group.name === name || group.uuid === name;
+const isNamed = ({ group, displayName }: GroupView, name: string): boolean =>
+  [group.name, group.uuid, displayName].includes(name);

@@ -5,7 +5,7 @@ import { splitWords } from "./arguments.ts";
 import { change } from "./change.ts";
 import type { ChangeOptions } from "./change.ts";
 import { deviceNamed } from "./device-names.ts";
-import { pvSettings } from "./pv-commands.ts";
+import { ownersOf, pvSettings } from "./pv-commands.ts";
 import type { PvSettings } from "./pv-commands.ts";
 import { parseNumber, parseYesNo } from "./size-option.ts";
 
@@ -54,7 +54,7 @@ export function vgCreate(
   options: VgCreateOptions,
 ): Promise<ExitStatus> {
   return change(options, {
-    groups: [],
+    groups: (found) => ownersOf(found, words),
     devices: words,
     areNew: true,
     requests: (nameOf) => [
@@ -80,7 +80,7 @@ export function vgExtend(
   options: VgExtendOptions,
 ): Promise<ExitStatus> {
   return change(options, {
-    groups: [group],
+    groups: (found) => [...new Set([group, ...ownersOf(found, words)])],
     devices: words,
     areNew: options.restoremissing !== true,
     requests: (nameOf) => [

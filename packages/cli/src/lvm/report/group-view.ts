@@ -60,6 +60,8 @@ const UNKNOWN_NAME = "[unknown]";
 /** A group with what its parts are to each other, as reports need it. */
 export class GroupView {
   readonly group: VolumeGroup;
+  /** Its name, and where another one here has that too, what tells them apart. */
+  readonly displayName: string;
   readonly pvs: readonly PvView[];
   readonly #volumes: ReadonlyMap<string, LogicalVolume>;
   readonly #parts = new Map<string, PartOf>();
@@ -74,8 +76,9 @@ export class GroupView {
   readonly #runs = new Map<string, Run[]>();
   readonly #deviceNames = new Map<string, string>();
 
-  constructor({ group, members }: AssembledGroup, found: readonly FoundPv[]) {
+  constructor({ group, members, displayName }: AssembledGroup, found: readonly FoundPv[]) {
     this.group = group;
+    this.displayName = displayName;
     this.#volumes = new Map(group.logicalVolumes.map((volume) => [volume.name, volume]));
     this.pvs = members.map(({ physicalVolume, scanIndex, state }) => ({
       found: scanIndex === null ? null : found[scanIndex]!,

@@ -15,7 +15,7 @@ export const LV_COLUMNS: readonly Column[] = [
     shown: ({ group, volume }) =>
       group === null || volume === null ? "" : shownName({ view: group, volume }),
   },
-  lvColumn("lv_full_name", "LV", "text", ({ view, volume }) => `${view.group.name}/${volume.name}`, 4),
+  lvColumn("lv_full_name", "LV", "text", ({ view, volume }) => `${view.displayName}/${volume.name}`, 4),
   lvColumn("lv_path", "Path", "text", pathOf),
   lvColumn("lv_dm_path", "DMPath", "text", ({ view, volume }) => {
     const part = (name: string): string => name.replaceAll("-", "--");

@@ -8,7 +8,7 @@ import { metadataFree } from "./metadata-room.ts";
 export const VG_COLUMNS: readonly Column[] = [
   vgColumn("vg_fmt", "Fmt", "text", () => "lvm2"),
   vgColumn("vg_uuid", "VG UUID", "text", ({ group }) => group.uuid, 38),
-  vgColumn("vg_name", "VG", "text", ({ group }) => group.name),
+  vgColumn("vg_name", "VG", "text", ({ displayName }) => displayName),
   vgColumn("vg_attr", "Attr", "text", vgAttributes, 5),
   vgColumn(
     "vg_permissions",
