@@ -1,4 +1,5 @@
 import { CevError } from "@cev/core";
+import type { AssembledGroup } from "../assemble/assemble.ts";
 import { planCommit } from "../disk/commit-plan.ts";
 import { clearedArea } from "../disk/pv-layout.ts";
 import type { PvScan } from "../disk/scan.ts";
@@ -32,11 +33,13 @@ export function vgcfgbackup(session: Session, request: VgBackupRequest): Command
 export async function vgcfgrestore(session: Session, request: VgRestoreRequest): Promise<CommandResult> {
   const backup = decodeBackup(request.text);
   const { name, uuid } = backup;
-  if (request.group !== undefined && request.group !== name && request.group !== uuid)
+  const alike = session.groups.filter(({ group }) => group.uuid === uuid);
+  // Clones: the name says which.
+  const found = alike.length > 1 ? session.find(request.group ?? name) : (alike[0] ?? null);
+  if (request.group !== undefined && ![name, uuid, found?.displayName].includes(request.group))
     refuse(`the backup is of the volume group ${name}, not of ${request.group}`);
   checkBackup(backup, request.force === true);
-  const members = backupMembers(session, backup);
-  const found = session.groups.find(({ group }) => group.uuid === uuid) ?? null;
+  const members = backupMembers(session, backup, found);
   if (found !== null) session.checkChangeable(found, { missing: true, exported: true });
   const twin = session.groups.find(({ group }) => group.name === name && group.uuid !== uuid);
   if (twin !== undefined)
@@ -83,9 +86,20 @@ function isUnmarked({ label }: PvScan): boolean {
   return ((label.extension?.flags ?? 0) & 1) === 0;
 }
 
-function backupMembers(session: Session, backup: VolumeGroup): readonly PvScan[] {
+function backupMembers(
+  session: Session,
+  backup: VolumeGroup,
+  found: AssembledGroup | null,
+): readonly PvScan[] {
   return backup.physicalVolumes.map(({ uuid, size, deviceHint }) => {
-    const scan = session.scans.find(({ label }) => dashUuid(label.uuid) === uuid);
+    const alike = session.scans.filter(({ label }) => dashUuid(label.uuid) === uuid);
+    const own = alike.filter((one) => session.ownerOf(one) === found);
+    const candidates = own.length > 0 ? own : alike;
+    const [scan, other] = candidates;
+    if (other !== undefined)
+      throw new CevError("CEV_AMBIGUOUS", `several devices are the physical volume ${uuid}`, {
+        hint: `leave all but one out: ${candidates.map(({ source }) => source.name).join(", ")}`,
+      });
     if (scan === undefined)
       throw new CevError(
         "CEV_DEGRADED",
@@ -95,7 +109,7 @@ function backupMembers(session: Session, backup: VolumeGroup): readonly PvScan[]
         },
       );
     const owner = session.ownerOf(scan);
-    if (owner !== null && owner.group.uuid !== backup.uuid)
+    if (owner !== null && owner !== found)
       throw new CevError(
         "CEV_BUSY",
         `${scan.source.name} belongs to the volume group ${owner.group.name} now`,

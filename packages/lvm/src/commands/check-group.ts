@@ -11,9 +11,20 @@ import { VolumeTree, partsOf } from "./volume-tree.ts";
 
 /** A fault of a group, or of a device: `severity`, `code`, `message`, `device`. */
 export function checkGroups(session: Session, groups: readonly AssembledGroup[]): readonly CommandRow[] {
-  const rows = session.problems.map(rowOf);
+  const rows = session.problems.filter((problem) => !isBesides(session, problem)).map(rowOf);
   for (const found of groups) rows.push(...[...checkGroup(session, found)].map(rowOf));
   return rows;
+}
+
+/** A physical volume that is free is no fault of the groups beside it. */
+function isBesides(session: Session, { device, code }: Problem): boolean {
+  const scan = device === undefined ? null : session.scanOf(device);
+  return (
+    code === "CEV_NOT_FOUND" &&
+    scan !== null &&
+    session.ownerOf(scan) === null &&
+    scan.areas.every(({ copy, error }) => copy === null && error === null)
+  );
 }
 
 function rowOf({ severity, code, message, device }: Problem): CommandRow {

@@ -21,7 +21,7 @@ export function list(session: Session, request: ListRequest): readonly CommandRo
     case "vgs":
       return groups.map(vgRow);
     case "lvs":
-      return groups.flatMap(({ group }) => lvRows(group, session, request.all === true));
+      return groups.flatMap((found) => lvRows(found, session, request.all === true));
   }
 }
 
@@ -34,13 +34,14 @@ function freeOf(group: VolumeGroup): ReadonlyMap<string, number> | null {
   }
 }
 
-function pvRows(session: Session, { group, members }: AssembledGroup): readonly CommandRow[] {
+function pvRows(session: Session, found: AssembledGroup): readonly CommandRow[] {
+  const { group, members } = found;
   const free = freeOf(group);
   return members.map(({ physicalVolume, state }) => {
     const { uuid, name, extentCount, dataOffset, size, tags, status } = physicalVolume;
     const count = free?.get(name) ?? null;
     return {
-      device: deviceOf(session, uuid),
+      device: session.memberScan(found, uuid)?.source.name ?? null,
       group: group.name,
       uuid,
       size: extentCount * group.extentSize,
@@ -73,10 +74,6 @@ function orphanRows(session: Session): readonly CommandRow[] {
     }));
 }
 
-function deviceOf(session: Session, uuid: string): string | null {
-  return session.scans.find(({ label }) => dashUuid(label.uuid) === uuid)?.source.name ?? null;
-}
-
 function vgRow({ group, members }: AssembledGroup): CommandRow {
   const free = freeOf(group);
   const total = group.physicalVolumes.reduce((sum, { extentCount }) => sum + extentCount, 0);
@@ -103,15 +100,17 @@ function vgRow({ group, members }: AssembledGroup): CommandRow {
   };
 }
 
-function lvRows(group: VolumeGroup, session: Session, all: boolean): readonly CommandRow[] {
+function lvRows(found: AssembledGroup, session: Session, all: boolean): readonly CommandRow[] {
+  const { group } = found;
   const tree = new VolumeTree(group);
   return group.logicalVolumes
     .filter((volume) => tree.linkOf(volume) === null)
     .filter((volume) => all || volume.isVisible || tree.snapshotOf(volume.name) !== null)
-    .map((volume) => lvRow(tree, volume, group, session));
+    .map((volume) => lvRow(tree, volume, found, session));
 }
 
-function lvRow(tree: VolumeTree, volume: LogicalVolume, group: VolumeGroup, session: Session): CommandRow {
+function lvRow(tree: VolumeTree, volume: LogicalVolume, found: AssembledGroup, session: Session): CommandRow {
+  const { group } = found;
   const snapshot = tree.snapshotOf(volume.name);
   return {
     name: shownName(volume),
@@ -128,7 +127,7 @@ function lvRow(tree: VolumeTree, volume: LogicalVolume, group: VolumeGroup, sess
     tags: volume.tags,
     places: physicalAreasOf(volume).map(
       ({ physicalVolume, startExtent, extentCount }) =>
-        `${deviceOf(session, physicalVolume.uuid) ?? physicalVolume.uuid}:${startExtent}-${startExtent + extentCount - 1}`,
+        `${session.memberScan(found, physicalVolume.uuid)?.source.name ?? physicalVolume.uuid}:${startExtent}-${startExtent + extentCount - 1}`,
     ),
   };
 }

@@ -1,5 +1,5 @@
-import { CevError, closeTree, openTree } from "@cev/core";
-import type { Layer } from "@cev/core";
+import { CevError, closeTree, openTree, readBytes } from "@cev/core";
+import type { Layer, NamedLayer } from "@cev/core";
 import type { AssembledGroup } from "../assemble/assemble.ts";
 import type { CommandResult, MergeStore, StoreRequest } from "./context.ts";
 import { beginMerge, endMerge, findSnapshot } from "./merge-state.ts";
@@ -26,6 +26,7 @@ export async function mergeSnapshot(session: Session, request: LvMergeRequest): 
     });
   // Whatever could be refused is refused before anything is written.
   const layers = prepareLayers(session, found, pair);
+  await checkStore(session, layers.store);
   const begin = beginMerge(found.group, pair);
   await performance.archive(archivedText(session, request, found));
   if (!pair.mapping.isMerging)
@@ -39,7 +40,7 @@ export async function mergeSnapshot(session: Session, request: LvMergeRequest): 
   }
   await runMerge(session, mergeStore, layers);
   const later = await Session.open({ ...session.context, report: () => undefined });
-  const merged = later.findChangeable(found.group.uuid);
+  const merged = later.findChangeable(found.displayName);
   const end = endMerge(merged.group, findSnapshot(new VolumeTree(merged.group), request.snapshot));
   const text = nextText(later, request, merged, end.group);
   await performance.commitLater(later, later.membersOf(merged), text);
@@ -49,14 +50,33 @@ export async function mergeSnapshot(session: Session, request: LvMergeRequest): 
   });
 }
 
+const STORE_MAGIC = 0x70_41_6e_53;
+
+/** Throws `CEV_BAD_METADATA` for the store of a snapshot that overflowed: it does not hold all that it should. */
+async function checkStore(session: Session, { name, layer }: NamedLayer): Promise<void> {
+  await openTree(layer);
+  try {
+    const header = await readBytes(layer, session.context.environment, 0, 512);
+    const view = new DataView(header.buffer, header.byteOffset);
+    // A store that was never used has zeroes there.
+    if (view.getUint32(0, true) === STORE_MAGIC && view.getUint32(4, true) === 0)
+      throw new CevError("CEV_BAD_METADATA", `the snapshot ${name} overflowed and is invalid`, {
+        hint: "it can only be removed, with lvremove",
+      });
+  } finally {
+    await closeTree(layer);
+  }
+}
+
 interface MergeLayers extends StoreRequest {
   readonly origin: { readonly name: string; readonly layer: Layer };
   readonly others: readonly (StoreRequest & { readonly name: string })[];
 }
 
-function prepareLayers(session: Session, { group }: AssembledGroup, pair: SnapshotPair): MergeLayers {
+function prepareLayers(session: Session, found: AssembledGroup, pair: SnapshotPair): MergeLayers {
+  const { group } = found;
   const tree = new VolumeTree(group);
-  const layers = new VolumeLayers(session, group);
+  const layers = new VolumeLayers(session, found);
   const named = (name: string): { readonly name: string; readonly layer: Layer } => {
     const volume = tree.get(name);
     if (volume === null)

@@ -1,9 +1,8 @@
 import type { AssembledGroup } from "../assemble/assemble.ts";
 import { planCommit } from "../disk/commit-plan.ts";
-import { dashUuid } from "../disk/uuid.ts";
 import { encodeGroupText } from "../model/encode-group.ts";
 import type { VolumeGroup } from "../model/group.ts";
-import type { GroupChange } from "./change.ts";
+import type { ChangeInputs, GroupChange } from "./change.ts";
 import { markMissing } from "./change-group.ts";
 import type { ArchivedText, CommandResult, CommandRow } from "./context.ts";
 import { Performance, makeText } from "./perform.ts";
@@ -67,7 +66,7 @@ export function describeRequest(request: CommandRequest): string {
 
 /** The group as it is to be written: what is not here is marked as missing, as LVM2 does. */
 export function asWritten(session: Session, found: AssembledGroup, group: VolumeGroup): VolumeGroup {
-  const here = new Set(session.scans.map(({ label }) => dashUuid(label.uuid)));
+  const here = new Set(session.namesOf(found).values());
   const missing = found.group.physicalVolumes.filter(({ uuid }) => !here.has(uuid)).map(({ uuid }) => uuid);
   return missing.length === 0 ? group : markMissing(group, new Set(missing));
 }
@@ -76,17 +75,17 @@ export function asWritten(session: Session, found: AssembledGroup, group: Volume
 export async function commitChange(
   session: Session,
   request: CommandRequest,
-  change: (group: VolumeGroup) => GroupChange,
+  change: (group: VolumeGroup, inputs: ChangeInputs) => GroupChange,
   tolerance: Tolerance = {},
 ): Promise<CommandResult> {
   const found = session.findChangeable("group" in request ? request.group : undefined, tolerance);
-  const changed = change(found.group);
+  const changed = change(found.group, session.inputsFor(found));
   const performance = new Performance(session);
   const text = nextText(session, request, found, changed.group);
   // Whatever could be refused is refused before anything is written.
   planCommit({ scans: session.membersOf(found), text: text.text });
   await performance.archive(archivedText(session, request, found));
-  await performance.fill(changed.fills);
+  await performance.fill(found, changed.fills);
   await performance.commit(session.membersOf(found), text);
   const { messages, warnings } = changed;
   return resultOf(request, performance, { ...outcomeOf(found, text), messages, warnings });

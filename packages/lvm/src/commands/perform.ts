@@ -1,11 +1,11 @@
 import { CevError, formatError } from "@cev/core";
 import type { Device } from "@cev/core";
+import type { AssembledGroup } from "../assemble/assemble.ts";
 import { commitText } from "../disk/commit.ts";
 import { planCommit } from "../disk/commit-plan.ts";
 import type { CommitPlan } from "../disk/commit-plan.ts";
 import { MDA_HEADER_LENGTH } from "../disk/mda.ts";
 import type { PvScan } from "../disk/scan.ts";
-import { dashUuid } from "../disk/uuid.ts";
 import { encodeGroupText } from "../model/encode-group.ts";
 import { decodeGroup, identifyGroup } from "../model/group.ts";
 import type { VolumeGroup } from "../model/group.ts";
@@ -75,10 +75,10 @@ export class Performance {
   }
 
   /** Contents of new volumes, before these count. */
-  async fill(fills: readonly Fill[]): Promise<void> {
+  async fill(found: AssembledGroup, fills: readonly Fill[]): Promise<void> {
     const writes = fills.map(({ physicalVolume, what, offset, bytes }): DeviceWrite => {
-      const scan = this.#session.scans.find(({ label }) => dashUuid(label.uuid) === physicalVolume.uuid);
-      if (scan === undefined)
+      const scan = this.#session.memberScan(found, physicalVolume.uuid);
+      if (scan === null)
         throw new CevError("CEV_DEGRADED", `the physical volume ${physicalVolume.uuid} is missing`);
       return { device: this.#session.deviceOf(scan), what, offset, bytes };
     });

@@ -59,11 +59,11 @@ export async function runCommand(context: CommandContext, request: CommandReques
     case "vgcfgrestore":
       return vgcfgrestore(session, request);
     case "lvcreate":
-      return commitChange(session, request, (group) => createVolume(group, request, session.inputs));
+      return commitChange(session, request, (group, inputs) => createVolume(group, request, inputs));
     case "lvextend":
     case "lvreduce":
     case "lvresize":
-      return commitChange(session, request, (group) => resizeVolume(group, request, session.inputs));
+      return commitChange(session, request, (group, inputs) => resizeVolume(group, request, inputs));
     case "lvrename":
       return commitChange(session, request, (group) => renameVolume(group, request));
     case "lvremove":
@@ -82,7 +82,7 @@ export async function runCommand(context: CommandContext, request: CommandReques
 /** `vgchange`; a new UUID makes another group of it, which takes more steps. */
 async function vgchange(session: Session, request: VgChangeRequest): Promise<CommandResult> {
   if (request.newUuid !== true)
-    return commitChange(session, request, (group) => changeGroup(group, request, session.inputs));
+    return commitChange(session, request, (group, inputs) => changeGroup(group, request, inputs));
   const found = session.findChangeable(request.group);
   const { group, messages } = changeGroup(found.group, request, session.inputs);
   const text = nextText(session, request, found, group);

@@ -64,9 +64,7 @@ export async function vgextend(session: Session, request: VgExtendRequest): Prom
   if (request.restoreMissing === true) {
     const found = session.find(request.group);
     const volumes = session.membersNamed(found, request.devices);
-    const absent = volumes.find(({ uuid }) =>
-      session.scans.every(({ label }) => dashUuid(label.uuid) !== uuid),
-    );
+    const absent = volumes.find(({ uuid }) => session.memberScan(found, uuid) === null);
     if (absent !== undefined)
       throw new CevError("CEV_NOT_FOUND", `the physical volume ${absent.uuid} is still missing`);
     return commitChange(session, request, (group) => restoreMissing(group, volumes), { missing: true });

@@ -4,6 +4,7 @@ import { LABEL_SECTOR_COUNT } from "../disk/label.ts";
 import { labelWrite, lastAreaOf, layoutOf, removalWrites } from "../disk/pv-layout.ts";
 import type { PvScan } from "../disk/scan.ts";
 import { SECTOR } from "../disk/bytes.ts";
+import { dashUuid } from "../disk/uuid.ts";
 import { TextError } from "../text/parser.ts";
 import { decodeGroup, identifyGroup } from "../model/group.ts";
 import type { VolumeGroup } from "../model/group.ts";
@@ -24,8 +25,10 @@ export async function pvcreate(session: Session, request: PvCreateRequest): Prom
   if (request.uuid !== undefined) {
     if (devices.length > 1) refuse("one UUID is for one device");
     const uuid = checkUuid(request.uuid);
-    const other = [...session.names].find(([name, known]) => known === uuid && name !== devices[0]);
-    if (other !== undefined) refuse(`${other[0]} has the UUID ${uuid} already`);
+    const other = session.scans.find(
+      ({ label, source }) => dashUuid(label.uuid) === uuid && source.name !== devices[0],
+    );
+    if (other !== undefined) refuse(`${other.source.name} has the UUID ${uuid} already`);
   }
   const dataOffset = restoredOffset(request);
   const performance = new Performance(session);
@@ -134,7 +137,7 @@ export async function pvchange(session: Session, request: PvChangeRequest): Prom
   if (owners.size > 1) return refuse("the physical volumes belong to several groups");
   if (owner === null)
     return refuse(`${request.devices.join(", ")}: of no group, so there is nothing to change`);
-  return commitChange(session, { ...request, group: owner.group.uuid }, (group) =>
+  return commitChange(session, { ...request, group: owner.displayName }, (group) =>
     changeMembers(group, session.membersNamed(owner, request.devices), request),
   );
 }

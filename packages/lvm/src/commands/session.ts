@@ -6,6 +6,7 @@ import type { AssembledGroup } from "../assemble/assemble.ts";
 import { unknownGroupFlag } from "../assemble/availability.ts";
 import { TextCache, scanPhysicalVolume } from "../disk/scan.ts";
 import type { PvScan } from "../disk/scan.ts";
+import { wantedGroups } from "../assemble/wanted-groups.ts";
 import { createUuid, dashUuid } from "../disk/uuid.ts";
 import type { PhysicalVolume, VolumeGroup } from "../model/group.ts";
 import { show } from "../text/parser.ts";
@@ -28,6 +29,7 @@ export class Session {
   readonly problems: readonly Problem[];
   /** Devices whose label is damaged: nobody knows whether they belong to a group. */
   readonly damaged: ReadonlyMap<string, MetadataError>;
+  /** Without names of physical volumes: those belong to a group. */
   readonly inputs: ChangeInputs;
   readonly #devices: ReadonlyMap<string, Device>;
 
@@ -48,7 +50,7 @@ export class Session {
     this.#devices = new Map(context.devices.map((device) => [device.name, device]));
     const { environment } = context;
     this.inputs = {
-      names: this.names,
+      names: new Map(),
       newUuid: () => createUuid((bytes) => environment.random(bytes)),
       now: Math.floor((environment.wallClock?.now() ?? 0) / 1000),
       hostname: context.hostname ?? "cev",
@@ -86,9 +88,14 @@ export class Session {
     return new Session(context, { scans, groups, problems, damaged });
   }
 
-  /** What the user calls the physical volumes: by name of the device. */
-  get names(): PvNames {
-    return new Map(this.scans.map(({ label, source }) => [source.name, dashUuid(label.uuid)]));
+  /** What the user calls the physical volumes of a group. */
+  namesOf(found: AssembledGroup): PvNames {
+    return new Map(this.membersOf(found).map(({ label, source }) => [source.name, dashUuid(label.uuid)]));
+  }
+
+  /** What a change of a group takes from outside. */
+  inputsFor(found: AssembledGroup): ChangeInputs {
+    return { ...this.inputs, names: this.namesOf(found) };
   }
 
   /** A device by its name. Throws `CEV_NOT_FOUND`. */
@@ -111,37 +118,19 @@ export class Session {
 
   /** The group a device belongs to; null: none. */
   ownerOf(scan: PvScan): AssembledGroup | null {
-    const uuid = dashUuid(scan.label.uuid);
-    return (
-      this.groups.find(({ group }) => group.physicalVolumes.some((volume) => volume.uuid === uuid)) ?? null
-    );
+    const index = this.scans.indexOf(scan);
+    return this.groups.find(({ scanIndexes }) => scanIndexes.includes(index)) ?? null;
   }
 
   /** By name or UUID; the only one where none is named. Throws `CEV_NOT_FOUND` and `CEV_AMBIGUOUS`. */
   find(wanted: string | undefined): AssembledGroup {
-    const found = this.groups.filter(
-      ({ group }) => wanted === undefined || group.name === wanted || group.uuid === wanted,
-    );
-    const names = this.groups.map(({ group }) => `${group.name} (${group.uuid})`).join(", ") || "none";
+    const found = wantedGroups(this.groups, wanted ?? null, this.scans);
     const [first, second] = found;
-    if (first === undefined)
-      throw new CevError(
-        "CEV_NOT_FOUND",
-        wanted === undefined
-          ? "there is no volume group on these devices"
-          : `there is no volume group ${show(wanted)} on these devices`,
-        { hint: `there is ${names}` },
-      );
+    if (first === undefined) throw new CevError("CEV_NOT_FOUND", "there is no volume group on these devices");
     if (second !== undefined)
-      throw new CevError(
-        "CEV_AMBIGUOUS",
-        wanted === undefined
-          ? "there are several volume groups"
-          : `several volume groups are named ${wanted}`,
-        {
-          hint: `name one by its UUID: ${found.map(({ group }) => `${group.name} (${group.uuid})`).join(", ")}`,
-        },
-      );
+      throw new CevError("CEV_AMBIGUOUS", "there are several volume groups", {
+        hint: `name one: ${found.map(({ displayName }) => displayName).join(", ")}`,
+      });
     return first;
   }
 
@@ -196,19 +185,22 @@ export class Session {
   }
 
   /** All that is here of a group, also what is marked as missing: its areas get the new text, too. */
-  membersOf({ group }: AssembledGroup): readonly PvScan[] {
-    const uuids = new Set(group.physicalVolumes.map(({ uuid }) => uuid));
-    return this.scans.filter(({ label }) => uuids.has(dashUuid(label.uuid)));
+  membersOf({ scanIndexes }: AssembledGroup): readonly PvScan[] {
+    return scanIndexes.map((index) => this.scans[index]!);
+  }
+
+  /** A physical volume of a group, where it is here: never that of a clone. */
+  memberScan(found: AssembledGroup, uuid: string): PvScan | null {
+    return this.membersOf(found).find(({ label }) => dashUuid(label.uuid) === uuid) ?? null;
   }
 
   /** The physical volumes of a group that have these names. Throws `CEV_NOT_FOUND`. */
-  membersNamed(
-    { group }: { readonly group: VolumeGroup },
-    names: readonly string[],
-  ): readonly PhysicalVolume[] {
+  membersNamed(found: AssembledGroup, names: readonly string[]): readonly PhysicalVolume[] {
+    const { group } = found;
+    const known = this.namesOf(found);
     return [...new Set(names)].map((name) => {
-      const uuid = this.names.get(name);
-      const volume = group.physicalVolumes.find((one) => one.uuid === uuid || one.uuid === name);
+      const uuid = known.get(name);
+      const volume = group.physicalVolumes.find((one) => one.uuid === (uuid ?? name));
       if (volume !== undefined)
         return { ...volume, deviceHint: uuid === undefined ? volume.deviceHint : name };
       this.device(name);

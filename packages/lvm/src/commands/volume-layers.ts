@@ -1,6 +1,6 @@
 import { CevError, SegmentMap } from "@cev/core";
 import type { Claimant, Layer, MappedSegment } from "@cev/core";
-import { dashUuid } from "../disk/uuid.ts";
+import type { AssembledGroup } from "../assemble/assemble.ts";
 import type { LogicalVolume, VolumeGroup } from "../model/group.ts";
 import type { Segment } from "../model/segments.ts";
 import { VolumeLayer } from "../volumes/volume-layer.ts";
@@ -14,13 +14,14 @@ export class VolumeLayers {
   /** One for all, so that they share the physical volumes. */
   readonly #claimant: Claimant;
 
-  constructor(session: Session, group: VolumeGroup) {
+  constructor(session: Session, found: AssembledGroup) {
+    const { group } = found;
     this.#group = group;
     this.#claimant = { name: group.name };
     const lowers = new Map<string, Layer>();
     for (const { name, uuid } of group.physicalVolumes) {
-      const scan = session.scans.find(({ label }) => dashUuid(label.uuid) === uuid);
-      if (scan !== undefined) lowers.set(name, new DeviceLayer(session.deviceOf(scan)));
+      const scan = session.memberScan(found, uuid);
+      if (scan !== null) lowers.set(name, new DeviceLayer(session.deviceOf(scan)));
     }
     this.#lowers = lowers;
   }

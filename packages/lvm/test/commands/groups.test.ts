@@ -95,6 +95,13 @@ describe("vgck", () => {
     expect(await benchOf(bench.images(), ["d1"]).sizes()).toEqual({ root: 4, home: 4, x: 1 });
   });
 
+  test("does not take a free physical volume beside the group for a fault", async () => {
+    const bench = CommandBench.blank([3, 2]);
+    await bench.run({ command: "vgcreate", group: "vg", devices: ["d0"], extentSize: "64k" });
+    await bench.run({ command: "pvcreate", devices: ["d1"] });
+    expect((await bench.run({ command: "vgck" })).rows).toEqual([]);
+  });
+
   test("answers, too, where no group can be put together", async () => {
     const bench = await makeBench();
     const images = bench.images();
@@ -151,6 +158,35 @@ describe("vgcfgbackup and vgcfgrestore", () => {
     );
     expect(bench.journal.filter(({ bytes }) => bytes !== null)).toEqual([]);
   });
+});
+
+test("a command on a group leaves its clone alone", async () => {
+  const bench = await makeBench([3, 3]);
+  const images = bench.images();
+  const both = new CommandBench(
+    new Map(
+      ["left", "right"].flatMap((place) =>
+        ["d0", "d1"].map((name): [string, Uint8Array] => [`${place}/${name}`, images.get(name)!.slice()]),
+      ),
+    ),
+  );
+  const { rows } = await both.run({ command: "vgs" });
+  expect(rows).toHaveLength(2);
+  await expect(both.run({ command: "lvcreate", group: "vg", extents: 1 })).rejects.toMatchObject({
+    code: "CEV_AMBIGUOUS",
+  });
+  const { text } = await both.run({ command: "vgcfgbackup", group: "vg@right" });
+  for (const request of [
+    { command: "lvcreate", group: "vg@right", name: "x", extents: 3, places: ["right/d1"] },
+    { command: "lvremove", group: "vg@right", volumes: ["home"] },
+    { command: "vgcfgrestore", group: "vg@right", text: text! },
+    { command: "pvchange", devices: ["right/d0"], addTags: ["t"] },
+    { command: "vgrename", group: "vg@right", newName: "vg2" },
+  ] as const)
+    await both.run(request);
+  for (const { name, bytes } of both.layers)
+    expect(Buffer.compare(bytes, images.get(name.slice(-2))!) === 0, name).toBe(name.startsWith("left"));
+  expect((await both.run({ command: "vgs" })).rows).toMatchObject([{ group: "vg" }, { group: "vg2" }]);
 });
 
 describe("vgimportclone", () => {

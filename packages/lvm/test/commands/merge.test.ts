@@ -118,4 +118,16 @@ describe("lvconvert --merge", () => {
     }
     expect(states).toEqual(new Set(["there", "merging", "gone"]));
   });
+
+  test("of a snapshot that overflowed is refused before the group says anything of it", async () => {
+    const bench = await makeBench();
+    // The store begins behind the first two extents of the origin; its second word says whether it is valid.
+    bench.layers[0]!.bytes.fill(0, 1024 * 1024 + 2 * EXTENT + 4, 1024 * 1024 + 2 * EXTENT + 8);
+    bench.journal.length = 0;
+    await expect(bench.run(REQUEST, { mergeStore })).rejects.toMatchObject({
+      code: "CEV_BAD_METADATA",
+      message: expect.stringMatching(/vg\/snap overflowed/) as unknown,
+    });
+    expect(bench.journal.filter(({ bytes }) => bytes !== null)).toEqual([]);
+  });
 });
