@@ -36,7 +36,8 @@ judge() {
   mode=$1
   shift
   only "$@"
-  vgck vg
+  # One that lacks a physical volume is never in order.
+  [ "$mode" = degraded ] || vgck vg
   for device; do checked "$device"; done
   vgchange -q -ay -K --activationmode "$mode" --poll n vg
   lvs --noheadings --separator ' ' -o lv_name,lv_health_status vg 2>/dev/null | while read -r volume health; do
@@ -82,3 +83,24 @@ change() {
 
 # try COMMAND ARGUMENT...: one that may be refused.
 try() { "$@" || echo "refused: $*"; }
+
+# crashed PV...: what LVM2 makes of disks after a power cut. A group may need `vgck --updatemetadata`, as LVM2 itself says.
+crashed() {
+  only "$@"
+  pvs
+  groups=$(vgs --noheadings -o vg_name)
+  for vg in $groups; do
+    vgck "$vg" || vgck --updatemetadata "$vg"
+    vgck "$vg"
+  done
+  echo '== lvs'
+  lvs -a --noheadings --units b --separator '|' -o vg_name,lv_name,lv_size,seg_type,seg_pe_ranges,lv_tags,vg_tags,vg_attr
+  echo '== end'
+  for vg in $groups; do
+    vgchange -q -ay --poll n "$vg" || continue
+    for path in $(lvs --noheadings -o lv_path "$vg"); do
+      echo "volume ${path#/dev/} $(blockdev --getsize64 "$path") $(sha256sum <"$path" | cut -d' ' -f1)"
+    done
+    vgchange -q -an "$vg"
+  done
+}

@@ -2,6 +2,8 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { byChance } from "../raid-matrix/cases.ts";
+import { SCENES } from "./crash/scenes.ts";
+import type { Scene } from "./crash/scenes.ts";
 import { SHAPES } from "./shapes.ts";
 import type { GroupShape } from "./shapes.ts";
 import { WAYS } from "./verdict.ts";
@@ -12,14 +14,15 @@ export const HELP = `The interop matrix of LVM2: volume groups exchanged with th
   --shape LIST      groups by name (all)
   --way LIST        read: made by the kernel, read by cev, with each physical volume missing; write: made by the kernel,
                     written by cev, judged by the kernel; command: made and changed by cev, judged and changed by LVM2,
-                    read by cev (all)
+                    read by cev; hostile: golden sets with every byte of their metadata flipped, and words changed;
+                    crash: cev's commands with a power cut before every change (all)
   --sample N        so many groups only
   --sequences N     for the way command, so many sequences of commands (8)
   --length N        for the way command, so many commands in each (50)
   --seed S          decides what is sampled, written and commanded (1)
   --jobs N          kernels at once (${availableParallelism()})
   --case ID         one case as failures name it: raid5_ls-1 is that group without physical volume 1,
-                    sequence-3 that sequence of commands
+                    sequence-3 that sequence of commands, lvcreate_linear that command under power cuts
   --failures FILE   where failures go, with all that is needed to run one again
   --keep            keep images and logs, in a folder of the current one
   --list            say which groups there are
@@ -32,6 +35,7 @@ export interface MatrixOptions {
   readonly missing: number | null | undefined;
   readonly sequences: readonly number[];
   readonly sequenceLength: number;
+  readonly scenes: readonly Scene[];
   readonly seed: number;
   readonly jobs: number;
   readonly isKept: boolean;
@@ -70,7 +74,10 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
   const chosen = SHAPES.filter(
     ({ name }) => isWanted(values.shape, name) && (wantedShape === undefined || name === wantedShape),
   );
-  if (chosen.length === 0 && wantedShape !== "sequence")
+  const scenes = SCENES.filter(
+    ({ name }) => values.case === undefined || name.replaceAll(" ", "_") === values.case,
+  );
+  if (chosen.length === 0 && scenes.length === 0 && wantedShape !== "sequence")
     throw new Error("no group of the matrix is like this");
   const seed = numberOf("seed", values.seed);
   return {
@@ -86,6 +93,7 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
         ? [Number(wantedMissing)]
         : Array.from({ length: numberOf("sequences", values.sequences) }, (_, index) => index),
     sequenceLength: numberOf("length", values.length),
+    scenes,
     seed,
     jobs: Math.max(1, numberOf("jobs", values.jobs)),
     isKept: values.keep,

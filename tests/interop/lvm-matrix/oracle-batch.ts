@@ -7,7 +7,7 @@ const LIBRARY = fileURLToPath(new URL(".", import.meta.url));
 
 /** One call of a function of `kernel.sh`. */
 export interface KernelJob {
-  readonly call: "make" | "judge";
+  readonly call: "make" | "judge" | "crashed";
   readonly args: readonly string[];
   /** The numbers on the disk of the physical volumes. */
   readonly members: readonly number[];

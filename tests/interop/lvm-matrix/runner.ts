@@ -1,12 +1,20 @@
+import { commandBatches } from "./commands/command-way.ts";
+import { crashBatches } from "./crash/crash-way.ts";
+import type { Scene } from "./crash/scenes.ts";
 import { makeInKernel, readAll } from "./from-kernel.ts";
 import type { KernelGroup, KernelMade } from "./from-kernel.ts";
 import { withDisk } from "../raid-matrix/runner.ts";
+import { runHostile } from "./hostile/hostile-way.ts";
 import type { GroupShape } from "./shapes.ts";
 import type { Verdict, Way } from "./verdict.ts";
 import { judgeInKernel, writeGroup } from "./written.ts";
 import type { WrittenGroup } from "./written.ts";
 
 const BATCH_SHAPES_MAX = 8;
+/** Of so many states after a power cut LVM2 gives its opinion, for each command. */
+const CRASH_SAMPLE = 8;
+/** So many texts with one word or line changed, for each golden set. */
+const REWRITES = 2000;
 
 /** What of the matrix is to be run, and how. */
 export interface RunPlan {
@@ -16,6 +24,8 @@ export interface RunPlan {
   /** For the way `command`: which sequences, and how many steps each. */
   readonly sequences: readonly number[];
   readonly sequenceLength: number;
+  /** For the way `crash`. */
+  readonly scenes: readonly Scene[];
   /** How many kernels run at once. */
   readonly jobs: number;
   /** Just this physical volume missing; null: none; undefined: every case. */
@@ -34,10 +44,14 @@ export async function runMatrix(plan: RunPlan): Promise<void> {
       const shapes = plan.shapes.slice(at, at + BATCH_SHAPES_MAX);
       batches.push(() => readAndWrite(plan, shapes));
     }
-  if (plan.ways.includes("command")) {
-    const { commandBatches } = await import("./commands/command-way.ts");
-    batches.push(...commandBatches(plan, plan.sequences));
-  }
+  if (plan.ways.includes("command")) batches.push(...commandBatches(plan, plan.sequences));
+  if (plan.ways.includes("crash")) batches.push(...crashBatches(plan, plan.scenes, CRASH_SAMPLE));
+  if (plan.ways.includes("hostile"))
+    for (const shape of plan.shapes)
+      if (shape.golden !== null)
+        batches.push(async () =>
+          plan.report([await runHostile(shape, { stride: 1, rewriteCount: REWRITES, seed: plan.seed })]),
+        );
   const queue = batches.values();
   await Promise.all(
     Array.from({ length: plan.jobs }, async () => {

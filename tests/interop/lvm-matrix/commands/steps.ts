@@ -192,7 +192,6 @@ function onGroup(kind: StepKind, world: KnownWorld, choose: Choose): ResolvedSte
           { command: "pvchange" as const, devices: [device], addTags: [choose(TAGS)!] },
           { command: "pvchange" as const, devices: [device], isAllocatable: false },
           { command: "pvchange" as const, devices: [device], isAllocatable: true },
-          { command: "pvchange" as const, devices: [device], newUuid: true },
         ])!,
         after: same,
       };

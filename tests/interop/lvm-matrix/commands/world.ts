@@ -195,15 +195,12 @@ export class GroupWorld {
 
   async #verifyVolume(stack: Stack, volume: KnownVolume): Promise<void> {
     const { name, content, kind, origin } = volume;
-    if (content === null && origin !== null) {
-      // Full: it is not there, or cannot be read.
-      if (!stack.devices.some((one) => one.name === this.#full(name) && one.layer !== null)) return;
-    }
+    // Full: it is there, but not opened, or cannot be read.
+    if (content === null && origin !== null) return this.#verifyFull(stack, name);
     const device = await this.#open(stack, name);
     try {
       const found = await readAll(device);
-      if (content === null)
-        this.fail(`${name} can be read, though it ${kind === "error" ? "is errors" : "was full"}`);
+      if (content === null) this.fail(`${name} can be read, though it is of the type ${kind}`);
       this.#compare(volume, found);
     } catch (error) {
       if (error instanceof SequenceFault) throw error;
@@ -211,6 +208,17 @@ export class GroupWorld {
     } finally {
       await device.close();
     }
+  }
+
+  async #verifyFull(stack: Stack, name: string): Promise<void> {
+    try {
+      await using device = await stack.open(this.#full(name));
+      await device.read(0, 512);
+    } catch (error) {
+      if (isCevError(error) && error.code !== "CEV_PROGRAM") return;
+      throw error;
+    }
+    this.fail(`${name} can be read, though it was full`);
   }
 
   async #open(stack: Stack, name: string): Promise<Device> {
