@@ -82,3 +82,12 @@ export function bytesOf(text: string): Uint8Array {
   for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index);
   return bytes;
 }
+
+/**
+ * A text from people as `bytesOf` and the texts of groups want it: UTF-8, one character per byte. Of a text that came from a
+ * disk, and is that already, only what cannot come from there changes.
+ */
+export function diskTextOf(text: string, isFromPeople: boolean): string {
+  const foreign = isFromPeople ? /[\u0080-\uffff]+/g : /[\u0100-\uffff]+/g;
+  return text.replaceAll(foreign, (part) => String.fromCharCode(...new TextEncoder().encode(part)));
+}

@@ -1,5 +1,5 @@
 import { assert } from "@cev/core";
-import { SECTOR } from "../disk/bytes.ts";
+import { SECTOR, diskTextOf } from "../disk/bytes.ts";
 import type { ConfigSection } from "../text/parser.ts";
 import { writeGroupText } from "../text/group-text.ts";
 import type { TextStyle } from "../text/group-text.ts";
@@ -41,10 +41,18 @@ export interface TextOrigin {
   readonly creationTime: number;
 }
 
-/** The group's text as it goes to the metadata areas ("disk") or into a backup file ("file"). */
+/**
+ * The group's text as it goes to the metadata areas ("disk") or into a backup file ("file"): one character per byte, to be written
+ * as Latin-1.
+ */
 export function encodeGroupText(group: VolumeGroup, origin: TextOrigin, style: TextStyle = "disk"): string {
-  const { description, creationHost, creationTime } = origin;
-  return writeGroupText(encodeGroup({ ...group, description, creationHost, creationTime }), style);
+  const described = {
+    ...group,
+    description: diskTextOf(origin.description, true),
+    creationHost: diskTextOf(origin.creationHost, true),
+    creationTime: origin.creationTime,
+  };
+  return diskTextOf(writeGroupText(encodeGroup(described), style), false);
 }
 
 /** The one section of the root: that of the group. */
