@@ -64,7 +64,8 @@ type Common = Pick<
 
 /** The layer for an array that is to be opened as planned. */
 export function layerOfPlan(plan: ArrayPlan, common: Common): RaidLayer | ReshapeLayer {
-  const { assembly, level, geometry, reshape, bitmap, devices, recoveredTo, byBitmap, spares } = plan;
+  const { assembly, level, geometry, reshape, bitmap, devices, recoveredTo, byBitmap, spares, returning } =
+    plan;
   if (reshape !== null) {
     const [before, after] = [reshape.before, reshape.after].map(
       ({ superblock, members }) =>
@@ -77,5 +78,15 @@ export function layerOfPlan(plan: ArrayPlan, common: Common): RaidLayer | Reshap
   // What a RAID0 of unequal members is laid out like may be known from elsewhere.
   const superblock = level.number === 0 ? { ...newest, layout: geometry.layout } : newest;
   const { isReadOnly } = plan;
-  return new RaidLayer({ ...common, superblock, devices, recoveredTo, byBitmap, spares, bitmap, isReadOnly });
+  return new RaidLayer({
+    ...common,
+    superblock,
+    devices,
+    recoveredTo,
+    byBitmap,
+    spares,
+    returning,
+    bitmap,
+    isReadOnly,
+  });
 }

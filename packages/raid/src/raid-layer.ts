@@ -3,6 +3,7 @@ import type { Details, Environment, Io, Layer, LayerDescription, Limits, Problem
 import { arraySupport, geometryOf, limitsOf } from "./array/array-limits.ts";
 import { BackgroundSync } from "./array/background-sync.ts";
 import type { SyncAction, SyncProgress } from "./array/sync-work.ts";
+import type { Rebuilding } from "./assemble/assemble.ts";
 import { engineOf } from "./array/engine.ts";
 import { flushMembers } from "./array/flush.ts";
 import { growMembers, growSize } from "./array/grow.ts";
@@ -31,6 +32,8 @@ export interface RaidLayerOptions {
   readonly byBitmap?: readonly boolean[];
   /** Devices without a place, ready to step in. */
   readonly spares?: readonly MemberDevice[];
+  /** Devices for empty places, of which the superblocks do not know yet: they are rebuilt. */
+  readonly returning?: readonly Rebuilding<MemberDevice>[];
   /** The newest superblock. */
   readonly superblock: Superblock;
   /** The newest bitmap, where the array has one. */
@@ -67,8 +70,9 @@ export class RaidLayer extends LayerBase {
   #limits: Limits;
 
   constructor(options: RaidLayerOptions) {
-    const { devices, superblock, bitmap, environment, spares = [] } = options;
-    const present = [...devices.filter((device) => device !== null), ...spares];
+    const { devices, superblock, bitmap, environment, spares = [], returning = [] } = options;
+    const late = returning.map(({ member }) => member);
+    const present = [...devices.filter((device) => device !== null), ...spares, ...late];
     super(present.map((device) => device.layer));
     const level = levelOf(superblock.level);
     if (level === null) throw new CevError("CEV_INVALID", `there is no RAID level ${superblock.level}`);
@@ -149,6 +153,7 @@ export class RaidLayer extends LayerBase {
     this.array.keeper = this.#keeper;
     try {
       await this.#keeper.start();
+      await this.#takeBack();
     } catch (error) {
       this.array.keeper = null;
       this.releaseLowers();
@@ -156,6 +161,20 @@ export class RaidLayer extends LayerBase {
     }
     this.array.onFailure = () => this.#sync.memberFailed();
     this.#sync.start();
+  }
+
+  /** As members are that are added again: the superblocks know of them before anything is written to them. */
+  async #takeBack(): Promise<void> {
+    const { array } = this;
+    const places = (this.#options.returning ?? []).filter(
+      ({ index }) => array.members[index]?.device === null,
+    );
+    if (places.length === 0) return;
+    await this.#keeper.leaveBehind();
+    for (const { index, member, byBitmap } of places)
+      array.fillMember(array.members[index]!, member, 0, byBitmap);
+    this.#keeper.rewriteBitmap();
+    await this.#keeper.update();
   }
 
   submit(io: Io): void {

@@ -39,6 +39,8 @@ export interface Rebuilding<C extends Candidate> {
   readonly recoveredTo: number;
   /** The rest is good, too, but for what the bitmap marks. */
   readonly byBitmap: boolean;
+  /** The superblocks do not have it in its place: it takes that once the array is open for writing. */
+  readonly isReturning?: boolean;
 }
 
 /** What belongs together, by the indices of the members. */

@@ -1,7 +1,7 @@
 import { CevError, formatError, isCevError } from "@cev/core";
 import type { Layer, Problem } from "@cev/core";
 import { assemble } from "./assemble.ts";
-import type { Assembly, LeftOut } from "./assemble.ts";
+import type { Assembly, LeftOut, Rebuilding } from "./assemble.ts";
 import { geometryOf, refuseField } from "./geometry.ts";
 import type { Raid0LayoutOption } from "./geometry.ts";
 import { canReAdd } from "./re-add.ts";
@@ -37,6 +37,8 @@ export interface ArrayPlan {
   /** By member index: it is being rebuilt, and lacks only what the bitmap marks. */
   readonly byBitmap: readonly boolean[];
   readonly spares: readonly MemberDevice[];
+  /** Devices that take their places, which are empty, once the array is open for writing. */
+  readonly returning: readonly Rebuilding<MemberDevice>[];
   /** All devices that were given and are not used, with the reason. */
   readonly leftOut: readonly LeftOut[];
   readonly bitmap: MemberBitmap | null;
@@ -119,6 +121,7 @@ export async function planArray(
     geometry,
     ...placesOf(assembly),
     spares: assembly.spares,
+    returning: assembly.rebuilding.filter(({ isReturning }) => isReturning === true),
     leftOut,
     bitmap,
     reshape,
@@ -194,6 +197,7 @@ function placesOf({
   const recoveredTo = members.map((): number | null => null);
   const byBitmap = members.map(() => false);
   for (const one of rebuilding) {
+    if (one.isReturning === true) continue;
     devices[one.index] = one.member;
     recoveredTo[one.index] = one.recoveredTo;
     byBitmap[one.index] = one.byBitmap;

@@ -142,10 +142,14 @@ function uncertainty({ arrayName }: Superblock): Problem {
   };
 }
 
-/** The option, with the members as they are among the lowers of the layer. */
-function describeOption(option: DmRaidOption, { devices }: ArrayPlan): { readonly [key: string]: Json } {
+/** The option, with the members as they are among the lowers of the layer: those that return are the last. */
+function describeOption(
+  option: DmRaidOption,
+  { devices, returning }: ArrayPlan,
+): { readonly [key: string]: Json } {
   let next = 0;
   const members = devices.map((device) => (device === null ? null : next++));
+  for (const { index } of returning) members[index] = next++;
   const { type, memberCount, regionSize, metadataSize, memberSize, size } = option;
   const { chunkSize, copies, rebuild, nosync, name } = option;
   return {

@@ -44,11 +44,11 @@ export function settleDmRaid(
     // What was written to it apart from the others must not be lost unasked.
     if (!isFree(index) || apartFrom(member, current) !== null) continue;
     const byBitmap = canReAdd(member.superblock, newest.superblock, bitmap);
-    rebuilding.push({ member, index, recoveredTo: 0, byBitmap });
+    rebuilding.push({ member, index, recoveredTo: 0, byBitmap, isReturning: true });
   }
   for (const member of replaced) {
     const index = member.superblock.deviceNumber;
-    if (isFree(index)) rebuilding.push({ member, index, recoveredTo: 0, byBitmap: false });
+    if (isFree(index)) rebuilding.push({ member, index, recoveredTo: 0, byBitmap: false, isReturning: true });
   }
   const isTaken = (name: string): boolean => rebuilding.some(({ member }) => member.name === name);
   const settled = {
