@@ -1,5 +1,5 @@
-/** Versions of the superblock. */
-export type Version = "0.90" | "1.0" | "1.1" | "1.2";
+/** Versions of the superblock; `dm-raid`: that of LVM's volumes, which have no UUID and always a bitmap. */
+export type Version = "0.90" | "1.0" | "1.1" | "1.2" | "dm-raid";
 
 /** What an array of a test is like. Sizes in bytes. */
 export interface Shape {
@@ -60,6 +60,11 @@ export function redundancyOf({ level, memberCount }: Shape): number {
 /** False for linear and RAID0: with a member gone there is nothing to run. */
 export function isRedundant({ level }: Shape): boolean {
   return level > 0;
+}
+
+/** True for an array whose members come and go by LVM's doing, and not by this package's. */
+export function isVolume({ version }: Shape): boolean {
+  return version === "dm-raid";
 }
 
 /** True for levels whose redundancy is computed. */

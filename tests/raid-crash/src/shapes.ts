@@ -10,6 +10,9 @@ const raid1 = (changes: Partial<Shape>): Shape =>
 const raid6 = (changes: Partial<Shape>): Shape => shapeOf({ level: 6, memberCount: 5, ...changes });
 const raid10 = (changes: Partial<Shape>): Shape => shapeOf({ level: 10, layout: NEAR_2, ...changes });
 
+const volume = (changes: Partial<Shape>): Shape =>
+  shapeOf({ version: "dm-raid", bitmapChunkSize: 4096, ...changes });
+
 /** The arrays that are made to crash: every level, each with old and new superblocks, with and without a bitmap. */
 export const CRASH_SHAPES: readonly Shape[] = [
   shapeOf({ level: -1, layout: 0, memberCount: 3 }),
@@ -40,6 +43,13 @@ export const CRASH_SHAPES: readonly Shape[] = [
   raid1({ roomSize: 16_384, bitmapChunkSize: 4096 }),
   shapeOf({ roomSize: 16_384, bitmapChunkSize: 4096 }),
   raid6({ roomSize: 16_384, version: "1.0" }),
+  // Volumes of LVM.
+  volume({ level: 1, layout: 0, chunkSize: 0, memberCount: 2 }),
+  volume({ level: 1, layout: 0, chunkSize: 0, memberCount: 3 }),
+  volume({ layout: 2 }),
+  volume({ layout: 4, memberCount: 3 }),
+  volume({ level: 6, layout: 18, memberCount: 5 }),
+  volume({ level: 10, layout: NEAR_2, memberSize: 65_536, bitmapChunkSize: 8192 }),
   // Larger than what is read or written at once.
   shapeOf({ memberCount: 3, chunkSize: 16_384, memberSize: 262_144, bitmapChunkSize: 16_384 }),
 ];

@@ -20,6 +20,7 @@ export async function create(
 ): Promise<void> {
   const { level, layout, version, chunkSize, memberSize, bitmapChunkSize } = shape;
   const { dataOffset } = placesOfMember(shape);
+  if (version === "dm-raid") throw new Error("LVM makes its volumes itself");
   await createArray({
     environment,
     level,

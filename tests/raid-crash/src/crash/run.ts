@@ -4,7 +4,7 @@ import { openArray } from "../array.ts";
 import type { OpenArray } from "../array.ts";
 import { makeImages, placesOfMember } from "../images/images.ts";
 import { arraySizeOf } from "../reference.ts";
-import { isRedundant, redundancyOf } from "../shape.ts";
+import { isRedundant, isVolume, redundancyOf } from "../shape.ts";
 import type { Shape } from "../shape.ts";
 import { Workload } from "../work/workload.ts";
 import { create, verifyCreation } from "./creation.ts";
@@ -42,7 +42,9 @@ export async function runCrashes(options: RunOptions): Promise<RunResult> {
 }
 
 /** mdadm has no room for a bitmap on members this small, and takes all there is where there is no redundancy. */
-function canBeMade({ level, version, bitmapChunkSize, memberSize, roomSize }: Shape): boolean {
+function canBeMade(shape: Shape): boolean {
+  if (isVolume(shape)) return false;
+  const { level, version, bitmapChunkSize, memberSize, roomSize } = shape;
   const hasRoom = bitmapChunkSize === 0 || version === "0.90" || memberSize >= 65_536;
   return level > 0 && hasRoom && roomSize === 0;
 }
@@ -75,7 +77,8 @@ class CrashRun {
     const content = random.bytes(arraySizeOf(shape));
     const images = makeImages(shape, content);
     if (this.#isNew) for (const image of images) random.fill(image);
-    if (isRedundant(shape)) images.push(new Uint8Array(placesOfMember(shape).size));
+    const hasBlank = isRedundant(shape) && !isVolume(shape);
+    if (hasBlank) images.push(new Uint8Array(placesOfMember(shape).size));
     this.#scene = new Scene({
       shape,
       seed,
@@ -84,7 +87,7 @@ class CrashRun {
       content: this.#isNew ? null : content,
       onCut: async (cut) => void this.violations.push(...(await this.#judged(cut))),
     });
-    this.#blank = isRedundant(shape) ? this.#scene.disks.at(-1)! : null;
+    this.#blank = hasBlank ? this.#scene.disks.at(-1)! : null;
   }
 
   get cutCount(): number {
@@ -126,7 +129,7 @@ class CrashRun {
     const { world, disks, durable, now } = this.#scene;
     // A blank disk is left out, and a lost one cannot be read.
     const offered = this.#random.shuffled(disks);
-    this.#array = await this.#scene.drive(openArray(world.environment, offered));
+    this.#array = await this.#scene.drive(openArray(world.environment, offered, { shape: this.#shape }));
     const { device } = this.#array;
     this.#workload = new Workload({ world, random: this.#random, device, durable, now });
   }
@@ -166,6 +169,7 @@ class CrashRun {
     const [name] = scene.outs;
     if (!scene.isDegraded || name === undefined) return;
     const lost = this.#diskOf(name);
+    if (isVolume(this.#shape)) return this.#takeBack(lost);
     const isBack = this.#blank === null || this.#random.chance(0.6);
     const disk = isBack ? lost : this.#blank!;
     await scene.drive(this.#takeOut(lost));
@@ -174,10 +178,26 @@ class CrashRun {
     await scene.drive(isBack && this.#random.chance(0.7) ? this.#reAdd(disk) : this.#add(disk));
     await scene.drive(this.#workload.burst());
     await scene.drive(this.#array.layer.idle());
+    this.#replaced(disk.name);
+  }
+
+  #replaced(name: string): void {
+    const scene = this.#scene;
     const { members } = this.#array.layer.array;
-    scene.outs = new Set([...scene.outs].filter((out) => out !== disk.name));
+    scene.outs = new Set([...scene.outs].filter((out) => out !== name));
     // A member may be out of order without the array having noticed: what it holds does not count.
     scene.isDegraded = members.some(({ isInSync, name: member }) => !isInSync || scene.outs.has(member));
+  }
+
+  /** A volume takes back what it finds when it is opened. */
+  async #takeBack(lost: Disk): Promise<void> {
+    const scene = this.#scene;
+    await this.#close();
+    lost.fault.reset();
+    await this.#open();
+    await scene.drive(this.#workload.burst());
+    await scene.drive(this.#array.layer.idle());
+    this.#replaced(lost.name);
   }
 
   /** The array may not have noticed that it is gone; after it was opened anew it does not know the disk. */

@@ -73,7 +73,7 @@ class Restart {
       this.#cut,
       offered.map(({ name }) => name),
     );
-    const array = await this.#drive(openArray(world.environment, offered));
+    const array = await this.#drive(openArray(world.environment, offered, { shape: this.#shape }));
     const { unsynced } = array.layer.array;
     const from = unsynced.length === 0 ? [] : namesInSync(array).filter((name) => name !== null);
     this.#findShape(array);
@@ -159,7 +159,7 @@ class Restart {
     const disks = disksOf(world.environment, images).filter(({ name }) => !dropped.has(name));
     const degraded = await drive(
       world,
-      openArray(world.environment, random.shuffled(disks), { isReadOnly: true }),
+      openArray(world.environment, random.shuffled(disks), { isReadOnly: true, shape: this.#shape }),
     );
     const again = await drive(world, readAll(degraded.device));
     if (again.refused.length > 0)

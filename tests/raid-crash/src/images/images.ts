@@ -1,6 +1,6 @@
 import { contentOf, putContent } from "../reference.ts";
 import type { Shape } from "../shape.ts";
-import { bitmapOf, superblock0, superblock1 } from "./metadata.ts";
+import { bitmapOf, dmSuperblock, superblock0, superblock1 } from "./metadata.ts";
 import type { MemberFacts } from "./metadata.ts";
 
 /** Where the parts of a member lie, in bytes of its device. */
@@ -42,6 +42,14 @@ export function placesOfMember(shape: Shape): MemberPlaces {
       badBlockOffset: hasBadBlockLog ? superOffset - 8192 : 0,
     };
   }
+  if (version === "dm-raid")
+    return {
+      size: AT_START + memberSize,
+      superOffset: 0,
+      dataOffset: AT_START,
+      bitmapOffset: 4096,
+      badBlockOffset: 0,
+    };
   const superOffset = version === "1.1" ? 0 : 4096;
   return {
     size: AT_START + memberSize + 4096,
@@ -77,13 +85,22 @@ export function makeImage(facts: MemberFacts): Uint8Array {
   const { shape } = facts;
   const { size, superOffset, bitmapOffset, badBlockOffset } = placesOfMember(shape);
   const image = new Uint8Array(size);
-  const superblock =
-    shape.version === "0.90" ? superblock0(facts) : superblock1(facts, placesOfMember(shape));
-  image.set(superblock, superOffset);
+  image.set(superblockOf(facts), superOffset);
   // A log without entries; one with an end mark at once, that is.
   if (badBlockOffset !== 0) image.fill(0xff, badBlockOffset, badBlockOffset + 4096);
   if (bitmapOffset !== 0) image.set(bitmapOf(facts), bitmapOffset);
   return image;
+}
+
+function superblockOf(facts: MemberFacts): Uint8Array {
+  switch (facts.shape.version) {
+    case "0.90":
+      return superblock0(facts);
+    case "dm-raid":
+      return dmSuperblock(facts);
+    default:
+      return superblock1(facts, placesOfMember(facts.shape));
+  }
 }
 
 /** What the devices say the array holds, by the slow reference. `copy`: of several, the one to read. */

@@ -1,3 +1,5 @@
+import { arraySizeOf } from "../reference.ts";
+import { isVolume } from "../shape.ts";
 import type { Shape } from "../shape.ts";
 
 /** What the superblock of one member says, for those that a test makes by hand. Sizes and places in bytes. */
@@ -134,6 +136,22 @@ export function sealSuperblock0(bytes: Uint8Array): void {
   view.setUint32(152, foldSum(sum), true);
 }
 
+/** The superblock of a member of an LVM volume that is whole and clean, as dm-raid lays it out. */
+export function dmSuperblock({ shape, deviceNumber, eventCount }: MemberFacts): Uint8Array {
+  const bytes = new Uint8Array(512);
+  const view = new DataView(bytes.buffer);
+  const words = (at: number, ...values: readonly number[]): void =>
+    values.forEach((value, index) => view.setUint32(at + 4 * index, value, true));
+  const all = 0xffff_ffff;
+  const geometry = [shape.level, shape.layout, shape.chunkSize / SECTOR];
+  words(0, 0x64526d44, 1, shape.memberCount, deviceNumber);
+  view.setBigUint64(16, eventCount, true);
+  words(32, all, all, all, all, ...geometry, 0, all, all, ...geometry, 0);
+  words(88, arraySizeOf(shape) / SECTOR);
+  words(112, shape.memberSize / SECTOR);
+  return bytes;
+}
+
 /** A write-intent bitmap with its bits, all clear, filled up to whole blocks of 4 KiB. */
 export function bitmapOf({ shape, eventCount }: MemberFacts): Uint8Array {
   const bitCount = Math.ceil(syncSizeOf(shape) / shape.bitmapChunkSize);
@@ -141,7 +159,7 @@ export function bitmapOf({ shape, eventCount }: MemberFacts): Uint8Array {
   const view = new DataView(bytes.buffer);
   view.setUint32(0, 0x6d746962, true);
   view.setUint32(4, 4, true);
-  bytes.set(ARRAY_UUID, 8);
+  if (!isVolume(shape)) bytes.set(ARRAY_UUID, 8);
   view.setBigUint64(24, eventCount, true);
   view.setBigUint64(32, eventCount, true);
   view.setBigUint64(40, BigInt(syncSizeOf(shape) / SECTOR), true);
