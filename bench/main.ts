@@ -4,15 +4,17 @@ import { benchLvm } from "./lvm/main.ts";
 import { benchNbd } from "./nbd/main.ts";
 import { benchRaid } from "./raid/main.ts";
 import { Report } from "./report.ts";
+import { benchSnapshot } from "./snapshot/main.ts";
 
 const PARTS: Record<string, (report: Report) => Promise<void>> = {
   core: benchCore,
   lvm: benchLvm,
   nbd: benchNbd,
   raid: benchRaid,
+  snapshot: benchSnapshot,
 };
 
-const HELP = `usage: pnpm bench [core] [lvm] [nbd] [raid]
+const HELP = `usage: pnpm bench [core] [lvm] [nbd] [raid] [snapshot]
 
 Measures cev side by side with its peers, in alternating runs, and prints ratios; without names, all parts.`;
 

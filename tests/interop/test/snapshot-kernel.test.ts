@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomInt } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Device, closeTree, environmentFrom, openTree } from "@cev/core";
@@ -8,6 +8,7 @@ import { FileLayer } from "@cev/hw-file";
 import { mergeSnapshot, snapshotDriver } from "@cev/snapshot";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runOracle } from "../oracle/run-oracle.ts";
+import { readFormatTable } from "../src/format-table.ts";
 import { ORACLE_TOOLS, describeWith } from "../src/tools.ts";
 
 const KIB = 1024;
@@ -71,8 +72,12 @@ scribble() {
 show() {
   for name; do
     hash=lost
-    case $(dmsetup status $name) in *Invalid*) ;; *) hash=$(sha256sum </dev/mapper/$name | cut -d' ' -f1) ;; esac
-    echo "$name $hash $(dmsetup status $name)"
+    status=$(dmsetup status $name)
+    case $status in *Invalid*) ;; *) read -r hash _ <<HASH
+$(sha256sum </dev/mapper/$name)
+HASH
+    ;; esac
+    echo "$name $hash $status"
   done
 }
 `;
@@ -93,6 +98,27 @@ function shownIn(stdout: string): Map<string, Shown> {
 }
 
 const hashOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+/** The byte tables in docs/formats agree with a store that the kernel made, with chunks of 4 KiB. */
+function checkTables(store: Buffer): void {
+  const fields = (heading: string, base: number): Map<string, bigint> =>
+    new Map(
+      readFormatTable("dm-snapshot.md", heading).map(({ name, meaning, offset, size }) => {
+        const bytes = store.subarray(base + offset, base + offset + size);
+        if (meaning === "zero") expect(bytes.every((byte) => byte === 0)).toBe(true);
+        return [name, size === 8 ? bytes.readBigUInt64LE() : BigInt(bytes.readUInt32LE())];
+      }),
+    );
+  expect(Object.fromEntries(fields("Header", 0))).toEqual({
+    magic: 0x7041_6e53n,
+    valid: 1n,
+    version: 1n,
+    chunk_size: 8n,
+    "": 0n,
+  });
+  expect(fields("Exceptions", 4096).get("new_chunk")).toBe(2n);
+  expect(fields("Exceptions", 4096 + 16).get("new_chunk")).toBe(3n);
+}
 
 describeWith(ORACLE_TOOLS, "snapshots go from the kernel to cev and back", () => {
   let directory = "";
@@ -229,6 +255,8 @@ show one-origin one-0 two-origin two-0 two-1 full-origin full-0 burst-origin bur
       const kernel = shownIn(made.stdout);
       for (const group of GROUPS)
         for (const [name, shown] of await shownByCev(group)) expect(shown, name).toEqual(kernel.get(name));
+
+      checkTables(readFileSync(pathOf("one-0")));
 
       // Now cev goes on. What the group "full" lost in the kernel stays lost.
       const expected = new Map<string, string>();
