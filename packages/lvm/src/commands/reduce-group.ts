@@ -54,7 +54,7 @@ export function removeMissing(
   if (missing.length === 0) refuse(`no physical volume of the volume group ${group.name} is missing`);
   const names = new Set(missing.map(({ name }) => name));
   const tree = new VolumeTree(group);
-  const partial = partialVolumes(tree, names);
+  const partial = partialVolumes(tree, names, isForced);
   if (!isForced) {
     const empty = missing.filter((volume) => usedCount(group, volume) === 0);
     if (empty.length === 0)
@@ -89,9 +89,14 @@ function removedMissing(group: VolumeGroup, { uuid }: PhysicalVolume): string {
 
 /**
  * The volumes users see that lie on missing physical volumes. A volume with redundancy is worth more than to be removed unasked:
+ * by force
  * that is refused.
  */
-function partialVolumes(tree: VolumeTree, missing: ReadonlySet<string>): readonly LogicalVolume[] {
+function partialVolumes(
+  tree: VolumeTree,
+  missing: ReadonlySet<string>,
+  isForced: boolean,
+): readonly LogicalVolume[] {
   const found = new Set<LogicalVolume>();
   for (const volume of tree.group.logicalVolumes) {
     if (!physicalAreasOf(volume).some(({ physicalVolume }) => missing.has(physicalVolume.name))) continue;
@@ -100,7 +105,7 @@ function partialVolumes(tree: VolumeTree, missing: ReadonlySet<string>): readonl
     const redundant = top.segments.find(
       ({ mapping }) => mapping.kind === "raid" || mapping.kind === "mirror",
     );
-    if (redundant !== undefined)
+    if (isForced && redundant !== undefined)
       throw new CevError(
         "CEV_NOT_SUPPORTED",
         `${top.name} (${redundant.type}) lies on what is missing, and has its redundancy for that`,

@@ -5,8 +5,8 @@ import type { GroupChange } from "./change.ts";
 import type { LvRemoveRequest } from "./request.ts";
 import { VolumeTree } from "./volume-tree.ts";
 
-/** What LVM2 keeps to repair the metadata of pools with. */
-const SPARE = "POOL_METADATA_SPARE";
+/** The volume LVM2 keeps to repair the metadata of pools with; it goes with the last of them. */
+const SPARE_END = "_pmspare";
 
 /**
  * `lvremove`: volumes with all their parts; of a snapshot its store, of an origin (by force) its snapshots. Throws `CEV_BUSY` for
@@ -21,10 +21,9 @@ export function removeVolumes(group: VolumeGroup, request: LvRemoveRequest): Gro
   const messages: string[] = [];
   for (const volume of wanted) collect(tree, volume, { isForced, gone, messages, wanted });
   checkThin(tree, gone);
-  const hasPools = group.logicalVolumes.some((volume) => isPool(volume) && !gone.has(volume));
-  const left = group.logicalVolumes.filter(
-    (volume) => !gone.has(volume) && (hasPools || !volume.status.includes(SPARE)),
-  );
+  const kept = group.logicalVolumes.filter((volume) => !gone.has(volume));
+  const isNeeded = kept.some(isAnyPool) || !group.logicalVolumes.some(isAnyPool);
+  const left = isNeeded ? kept : kept.filter(({ name }) => !name.endsWith(SPARE_END));
   return plainChange({ ...group, logicalVolumes: left }, messages);
 }
 
@@ -34,7 +33,6 @@ function removableVolumes(tree: VolumeTree): readonly LogicalVolume[] {
     (volume) =>
       tree.linkOf(volume) === null &&
       tree.ownerOf(volume.name) === null &&
-      !volume.status.includes(SPARE) &&
       (volume.isVisible || tree.snapshotOf(volume.name) !== null),
   );
 }
@@ -50,12 +48,14 @@ interface Removal {
 function collect(tree: VolumeTree, volume: LogicalVolume, removal: Removal): void {
   const { isForced, gone, messages, wanted } = removal;
   if (gone.has(volume)) return;
-  const { name, segments } = volume;
-  const unknown = segments.find(({ mapping }) => mapping.kind === "unknown")?.mapping;
-  if (unknown?.kind === "unknown")
-    throw new CevError("CEV_UNKNOWN_FEATURE", `${name} ${unknown.reason}`, {
-      hint: "use LVM2 itself to remove it",
-    });
+  const { name } = volume;
+  const parts = tree.withParts(volume);
+  for (const part of parts)
+    for (const { mapping } of part.segments)
+      if (mapping.kind === "unknown")
+        throw new CevError("CEV_UNKNOWN_FEATURE", `${part.name} ${mapping.reason}`, {
+          hint: "use LVM2 itself to remove it",
+        });
   const own = tree.snapshotOf(name);
   if (own !== null) {
     const origin = tree.get(own.mapping.origin);
@@ -76,7 +76,7 @@ function collect(tree: VolumeTree, volume: LogicalVolume, removal: Removal): voi
     gone.add(volume);
     collect(tree, store, removal);
   }
-  for (const part of tree.withParts(volume)) gone.add(part);
+  for (const part of parts) gone.add(part);
   if (isPool(volume) && isForced)
     for (const thin of tree.thinUsersOf(name)) {
       if (gone.has(thin)) continue;
@@ -109,4 +109,9 @@ function checkThin(tree: VolumeTree, gone: ReadonlySet<LogicalVolume>): void {
 
 function isPool({ segments }: LogicalVolume): boolean {
   return segments.some(({ mapping }) => mapping.kind === "thin-pool");
+}
+
+/** Also pools that are known by name only. */
+function isAnyPool(volume: LogicalVolume): boolean {
+  return isPool(volume) || volume.segments.some(({ type }) => type === "cache" || type === "cache-pool");
 }

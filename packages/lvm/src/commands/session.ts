@@ -12,6 +12,7 @@ import type { PhysicalVolume, VolumeGroup } from "../model/group.ts";
 import { show } from "../text/parser.ts";
 import type { ChangeInputs } from "./change.ts";
 import type { CommandContext } from "./context.ts";
+import { derivedUuid } from "./derived-uuid.ts";
 
 /** What a command may find and still change the group. */
 export interface Tolerance {
@@ -180,8 +181,18 @@ export class Session {
         "CEV_DEGRADED",
         `the volume group ${name} cannot be changed while physical volumes are missing: ` +
           lost.map(({ physicalVolume }) => physicalVolume.uuid).join(", "),
-        { hint: "see vgreduce --removemissing and vgextend --restoremissing" },
+        {
+          hint: this.#isHalfImported(group)
+            ? "vgimportclone of its devices was cut short: run it again"
+            : "see vgreduce --removemissing and vgextend --restoremissing",
+        },
       );
+  }
+
+  /** True where labels have UUIDs that an import as a clone gives, and the text does not list them yet. */
+  #isHalfImported({ uuid, physicalVolumes }: VolumeGroup): boolean {
+    const derived = new Set(physicalVolumes.map((volume) => derivedUuid(volume.uuid, uuid)));
+    return this.scans.some(({ label }) => derived.has(dashUuid(label.uuid)));
   }
 
   /** All that is here of a group, also what is marked as missing: its areas get the new text, too. */

@@ -108,6 +108,8 @@ export class VolumeTree {
       throw new CevError("CEV_INVALID", `${name} is a part of ${owner.name}`, {
         hint: `name ${owner.name} instead`,
       });
+    if (!volume.isVisible && this.snapshotOf(name) === null)
+      throw new CevError("CEV_INVALID", `${name} is a hidden volume that LVM2 keeps for itself`);
     const user = this.unknownUserOf(name);
     if (user !== null)
       throw new CevError(

@@ -222,6 +222,10 @@ describe("vgimportclone", () => {
       const groups = (await after.run({ command: "vgs" })).rows;
       if (groups[0]!["missing"] !== 0) {
         resumedCount++;
+        await expect(after.run({ command: "lvcreate", extents: 1 })).rejects.toMatchObject({
+          code: "CEV_DEGRADED",
+          place: { hint: expect.stringMatching(/vgimportclone .* run it again/) as unknown },
+        });
         await after.run(request);
       }
       expect((await after.run({ command: "vgs" })).rows).toMatchObject([{ missing: 0, logicalVolumes: 2 }]);
