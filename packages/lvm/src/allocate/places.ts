@@ -64,7 +64,7 @@ function parsePlace(
     }));
   }
   const { physicalVolume, rest } = matchName(group, text, names);
-  if (rest === "") return [{ physicalVolume, ranges: [{ start: 0, count: physicalVolume.extentCount }] }];
+  if (rest === null) return [{ physicalVolume, ranges: [{ start: 0, count: physicalVolume.extentCount }] }];
   const ranges = rest.split(":").map((range) => parseRange(range, physicalVolume, text));
   return [{ physicalVolume, ranges }];
 }
@@ -74,7 +74,7 @@ function matchName(
   group: VolumeGroup,
   text: string,
   names: PvNames,
-): { readonly physicalVolume: PhysicalVolume; readonly rest: string } {
+): { readonly physicalVolume: PhysicalVolume; readonly rest: string | null } {
   let best: { readonly physicalVolume: PhysicalVolume; readonly length: number } | null = null;
   for (const physicalVolume of group.physicalVolumes) {
     const known = [...names].filter(([, uuid]) => uuid === physicalVolume.uuid).map(([name]) => name);
@@ -87,7 +87,10 @@ function matchName(
     throw new CevError("CEV_NOT_FOUND", `${show(text)} is no physical volume of ${group.name}`, {
       hint: "a place is a device of the group, with ranges of extents behind it: d0:0-99",
     });
-  return { physicalVolume: best.physicalVolume, rest: text.slice(best.length + 1) };
+  return {
+    physicalVolume: best.physicalVolume,
+    rest: best.length === text.length ? null : text.slice(best.length + 1),
+  };
 }
 
 function parseRange(range: string, { extentCount }: PhysicalVolume, text: string): ExtentRange {
