@@ -152,7 +152,6 @@ function device(
   return {
     name,
     layer: new RefusedLayer(name, {
-      lower: origin,
       limits: { ...lower.limits, size },
       error: refusal,
       description,

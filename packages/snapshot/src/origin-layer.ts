@@ -12,6 +12,7 @@ import {
   combineSupport,
   concatenate,
   refuse,
+  supportOf,
 } from "@cev/core";
 import type {
   Claim,
@@ -140,7 +141,7 @@ export class OriginLayer extends LayerBase {
         return this.#merged(io, this.#merging);
       case Op.write:
       case Op.writeZeroes:
-        if (this.support.write === "none") return refuse(io, this);
+        if (supportOf(this.support, io.op) === "none") return refuse(io, this);
         if (this.#merging === null) return this.origin.write(io);
         return this.#merged(io, this.#merging);
       case Op.discard:

@@ -123,7 +123,8 @@ export class Origin implements RunHost {
 
   /** How many chunks one copy takes. */
   copyCount(snapshot: Snapshot): number {
-    return Math.max(1, COPY_LENGTH / snapshot.layout.chunkSize);
+    const length = Math.min(COPY_LENGTH, this.environment.buffers.bytesMax / 2);
+    return Math.max(1, Math.floor(length / snapshot.layout.chunkSize));
   }
 
   get hasSlot(): boolean {

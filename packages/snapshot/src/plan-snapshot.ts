@@ -2,7 +2,7 @@ import { CevError, MetadataError } from "@cev/core";
 import type { Environment, NamedLayer } from "@cev/core";
 import type { SnapshotSetting } from "./options.ts";
 import type { SnapshotPlan } from "./origin-layer.ts";
-import { readStore } from "./read-store.ts";
+import { chunkSizeMax, readStore } from "./read-store.ts";
 import type { StoreContents } from "./read-store.ts";
 import { chunkSizeIssue } from "./store-header.ts";
 
@@ -59,7 +59,7 @@ function chunkSizeOf({ environment, origin, store, setting }: PlanSnapshotOption
   const chunkSize = setting.chunkSize ?? Math.max(CHUNK_SIZE_DEFAULT, logicalBlockSize);
   const issue = chunkSizeIssue(chunkSize, {
     logicalBlockSize,
-    chunkSizeMax: environment.buffers.bufferLengthMax,
+    chunkSizeMax: chunkSizeMax(environment),
   });
   if (issue !== null)
     throw new CevError("CEV_INVALID", `the snapshot ${setting.name}: a chunk of ${chunkSize} bytes ${issue}`);

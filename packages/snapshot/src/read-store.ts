@@ -37,6 +37,11 @@ export interface ReadStoreOptions {
 
 const AREAS_AT_ONCE_MAX = 16;
 
+/** A chunk is copied by way of one buffer. */
+export function chunkSizeMax({ buffers }: Environment): number {
+  return Math.min(buffers.bufferLengthMax, buffers.bytesMax);
+}
+
 /** Reads a store's header and exceptions. Throws `CEV_BAD_METADATA` or `CEV_UNKNOWN_FEATURE`. */
 export async function readStore(options: ReadStoreOptions): Promise<StoreContents> {
   const { environment, source, store, origin } = options;
@@ -45,7 +50,7 @@ export async function readStore(options: ReadStoreOptions): Promise<StoreContent
   const header = decodeHeader(head, {
     source,
     logicalBlockSize: Math.max(logicalBlockSize, origin.limits.logicalBlockSize),
-    chunkSizeMax: environment.buffers.bufferLengthMax,
+    chunkSizeMax: chunkSizeMax(environment),
   });
   const layout = new StoreLayout(header?.chunkSize ?? options.chunkSize, size);
   const table = new ExceptionTable();

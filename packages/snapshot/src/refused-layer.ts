@@ -1,5 +1,5 @@
 import { LayerBase, READ_ONLY_SUPPORT, refuse } from "@cev/core";
-import type { CevError, Io, Layer, LayerDescription, Limits, Support } from "@cev/core";
+import type { CevError, Io, LayerDescription, Limits, Support } from "@cev/core";
 
 /** Stands where a snapshot is that cannot be opened: whoever tries is told why. */
 export class RefusedLayer extends LayerBase {
@@ -12,18 +12,16 @@ export class RefusedLayer extends LayerBase {
   constructor(
     name: string,
     {
-      lower,
       limits,
       error,
       description,
     }: {
-      readonly lower: Layer;
       readonly limits: Limits;
       readonly error: CevError;
       readonly description: () => LayerDescription;
     },
   ) {
-    super([lower]);
+    super();
     this.name = name;
     this.limits = limits;
     this.#error = error;
