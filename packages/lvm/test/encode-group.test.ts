@@ -47,6 +47,22 @@ describe("a text that LVM2 wrote", () => {
   });
 });
 
+test("what loses its last flag keeps the key for them, without which LVM2 refuses the group", () => {
+  const group = decode(onDisk);
+  const bare = {
+    ...group,
+    physicalVolumes: group.physicalVolumes.map((one) => ({ ...one, status: [], flags: [] })),
+    logicalVolumes: group.logicalVolumes.map((one) => ({ ...one, status: [], flags: [] })),
+  };
+  const { physicalVolumes, logicalVolumes } = decode(
+    encodeGroupText(bare, { creationHost: "h", creationTime: 1, description: "d" }),
+  );
+  for (const { section } of [...physicalVolumes, ...logicalVolumes]) {
+    expect(section?.entries.get("status")?.value).toEqual([]);
+    expect(section?.entries.get("flags")?.value).toEqual([]);
+  }
+});
+
 test("keys and sections that are not known stay in their places on every level", () => {
   const text = groupText({
     pvs: [uuidOf("a"), uuidOf("b")],

@@ -52,7 +52,8 @@ function pairOf(entries: ReadonlyMap<string, ConfigEntry>, key: string): [string
 function isWritten({ key, value, absent, isUsual }: Field, original: ConfigSection | null): boolean {
   if (absent === undefined || !isSame(value, absent)) return true;
   const old = original?.entries.get(key);
-  if (old !== undefined) return isSame(old.value, value);
+  // Where a usual key stood it stays: LVM2 refuses a group in which one without flags has no key for them.
+  if (old !== undefined) return isUsual === true || isSame(old.value, value);
   return original === null && isUsual === true;
 }
 
