@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
@@ -57,6 +57,10 @@ export function sharedGroup(prepare: (group: MadeGroup) => Promise<void>): {
   };
   return { group: () => (made ??= make()) };
 }
+
+/** All bytes of the images: to be compared, which is faster than hashes of so many zeroes. */
+export const bytesOf = ({ cwd, images }: MadeGroup, ...others: readonly string[]): Buffer =>
+  Buffer.concat([...images, ...others].map((image) => readFileSync(join(cwd, image))));
 
 /** The cells of a report without headings, a line each. */
 export async function cells(group: MadeGroup, report: string, columns: string): Promise<string[]> {

@@ -93,8 +93,8 @@ describe("reports", () => {
       await run(["lvm", "pvs", "d0.img", "--json", "-o", "pv_name,pv_attr"], { cwd: group.cwd }),
     );
     expect(half.report[0]!["pv"]).toEqual([
-      { pv_name: "[unknown]", pv_attr: "a-m" },
       { pv_name: "d0.img", pv_attr: "a--" },
+      { pv_name: "[unknown]", pv_attr: "a-m" },
     ]);
     expect(half.problems.map(({ message }) => message).join()).toMatch(/missing/);
     expect(Object.keys(jsonOf(await group.lvm("lvs", "--segments", "--json")).report[0]!)).toEqual(["seg"]);

@@ -34,7 +34,9 @@ export function sourcesOf(
   const files = new Map<string, string>();
   // LVM2 takes lists with commas, too.
   const listed = (apart ?? []).flatMap((text) => (isDevicePath(text) ? [text] : text.split(",")));
-  for (const path of [...listed, ...devices]) {
+  // What is no path may be a name of what is found in there: "md/data".
+  const further = apart === undefined ? devices : devices.filter(isDevicePath);
+  for (const path of [...listed, ...further]) {
     if (path === "") continue;
     const file = isStackFilePath(path) ? path : imageOf(path);
     const full = resolve(file);

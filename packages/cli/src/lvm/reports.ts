@@ -6,6 +6,7 @@ import { sourcesOf, splitVolume, splitWords } from "./arguments.ts";
 import { deviceNamed } from "./device-names.ts";
 import { findVolumes, orphansOf } from "./find-groups.ts";
 import type { FoundVolumes } from "./find-groups.ts";
+import { compareText } from "./report/column.ts";
 import { GroupView } from "./report/group-view.ts";
 import { columnHelp, planReport, reportJson, reportLines } from "./report/report.ts";
 import type { ReportKind } from "./report/report.ts";
@@ -52,7 +53,7 @@ export async function report(
   const split = splitWords(words, options.devices !== undefined && kind !== "pvs");
   const pvNames = kind === "pvs" ? words : [];
   const found = await findVolumes(
-    sourcesOf(options.devices, kind === "pvs" ? pvDevices(words, options) : split.devices),
+    sourcesOf(options.devices, kind === "pvs" ? words : split.devices),
     options,
   );
   try {
@@ -89,15 +90,12 @@ export async function report(
 const JSON_NAMES: Readonly<Record<ReportKind, string>> = { pvs: "pv", vgs: "vg", lvs: "lv" };
 const SEGMENT_JSON_NAMES: Readonly<Record<ReportKind, string>> = { pvs: "pvseg", vgs: "vg", lvs: "seg" };
 
-/** The words of `pvs` are devices, unless others are named apart and these are names of what is in them. */
-function pvDevices(words: readonly string[], { devices }: ReportOptions): readonly string[] {
-  return devices === undefined ? words : splitWords(words, false).devices;
-}
-
 /** Groups and physical volumes of none, for reports. */
 export function viewsOf(found: FoundVolumes): FoundGroups {
   return {
-    groups: found.groups.map((group) => new GroupView(group, found.devices)),
+    groups: found.groups
+      .map((group) => new GroupView(group, found.devices))
+      .toSorted((left, right) => compareText(left.displayName, right.displayName)),
     orphans: orphansOf(found).map((device) => ({
       found: device,
       physicalVolume: null,

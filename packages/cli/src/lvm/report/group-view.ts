@@ -55,7 +55,7 @@ export interface PvView {
 }
 
 /** What a device is called that was not found. */
-const UNKNOWN_NAME = "[unknown]";
+export const UNKNOWN_NAME = "[unknown]";
 
 /** A group with what its parts are to each other, as reports need it. */
 export class GroupView {

@@ -135,7 +135,9 @@ function parentOf(one: VolumeOf): string {
 function isMerging({ view, volume }: VolumeOf): boolean {
   const mapping = volume.segments[0]?.mapping;
   return (
-    view.snapshotOn(volume.name)?.isMerging === true || (mapping?.kind === "thin" && mapping.merge !== null)
+    view.isMergingOrigin(volume.name) ||
+    view.snapshotOn(volume.name)?.isMerging === true ||
+    (mapping?.kind === "thin" && mapping.merge !== null)
   );
 }
 

@@ -2,6 +2,7 @@ import { dashUuid } from "@cev/lvm";
 import { PV_IN_USE, pvAttributes } from "./attributes.ts";
 import { pvColumn, runColumn, tagList, word } from "./column.ts";
 import type { Column } from "./column.ts";
+import { UNKNOWN_NAME } from "./group-view.ts";
 import type { PvView } from "./group-view.ts";
 import { metadataFree } from "./metadata-room.ts";
 
@@ -10,7 +11,11 @@ export const PV_COLUMNS: readonly Column[] = [
   pvColumn("pv_fmt", "Fmt", "text", () => "lvm2"),
   pvColumn("pv_uuid", "PV UUID", "text", uuidOf, 38),
   pvColumn("dev_size", "DevSize", "size", ({ found }) => found?.size ?? 0),
-  pvColumn("pv_name", "PV", "text", ({ found }) => found?.name ?? "[unknown]", 10),
+  {
+    // As LVM2 has it: what was not found comes last.
+    ...pvColumn("pv_name", "PV", "text", ({ found }) => found?.name ?? "\u{10ffff}", 10),
+    shown: ({ pv }) => (pv === null ? "" : (pv.found?.name ?? UNKNOWN_NAME)),
+  },
   pvColumn("pv_major", "Maj", "number", () => -1),
   pvColumn("pv_minor", "Min", "number", () => -1),
   pvColumn("pv_mda_free", "PMdaFree", "size", ({ found }) => metadataFree(found?.scan ?? null), 9),

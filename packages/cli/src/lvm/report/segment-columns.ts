@@ -76,8 +76,8 @@ function dataStripes({ segment }: SegmentOf): number {
 }
 
 function dataCopies({ segment }: SegmentOf): number {
-  const { mapping, type } = segment;
-  if (mapping.kind === "mirror" || type === "raid1") return areasOf(segment).length;
+  const { type } = segment;
+  if (type === "raid1") return areasOf(segment).length;
   return type.startsWith("raid10") ? copiesOf10(segment) : parityCount(type) + 1;
 }
 
