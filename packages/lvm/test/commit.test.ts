@@ -4,7 +4,7 @@ import { describe, expect } from "vitest";
 import { assembleGroups } from "../src/assemble/assemble.ts";
 import { planCommit } from "../src/disk/commit-plan.ts";
 import { commitText } from "../src/disk/commit.ts";
-import { decodeMdaHeader } from "../src/disk/mda.ts";
+import { decodeMdaHeader, encodeMdaHeader } from "../src/disk/mda.ts";
 import { nextTextOffset, textSizeMax } from "../src/disk/ring.ts";
 import { TextCache, scanPhysicalVolume } from "../src/disk/scan.ts";
 import type { PvScan } from "../src/disk/scan.ts";
@@ -223,6 +223,23 @@ describe("an area", () => {
     await expect(bench.commit(other)).rejects.toMatchObject({
       code: "CEV_INVALID",
       message: expect.stringMatching(/carries the metadata of vg0/) as unknown,
+    });
+    expect(bench.log.rounds).toEqual([[]]);
+  });
+
+  test.each([
+    ["the extents", { size: 65_536 - 4096 + 512 }],
+    ["metadata area 0", { size: AREA_SIZE + 512 }],
+  ])("that reaches over %s is never written to", async (what, { size }) => {
+    const bench = Bench.twoVolumes(textOf(1));
+    const { bytes } = bench.devices[0]!.image;
+    const place = { source: "d0", structure: "", byteOffset: 4096 };
+    const header = decodeMdaHeader(bytes.subarray(4096, 4608), place);
+    bytes.set(encodeMdaHeader({ ...header, size }), 4096);
+    await expect(bench.commit(textOf(2))).rejects.toMatchObject({
+      code: "CEV_BAD_METADATA",
+      message: `the area reaches over ${what} of the physical volume`,
+      place: { source: "d0" },
     });
     expect(bench.log.rounds).toEqual([[]]);
   });

@@ -1,7 +1,9 @@
-import { CevError, assert } from "@cev/core";
+import { CevError, MetadataError, assert } from "@cev/core";
 import { decodeGroup, identifyGroup } from "../model/group.ts";
-import { bytesOf } from "./bytes.ts";
+import type { PhysicalVolume } from "../model/group.ts";
+import { SECTOR, bytesOf } from "./bytes.ts";
 import { lvmCrc } from "./crc.ts";
+import { LABEL_SECTOR_COUNT } from "./label.ts";
 import type { MdaHeader, TextLocation } from "./mda.ts";
 import { nextTextOffset, overlapsCommitted, textSizeMax, textWrites } from "./ring.ts";
 import type { AreaScan, PvScan } from "./scan.ts";
@@ -54,24 +56,30 @@ export interface CommitRequest {
 /**
  * Works out where a new text goes, without writing. Throws `CEV_NO_SPACE` where an area is too small for it, `CEV_DEGRADED` where no
  * area is left to write to, `CEV_INVALID` for a text that is not the next of this group, and a `TextError` for one that could
- * not be read back.
+ * not be read back; `CEV_BAD_METADATA` for an area that reaches over the label, the extents or another area.
  */
 export function planCommit({ scans, text, isRepairing = false }: CommitRequest): CommitPlan {
   const identity = identifyGroup(text);
   // What is written must be what would be accepted from a disk.
   const group = decodeGroup(identity);
-  const known = new Set(group.physicalVolumes.map(({ uuid }) => uuid));
+  const known = new Map(group.physicalVolumes.map((volume) => [volume.uuid, volume]));
   const bytes = bytesOf(`${text}\0`);
   const checksum = lvmCrc(bytes);
   const areas: AreaCommit[] = [];
   const skipped: SkippedArea[] = [];
   for (const scan of scans) {
-    if (!known.has(dashUuid(scan.label.uuid))) continue;
+    const volume = known.get(dashUuid(scan.label.uuid));
+    if (volume === undefined) continue;
+    const taken = takenRanges(volume, group.extentSize);
     for (const area of scan.areas) {
       checkOwner(scan, area, group);
       const header = headerFor(area, isRepairing);
-      if (header === null) skipped.push({ scan, area, reason: area.isIgnored ? "ignored" : "damaged" });
-      else areas.push(planArea(scan, area, header, bytes, checksum));
+      if (header === null) {
+        skipped.push({ scan, area, reason: area.isIgnored ? "ignored" : "damaged" });
+        continue;
+      }
+      checkFree(scan, area, header, taken);
+      areas.push(planArea(scan, area, header, bytes, checksum));
     }
   }
   if (areas.length === 0)
@@ -100,6 +108,33 @@ function checkOwner(
       `${scan.source.name} has number ${identity.seqno} of ${group.name}; number ${group.seqno} is not newer`,
       { source: scan.source.name, structure, hint: "the group was changed meanwhile: look at it again" },
     );
+}
+
+/** What a metadata area may not lie on. */
+interface TakenRange {
+  readonly what: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+function takenRanges({ dataOffset, extentCount }: PhysicalVolume, extentSize: number): TakenRange[] {
+  return [
+    { what: "the label", start: 0, end: LABEL_SECTOR_COUNT * SECTOR },
+    { what: "the extents", start: dataOffset, end: dataOffset + extentCount * extentSize },
+  ];
+}
+
+/** Refuses to write into an area that a label puts over something else; the area itself becomes taken. */
+function checkFree(scan: PvScan, { index }: AreaScan, { start, size }: MdaHeader, taken: TakenRange[]): void {
+  const end = start + size;
+  const other = taken.find((range) => start < range.end && range.start < end);
+  if (other !== undefined)
+    throw new MetadataError(`the area reaches over ${other.what} of the physical volume`, {
+      source: scan.source.name,
+      structure: `LVM2 metadata area ${index}`,
+      byteOffset: start,
+    });
+  taken.push({ what: `metadata area ${index}`, start, end });
 }
 
 /** Null: the area is left alone. */
