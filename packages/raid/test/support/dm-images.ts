@@ -4,12 +4,15 @@ import { RaidLayer, encodeBitmapHead, encodeSuperblock, raidDriver, syncSectors 
 import type { RaidOptions, Superblock } from "../../src/index.ts";
 import { dmRaidGeometry } from "../../src/dm-raid/dm-raid-option.ts";
 import type { DmRaidOption } from "../../src/dm-raid/dm-raid-option.ts";
-import { blankDmSuperblock } from "../../src/dm-raid/dm-superblock.ts";
+import { blankDmSuperblock, decodeDmSuperblock } from "../../src/dm-raid/dm-superblock.ts";
 import type { DmShape } from "../../src/dm-raid/dm-superblock.ts";
+import { MemoryLayer } from "./memory-layer.ts";
 
 const SECTOR = 512;
 /** Bytes of rmeta. */
 export const DM_META_SIZE: number = 64 * 1024;
+/** Where the bits of the bitmap begin on a member. */
+export const DM_BITMAP_BITS: number = 4096 + 256;
 const REGION_SIZE = 16_384;
 const EVENTS = 17n;
 
@@ -90,6 +93,30 @@ export interface OpenDm {
   readonly layer: RaidLayer;
   readonly opened: OpenedDevice;
   readonly problems: readonly Problem[];
+}
+
+/** Disks in memory that hold copies of these images. */
+export function dmDisks(images: readonly Uint8Array[]): MemoryLayer[] {
+  return images.map((bytes, index) => new MemoryLayer(`member${index}`, Uint8Array.from(bytes)));
+}
+
+/** Bytes that are unlike their neighbours. */
+export function dmPattern(size: number, salt = 0): Uint8Array {
+  return Uint8Array.from({ length: size }, (_, index) => (index * 31 + (index >> 9) + salt) & 0xff);
+}
+
+/** Members of a volume that holds the pattern, written by the layer itself and closed. */
+export async function filledDm(option: DmRaidOption): Promise<Uint8Array[]> {
+  const members = dmDisks(dmImages(option));
+  const { device } = await openDm(option, members);
+  await device.write(0, dmPattern(option.size));
+  await device.close();
+  return members.map(({ bytes }) => bytes);
+}
+
+/** What the superblock of a member says. */
+export function dmSuperblock(option: DmRaidOption, image: Uint8Array, position: number): Superblock {
+  return decodeDmSuperblock(image.subarray(0, 512), "member", dmShape(option, position));
 }
 
 /** How a volume is opened. */
