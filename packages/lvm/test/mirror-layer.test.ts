@@ -252,6 +252,28 @@ describe("a write", () => {
   });
 });
 
+describe("closing", () => {
+  test("waits for what is being called clean, and leaves nothing to be done later", async () => {
+    const world = new SimulatedWorld({ seed: 1 });
+    const { mirror, images, log } = make(ALL, { environment: world.environment });
+    await world.drive(openTree(mirror));
+    await world.drive(write(mirror, 0, 7));
+    images[0]!.isDelaying = true;
+    // The time has come to call the region clean: the flush before that hangs.
+    while (images[0]!.held.length === 0) {
+      for (let turns = 0; turns < 20; turns++) await Promise.resolve();
+      world.step();
+    }
+    images[0]!.isDelaying = false;
+    await write(mirror, REGION, 7);
+    const closing = closeTree(mirror);
+    images[0]!.finish(images[0]!.held[0]!);
+    await world.drive(closing);
+    expect(world.isIdle).toBe(true);
+    expect(cleanRegions(log.bytes)).toEqual(ALL);
+  });
+});
+
 describe("a read that the first image fails", () => {
   async function readBroken(clean: readonly number[], offset: number): Promise<[string, Uint8Array]> {
     const { mirror, images } = make(clean, { isReadOnly: true });

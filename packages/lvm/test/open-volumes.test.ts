@@ -1,8 +1,10 @@
+import { Device, Io, Op } from "@cev/core";
+import { FaultLayer } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { A, B, base, codes, names, openWith, pv } from "./support/base-group.ts";
 import { groupText, linear, segment, uuidOf, volume } from "./support/group-image.ts";
 import { ImageLayer } from "./support/image-layer.ts";
-import { openGroup, readAll } from "./support/open.ts";
+import { environment, openGroup, readAll } from "./support/open.ts";
 
 describe("volumes", () => {
   test("those that are not visible are not offered", async () => {
@@ -146,6 +148,23 @@ describe("volumes", () => {
     await expect(openGroup([layers[0]!], { volumes: ["both"] })).rejects.toMatchObject({
       code: "CEV_DEGRADED",
     });
+  });
+
+  test("a device that dies hurts the volumes that lie on it, and of those only the part that does", async () => {
+    const text = groupText(base);
+    const disks = [pv("d0", A, text), pv("d1", B, text)] as const;
+    const fault = new FaultLayer(disks[1], environment);
+    const { devices } = await openGroup([disks[0], fault]);
+    const [left, right, both] = await Promise.all(
+      devices.map(({ layer }) => Device.open(layer, environment, { isReadOnly: true })),
+    );
+    fault.lose();
+    expect(await left!.read(0, left!.size)).toHaveLength(left!.size);
+    await expect(right!.read(0, 512)).rejects.toMatchObject({ code: "CEV_DEVICE_LOST" });
+    const io = new Io(environment.runQueue).prepare(Op.read, 0, 8 * 4096, new Uint8Array(8 * 4096));
+    devices[2]!.layer.submit(io);
+    expect(io).toMatchObject({ transferred: 4 * 4096, error: { code: "CEV_DEVICE_LOST" } });
+    for (const device of [left, right, both]) await device!.close();
   });
 
   test("a description leads back to the same volume", async () => {

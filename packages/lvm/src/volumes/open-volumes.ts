@@ -64,8 +64,9 @@ export async function openVolumes(
 
 /** "active, read-only, degraded": in LVM's words first, then in those of the engine that it has not said. */
 function stateOf(engine: string, isReadOnly: boolean): string {
+  if (engine === "") return isReadOnly ? "active, read-only" : "active";
   const words = ["active", ...(isReadOnly ? ["read-only"] : []), ...engine.split(", ")];
-  return [...new Set(words)].filter((word) => word !== "").join(", ");
+  return [...new Set(words)].join(", ");
 }
 
 function partsOf(

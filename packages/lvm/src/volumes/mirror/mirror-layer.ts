@@ -150,9 +150,10 @@ export class MirrorLayer extends LayerBase {
   override async close(): Promise<void> {
     try {
       await this.#sync.stop();
+      // What is being called clean now may see that there is more, and set the clock for it again.
+      await this.#cleaning;
       this.#timer?.cancel();
       this.#timer = null;
-      await this.#cleaning;
       if (this.support.write !== "none") await this.#clean();
     } finally {
       this.#log = null;

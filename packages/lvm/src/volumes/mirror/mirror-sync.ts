@@ -49,9 +49,12 @@ export class MirrorSync {
   async #run(): Promise<void> {
     const mirror = this.#mirror;
     try {
-      for (;;) {
-        const region = mirror.log.nextUnsynced(0);
-        if (region < 0) break;
+      for (let from = 0; ;) {
+        const region = mirror.log.nextUnsynced(from);
+        // Requests that not all images took may have left something behind what was copied already.
+        if (region < 0 && from === 0) break;
+        from = region + 1;
+        if (region < 0) continue;
         if (!(await this.#copyRegion(region))) return;
         mirror.cleanSoon();
       }

@@ -100,8 +100,11 @@ export class RegionLog {
 
   /** The first region from `from` on that is not in sync; -1: there is none. */
   nextUnsynced(from: number): number {
-    for (let region = from; region < this.regionCount; region++)
-      if (!hasBit(this.#inSync, region)) return region;
+    for (let region = from; region < this.regionCount; region++) {
+      // Eight at a time, where they are.
+      if ((region & 7) === 0 && this.#inSync[region >>> 3] === 255) region += 7;
+      else if (!hasBit(this.#inSync, region)) return region;
+    }
     return -1;
   }
 
