@@ -39,6 +39,7 @@ export class SnapshotLayer extends LayerBase {
   readonly #moves: Move[] = [];
   readonly #waits: SnapshotWait[] = [];
   #opened: Snapshot | null = null;
+  #hasWritten = false;
 
   constructor(options: SnapshotLayerOptions) {
     const { origin, plan, size } = options;
@@ -65,12 +66,11 @@ export class SnapshotLayer extends LayerBase {
     await Promise.resolve();
     this.claimLowers("read");
     this.#opened = this.#options.origin.snapshotOf(this.#options.plan);
+    this.#hasWritten = false;
   }
 
   submit(io: Io): void {
-    const { invalidCause } = this.snapshot;
-    if (invalidCause !== null)
-      return io.complete(ioError(io, invalidCause.code, invalidCause.message, this.name));
+    if (!this.snapshot.isValid) return this.#refuseInvalid(io);
     switch (io.op) {
       case Op.read:
         return this.#read(io);
@@ -108,6 +108,13 @@ export class SnapshotLayer extends LayerBase {
     else this.submit(io);
   }
 
+  /** What was written is lost with the snapshot. Where nothing was, a flush has nothing to do, and closing needs no error. */
+  #refuseInvalid(io: Io): void {
+    if (io.op === Op.flush && !this.#hasWritten && this.support.flush !== "none") return io.complete();
+    const { code, message } = this.snapshot.invalidCause!;
+    io.complete(ioError(io, code, message, this.name));
+  }
+
   #read(io: Io): void {
     const { snapshot } = this;
     const chunk = Math.floor(io.offset / snapshot.layout.chunkSize);
@@ -118,6 +125,7 @@ export class SnapshotLayer extends LayerBase {
   }
 
   #write(io: Io): void {
+    this.#hasWritten = true;
     const { snapshot } = this;
     const chunk = Math.floor(io.offset / snapshot.layout.chunkSize);
     const newChunk = snapshot.table.get(chunk);

@@ -2,13 +2,13 @@ import { Random } from "@cev/test-kit";
 import { expect, test } from "vitest";
 import { ExceptionTable } from "../src/exception-table.ts";
 
-test.each([1, 2, 3, 4, 5, 6, 7, 8])("adds, finds and deletes as a map does, seed %i", (seed) => {
+test.each([1, 2, 3])("adds, finds and deletes as a map does, seed %i", (seed) => {
   const random = new Random(seed);
   const table = new ExceptionTable();
   const map = new Map<number, number>();
   // Few chunks, so that they meet again; some pass 32 bits.
   const chunk = (): number => random.below(300) * (random.chance(0.3) ? 2 ** 33 + 1 : 1);
-  for (let count = 0; count < 5000; count++) {
+  for (let count = 0; count < 3000; count++) {
     const oldChunk = chunk();
     const newChunk = random.below(2 ** 40);
     if (random.chance(0.45)) {

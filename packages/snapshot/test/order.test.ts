@@ -195,6 +195,18 @@ describe("a store without room", () => {
     expect(storeDisk.log).toEqual([]);
   });
 
+  test("fails the flush of a snapshot that lost what was written to it, and of no other", async () => {
+    for (const hasWritten of [false, true]) {
+      const { origin, snapshot } = await setUp(STORE);
+      if (hasWritten) await snapshot.write(0, new Uint8Array(512));
+      await origin.write(CHUNK, new Uint8Array(8 * CHUNK));
+      await expect(snapshot.read(0, 512)).rejects.toMatchObject({ code: "CEV_DEVICE_LOST" });
+      const closing = snapshot.close();
+      await (hasWritten ? expect(closing).rejects.toMatchObject({ code: "CEV_DEVICE_LOST" }) : closing);
+      await origin.close();
+    }
+  });
+
   test("refuses what is written to the snapshot, and leaves it whole", async () => {
     const { snapshot, before } = await setUp(STORE);
     await snapshot.write(0, new Uint8Array(3 * CHUNK).fill(4));
