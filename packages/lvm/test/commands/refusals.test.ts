@@ -1,19 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { CommandRequest } from "../../src/index.ts";
-import { CommandBench } from "../support/command-bench.ts";
-
-/** d0 and d1 of the group "vg" with volumes of several kinds, d2 of no group. */
-async function makeBench(): Promise<CommandBench> {
-  const bench = CommandBench.blank([3, 3, 2]);
-  await bench.runAll(
-    { command: "vgcreate", group: "vg", devices: ["d0", "d1"], extentSize: "64k" },
-    { command: "lvcreate", name: "root", extents: 4 },
-    { command: "lvcreate", name: "wide", extents: 4, stripes: 2, stripeSize: "4k" },
-    { command: "lvcreate", name: "snap", snapshotOf: "root", extents: 2 },
-    { command: "lvcreate", name: "none", type: "error", extents: 2 },
-  );
-  return bench;
-}
+import { benchInUse } from "../support/command-bench.ts";
 
 const CASES: readonly (readonly [string, CommandRequest, string, RegExp])[] = [
   [
@@ -318,7 +305,7 @@ const CASES: readonly (readonly [string, CommandRequest, string, RegExp])[] = [
 
 describe("is refused, and nothing is written:", () => {
   test("all of it", async () => {
-    const bench = await makeBench();
+    const bench = await benchInUse();
     bench.journal.length = 0;
     for (const [title, request, code, message] of CASES)
       await expect(bench.run(request), title).rejects.toMatchObject({
@@ -329,7 +316,7 @@ describe("is refused, and nothing is written:", () => {
   });
 
   test("every change of an exported group, until it is imported", async () => {
-    const bench = await makeBench();
+    const bench = await benchInUse();
     await bench.run({ command: "vgexport" });
     await expect(bench.run({ command: "lvcreate", extents: 1 })).rejects.toMatchObject({
       code: "CEV_READ_ONLY",
@@ -346,7 +333,7 @@ describe("is refused, and nothing is written:", () => {
   });
 
   test("changes of a group that is another host's, or shared, or of an unknown kind", async () => {
-    const bench = await makeBench();
+    const bench = await benchInUse();
     const edit = async (from: string, to: string): Promise<void> => {
       const { text } = await bench.run({ command: "vgcfgbackup" });
       await bench.run({ command: "vgcfgrestore", text: text!.replace(from, to), force: true });
@@ -357,51 +344,4 @@ describe("is refused, and nothing is written:", () => {
     await bench.run(request, { systemId: "elsewhere" });
     await expect(bench.run({ command: "vgremove", force: true })).rejects.toMatchObject({ code: "CEV_BUSY" });
   });
-});
-
-test("a dry run writes nothing, archives nothing, and says what would be written", async () => {
-  const requests: readonly CommandRequest[] = [
-    { command: "pvcreate", devices: ["d2"] },
-    { command: "vgcreate", group: "vg1", devices: ["d2"], extentSize: "64k" },
-    { command: "vgextend", devices: ["d2"] },
-    { command: "vgrename", newName: "vg2" },
-    { command: "vgchange", newUuid: true },
-    { command: "vgremove", force: true },
-    { command: "vgimportclone", devices: ["d0", "d1"] },
-    { command: "vgck", updateMetadata: true },
-    { command: "lvcreate", name: "x", extents: 2 },
-    { command: "lvcreate", name: "x", snapshotOf: "root", extents: 2 },
-    { command: "lvextend", volume: "root", extents: "+1" },
-    { command: "lvremove", volumes: ["wide"] },
-    { command: "lvconvert", merge: true, snapshot: "snap" },
-    { command: "pvresize", devices: ["d0"], setSize: "2m" },
-  ];
-  for (const request of requests) {
-    const bench = await makeBench();
-    bench.journal.length = 0;
-    const before = bench.images();
-    const archived: string[] = [];
-    const options = {
-      archive: ({ text }: { readonly text: string }) => void archived.push(text),
-      mergeStore: () => Promise.resolve(),
-    };
-    const dry = await bench.run(request, { ...options, isDryRun: true });
-    expect(dry.isDryRun).toBe(true);
-    expect(
-      bench.journal.filter(({ bytes }) => bytes !== null),
-      request.command,
-    ).toEqual([]);
-    expect(archived).toEqual([]);
-    expect(dry.writes.length).toBeGreaterThan(0);
-    const wet = await bench.run(request, options);
-    expect(wet.isDryRun).toBe(false);
-    const isSame = bench.layers.every(({ name, bytes }) => Buffer.compare(bytes, before.get(name)!) === 0);
-    expect(isSame).toBe(false);
-    // Where it goes and how much is known before; only what a new UUID makes longer or shorter could differ.
-    if (request.command !== "lvconvert" && request.command !== "vgimportclone")
-      expect(wet.writes.map(({ device, what }) => `${device} ${what}`)).toEqual(
-        dry.writes.map(({ device, what }) => `${device} ${what}`),
-      );
-    expect(wet.messages).toEqual(dry.messages);
-  }
 });

@@ -104,3 +104,16 @@ export class CommandBench {
 export function benchOf(images: Images, names: readonly string[] = [...images.keys()]): CommandBench {
   return new CommandBench(new Map(names.map((name) => [name, images.get(name)!.slice()])), 77);
 }
+
+/** d0 and d1 of the group "vg" with volumes of several kinds, d2 of no group. */
+export async function benchInUse(): Promise<CommandBench> {
+  const bench = CommandBench.blank([3, 3, 2]);
+  await bench.runAll(
+    { command: "vgcreate", group: "vg", devices: ["d0", "d1"], extentSize: "64k" },
+    { command: "lvcreate", name: "root", extents: 4 },
+    { command: "lvcreate", name: "wide", extents: 4, stripes: 2, stripeSize: "4k" },
+    { command: "lvcreate", name: "snap", snapshotOf: "root", extents: 2 },
+    { command: "lvcreate", name: "none", type: "error", extents: 2 },
+  );
+  return bench;
+}
