@@ -148,7 +148,6 @@ export class Snapshot {
       "CEV_DEVICE_LOST",
       `the snapshot ${this.name} is invalid: ${cause.message}`,
       {
-        layer: this.name,
         cause,
         hint: "it cannot be used any more and can be removed; the origin is whole",
       },
