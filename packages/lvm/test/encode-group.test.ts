@@ -16,7 +16,11 @@ import { goldenTexts } from "./support/golden.ts";
 const load = (name: string): string =>
   textOf(new Uint8Array(readFileSync(new URL(`texts/${name}`, import.meta.url))));
 const onDisk = load("every-type.disk.txt");
-const backup = load("every-type.backup.txt");
+/** Backups of the same, and of groups in the middle of something. */
+const backups = ["every-type", "extents-moving", "reshape", "merges"].map((name): [string, string] => [
+  `backup, ${name}`,
+  load(`${name}.backup.txt`),
+]);
 
 /** What a host adds to the first lines in comments. */
 const withoutOrigin = (text: string): string =>
@@ -35,7 +39,7 @@ function decode(text: string): VolumeGroup {
 const golden = await goldenTexts();
 
 describe("a text that LVM2 wrote", () => {
-  const texts = [["every type", onDisk], ["every type, backed up", backup], ...golden] as const;
+  const texts = [["every type", onDisk], ...backups, ...golden] as const;
 
   test.each(texts)("is the same tree when its group is encoded: %s", (_, text) => {
     expect(plain(encodeGroup(decode(text)))).toEqual(plain(parseText(text)));
