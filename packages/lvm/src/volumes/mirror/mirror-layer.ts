@@ -22,6 +22,7 @@ import type {
   Support,
   Timer,
 } from "@cev/core";
+import { readMirror } from "./mirror-read.ts";
 import { MirrorSync } from "./mirror-sync.ts";
 import { MirrorWrite } from "./mirror-write.ts";
 import { RegionLog } from "./region-log.ts";
@@ -101,7 +102,7 @@ export class MirrorLayer extends LayerBase {
     this.#sync = new MirrorSync(this);
   }
 
-  /** The first region that does not hold the same everywhere is where `from` leads; only while it is open. */
+  /** Which regions are in sync, and which the log calls clean. Only while it is open. */
   get log(): RegionLog {
     assert(this.#log !== null, "a mirror is open while it works");
     return this.#log;
@@ -131,7 +132,7 @@ export class MirrorLayer extends LayerBase {
   submit(io: Io): void {
     switch (io.op) {
       case Op.read:
-        return this.#read(io);
+        return readMirror(this, io);
       case Op.write:
         if (this.support.write === "none") return refuse(io, this);
         return new MirrorWrite(this, io, Op.write).start();
@@ -222,31 +223,6 @@ export class MirrorLayer extends LayerBase {
     });
   }
 
-  /** Whether an image can stand in for the first where it was asked to read. */
-  canRead(index: number, io: Io): boolean {
-    if (this.images[index] === null) return false;
-    const { log, regionSize } = this;
-    const last = io.length === 0 ? io.offset : io.offset + io.length - 1;
-    return index === 0 || log.isInSync(Math.floor(io.offset / regionSize), Math.floor(last / regionSize));
-  }
-
-  #read(io: Io): void {
-    const [first] = this.images;
-    if (first !== null && first !== undefined) {
-      io.pushAction(readEnded, this);
-      first.submit(io);
-      return;
-    }
-    const index = nextImage(this, io, 0);
-    if (index < 0)
-      return io.fail(
-        "CEV_DEGRADED",
-        "the first image is missing, and the others are not known to hold the same",
-        this.name,
-      );
-    readFrom(new ReadElsewhere(this, index), io);
-  }
-
   #flush(io: Io): void {
     if (this.support.flush === "none") return refuse(io, this);
     const compound = this.compounds.over(io, FLUSH, this);
@@ -289,44 +265,4 @@ const FLUSH: Collation = {
 
 function partsOf({ subs, subCount }: CompoundIo): CompoundIo["subs"] {
   return subs.slice(0, subCount);
-}
-
-/** A read that another image than the first is asked for. */
-class ReadElsewhere {
-  readonly owner: MirrorLayer;
-  index: number;
-
-  constructor(owner: MirrorLayer, index: number) {
-    this.owner = owner;
-    this.index = index;
-  }
-}
-
-/** The first image has answered; where it could not, the next that holds the same is asked. */
-function readEnded(io: Io, layer: MirrorLayer): void {
-  if (io.error !== null) retryFrom(io, layer, 1, null);
-}
-
-function readElsewhereEnded(io: Io, read: ReadElsewhere): void {
-  if (io.error !== null) retryFrom(io, read.owner, read.index + 1, read);
-}
-
-function retryFrom(io: Io, layer: MirrorLayer, from: number, read: ReadElsewhere | null): void {
-  if (io.isCancelRequested) return;
-  const index = nextImage(layer, io, from);
-  if (index < 0) return;
-  io.restart();
-  const next = read ?? new ReadElsewhere(layer, index);
-  next.index = index;
-  readFrom(next, io);
-}
-
-function readFrom(read: ReadElsewhere, io: Io): void {
-  io.pushAction(readElsewhereEnded, read);
-  read.owner.images[read.index]!.submit(io);
-}
-
-function nextImage(layer: MirrorLayer, io: Io, from: number): number {
-  for (let index = from; index < layer.images.length; index++) if (layer.canRead(index, io)) return index;
-  return -1;
 }
