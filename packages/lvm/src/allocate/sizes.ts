@@ -35,7 +35,9 @@ export function parseSize(
   const match = typeof text === "number" ? null : SIZE.exec(text);
   const unit = UNITS[(match?.[3] === "" ? "m" : (match?.[3] ?? "")).toLowerCase()] ?? Number.NaN;
   const bytes = typeof text === "number" ? text : Math.round(Number(match?.[2]) * unit);
-  if (!(Number.isSafeInteger(bytes) && bytes >= 0 && bytes <= SIZE_MAX))
+  if (bytes > SIZE_MAX)
+    throw new CevError("CEV_INVALID", `${what}: ${show(String(text))} is more than any device has`);
+  if (!(Number.isSafeInteger(bytes) && bytes >= 0))
     throw new CevError("CEV_INVALID", `${what}: ${show(String(text))} is no size`, {
       hint: "a size is a number with one of the letters b s k m g t p e behind it; without one it is in MiB",
     });

@@ -138,11 +138,15 @@ export function changeTags(
     readonly deleteTags?: readonly string[] | undefined;
   },
 ): readonly string[] {
-  for (const tag of changes.addTags ?? [])
+  // LVM2 lets tags begin with the @ that marks them as such.
+  const plain = (list: readonly string[] | undefined): readonly string[] =>
+    (list ?? []).map((tag) => tag.replace(/^@/, ""));
+  const added = plain(changes.addTags);
+  const deleted = plain(changes.deleteTags);
+  for (const tag of added)
     if (!TAG.test(tag) || tag.startsWith("-"))
       refuse(`${show(tag)} is no valid tag`, "tags have letters, digits and _ + . - / = ! : & #");
-  const kept = tags.filter((tag) => changes.deleteTags?.includes(tag) !== true);
-  return [...new Set([...kept, ...(changes.addTags ?? [])])];
+  return [...new Set([...tags.filter((tag) => !deleted.includes(tag)), ...added])];
 }
 
 /** The allocation policy as the text has it: "" for what is said where nothing is said. */

@@ -101,7 +101,13 @@ class Resizing {
     this.#volume = volume;
     this.#request = request;
     this.#places = findPlaces(this.#group, request.places, inputs.names);
-    const amount = parseAmount(request.size, request.extents);
+    // With places and no size LVM2 takes all that is free there.
+    const isAll =
+      request.size === undefined &&
+      request.extents === undefined &&
+      request.command !== "lvreduce" &&
+      (request.places ?? []).length > 0;
+    const amount = parseAmount(request.size, isAll ? "+100%PVS" : request.extents);
     if (request.command === "lvextend" && amount.sign === "-") refuse("lvextend takes nothing away");
     if (request.command === "lvreduce" && amount.sign === "+") refuse("lvreduce adds nothing");
     this.#amount = amount;

@@ -83,19 +83,48 @@ export class VolumeTree {
   readonly #byName: ReadonlyMap<string, LogicalVolume>;
   /** By the name of a part: whose part it is. */
   readonly #owners = new Map<string, LogicalVolume>();
-  readonly #snapshots: readonly SnapshotPair[];
+  readonly #links = new Map<LogicalVolume, SnapshotPair>();
+  readonly #byStore = new Map<string, SnapshotPair>();
+  readonly #byOrigin = new Map<string, SnapshotPair[]>();
+  /** By name of the pool or of the external origin. */
+  readonly #thinUsers = new Map<string, LogicalVolume[]>();
+  /** By a name in a segment that is not understood. */
+  readonly #unknownUsers = new Map<unknown, UnknownUser>();
 
   constructor(group: VolumeGroup) {
     this.group = group;
     this.#byName = new Map(group.logicalVolumes.map((volume) => [volume.name, volume]));
-    const snapshots: SnapshotPair[] = [];
-    for (const volume of group.logicalVolumes) {
-      for (const { mapping } of volume.segments) {
-        for (const part of partsOf(mapping)) this.#owners.set(part, volume);
-        if (mapping.kind === "snapshot") snapshots.push({ link: volume, mapping });
+    for (const volume of group.logicalVolumes)
+      for (const segment of volume.segments) this.#note(volume, segment);
+  }
+
+  #note(volume: LogicalVolume, segment: Segment): void {
+    const { mapping } = segment;
+    for (const part of partsOf(mapping)) this.#owners.set(part, volume);
+    switch (mapping.kind) {
+      case "snapshot": {
+        const pair = { link: volume, mapping };
+        this.#links.set(volume, pair);
+        this.#byStore.set(mapping.store, pair);
+        push(this.#byOrigin, mapping.origin, pair);
+        break;
       }
+      case "thin":
+        push(this.#thinUsers, mapping.pool, volume);
+        if (mapping.externalOrigin !== null) push(this.#thinUsers, mapping.externalOrigin, volume);
+        break;
+      case "unknown":
+        for (const name of namesIn(segment))
+          if (name !== volume.name) this.#unknownUsers.set(name, { volume, reason: mapping.reason });
+        break;
+      case "striped":
+      case "mirror":
+      case "raid":
+      case "thin-pool":
+      case "error":
+      case "zero":
+        break;
     }
-    this.#snapshots = snapshots;
   }
 
   /** A volume that users know by this name. Throws `CEV_NOT_FOUND`, and `CEV_INVALID` for one that is a part of another. */
@@ -132,27 +161,22 @@ export class VolumeTree {
 
   /** The snapshots of an origin. */
   snapshotsOf(origin: string): readonly SnapshotPair[] {
-    return this.#snapshots.filter(({ mapping }) => mapping.origin === origin);
+    return this.#byOrigin.get(origin) ?? [];
   }
 
   /** The snapshot that a volume is the store of. */
   snapshotOf(store: string): SnapshotPair | null {
-    return this.#snapshots.find(({ mapping }) => mapping.store === store) ?? null;
+    return this.#byStore.get(store) ?? null;
   }
 
   /** Not null for a volume that LVM2 made up for a snapshot. */
   linkOf(volume: LogicalVolume): SnapshotPair | null {
-    return this.#snapshots.find(({ link }) => link === volume) ?? null;
+    return this.#links.get(volume) ?? null;
   }
 
   /** Thin volumes that lie in a pool, or that this volume is the external origin of. */
   thinUsersOf(name: string): readonly LogicalVolume[] {
-    return this.group.logicalVolumes.filter((volume) =>
-      volume.segments.some(
-        ({ mapping }) =>
-          mapping.kind === "thin" && (mapping.pool === name || mapping.externalOrigin === name),
-      ),
-    );
+    return this.#thinUsers.get(name) ?? [];
   }
 
   /** A volume with all its parts, theirs and so on. */
@@ -171,15 +195,21 @@ export class VolumeTree {
   }
 
   /** A volume with a segment that is not understood and names this one; null: none. */
-  unknownUserOf(name: string): { readonly volume: LogicalVolume; readonly reason: string } | null {
-    for (const volume of this.group.logicalVolumes) {
-      if (volume.name === name) continue;
-      for (const segment of volume.segments)
-        if (segment.mapping.kind === "unknown" && namesIn(segment).includes(name))
-          return { volume, reason: segment.mapping.reason };
-    }
-    return null;
+  unknownUserOf(name: string): UnknownUser | null {
+    return this.#unknownUsers.get(name) ?? null;
   }
+}
+
+/** A volume with a segment that is not understood, and what that is. */
+interface UnknownUser {
+  readonly volume: LogicalVolume;
+  readonly reason: string;
+}
+
+function push<Value>(lists: Map<string, Value[]>, key: string, value: Value): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
 }
 
 function namesIn(segment: Segment): readonly unknown[] {
