@@ -369,7 +369,7 @@ listing() {
   echo '== lvs'
   lvs -a --noheadings --units b --nosuffix --separator '|' -o lv_name,lv_uuid,lv_size,lv_attr,lv_layout,lv_role,seg_type \
     -o+seg_start,seg_size,stripes,stripe_size,chunk_size,origin,pool_lv,mirror_log,devices,lv_tags vg 2>&1 |
-    grep -v 'Internal error'
+    sed '/Internal error/d'
   echo '== pvs'
   pvs --noheadings --units b --nosuffix --separator '|' -o pv_uuid,pv_size,pe_start,pv_pe_count,pv_pe_alloc_count,pv_mda_count,pv_mda_used_count,pv_tags
   echo '== vgs'

@@ -88,7 +88,8 @@ try() { "$@" || echo "refused: $*"; }
 crashed() {
   only "$@"
   pvs
-  groups=$(vgs --noheadings -o vg_name)
+  # Those that are exported are listed only.
+  groups=$(vgs --noheadings -o vg_name -S vg_exported=0)
   for vg in $groups; do
     vgck "$vg" || vgck --updatemetadata "$vg"
     vgck "$vg"

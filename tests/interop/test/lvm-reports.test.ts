@@ -80,6 +80,12 @@ const REPORTS = [
   "lvs -a --noheadings --separator :",
   "lvs -a -O -lv_size,lv_name -o lv_name,lv_attr",
   "lvs -a vg0/r5",
+  "lvs -v",
+  "vgs -v",
+  "pvs -v",
+  "pvs -o pv_name,lv_name,segtype,stripes,data_stripes,data_copies,seg_start,seg_size,seg_size_pe,zero",
+  "lvs -a -o lv_name,lv_modules,lv_autoactivation",
+  "vgs -o vg_name,vg_autoactivation",
 ];
 const JSON_REPORTS = ["lvs -a -o +devices", "vgs", "pvs", "lvs --segments", "pvs --segments"];
 const DUMPS = [0, 5];

@@ -35,12 +35,14 @@ interface JudgedScene {
   readonly failures: string[];
 }
 
-/** Plays a scene and has cev open the group after every power cut. */
-export async function judgeScene(scene: Scene, seed: number): Promise<JudgedScene> {
+/** Plays a scene and has cev open the group after every power cut, or a share of them. */
+export async function judgeScene(scene: Scene, seed: number, share = 1): Promise<JudgedScene> {
   try {
     const played = await playScene(scene, seed);
     const failures: string[] = [];
-    for (const state of played.states) failures.push(...(await judgeCut(played, state)));
+    const random = new Random(seed);
+    const states = random.shuffle(played.states).slice(0, Math.ceil(played.states.length * share));
+    for (const state of states) failures.push(...(await judgeCut(played, state)));
     return { scene, played, failures };
   } catch (error) {
     return { scene, played: null, failures: [failureOf(error)] };

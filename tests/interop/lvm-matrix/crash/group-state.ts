@@ -42,7 +42,7 @@ export function commandOn(images: readonly Uint8Array[], request: CommandRequest
 export async function lookAt(images: readonly Uint8Array[]): Promise<GroupState> {
   const rows = [];
   for (const request of [{ command: "vgs" }, { command: "lvs", all: true }] as const)
-    for (const { seqno: _, ...row } of (await commandOn(images, request)).rows) rows.push(row);
+    for (const row of (await commandOn(images, request)).rows) rows.push({ ...row, seqno: null });
   const contents = new Map<string, Uint8Array | null>();
   await using stack = await openGroup(images, new Random(1));
   for (const { name } of stack.devices) if (name.includes("/")) contents.set(name, await readDevice(name));

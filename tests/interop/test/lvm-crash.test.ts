@@ -1,0 +1,31 @@
+import { describe, expect, test } from "vitest";
+import { judgeScene } from "../lvm-matrix/crash/crash-way.ts";
+import { judgeCut, playScene } from "../lvm-matrix/crash/run-scene.ts";
+import { SCENES } from "../lvm-matrix/crash/scenes.ts";
+
+// A sample of the moments; all of them, and LVM2's opinion: pnpm run lvm-matrix --way crash.
+const SEED = 7;
+const SHARE = 0.15;
+
+describe(`the power goes before some change that a command makes, seed ${SEED}`, () => {
+  test.each(SCENES)("$name: the group is the old or the new one, and work goes on", async (scene) => {
+    const { played, failures } = await judgeScene(scene, SEED, SHARE);
+    expect(failures).toEqual([]);
+    expect(played!.states.length).toBeGreaterThan(1);
+  });
+});
+
+describe("the judge of power cuts notices", () => {
+  const scene = SCENES.find(({ name }) => name === "lvextend")!;
+
+  test("a wrong byte in a volume that the command does not touch, and a group that is neither", async () => {
+    const played = await playScene(scene, SEED);
+    const wrong = played.newImages.map((bytes) => bytes.slice());
+    // The first extents of pv0 are those of "kept".
+    wrong[0]![128 * 1024 + 5000]! ^= 1;
+    const state = { at: 0, kind: "everything", images: wrong } as const;
+    expect((await judgeCut(played, state)).join()).toMatch(/vg\/kept reads otherwise/);
+    const half = { ...state, images: [played.newImages[0]!, new Uint8Array(wrong[1]!.length), wrong[2]!] };
+    expect((await judgeCut(played, half)).join()).toMatch(/neither the old nor the new/);
+  });
+});
