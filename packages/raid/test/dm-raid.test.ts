@@ -125,7 +125,7 @@ describe("members of a volume of LVM", () => {
     await again.device.close();
   });
 
-  it("that LVM has put there are rebuilt whatever they carry; others without a superblock are left out", async () => {
+  it("that LVM has put there are rebuilt from nothing, unless they have been since; others without a superblock are left out", async () => {
     const images = await filledDm(RAID5);
     images[2]!.fill(0);
     const left = await openDm(RAID5, dmDisks(images));
@@ -137,9 +137,12 @@ describe("members of a volume of LVM", () => {
     const { device, layer } = await openDm({ ...RAID5, rebuild: [2] }, members);
     await layer.idle();
     await device.close();
-    const again = await openDm(RAID5, [null, members[1]!, members[2]!], { isReadOnly: true });
-    expect(await again.device.read(0, RAID5.size)).toEqual(dmPattern(RAID5.size));
-    await again.device.close();
+    // LVM may leave the mark: it is not done again.
+    const marked = await openDm({ ...RAID5, rebuild: [2] }, [null, members[1]!, members[2]!], {
+      isReadOnly: true,
+    });
+    expect(await marked.device.read(0, RAID5.size)).toEqual(dmPattern(RAID5.size));
+    await marked.device.close();
   });
 
   it("that were run apart are refused where they are of one age, and else the older ones are left alone", async () => {

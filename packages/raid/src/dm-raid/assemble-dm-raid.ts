@@ -98,9 +98,12 @@ function newSuperblock(shape: DmShape, { nosync }: DmRaidOption): Superblock {
   return nosync === true && superblock.level !== 6 ? { ...superblock, resyncSectors: null } : superblock;
 }
 
-/** True for a member that LVM has put among others that are in use: dm-raid rebuilds those, and those only. */
-function isReplaced({ shape }: DmMember, { rebuild = [] }: DmRaidOption): boolean {
-  return rebuild.includes(shape.position);
+/**
+ * True for a member that LVM has put among others that are in use: those are rebuilt from nothing, and those only. With a
+ * superblock of this volume it has been in use since, and LVM has left the mark in its metadata.
+ */
+function isReplaced({ shape, superblock }: DmMember, { rebuild = [] }: DmRaidOption): boolean {
+  return rebuild.includes(shape.position) && (superblock === null || superblock instanceof CevError);
 }
 
 function replacedMember({ candidate, shape }: DmMember, newest: Superblock): MemberDevice {

@@ -24,7 +24,7 @@ export interface DmRaidOption {
   readonly size: number;
   /** Of each byte; RAID10 only. Default: 2. */
   readonly copies?: number;
-  /** Positions of members that LVM has just put there: all of them is rebuilt, whatever they carry. */
+  /** Positions of members that LVM has put there: without a superblock of this volume they are rebuilt from nothing. */
   readonly rebuild?: readonly number[];
   /** A new array is not synced first. */
   readonly nosync?: boolean;
