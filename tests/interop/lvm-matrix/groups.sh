@@ -358,9 +358,11 @@ hashes() {
   fi
   lvs --noheadings --separator ' ' -o lv_name,lv_active,lv_snapshot_invalid vg 2>/dev/null | while read -r volume active invalid; do
     [ "$active" = active ] && [ "$invalid" != 'snapshot invalid' ] || continue
-    [ "$volume" != errors ] || continue
     bytes=$(blockdev --getsize64 "/dev/vg/$volume" 2>/dev/null) || continue
-    echo "volume $volume $bytes $(dd if="/dev/vg/$volume" bs=1M iflag=direct status=none | sha256sum | cut -d' ' -f1)"
+    hash=$(dd if="/dev/vg/$volume" bs=1M iflag=direct status=none | sha256sum | cut -d' ' -f1)
+    # Nothing at all was read.
+    case $hash in e3b0c44298fc1c149afbf4c8996fb924*) continue ;; esac
+    echo "volume $volume $bytes $hash"
   done
 }
 
