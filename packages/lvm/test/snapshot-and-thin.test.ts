@@ -76,6 +76,21 @@ describe("an origin", () => {
     ]);
   });
 
+  test("and its snapshots may be read-only each: LVM2 keeps what is said of a snapshot with its store", async () => {
+    const opened = await open({
+      ...snapshots,
+      root: linear(uuidOf("r"), [[4, "pv0", 0]], '["READ", "VISIBLE"]'),
+      before: linear(uuidOf("b"), [[2, "pv1", 0]], '["READ"]'),
+    });
+    expect(opened.devices.map(({ name, layer }) => [name, layer.support.write])).toEqual([
+      ["vg0/root", "none"],
+      ["vg0/before", "none"],
+      ["vg0/later", "native"],
+    ]);
+    // Their store is written all the same, and what lies below them is shared with those that are written.
+    expect(opened.asked).toMatchObject([{ canWrite: [true, true, true] }]);
+  });
+
   test("that is being merged into hides the snapshot, and is asked for as merging", async () => {
     const opened = await open({
       root: snapshots.root,

@@ -42,7 +42,7 @@ export async function openVolume(wanted: WantedVolume, ground: OpenGround): Prom
   const reason =
     groupReason ??
     (external === undefined
-      ? ownReason(volume)
+      ? ownReason(writing, volume)
       : `writing to it would spoil ${shownName(external.volume)}, which shows it where it was not written itself`);
   const mapping = volume.segments[0]?.mapping;
   if (mapping?.kind === "snapshot") {
@@ -69,7 +69,7 @@ async function openOrigin(
 ): Promise<OpenedVolume> {
   const isMissing = writing.snapshots.lacksStore(volume);
   const tree = isMissing ? reading : writing;
-  const reason = groupReason ?? ownReason(volume) ?? (isMissing ? LACKS_STORE : null);
+  const reason = groupReason ?? ownReason(writing, volume) ?? (isMissing ? LACKS_STORE : null);
   try {
     const device = await tree.snapshots.origin(volume);
     const length = volume.extentCount * tree.parts.group.extentSize;
@@ -94,8 +94,11 @@ function opened(
   return { layer, facts: tree.factsOf(volume), readOnlyReason };
 }
 
-function ownReason(volume: LogicalVolume): string | null {
-  return volume.isWritable ? null : "it is not marked as writable";
+function ownReason(tree: VolumeTree, volume: LogicalVolume): string | null {
+  const mapping = volume.segments[0]?.mapping;
+  // What is said of a snapshot is kept with its store.
+  const isWritable = mapping?.kind === "snapshot" ? tree.volume(mapping.store).isWritable : volume.isWritable;
+  return isWritable ? null : "it is not marked as writable";
 }
 
 /** A volume that others are made of is theirs. */
