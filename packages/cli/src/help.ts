@@ -7,6 +7,7 @@ Examples:
   $ cev copy disk*.img --device vg0/root --to root.img --passphrase-file secret
   $ cev serve disk*.img --device vg0/root --socket /tmp/root.sock --passphrase-file secret
   $ cev raid detail disk*.img                             how is the array? (cev raid --help)
+  $ cev lvm lvs disk*.img                                 which volumes? (cev lvm --help)
 
 A source is any number of image files (or block devices), or one stack file that says how
 devices stand on one another:

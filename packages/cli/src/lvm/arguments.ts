@@ -64,8 +64,14 @@ export function splitPlace(word: string): { readonly device: string; readonly ra
     : { device: word.slice(0, colon), ranges: word.slice(colon) };
 }
 
-/** "vg0/root": the group and the volume; a path as LVM2 shows it ("/dev/vg0/root") says the same. */
+/** "vg0/root": the group and the volume. Paths as LVM2 shows them say the same: "/dev/vg0/root", "/dev/mapper/vg0-root". */
 export function splitVolume(word: string): { readonly group: string; readonly volume: string | null } {
+  const mapped = /^\/dev\/mapper\/(?<group>(?:[^-]|--)+)-(?<volume>[^-].*)$/.exec(word)?.groups;
+  if (mapped !== undefined)
+    return {
+      group: mapped["group"]!.replaceAll("--", "-"),
+      volume: mapped["volume"]!.replaceAll("--", "-"),
+    };
   const plain = word.replace(/^\/dev\//, "");
   const slash = plain.indexOf("/");
   return slash < 0

@@ -27,13 +27,15 @@ export interface CheckOptions extends ChangeOptions {
 export async function vgCfgBackup(words: readonly string[], options: BackupOptions): Promise<ExitStatus> {
   const { names, devices } = splitWords(words, options.devices !== undefined);
   let files: string[] = [];
+  let groups: readonly string[] = [];
   const outcome = await perform(options, {
-    groups: (found) => (names.length > 0 ? names : found.groups.map(({ group }) => group.uuid)),
+    groups: (found) => (names.length > 0 ? names : found.groups.map(({ displayName }) => displayName)),
     devices: [],
     sources: devices,
     isLooking: true,
     requests: (_nameOf, found) => {
-      const groups = names.length > 0 ? names : found.groups.map(({ group }) => group.uuid);
+      // Groups of one name get files of their own.
+      groups = names.length > 0 ? names : found.groups.map(({ displayName }) => displayName);
       if (groups.length === 0)
         throw new CevError("CEV_NOT_FOUND", "there is no volume group on these devices");
       if (groups.length > 1 && options.file !== undefined && !options.file.includes("%s"))
@@ -42,8 +44,8 @@ export async function vgCfgBackup(words: readonly string[], options: BackupOptio
     },
   });
   const isDryRun = options.test === true || options.dryRun === true;
-  for (const { group, text } of outcome.results) {
-    const path = backupPath(options.file, group ?? "");
+  for (const [index, { text }] of outcome.results.entries()) {
+    const path = backupPath(options.file, groups[index]!);
     if (!isDryRun) await writeBackup(path, text ?? "");
     files = [...files, path];
   }
@@ -114,12 +116,12 @@ export async function vgCk(words: readonly string[], options: CheckOptions): Pro
   const isUpdating = options.updatemetadata === true;
   const chosen = names.length > 0 ? names : null;
   const outcome = await perform(options, {
-    groups: (found) => chosen ?? found.groups.map(({ group }) => group.uuid),
+    groups: (found) => chosen ?? found.groups.map(({ displayName }) => displayName),
     devices: [],
     sources: devices,
     isLooking: !isUpdating,
     requests: (_nameOf, found) =>
-      (chosen ?? found.groups.map(({ group }) => group.uuid)).map((group) => ({
+      (chosen ?? found.groups.map(({ displayName }) => displayName)).map((group) => ({
         command: "vgck",
         group,
         updateMetadata: isUpdating,
@@ -127,8 +129,11 @@ export async function vgCk(words: readonly string[], options: CheckOptions): Pro
   });
   const faults = outcome.results.flatMap(({ rows }) => rows);
   tell({ ...outcome, problems: options.json === true ? outcome.problems : [] }, options);
-  if (options.json !== true)
+  if (options.json !== true) {
     for (const { message } of faults)
       complain(typeof message === "string" ? message : JSON.stringify(message));
+    if (outcome.results.length === 0) say("there is no volume group on these devices");
+    else if (faults.length === 0) say("no fault was found");
+  }
   return faults.length > 0 && !isUpdating ? ExitStatus.failed : ExitStatus.done;
 }

@@ -1,5 +1,6 @@
 import { Option } from "commander";
 import type { Command } from "commander";
+import { collect } from "../collect.ts";
 import { withDevices } from "./lvm-options.ts";
 import type { LvmProgramParts } from "./lvm-options.ts";
 
@@ -21,6 +22,8 @@ export function changing(
     .option("--degraded", "write although redundancy is missing below")
     .option("--archive <folder>", "where the text before the change is saved")
     .addOption(new Option("-A, --autobackup <y|n>", "save it (default), or not").choices(["y", "n"]))
+    .option("-q, --quiet", "nothing but errors and warnings")
+    .addOption(new Option("-v, --verbose", "as usual: taken for the sake of scripts").hideHelp())
     .option("-y, --yes", "yes to what LVM2 would ask")
     .addHelpText("after", help);
 }
@@ -44,12 +47,15 @@ export function withPvSettings(command: Command): Command {
 }
 
 /** Tags to add and to take away. */
-export function withTags(command: Command, collect: TagCollector, canDelete: boolean): Command {
-  command.option("--addtag <tag>", "add a tag (repeatable)", collect);
-  return canDelete ? command.option("--deltag <tag>", "take a tag away (repeatable)", collect) : command;
+export function withTags(command: Command, canDelete: boolean): Command {
+  command.option("--addtag <tag>", "add a tag (repeatable)", collectTag);
+  return canDelete ? command.option("--deltag <tag>", "take a tag away (repeatable)", collectTag) : command;
 }
 
-type TagCollector = (value: string, earlier?: readonly string[]) => readonly string[];
+/** LVM2 writes tags with an `@` in front where they could be taken for names, and keeps them without. */
+function collectTag(value: string, earlier?: readonly string[]): readonly string[] {
+  return collect(value.replace(/^@/, ""), earlier);
+}
 
 /** How new extents are chosen. */
 export function withAlloc(command: Command): Command {

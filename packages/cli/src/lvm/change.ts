@@ -24,6 +24,7 @@ export interface ChangeOptions extends KeyOptions {
   readonly test?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
+  readonly quiet?: boolean;
   readonly progress?: boolean;
   readonly archive?: string;
   readonly autobackup?: string;
@@ -141,16 +142,8 @@ async function prepare(
   const occupied = plan.areNew === true ? await checkOccupied(found, present, isForced) : [];
   const nameOf = (word: string): string =>
     imagined.some(({ path }) => path === word) ? word : recordNamed(found.stack, word).name;
-  const requests = plan.requests(nameOf, found).map((request) => withUuid(request, found));
+  const requests = plan.requests(nameOf, found);
   return { names, occupied, requests, unused: unusedAmong(found) };
-}
-
-/** What a group is called among others of its name is known here alone. */
-function withUuid(request: CommandRequest, { groups }: FoundVolumes): CommandRequest {
-  const word = "group" in request ? request.group : undefined;
-  const meant = groups.find(({ group, displayName }) => displayName === word && group.name !== word);
-  if (meant === undefined || !("group" in request)) return request;
-  return { ...request, group: meant.group.uuid };
 }
 
 interface Run {
@@ -220,7 +213,7 @@ function interrupted(error: unknown): CevError {
 export function tell({ results, archived, problems }: ChangeOutcome, options: ChangeOptions): void {
   if (options.json === true) {
     say(JSON.stringify({ results: results.map(resultJson), archived, problems }, null, 2));
-  } else {
+  } else if (options.quiet !== true) {
     for (const result of results) for (const line of textOf(result)) say(line);
     for (const path of archived) say(`saved the text before: ${path}`);
   }
@@ -259,7 +252,7 @@ class WorkBars implements Disposable {
   update({ what, done, total }: CommandProgress): void {
     if (what !== this.#what) {
       this.#bar?.[Symbol.dispose]();
-      this.#bar = new Progress(what, total, this.#isForced, done);
+      this.#bar = new Progress(what, total, this.#isForced);
       this.#what = what;
     }
     this.#bar?.to(done);

@@ -14,6 +14,7 @@ export interface LvSizeOptions extends ChangeOptions {
   readonly extents?: string;
   readonly stripes?: string;
   readonly stripesize?: string;
+  readonly resizefs?: boolean;
   readonly alloc?: AllocationPolicy;
 }
 
@@ -133,6 +134,10 @@ export function lvResize(
   options: LvSizeOptions,
 ): Promise<ExitStatus> {
   const { group, volume } = volumeIn(target);
+  if (options.resizefs === true)
+    throw new UsageError(
+      "file systems are not resized here: make it smaller before the volume, and larger after it (resize2fs on cev serve's export)",
+    );
   if (options.size === undefined && options.extents === undefined)
     throw new UsageError(
       "say how large it is to be: -L SIZE or -l EXTENTS, with + or - to count from what there is",

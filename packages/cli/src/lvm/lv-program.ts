@@ -1,6 +1,5 @@
 import { Option } from "commander";
 import type { Command } from "commander";
-import { collect } from "../collect.ts";
 import type { ChangeOptions } from "./change.ts";
 import { changing, withAlloc, withForce, withTags } from "./change-options.ts";
 import type { LvmProgramParts } from "./lvm-options.ts";
@@ -22,11 +21,7 @@ export function addLvCommands(lvm: Command, parts: LvmProgramParts): void {
   const { ended } = parts;
 
   withSize(
-    withTags(
-      changing(lvm, parts, "lvcreate", "make a volume, or a snapshot of one", LVCREATE_HELP),
-      collect,
-      false,
-    ),
+    withTags(changing(lvm, parts, "lvcreate", "make a volume, or a snapshot of one", LVCREATE_HELP), false),
   )
     .argument("<vg|vg/origin>", "the group; for a snapshot, the volume it is taken of")
     .argument("[pv...]", PLACES)
@@ -56,6 +51,7 @@ export function addLvCommands(lvm: Command, parts: LvmProgramParts): void {
       withSize(changing(lvm, parts, command, SIZE_SUMMARIES[command], LVRESIZE_HELP)),
       "what lies behind the new end may be lost",
     )
+      .addOption(new Option("-r, --resizefs", "file systems are not resized here").hideHelp())
       .argument("<vg/lv>", "the volume")
       .argument("[pv...]", command === "lvreduce" ? "devices to look at" : PLACES)
       .action(async (target: string, words: string[], options: LvSizeOptions) =>
@@ -74,11 +70,7 @@ export function addLvCommands(lvm: Command, parts: LvmProgramParts): void {
     .argument("<vg|vg/lv...>", "volumes, or groups for all volumes in them; and devices to look at")
     .action(async (words: string[], options: ChangeOptions) => ended(await lvRemove(words, options)));
 
-  withTags(
-    withAlloc(changing(lvm, parts, "lvchange", "change the settings of volumes", LVCHANGE_HELP)),
-    collect,
-    true,
-  )
+  withTags(withAlloc(changing(lvm, parts, "lvchange", "change the settings of volumes", LVCHANGE_HELP)), true)
     .argument("<vg/lv...>", "volumes; and devices to look at")
     .addOption(new Option("-p, --permission <mode>", "whether it may be written").choices(["r", "rw"]))
     .option("-C, --contiguous <y|n>", "new extents in one run with the others")

@@ -1,6 +1,5 @@
 import { Option } from "commander";
 import type { Command } from "commander";
-import { collect } from "../collect.ts";
 import type { ChangeOptions } from "./change.ts";
 import { changing, withForce, withPvSettings, withTags } from "./change-options.ts";
 import { pvCk } from "./dump.ts";
@@ -42,7 +41,6 @@ export function addPvCommands(lvm: Command, parts: LvmProgramParts): void {
 
   withTags(
     changing(lvm, parts, "pvchange", "change what is allowed on physical volumes, or tags", PVCHANGE_HELP),
-    collect,
     true,
   )
     .argument("<pv...>", "physical volumes")

@@ -34,6 +34,7 @@ function withReport(command: Command): Command {
     .option("-o, --options <columns>", "columns: a,b; +a,b more; -a fewer; help lists them", collect)
     .option("-O, --sort <columns>", "sort by these; -a: downwards")
     .option("-a, --all", "hidden volumes, too")
+    .option("-v, --verbose", "more columns")
     .option("--segments", "a line for each segment")
     .option("--units <unit>", "r h b s k m g t p e, or capitals: powers of 1000")
     .option("--nosuffix", "sizes without their unit")

@@ -21,6 +21,7 @@ export interface ReportOptions extends KeyOptions {
   readonly all?: boolean;
   readonly segments?: boolean;
   readonly units?: string;
+  readonly verbose?: boolean;
   readonly noheadings?: boolean;
   readonly aligned?: boolean;
   readonly unaligned?: boolean;
@@ -45,6 +46,7 @@ export async function report(
     columns,
     order: options.sort ?? null,
     hasSegments: options.segments === true,
+    isVerbose: options.verbose === true,
   });
   const units =
     options.units === undefined

@@ -7,7 +7,8 @@ const LETTERS = "kmgtpe";
 export function parseSize(text: string, option: string): number {
   const match = /^(?<count>\d+(?:\.\d+)?)(?<letter>[bskmgtpe]?)(?:i?b)?$/i.exec(text);
   const { count, letter = "" } = match?.groups ?? {};
-  const bytes = Number(count) * unitOf(letter.toLowerCase());
+  // Devices have whole sectors.
+  const bytes = Math.ceil((Number(count) * unitOf(letter.toLowerCase())) / SECTOR) * SECTOR;
   if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
   throw new UsageError(
     `${option} takes a size such as 512k, 64m, 1.5g or 2048s (a number alone counts MiB), not ${text}`,

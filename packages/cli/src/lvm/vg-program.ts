@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { collect } from "../collect.ts";
 import { vgCfgBackup, vgCfgRestore, vgCk } from "./backup-commands.ts";
 import type { BackupOptions, CheckOptions, RestoreOptions } from "./backup-commands.ts";
 import type { ChangeOptions } from "./change.ts";
@@ -50,11 +49,7 @@ function addMaking(lvm: Command, parts: LvmProgramParts): void {
 
   withPvSettings(
     withForce(
-      withTags(
-        withAlloc(changing(lvm, parts, "vgcreate", "make a volume group", VGCREATE_HELP)),
-        collect,
-        false,
-      ),
+      withTags(withAlloc(changing(lvm, parts, "vgcreate", "make a volume group", VGCREATE_HELP)), false),
       "also of devices that carry something, which is lost",
     ),
   )
@@ -108,11 +103,7 @@ function addIdentity(lvm: Command, parts: LvmProgramParts): void {
       ended(await vgRename(group, name, words, options)),
     );
 
-  withTags(
-    withAlloc(changing(lvm, parts, "vgchange", "change the settings of groups", VGCHANGE_HELP)),
-    collect,
-    true,
-  )
+  withTags(withAlloc(changing(lvm, parts, "vgchange", "change the settings of groups", VGCHANGE_HELP)), true)
     .argument("<vg...>", `groups, and ${DEVICE_WORDS}`)
     .option("-l, --logicalvolume <count>", "at most so many volumes; 0: any number")
     .option("-p, --maxphysicalvolumes <count>", "at most so many physical volumes; 0: any number")

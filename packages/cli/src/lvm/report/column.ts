@@ -69,7 +69,7 @@ export const lvColumn: Make<VolumeOf> = (name, heading, kind, value, width = 0) 
 
 export const segmentColumn: Make<SegmentOf> = (name, heading, kind, value, width = 0) =>
   column("segment", name, heading, kind, width, ({ group, volume, segment }) =>
-    group === null || volume === null || segment === null ? null : value({ view: group, volume, segment }),
+    group === null || segment === null ? null : value({ view: group, volume: volume ?? NO_VOLUME, segment }),
   );
 
 function column(
@@ -82,6 +82,39 @@ function column(
 ): Column {
   return { name, heading, level, kind, width, value };
 }
+
+/** What free extents belong to. */
+const NO_VOLUME: LogicalVolume = {
+  name: "",
+  uuid: "",
+  status: [],
+  flags: [],
+  tags: [],
+  isVisible: true,
+  isWritable: false,
+  creationTime: 0,
+  creationHost: "",
+  allocation: "",
+  extentCount: 0,
+  segments: [],
+  section: null,
+};
+
+/** Free extents as LVM2 lists them: a segment of the type "free". */
+export function freeSegment(extentCount: number): Segment {
+  return {
+    startExtent: 0,
+    extentCount,
+    type: FREE,
+    typeFlags: [],
+    mapping: { kind: "unknown", reason: "is free" },
+    tags: [],
+    section: { entries: new Map(), offset: 0 },
+  };
+}
+
+/** The type of free extents. */
+export const FREE = "free";
 
 /** Tags, as LVM2 lists them. */
 export const tagList = (tags: readonly string[]): string => tags.toSorted(compareText).join(",");

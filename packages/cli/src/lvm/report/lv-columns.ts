@@ -3,7 +3,7 @@ import { isWritable, lvAttributes, poolOf } from "./attributes.ts";
 import { lvColumn, tagList, word } from "./column.ts";
 import type { Column, VolumeOf } from "./column.ts";
 import { numberIn, stringIn } from "./group-view.ts";
-import { layoutOf, rolesOf } from "./roles.ts";
+import { layoutOf, modulesOf, rolesOf } from "./roles.ts";
 
 const SECTOR = 512;
 
@@ -39,6 +39,11 @@ export const LV_COLUMNS: readonly Column[] = [
     ({ volume }) => word(volume.flags.includes("ACTIVATION_SKIP"), "skip activation"),
     15,
   ),
+  lvColumn("lv_autoactivation", "AutoAct", "flag", ({ volume }) =>
+    word(!volume.flags.includes("NOAUTOACTIVATE"), "enabled"),
+  ),
+  lvColumn("lv_modules", "Modules", "text", ({ view, volume }) => modulesOf(view, volume)),
+  lvColumn("lv_profile", "LProfile", "text", ({ volume }) => stringIn(volume.section, "profile") ?? ""),
   lvColumn("lv_when_full", "WhenFull", "text", whenFull, 15),
   lvColumn("lv_major", "Maj", "number", ({ volume }) => numberIn(volume.section, "major") ?? -1),
   lvColumn("lv_minor", "Min", "number", ({ volume }) => numberIn(volume.section, "minor") ?? -1),
@@ -85,6 +90,8 @@ export const LV_COLUMNS: readonly Column[] = [
   ),
   lvColumn("lv_attr", "Attr", "text", ({ view, volume }) => lvAttributes(view, volume)),
   readAhead(),
+  lvColumn("lv_kernel_major", "KMaj", "number", () => -1),
+  lvColumn("lv_kernel_minor", "KMin", "number", () => -1),
   live("lv_active", "Active", "text", 0),
   live("data_percent", "Data%", "number", 6),
   live("snap_percent", "Snap%", "number", 6),

@@ -36,6 +36,14 @@ const SEGMENT_DEFAULT_COLUMNS: Readonly<Record<ReportKind, string>> = {
   vgs: DEFAULT_COLUMNS.vgs,
   lvs: "lv_name,vg_name,lv_attr,stripes,segtype,seg_size",
 };
+/** With `-v`. */
+const VERBOSE_COLUMNS: Readonly<Record<ReportKind, string>> = {
+  pvs: `${DEFAULT_COLUMNS.pvs},dev_size,pv_uuid`,
+  vgs: "vg_name,vg_attr,vg_extent_size,pv_count,lv_count,snap_count,vg_size,vg_free,vg_uuid,vg_profile",
+  lvs:
+    "lv_name,vg_name,seg_count,lv_attr,lv_size,lv_major,lv_minor,lv_kernel_major,lv_kernel_minor,pool_lv,origin,data_percent," +
+    "metadata_percent,move_pv,copy_percent,mirror_log,convert_lv,lv_uuid,lv_profile",
+};
 const DEFAULT_ORDER: Readonly<Record<ReportKind, string>> = {
   pvs: "pv_name,pvseg_start",
   vgs: "vg_name",
@@ -50,9 +58,11 @@ export function planReport(
     readonly columns: readonly string[];
     readonly order: string | null;
     readonly hasSegments: boolean;
+    readonly isVerbose: boolean;
   },
 ): ReportPlan {
-  const defaults = (options.hasSegments ? SEGMENT_DEFAULT_COLUMNS : DEFAULT_COLUMNS)[kind];
+  const plain = options.isVerbose ? VERBOSE_COLUMNS : DEFAULT_COLUMNS;
+  const defaults = (options.hasSegments ? SEGMENT_DEFAULT_COLUMNS : plain)[kind];
   let columns = named(kind, defaults);
   for (const text of options.columns) {
     const list = named(kind, text.replace(/^[+-]/, ""));

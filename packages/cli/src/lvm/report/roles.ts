@@ -76,3 +76,20 @@ export function rolesOf(view: GroupView, volume: LogicalVolume): string {
   else if (view.snapshotOn(name) !== null) roles.push("snapshot", "thicksnapshot");
   return [isPrivate ? "private" : "public", ...roles].join(",");
 }
+
+/** The kernel's modules that a volume needs beside those that are always there. */
+export function modulesOf(view: GroupView, volume: LogicalVolume): string {
+  if (view.snapshotOn(volume.name) !== null || view.snapshotCount(volume.name) > 0) return "snapshot";
+  const first = volume.segments[0];
+  switch (first?.mapping.kind) {
+    case "raid":
+      return "raid";
+    case "thin":
+      return "thin,thin-pool";
+    case "striped":
+    case undefined:
+      return "";
+    default:
+      return first!.type;
+  }
+}

@@ -1,3 +1,4 @@
+import { freeSegment } from "./column.ts";
 import type { ReportRow } from "./column.ts";
 import type { GroupView, PvView } from "./group-view.ts";
 import { needs } from "./report.ts";
@@ -53,7 +54,7 @@ function pvRows(pv: PvView, plan: ReportPlan): ReportRow[] {
     ...row,
     run,
     volume: run.use?.volume ?? null,
-    segment: run.use?.segment ?? null,
+    segment: run.use?.segment ?? freeSegment(run.extentCount),
   }));
 }
 

@@ -1,5 +1,5 @@
 import { poolOf } from "./attributes.ts";
-import { segmentColumn, tagList } from "./column.ts";
+import { FREE, segmentColumn, tagList } from "./column.ts";
 import type { Column, SegmentOf } from "./column.ts";
 import { areasOf, numberIn, stringIn } from "./group-view.ts";
 import { shownName } from "./lv-columns.ts";
@@ -75,8 +75,9 @@ function dataStripes({ segment }: SegmentOf): number {
   return segment.type.startsWith("raid10") ? count / copiesOf10(segment) : count;
 }
 
-function dataCopies({ segment }: SegmentOf): number {
+function dataCopies({ segment }: SegmentOf): number | null {
   const { type } = segment;
+  if (type === FREE) return null;
   if (type === "raid1") return areasOf(segment).length;
   return type.startsWith("raid10") ? copiesOf10(segment) : parityCount(type) + 1;
 }

@@ -27,6 +27,10 @@ export const VG_COLUMNS: readonly Column[] = [
     ({ group }) => (group.allocation === "" ? "normal" : group.allocation),
     10,
   ),
+  vgColumn("vg_autoactivation", "AutoAct", "flag", ({ group }) =>
+    word(!group.flags.includes("NOAUTOACTIVATE"), "enabled"),
+  ),
+  vgColumn("vg_profile", "VProfile", "text", () => ""),
   vgColumn("vg_clustered", "Clustered", "flag", (view) => word(has(view, "CLUSTERED"), "clustered"), 10),
   vgColumn(
     "vg_shared",
