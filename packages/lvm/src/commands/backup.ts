@@ -46,10 +46,10 @@ export async function vgcfgrestore(session: Session, request: VgRestoreRequest):
     refuse(`another volume group is named ${name} (UUID ${twin.group.uuid})`, "rename one of them first");
   const seqnoBefore = Math.max(backup.seqno, found?.group.seqno ?? 0, ...members.map(newestSeqno));
   const text = makeText(session, backup, seqnoBefore, describeRequest(request));
-  planCommit({ scans: members, text: text.text, isRepairing: true });
+  const plan = planCommit({ scans: members, text: text.text, isRepairing: true });
   const performance = new Performance(session);
-  if (found !== null) await performance.archive(archivedText(session, request, found));
-  await performance.commit(members, text, { repairs: true });
+  if (found !== null) await performance.archive(() => archivedText(session, request, found));
+  await performance.commit(plan);
   const known = new Set(members);
   const gone = found === null ? [] : session.membersOf(found).filter((scan) => !known.has(scan));
   await releaseMembers(session, performance, gone);
@@ -128,10 +128,10 @@ export async function updateMetadata(
   const found = session.findChangeable(request.group, { missing: true, exported: true });
   const text = makeText(session, found.group, found.group.seqno, describeRequest(request));
   const scans = session.membersOf(found);
-  planCommit({ scans, text: text.text, isRepairing: true });
+  const plan = planCommit({ scans, text: text.text, isRepairing: true });
   const performance = new Performance(session);
-  await performance.archive(archivedText(session, request, found));
-  await performance.commit(scans, text, { repairs: true });
+  await performance.archive(() => archivedText(session, request, found));
+  await performance.commit(plan);
   await performance.write(markWrites(session, scans.filter(isUnmarked), true));
   const outdated = outdatedMembers(session, found.group);
   await performance.write(

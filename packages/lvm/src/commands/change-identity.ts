@@ -1,4 +1,5 @@
 import { CevError } from "@cev/core";
+import { planCommit } from "../disk/commit-plan.ts";
 import { clearedArea } from "../disk/pv-layout.ts";
 import type { AreaScan, PvScan } from "../disk/scan.ts";
 import { onDevice } from "./new-members.ts";
@@ -26,20 +27,19 @@ export async function commitIdentity(
       onDevice(session, scan.source.name, clearedArea(area.area), `header of metadata area ${area.index}`),
     ),
   );
-  await performance.commit([onlyArea(keeper.scan, { ...keeper.area, copy: null })], text);
+  const first = onlyArea(keeper.scan, { ...keeper.area, copy: null });
+  await performance.commit(planCommit({ scans: [first], text: text.text }));
   if (others.length === 0) return;
   const rest = performance.isDryRun ? scans : (await rescan(session)).scans;
-  await performance.commit(
-    rest.flatMap((scan) => {
-      if (!scans.some(({ source }) => source.name === scan.source.name)) return [];
-      const areas = scan.areas.filter(
-        ({ index }) => scan.source.name !== keeper.scan.source.name || index !== keeper.area.index,
-      );
-      // In a dry run the others still have the old text.
-      return [{ ...scan, areas: areas.map((area) => ({ ...area, copy: null })) }];
-    }),
-    text,
-  );
+  const remaining = rest.flatMap((scan) => {
+    if (!scans.some(({ source }) => source.name === scan.source.name)) return [];
+    const areas = scan.areas.filter(
+      ({ index }) => scan.source.name !== keeper.scan.source.name || index !== keeper.area.index,
+    );
+    // In a dry run the others still have the old text.
+    return [{ ...scan, areas: areas.map((area) => ({ ...area, copy: null })) }];
+  });
+  await performance.commit(planCommit({ scans: remaining, text: text.text }));
 }
 
 function onlyArea(scan: PvScan, area: AreaScan): PvScan {

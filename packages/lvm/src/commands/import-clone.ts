@@ -1,5 +1,6 @@
 import { CevError } from "@cev/core";
 import type { AssembledGroup } from "../assemble/assemble.ts";
+import { planCommit } from "../disk/commit-plan.ts";
 import { labelWrite } from "../disk/pv-layout.ts";
 import type { PvScan } from "../disk/scan.ts";
 import { dashUuid } from "../disk/uuid.ts";
@@ -32,7 +33,7 @@ export async function importClone(
   checkWhole(session, found, half);
   session.checkChangeable(found, { missing: half });
   const performance = new Performance(session);
-  await performance.archive(archivedText(session, request, found));
+  await performance.archive(() => archivedText(session, request, found));
   let { group } = found;
   const seqnoBefore = group.seqno;
   if (!half) {
@@ -53,11 +54,8 @@ export async function importClone(
   );
   const text = makeText(session, withUuids(group, uuids), group.seqno, describeRequest(request));
   const now = performance.isDryRun ? session : await rescan(session);
-  await performance.commitLater(
-    now,
-    now.scans.map((scan) => asRelabelled(scan, uuids, performance.isDryRun)),
-    text,
-  );
+  const relabelled = now.scans.map((scan) => asRelabelled(scan, uuids, performance.isDryRun));
+  await performance.commit(planCommit({ scans: relabelled, text: text.text }), now);
   return resultOf(request, performance, {
     group: group.name,
     seqnoBefore,

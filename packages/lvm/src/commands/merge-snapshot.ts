@@ -1,6 +1,7 @@
 import { CevError, closeTree, openTree, readBytes } from "@cev/core";
 import type { Layer, NamedLayer } from "@cev/core";
 import type { AssembledGroup } from "../assemble/assemble.ts";
+import { planCommit } from "../disk/commit-plan.ts";
 import type { CommandResult, MergeStore, StoreRequest } from "./context.ts";
 import { beginMerge, endMerge, findSnapshot } from "./merge-state.ts";
 import { archivedText, nextText, outcomeOf, resultOf } from "./outcome.ts";
@@ -28,9 +29,12 @@ export async function mergeSnapshot(session: Session, request: LvMergeRequest): 
   const layers = prepareLayers(session, found, pair);
   await checkStore(session, layers.store);
   const begin = beginMerge(found.group, pair);
-  await performance.archive(archivedText(session, request, found));
-  if (!pair.mapping.isMerging)
-    await performance.commit(session.membersOf(found), nextText(session, request, found, begin.group));
+  const first = nextText(session, request, found, begin.group);
+  const plan = pair.mapping.isMerging
+    ? null
+    : planCommit({ scans: session.membersOf(found), text: first.text });
+  await performance.archive(() => archivedText(session, request, found));
+  if (plan !== null) await performance.commit(plan);
   if (performance.isDryRun) {
     const after = nextText(session, request, found, endMerge(begin.group, pair).group);
     return resultOf(request, performance, {
@@ -43,7 +47,7 @@ export async function mergeSnapshot(session: Session, request: LvMergeRequest): 
   const merged = later.findChangeable(found.displayName);
   const end = endMerge(merged.group, findSnapshot(new VolumeTree(merged.group), request.snapshot));
   const text = nextText(later, request, merged, end.group);
-  await performance.commitLater(later, later.membersOf(merged), text);
+  await performance.commit(planCommit({ scans: later.membersOf(merged), text: text.text }), later);
   return resultOf(request, performance, {
     ...outcomeOf(found, text),
     messages: [...(pair.mapping.isMerging ? [] : begin.messages), ...end.messages],

@@ -83,10 +83,10 @@ export async function commitChange(
   const performance = new Performance(session);
   const text = nextText(session, request, found, changed.group);
   // Whatever could be refused is refused before anything is written.
-  planCommit({ scans: session.membersOf(found), text: text.text });
-  await performance.archive(archivedText(session, request, found));
+  const plan = planCommit({ scans: session.membersOf(found), text: text.text });
+  await performance.archive(() => archivedText(session, request, found));
   await performance.fill(found, changed.fills);
-  await performance.commit(session.membersOf(found), text);
+  await performance.commit(plan);
   const { messages, warnings } = changed;
   return resultOf(request, performance, { ...outcomeOf(found, text), messages, warnings });
 }

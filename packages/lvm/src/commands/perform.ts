@@ -2,10 +2,8 @@ import { CevError, formatError } from "@cev/core";
 import type { Device } from "@cev/core";
 import type { AssembledGroup } from "../assemble/assemble.ts";
 import { commitText } from "../disk/commit.ts";
-import { planCommit } from "../disk/commit-plan.ts";
 import type { CommitPlan } from "../disk/commit-plan.ts";
 import { MDA_HEADER_LENGTH } from "../disk/mda.ts";
-import type { PvScan } from "../disk/scan.ts";
 import { encodeGroupText } from "../model/encode-group.ts";
 import { decodeGroup, identifyGroup } from "../model/group.ts";
 import type { VolumeGroup } from "../model/group.ts";
@@ -60,8 +58,9 @@ export class Performance {
   }
 
   /** Hands out the text that is about to be replaced. */
-  async archive(old: ArchivedText): Promise<void> {
-    if (!this.isDryRun) await this.#session.context.archive?.(old);
+  async archive(makeOld: () => ArchivedText): Promise<void> {
+    const { context } = this.#session;
+    if (!this.isDryRun && context.archive !== undefined) await context.archive(makeOld());
   }
 
   /** All of these, then a flush of each device: what comes later comes after them, for a power cut, too. */
@@ -85,23 +84,8 @@ export class Performance {
     await this.write(writes);
   }
 
-  /** Puts a text in force on these physical volumes. `repairs`: damaged areas get new ones. */
-  commit(
-    scans: readonly PvScan[],
-    text: NewText,
-    options: { readonly repairs?: boolean } = {},
-  ): Promise<void> {
-    return this.commitLater(this.#session, scans, text, options);
-  }
-
-  /** The same, with what another look at the devices found. */
-  async commitLater(
-    session: Session,
-    scans: readonly PvScan[],
-    { text }: NewText,
-    options: { readonly repairs?: boolean } = {},
-  ): Promise<void> {
-    const plan = planCommit({ scans, text, isRepairing: options.repairs === true });
+  /** Puts a text in force. `session`: whose look at the devices the plan was made from; by default the command's. */
+  async commit(plan: CommitPlan, session: Session = this.#session): Promise<void> {
     this.#note(plan);
     if (this.isDryRun) return;
     const failed = await commitText(plan, {

@@ -87,7 +87,7 @@ async function vgchange(session: Session, request: VgChangeRequest): Promise<Com
   const { group, messages } = changeGroup(found.group, request, session.inputs);
   const text = nextText(session, request, found, group);
   const performance = new Performance(session);
-  await performance.archive(archivedText(session, request, found));
+  await performance.archive(() => archivedText(session, request, found));
   await commitIdentity(session, performance, session.membersOf(found), text);
   return resultOf(request, performance, { ...outcomeOf(found, text), messages });
 }

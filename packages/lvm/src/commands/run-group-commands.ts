@@ -41,10 +41,10 @@ export async function vgcreate(session: Session, request: VgCreateRequest): Prom
   const text = makeText(session, group, 0, describeRequest(request));
   const scans = prepared.map(({ scan }) => scan);
   // Whatever could be refused is refused before anything is written.
-  planCommit({ scans, text: text.text });
+  const plan = planCommit({ scans, text: text.text });
   const performance = new Performance(session);
   for (const { rounds } of prepared) for (const round of rounds) await performance.write(round);
-  await performance.commit(scans, text);
+  await performance.commit(plan);
   await performance.write(markWrites(session, scans, true));
   return resultOf(request, performance, {
     group: group.name,
@@ -75,11 +75,11 @@ export async function vgextend(session: Session, request: VgExtendRequest): Prom
   const added = prepared.map(({ scan }) => scan);
   const scans = [...session.membersOf(found), ...added];
   const text = nextText(session, request, found, change.group);
-  planCommit({ scans, text: text.text });
+  const plan = planCommit({ scans, text: text.text });
   const performance = new Performance(session);
-  await performance.archive(archivedText(session, request, found));
+  await performance.archive(() => archivedText(session, request, found));
   for (const { rounds } of prepared) for (const round of rounds) await performance.write(round);
-  await performance.commit(scans, text);
+  await performance.commit(plan);
   await performance.write(markWrites(session, added, true));
   return resultOf(request, performance, { ...outcomeOf(found, text), messages: change.messages });
 }
@@ -92,8 +92,9 @@ export async function vgreduce(session: Session, request: VgReduceRequest): Prom
   const gone = session.membersOf(found).filter(({ label }) => !kept.has(dashUuid(label.uuid)));
   const performance = new Performance(session);
   const text = nextText(session, request, found, change.group);
-  await performance.archive(archivedText(session, request, found));
-  await performance.commit(session.membersOf(found), text);
+  const plan = planCommit({ scans: session.membersOf(found), text: text.text });
+  await performance.archive(() => archivedText(session, request, found));
+  await performance.commit(plan);
   await releaseMembers(session, performance, gone);
   const { messages, warnings } = change;
   return resultOf(request, performance, { ...outcomeOf(found, text), messages, warnings });
@@ -141,7 +142,7 @@ export async function vgremove(session: Session, request: VgRemoveRequest): Prom
       hint: "force removes them, too",
     });
   const performance = new Performance(session);
-  await performance.archive(archivedText(session, request, found));
+  await performance.archive(() => archivedText(session, request, found));
   await releaseMembers(session, performance, session.membersOf(found));
   return resultOf(request, performance, {
     group: group.name,

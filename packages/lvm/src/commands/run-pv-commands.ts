@@ -4,6 +4,7 @@ import { LABEL_SECTOR_COUNT } from "../disk/label.ts";
 import { labelWrite, lastAreaOf, layoutOf, removalWrites } from "../disk/pv-layout.ts";
 import type { PvScan } from "../disk/scan.ts";
 import { SECTOR } from "../disk/bytes.ts";
+import { planCommit } from "../disk/commit-plan.ts";
 import { dashUuid } from "../disk/uuid.ts";
 import { TextError } from "../text/parser.ts";
 import { decodeGroup, identifyGroup } from "../model/group.ts";
@@ -120,8 +121,9 @@ export async function pvresize(session: Session, request: PvResizeRequest): Prom
     const [volume] = session.membersNamed(owner, [name]);
     const change = resizeMember(owner.group, volume!, size);
     const text = nextText(session, request, owner, change.group);
-    await performance.archive(archivedText(session, request, owner));
-    await performance.commit(session.membersOf(owner), text);
+    const plan = planCommit({ scans: session.membersOf(owner), text: text.text });
+    await performance.archive(() => archivedText(session, request, owner));
+    await performance.commit(plan);
     outcome = { ...outcomeOf(owner, text), messages: change.messages };
   }
   // The group says what counts; the label repeats it.
