@@ -27,8 +27,11 @@ export class CommitQueue {
   #staleEnd: number;
   #waiting: PendingRun[] = [];
   #group: PendingRun[] = [];
+  /** What the group under way failed with, while it is undone. */
+  #failure: CevError | null = null;
   #isBusy = false;
   #corkCount = 0;
+  #settled: (() => void) | null = null;
 
   constructor(environment: Environment, store: StoreTarget, { layout, ...contents }: StoreContents) {
     const { logicalBlockSize, physicalBlockSize } = store.limits;
@@ -46,6 +49,21 @@ export class CommitQueue {
   /** How many areas are in use. */
   get areaCount(): number {
     return this.#areaIndex + 1;
+  }
+
+  /** Before the store is given back: what failed to be recorded, and to be cleared, is cleared if that can be done at all. */
+  async settle(): Promise<void> {
+    if (this.#staleEnd <= this.#entryCount) return;
+    await new Promise<void>((resolve) => {
+      this.#settled = resolve;
+      this.#write(this.#staleEnd, settled);
+    });
+  }
+
+  /** @internal */
+  settled(): void {
+    this.#settled?.();
+    this.#settled = null;
   }
 
   /** Until `uncork` exceptions only gather: for whoever is about to add several. */
@@ -111,6 +129,22 @@ export class CommitQueue {
     this.#write(this.#groupEnd, entriesWritten);
   }
 
+  /** @internal Whether any of the group is on the disk is not known: it is cleared there before anybody hears of the error. */
+  undo(error: CevError): void {
+    this.#rollBack();
+    this.#staleEnd = this.#groupEnd;
+    this.#failure = error;
+    this.#write(this.#staleEnd, undone);
+  }
+
+  /** @internal Where not even that succeeded it is tried again before the next group. */
+  undone(error: CevError | null): void {
+    if (error === null) this.#staleEnd = 0;
+    const failure = this.#failure!;
+    this.#failure = null;
+    this.ended(failure);
+  }
+
   /** @internal The group is over. */
   ended(error: CevError | null): void {
     if (error === null) this.#advance();
@@ -128,10 +162,8 @@ export class CommitQueue {
     this.#start();
   }
 
-  /** Whether any of it is on the disk is not known. */
   #rollBack(): void {
     this.#area.fill(0, this.#entryCount * ENTRY_LENGTH, this.#groupEnd * ENTRY_LENGTH);
-    this.#staleEnd = Math.max(this.#staleEnd, this.#groupEnd);
   }
 
   /** Writes the blocks of the area from what is recorded up to an entry, durably. */
@@ -180,6 +212,10 @@ function staleCleared(io: Io, queue: CommitQueue): void {
   else queue.failed(io.error);
 }
 
+function settled(_io: Io, queue: CommitQueue): void {
+  queue.settled();
+}
+
 function nextCleared(io: Io, queue: CommitQueue): void {
   if (io.error === null) queue.flush();
   else queue.ended(io.error);
@@ -191,5 +227,10 @@ function dataFlushed(io: Io, queue: CommitQueue): void {
 }
 
 function entriesWritten(io: Io, queue: CommitQueue): void {
-  queue.ended(io.error);
+  if (io.error === null) queue.ended(null);
+  else queue.undo(io.error);
+}
+
+function undone(io: Io, queue: CommitQueue): void {
+  queue.undone(io.error);
 }

@@ -157,11 +157,12 @@ export class OriginLayer extends LayerBase {
   }
 
   override async close(): Promise<void> {
+    for (const [plan, snapshot] of this.#snapshots)
+      if (snapshot.isValid && this.isWritable(plan)) await snapshot.commits.settle();
     this.#release();
     this.#snapshots = new Map();
     this.#merging = null;
     this.#origin = null;
-    await Promise.resolve();
   }
 
   describe(): LayerDescription {

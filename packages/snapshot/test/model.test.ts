@@ -123,9 +123,12 @@ class Run {
     for (const disk of this.#disks) expect(disk.pending).toEqual([]);
   }
 
+  /** Some requests below take much longer than others, so that everything overtakes everything. */
   #armFaults(): void {
-    if (this.#scene.hasFaults !== true) return;
     for (const fault of this.#faults) {
+      fault.add({ fault: { kind: "delay", delayMs: 3 }, probability: 0.1 });
+      fault.add({ fault: { kind: "delay", delayMs: 10 }, op: Op.read, probability: 0.1 });
+      if (this.#scene.hasFaults !== true) continue;
       fault.add({ fault: { kind: "error", code: "CEV_MEDIUM" }, op: Op.read, probability: 0.02 });
       fault.add({ fault: { kind: "error", code: "CEV_IO" }, op: Op.write, probability: 0.02 });
       fault.add({ fault: { kind: "errorAfter", code: "CEV_IO" }, op: Op.write, probability: 0.02 });
@@ -240,7 +243,7 @@ function ignoreLost(error: unknown): void {
 }
 
 describe.each(SCENES)("$name", (scene) => {
-  test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])(
+  test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])(
     "origin and snapshots do what plain arrays do, with all requests at once, seed %i",
     async (seed) => {
       await new Run(scene, seed).go(30);
