@@ -224,6 +224,24 @@ describe("thin volumes", () => {
     ]);
   });
 
+  test("keep what they show through them from being written, also where that has snapshots", async () => {
+    const opened = await open(
+      {
+        ...thin,
+        snapshot0: snapshots.snapshot0.replace('"root"', '"base"'),
+        before: linear(uuidOf("v"), [[2, "pv1", 20]], HIDDEN),
+      },
+      {
+        engine: (driver, request) =>
+          driver === "@cev/thin"
+            ? thinEngine(driver, request)
+            : [0, 1].map(() => new GrownLayer(request.lowers[0]!.layer, 4 * EXTENT_SIZE)),
+        volumes: ["base", "before"],
+      },
+    );
+    expect(opened.devices.map(({ layer }) => layer.support.write)).toEqual(["none", "native"]);
+  });
+
   test("a pool has no contents of its own, and says so where it is named", async () => {
     await expect(open(thin, { volumes: ["pool"] })).rejects.toMatchObject({ code: "CEV_NOT_SUPPORTED" });
     const opened = await open(thin, { volumes: ["pool_tdata"] });

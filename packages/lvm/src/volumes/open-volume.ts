@@ -29,7 +29,7 @@ export interface OpenedVolume {
 /** Makes the layer that users get of a volume. Throws where it cannot be had, with the reason. */
 export async function openVolume(wanted: WantedVolume, ground: OpenGround): Promise<OpenedVolume> {
   const { volume, isPart } = wanted;
-  const { reading, writing, uses, groupReason } = ground;
+  const { reading, writing, uses } = ground;
   const name = reading.nameOf(volume);
   if (isPart)
     return opened(reading, volume, await reading.layerOf(volume), "it is a part of others, opened by itself");
@@ -37,13 +37,8 @@ export async function openVolume(wanted: WantedVolume, ground: OpenGround): Prom
   if (refusal !== null) throw new CevError(refusal.code, `${name} cannot be opened: it ${refusal.reason}`);
   const used = uses.get(volume.name) ?? [];
   checkFree(name, used);
-  if (writing.snapshots.isOrigin(volume)) return openOrigin(volume, ground);
-  const external = used.find(({ kind }) => kind === "external");
-  const reason =
-    groupReason ??
-    (external === undefined
-      ? ownReason(writing, volume)
-      : `writing to it would spoil ${shownName(external.volume)}, which shows it where it was not written itself`);
+  const reason = ground.groupReason ?? spoiling(used) ?? ownReason(writing, volume);
+  if (writing.snapshots.isOrigin(volume)) return openOrigin(volume, ground, reason);
   const mapping = volume.segments[0]?.mapping;
   if (mapping?.kind === "snapshot") {
     const origin = writing.volume(mapping.origin);
@@ -65,11 +60,12 @@ const LACKS_STORE = "the store of a snapshot is missing, which would be lost";
 /** An origin is opened together with its snapshots. Where they cannot be opened, it can be read by itself. */
 async function openOrigin(
   volume: LogicalVolume,
-  { reading, writing, groupReason }: OpenGround,
+  { reading, writing }: OpenGround,
+  givenReason: string | null,
 ): Promise<OpenedVolume> {
   const isMissing = writing.snapshots.lacksStore(volume);
   const tree = isMissing ? reading : writing;
-  const reason = groupReason ?? ownReason(writing, volume) ?? (isMissing ? LACKS_STORE : null);
+  const reason = givenReason ?? (isMissing ? LACKS_STORE : null);
   try {
     const device = await tree.snapshots.origin(volume);
     const length = volume.extentCount * tree.parts.group.extentSize;
@@ -92,6 +88,13 @@ function opened(
   readOnlyReason: string | null,
 ): OpenedVolume {
   return { layer, facts: tree.factsOf(volume), readOnlyReason };
+}
+
+/** What a write to an external origin would do to the thin volume that it shows through. */
+function spoiling(used: readonly Use[]): string | null {
+  const external = used.find(({ kind }) => kind === "external");
+  if (external === undefined) return null;
+  return `writing to it would spoil ${shownName(external.volume)}, which shows it where it was not written itself`;
 }
 
 function ownReason(tree: VolumeTree, volume: LogicalVolume): string | null {
