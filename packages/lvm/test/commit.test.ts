@@ -5,6 +5,7 @@ import { assembleGroups } from "../src/assemble/assemble.ts";
 import { planCommit } from "../src/disk/commit-plan.ts";
 import { commitText } from "../src/disk/commit.ts";
 import { decodeMdaHeader, encodeMdaHeader } from "../src/disk/mda.ts";
+import { clearedArea } from "../src/disk/pv-layout.ts";
 import { nextTextOffset, textSizeMax } from "../src/disk/ring.ts";
 import { TextCache, scanPhysicalVolume } from "../src/disk/scan.ts";
 import type { PvScan } from "../src/disk/scan.ts";
@@ -194,6 +195,18 @@ describe("an area", () => {
     const ignored = bench.devices[0]!.image.bytes.subarray(4096 + AREA_SIZE, 4096 + AREA_SIZE + 512);
     const place = { source: "d0", structure: "", byteOffset: 4096 + AREA_SIZE };
     expect(decodeMdaHeader(ignored, place).committed).toMatchObject({ offset: 512, flags: 1 });
+  });
+
+  test("that was never in use is left alone, too", async () => {
+    const bench = new Bench([
+      { name: "d0", uuid: A, texts: [{ text: textOf(1) }, null] },
+      { name: "d1", uuid: B, texts: [] },
+    ]);
+    const { offset, bytes } = clearedArea({ offset: 4096 + AREA_SIZE, size: AREA_SIZE }, true);
+    bench.devices[0]!.image.bytes.set(bytes, offset);
+    await bench.commit(textOf(2));
+    expect(await bench.seqnos()).toEqual([2, null]);
+    expect(bench.devices[0]!.image.bytes.slice(offset, offset + 512)).toEqual(bytes);
   });
 
   test.each([

@@ -84,6 +84,10 @@ test("an area is ignored where its text is marked so", () => {
   expect(isIgnored(plain)).toBe(false);
   expect(isIgnored({ ...plain, committed: { ...plain.committed!, flags: 1 } })).toBe(true);
   expect(isIgnored({ ...plain, committed: null })).toBe(false);
+  // As pvcreate --metadataignore y leaves it: there was never a text.
+  const unused = { ...plain, committed: null, flags: 1 };
+  expect(decodeMdaHeader(encodeMdaHeader(unused), place)).toEqual(unused);
+  expect(isIgnored(unused)).toBe(true);
 });
 
 describe("with its checksum made right, is refused:", () => {

@@ -1,8 +1,9 @@
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect } from "vitest";
 import { LABEL_SECTOR_COUNT, decodeLabel, findLabel } from "../src/disk/label.ts";
-import { decodeMdaHeader } from "../src/disk/mda.ts";
+import { decodeMdaHeader, isIgnored } from "../src/disk/mda.ts";
 import {
+  clearedArea,
   creationRounds,
   extentCountOf,
   labelFor,
@@ -156,6 +157,15 @@ test("a device becomes a physical volume only with the last write, and stops bei
   // Also of a label that is damaged.
   bytes[1100]! ^= 1;
   expect(removalWrites(bytes.subarray(0, 2048))).toEqual([{ offset: 1024, bytes: new Uint8Array(512) }]);
+});
+
+test("an area that is cleared stays out of use where it was", () => {
+  const place = { source: "d0", structure: "LVM2 metadata area", byteOffset: 4096 };
+  for (const isUnused of [false, true]) {
+    const { offset, bytes } = clearedArea({ offset: 4096, size: MIB - 4096 }, isUnused);
+    const header = decodeMdaHeader(bytes, place);
+    expect([offset, isIgnored(header), header.committed]).toEqual([4096, isUnused, null]);
+  }
 });
 
 test("the mark of use is set and taken away, and the rest of the label stays", () => {

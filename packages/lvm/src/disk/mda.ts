@@ -13,7 +13,9 @@ const MAGIC = " LVM2 x[5A%r0N*>";
 const VERSION = 1;
 const AT = { checksum: 0, magic: 4, version: 20, start: 24, size: 32, locations: 40 } as const;
 const LOCATION_LENGTH = 24;
-const IGNORED = 1;
+const AT_FLAGS = 20;
+/** Flag of a text's location: its area is not in use. */
+export const AREA_IGNORED = 1;
 
 /** Where a text lies in the ring of its area. Offsets count from the start of the area. */
 export interface TextLocation {
@@ -35,6 +37,8 @@ export interface MdaHeader {
   readonly committed: TextLocation | null;
   /** A text that is being written; it counts only once it has become the committed one. */
   readonly precommitted: TextLocation | null;
+  /** Without a committed text: the flags in its place; bit 0: the area is not in use. Absent: 0. */
+  readonly flags?: number;
 }
 
 /** A run of bytes on the device. */
@@ -45,7 +49,7 @@ export interface ByteRange {
 
 /** True where the area is marked as not in use: its text is not kept up to date. */
 export function isIgnored(header: MdaHeader): boolean {
-  return header.committed !== null && (header.committed.flags & IGNORED) !== 0;
+  return ((header.committed?.flags ?? header.flags ?? 0) & AREA_IGNORED) !== 0;
 }
 
 /** Decodes the header of an area that the label puts at `place.byteOffset`. Throws `CEV_BAD_METADATA`. */
@@ -69,10 +73,13 @@ export function decodeMdaHeader(bytes: Uint8Array, place: StructurePlace): MdaHe
   const size = getOffset(view, AT.size);
   if (size < 2 * SECTOR) throw badField(place, "size", AT.size, "the area has no room for a text");
   const header = { start, size };
+  const committed = decodeLocation(view, 0, header, place);
+  const flags = committed === null ? view.getUint32(AT.locations + AT_FLAGS, true) : 0;
   return {
     ...header,
-    committed: decodeLocation(view, 0, header, place),
+    committed,
     precommitted: decodeLocation(view, 1, header, place),
+    ...(flags === 0 ? {} : { flags }),
   };
 }
 
@@ -96,7 +103,7 @@ function decodeLocation(
     offset,
     size,
     checksum: view.getUint32(at + 16, true),
-    flags: view.getUint32(at + 20, true),
+    flags: view.getUint32(at + AT_FLAGS, true),
   };
 }
 
@@ -115,8 +122,9 @@ export function encodeMdaHeader(header: MdaHeader): Uint8Array {
     view.setBigUint64(at, BigInt(location.offset), true);
     view.setBigUint64(at + 8, BigInt(location.size), true);
     view.setUint32(at + 16, location.checksum, true);
-    view.setUint32(at + 20, location.flags, true);
+    view.setUint32(at + AT_FLAGS, location.flags, true);
   });
+  if (header.committed === null) view.setUint32(AT.locations + AT_FLAGS, header.flags ?? 0, true);
   view.setUint32(AT.checksum, lvmCrc(bytes.subarray(AT.magic)), true);
   return bytes;
 }

@@ -2,7 +2,7 @@ import { CevError, assert } from "@cev/core";
 import { SECTOR } from "./bytes.ts";
 import { LABEL_SECTOR_COUNT, encodeLabel, isLabelSector } from "./label.ts";
 import type { DiskArea, PvLabel } from "./label.ts";
-import { encodeMdaHeader } from "./mda.ts";
+import { AREA_IGNORED, encodeMdaHeader } from "./mda.ts";
 import type { DiskWrite } from "./commit-plan.ts";
 
 const KIB = 1024;
@@ -241,9 +241,10 @@ export function labelWrite(label: PvLabel): DiskWrite {
   return { offset: label.sector * SECTOR, bytes: encodeLabel(label) };
 }
 
-/** Makes a metadata area one without any text; what lies in its ring stays. */
-export function clearedArea(area: DiskArea): DiskWrite {
-  const header = { start: area.offset, size: area.size, committed: null, precommitted: null };
+/** Makes a metadata area one without any text; what lies in its ring stays. `isIgnored`: it stays out of use. */
+export function clearedArea(area: DiskArea, isIgnored = false): DiskWrite {
+  const flags = isIgnored ? AREA_IGNORED : 0;
+  const header = { start: area.offset, size: area.size, committed: null, precommitted: null, flags };
   return { offset: area.offset, bytes: encodeMdaHeader(header) };
 }
 
