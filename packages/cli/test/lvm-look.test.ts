@@ -179,11 +179,27 @@ describe("pvck", () => {
 
   test("ends with 1 and names the byte where something is damaged", async () => {
     const group = await makeGroup();
-    const file = openSync(`${group.cwd}/d0.img`, "r+");
-    writeSync(file, Buffer.from([0xff]), 0, 1, 4100);
-    closeSync(file);
+    spoil(`${group.cwd}/d0.img`, 4100);
     const { status, stderr } = await group.lvm("pvck", "d0.img", "d1.img");
     expect(status).toBe(1);
-    expect(stderr).toMatch(/d0\.img: LVM2 metadata area 0/);
+    expect(stderr).toMatch(/d0\.img, LVM2 metadata area 0, field magic, at byte 4100/);
+  });
+
+  test("shows what there is where every copy of the metadata is damaged, and what to restore from", async () => {
+    const group = await makeGroup();
+    for (const image of group.images) spoil(`${group.cwd}/${image}`, 4100);
+    const pvs = await group.lvm("pvs", "--noheadings", "-o", "pv_name,pv_attr");
+    expect(pvs.stdout.toString()).toMatch(/d0\.img +u--\n +d1\.img +u--/);
+    expect(pvs).toMatchObject({ status: 1, stderr: expect.stringMatching(/at byte 4100/) as string });
+    const area = await group.lvm("pvck", "--dump", "metadata_area", "d0.img");
+    expect(area.stdout.toString()).toContain("vg0 {");
+    const change = await group.lvm("lvcreate", "-L", "1M", "vg0");
+    expect(change).toMatchObject({ status: 1, stderr: expect.stringMatching(/at byte 4100/) as string });
   });
 });
+
+function spoil(path: string, offset: number): void {
+  const file = openSync(path, "r+");
+  writeSync(file, Buffer.from([0xff]), 0, 1, offset);
+  closeSync(file);
+}

@@ -133,6 +133,8 @@ async function prepare(
   requests: readonly CommandRequest[];
   unused: ReadonlySet<string>;
 }> {
+  // To restore a group, it need not be readable.
+  if (found.failure !== null && plan.areAllPvs !== true) throw found.failure;
   const groups = typeof plan.groups === "function" ? plan.groups(found) : plan.groups;
   const names = namesForChange(found, {
     groups,

@@ -15,7 +15,7 @@ export function deviceNamed({ devices, groups }: FoundVolumes, word: string): Fo
     for (const { physicalVolume, scanIndex } of members)
       if (physicalVolume.uuid === word && scanIndex !== null) return devices[scanIndex]!;
   throw new CevError("CEV_NOT_FOUND", `${word} is no physical volume`, {
-    hint: `there ${devices.length === 1 ? "is" : "are"} ${devices.map(({ name }) => name).join(", ") || "none"}`,
+    hint: `there ${devices.length > 1 ? "are" : "is"} ${devices.map(({ name }) => name).join(", ") || "none"}`,
   });
 }
 

@@ -1,4 +1,4 @@
-import { CevError } from "@cev/core";
+import { CevError, formatError } from "@cev/core";
 import type { AreaScan, DiskArea, MetadataCopy, PvScan, TextLocation } from "@cev/lvm";
 import { ExitStatus } from "../exit-status.ts";
 import { complainOf, say } from "../output.ts";
@@ -38,7 +38,7 @@ export async function pvCk(words: readonly string[], options: PvCkOptions): Prom
       ...errors.map((error) => ({
         severity: "error" as const,
         code: error.code,
-        message: `${error.place.source ?? ""}: ${error.place.structure}: ${error.message}`,
+        message: formatError(error),
       })),
     ];
     if (options.json === true) {

@@ -1,5 +1,5 @@
 import { formatError, isCevError } from "@cev/core";
-import type { Device, Problem } from "@cev/core";
+import type { CevError, Device, Problem } from "@cev/core";
 import { TextCache, assembleGroups, scanPhysicalVolume } from "@cev/lvm";
 import type { AssembledGroup, PvScan } from "@cev/lvm";
 import type { Stack, StackDevice } from "@cev/stack";
@@ -29,6 +29,8 @@ export interface FoundVolumes {
   /** In the order in which `groups` counts them. */
   readonly devices: readonly FoundDevice[];
   readonly groups: readonly AssembledGroup[];
+  /** Why no groups could be put together; null: they could. What stands on each device is known all the same. */
+  readonly failure: CevError | null;
   /** What is wrong with devices in which no physical volume was found. */
   readonly deviceProblems: readonly Problem[];
   /** What is wrong with labels and metadata. */
@@ -57,16 +59,34 @@ export async function findVolumes(sources: readonly string[], keys: KeyOptions):
       if (found !== null) devices.push(found);
       if (problem !== null) deviceProblems.push(problem);
     }
-    const groups = assembleGroups(
-      devices.map(({ scan }) => scan),
-      (problem) => groupProblems.push(problem),
-    );
+    const { groups, failure } = assembled(devices, (problem) => groupProblems.push(problem));
     const unused = unusedAmong({ devices, groups });
     const isWrong = ({ device }: Problem): boolean => device === undefined || !unused.has(device);
-    return { stack, devices, groups, deviceProblems, groupProblems: groupProblems.filter(isWrong) };
+    return {
+      stack,
+      devices,
+      groups,
+      failure,
+      deviceProblems,
+      groupProblems: groupProblems.filter(isWrong),
+    };
   } catch (error) {
     await stack.close().catch(() => undefined);
     throw error;
+  }
+}
+
+function assembled(
+  devices: readonly FoundDevice[],
+  report: (problem: Problem) => void,
+): Pick<FoundVolumes, "groups" | "failure"> {
+  try {
+    const scans = devices.map(({ scan }) => scan);
+    return { groups: assembleGroups(scans, report), failure: null };
+  } catch (error) {
+    if (!isCevError(error)) throw error;
+    report({ severity: "error", code: error.code, message: formatError(error) });
+    return { groups: [], failure: error };
   }
 }
 

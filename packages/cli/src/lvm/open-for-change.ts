@@ -41,12 +41,15 @@ export function namesForChange(found: FoundVolumes, wanted: ChangeDevices): read
 
 function chosenGroups(found: FoundVolumes, wanted: readonly string[] | null): FoundVolumes["groups"] {
   const { groups } = found;
-  const list = groups.map(({ displayName }) => displayName).join(", ") || "none";
   if (wanted === null) {
     if (groups.length <= 1) return groups;
-    throw new CevError("CEV_AMBIGUOUS", `there are ${groups.length} groups on these devices: ${list}`, {
-      hint: "name the one that is meant",
-    });
+    throw new CevError(
+      "CEV_AMBIGUOUS",
+      `there are ${groups.length} groups on these devices: ${namesOf(found)}`,
+      {
+        hint: "name the one that is meant",
+      },
+    );
   }
   return wanted.flatMap((name) => {
     const fitting = groups.filter((group) => isCalled(group, name));
@@ -56,11 +59,14 @@ function chosenGroups(found: FoundVolumes, wanted: readonly string[] | null): Fo
       });
     if (fitting.length === 0)
       throw new CevError("CEV_NOT_FOUND", `there is no volume group ${name} on these devices`, {
-        hint: `there ${groups.length === 1 ? "is" : "are"} ${list}; --devices says where to look`,
+        hint: `there ${groups.length > 1 ? "are" : "is"} ${namesOf(found)}; --devices says where to look`,
       });
     return fitting;
   });
 }
+
+const namesOf = ({ groups }: FoundVolumes): string =>
+  groups.map(({ displayName }) => displayName).join(", ") || "none";
 
 /** Refuses devices that carry something else than a physical volume; gives those that do, where that is forced. */
 export async function checkOccupied(

@@ -67,7 +67,8 @@ export async function report(
     const rows = reportRows(kind, groups, plan, choice);
     const problems = [...found.deviceProblems, ...found.groupProblems].map((one) => ({
       ...one,
-      severity: "warning" as const,
+      // That nothing could be put together is more than a warning.
+      severity: found.failure === null ? ("warning" as const) : one.severity,
     }));
     if (isJson) {
       const name = (options.segments === true ? SEGMENT_JSON_NAMES : JSON_NAMES)[kind];
@@ -83,10 +84,10 @@ export async function report(
       for (const line of reportLines(rows, plan, units, style)) say(line);
     }
     complainOf(problems);
+    return found.failure === null ? ExitStatus.done : ExitStatus.failed;
   } finally {
     await found.stack.close();
   }
-  return ExitStatus.done;
 }
 
 const JSON_NAMES: Readonly<Record<ReportKind, string>> = { pvs: "pv", vgs: "vg", lvs: "lv" };
@@ -118,9 +119,10 @@ function choiceOf(
   const wanted = names.map(splitVolume);
   for (const { group, volume } of wanted) {
     const view = groups.filter((one) => isNamed(one, group));
+    if (view.length === 0 && found.failure !== null) throw found.failure;
     if (view.length === 0)
       throw new CevError("CEV_NOT_FOUND", `there is no volume group ${group} on these devices`, {
-        hint: `there ${groups.length === 1 ? "is" : "are"} ${groups.map((one) => one.group.name).join(", ") || "none"}`,
+        hint: `there ${groups.length > 1 ? "are" : "is"} ${groups.map((one) => one.group.name).join(", ") || "none"}`,
       });
     if (volume !== null && view.every((one) => one.volume(volume) === null))
       throw new CevError("CEV_NOT_FOUND", `there is no volume ${volume} in the group ${group}`, {
