@@ -1,5 +1,6 @@
-import { INTERFACE_VERSION, MetadataError, Op, formatError, readBytes, request } from "@cev/core";
+import { INTERFACE_VERSION, MetadataError, Op, formatError, isCevError, readBytes, request } from "@cev/core";
 import type {
+  CevError,
   Device,
   Driver,
   Environment,
@@ -10,6 +11,7 @@ import type {
   RequestTarget,
 } from "@cev/core";
 import { assembleGroups } from "./assemble/assemble.ts";
+import type { AssembledGroup } from "./assemble/assemble.ts";
 import { wantedGroups } from "./assemble/wanted-groups.ts";
 import { decodeGroup } from "./model/group.ts";
 import { lvmOptions, lvmOptionsSchema } from "./options.ts";
@@ -78,14 +80,50 @@ function membersOf(copy: MetadataCopy): string[] {
 
 async function open(context: OpenContext<LvmOptions>): Promise<readonly OpenedDevice[]> {
   const { scans, lowers } = await scanAll(context);
-  const groups = wantedGroups(
-    assembleGroups(scans, (problem) => context.report(problem)),
-    context.options.group,
+  const refused: CevError[] = [];
+  const found = assembleGroups(
     scans,
+    (problem) => context.report(problem),
+    (error) => refused.push(error),
   );
+  const groups = orThrow(refused, () => wantedGroups(found, context.options.group, scans));
+  for (const error of refused) reportError(context, error);
   const devices: OpenedDevice[] = [];
-  for (const group of groups) devices.push(...(await openVolumes(group, lowers, context)));
+  for (const group of groups) {
+    try {
+      devices.push(...(await openVolumes(group, lowers, context)));
+    } catch (error) {
+      // A group that is left alone does not keep the others closed, unless it or its volumes were asked for.
+      const isWanted = groups.length === 1 || context.options.volumes !== null;
+      if (isWanted || !isCevError(error)) throw error;
+      reportError(context, error);
+    }
+  }
   return devices;
+}
+
+/** Where no group is left, the reason why one was left out says more than that. */
+function orThrow(
+  refused: readonly CevError[],
+  choose: () => readonly AssembledGroup[],
+): readonly AssembledGroup[] {
+  const [error] = refused;
+  try {
+    const groups = choose();
+    if (groups.length > 0 || error === undefined) return groups;
+  } catch (thrown) {
+    if (error === undefined || !isCevError(thrown) || thrown.code !== "CEV_NOT_FOUND") throw thrown;
+  }
+  throw error;
+}
+
+function reportError(context: OpenContext<LvmOptions>, error: CevError): void {
+  context.report({
+    severity: "error",
+    code: error.code,
+    message: formatError(error),
+    ...(error.place.source === undefined ? {} : { device: error.place.source }),
+  });
 }
 
 /** Scans all lowers; one whose label is damaged is reported and left out, so that the others still open. */
@@ -116,13 +154,7 @@ async function scanAll(
     }
   }
   if (scans.length === 0 && errors[0] !== undefined) throw errors[0];
-  for (const error of errors)
-    context.report({
-      severity: "error",
-      code: error.code,
-      message: formatError(error),
-      ...(error.place.source === undefined ? {} : { device: error.place.source }),
-    });
+  for (const error of errors) reportError(context, error);
   return { scans, lowers };
 }
 

@@ -152,3 +152,55 @@ describe("physical volumes", () => {
     expect(opened.problems).toMatchObject([{ code: "CEV_NOT_FOUND", device: "d0" }]);
   });
 });
+
+describe("a group that cannot be accepted is left out, and the others open:", () => {
+  const fine = makePv({
+    name: "other",
+    uuid: uuidOf("o"),
+    texts: [
+      {
+        text: groupText({
+          name: "vg1",
+          uuid: uuidOf("h"),
+          pvs: [uuidOf("o")],
+          volumes: { fine: linear(uuidOf("f"), [[4, "pv0", 0]]) },
+        }),
+      },
+    ],
+  });
+  const text = groupText(base);
+  const broken = text.replace('stripes = ["pv0", 10]', 'stripes = ["pv0", 3]');
+  const foreign = groupText({ name: "vg2", uuid: uuidOf("i"), pvs: [A, C], volumes: {} });
+  const damaged = pv("d0", A, text);
+  damaged.bytes[4700]! ^= 1;
+
+  test.each([
+    [
+      "clones in one folder",
+      [pv("d0", A, text), pv("d1", B, text), pv("d2", A, text)],
+      "CEV_AMBIGUOUS",
+      "d2",
+    ],
+    ["one that does not hold together", [pv("d0", A, broken), pv("d1", B, broken)], "CEV_BAD_METADATA", "d0"],
+    [
+      "newest copies that contradict each other",
+      [pv("d0", A, text), pv("d1", B, groupText({ ...base, volumes: {} }))],
+      "CEV_AMBIGUOUS",
+      "d1",
+    ],
+    [
+      "two that claim one device",
+      [pv("d0", A, text), pv("d1", B, text), pv("d2", C, foreign)],
+      "CEV_AMBIGUOUS",
+      "d0",
+    ],
+    ["one whose only area is damaged", [damaged], "CEV_BAD_METADATA", "d0"],
+  ])("%s", async (_, layers, code, device) => {
+    const opened = await openGroup([...layers, fine]);
+    expect(names(opened)).toEqual(["vg1/fine"]);
+    expect(opened.problems).toEqual([expect.objectContaining({ severity: "error", code, device })]);
+    expect(names(await openGroup([...layers, fine], { group: "vg1" }))).toEqual(["vg1/fine"]);
+    await expect(openGroup([...layers, fine], { group: "vg0" })).rejects.toMatchObject({ code });
+    await expect(openGroup(layers)).rejects.toMatchObject({ code });
+  });
+});

@@ -75,6 +75,15 @@ describe("groups", () => {
     await expect(openGroup(layers, { group: "vg2" })).rejects.toMatchObject({ code: "CEV_NOT_FOUND" });
   });
 
+  test("one with an unknown status flag does not keep another closed", async () => {
+    const strange = foreign.replace("vg0 {", "vg1 {").replace('"WRITE"]\nflags', '"WRITE", "ODD"]\nflags');
+    const layers = [pv("d0", A, one), pv("d1", B, strange)];
+    const opened = await openGroup(layers);
+    expect(names(opened)).toEqual(["vg0/left"]);
+    expect(codes(opened)).toEqual(["CEV_UNKNOWN_FEATURE"]);
+    await expect(openGroup(layers, { group: "vg1" })).rejects.toMatchObject({ code: "CEV_UNKNOWN_FEATURE" });
+  });
+
   test("an unknown status flag stops the group, an exported or shared one is read-only", async () => {
     await expect(openWith({}, { status: '["READ", "WRITE", "FROM_THE_FUTURE"]' })).rejects.toMatchObject({
       code: "CEV_UNKNOWN_FEATURE",

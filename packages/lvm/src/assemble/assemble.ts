@@ -1,4 +1,4 @@
-import { CevError, formatError } from "@cev/core";
+import { CevError, formatError, isCevError } from "@cev/core";
 import type { Problem } from "@cev/core";
 import { decodeGroup } from "../model/group.ts";
 import type { PhysicalVolume, VolumeGroup } from "../model/group.ts";
@@ -7,8 +7,8 @@ import type { MetadataCopy, PvScan } from "../disk/scan.ts";
 import { show } from "../text/parser.ts";
 import { writeText } from "../text/writer.ts";
 import { dashUuid } from "../disk/uuid.ts";
+import { displayNames, reportClones } from "./display-names.ts";
 import { findInstances } from "./instances.ts";
-import { namePlaces } from "./places.ts";
 
 /** A physical volume of a group and where it was found. */
 export interface Member {
@@ -35,20 +35,24 @@ export interface AssembledGroup {
 
 /**
  * Makes groups of physical volumes: of all copies of each group's metadata the newest counts, and what else was found is
- * reported. Groups that have one name or one UUID stand side by side. Throws `CEV_AMBIGUOUS` where it cannot be told which devices
- * belong together, and for newest copies that contradict each other.
+ * reported. Groups that have one name or one UUID stand side by side. A group that cannot be accepted is left out, and `refuse`
+ * gets the reason: `CEV_AMBIGUOUS` where it cannot be told which devices belong together or newest copies contradict each other,
+ * `CEV_BAD_METADATA` where the newest does not hold together. Without `refuse` the first of these is thrown.
  */
 export function assembleGroups(
   scans: readonly PvScan[],
   report: (problem: Problem) => void,
+  refuse: (error: CevError) => void = throwIt,
 ): AssembledGroup[] {
-  const chosen = findInstances(scans).map(({ copies, scanIndexes }): Chosen => {
-    const copy = chooseCopy(copies, report);
-    const group = decodeNewest(copy);
-    return { copy, group, scanIndexes: scanIndexes.filter((index) => lists(group, scans[index]!)) };
-  });
-  checkOwners(scans, chosen);
-  for (const [index, scan] of scans.entries()) reportDamage(scan, index, chosen, report);
+  // Devices of groups that are left out belong to one, although nobody says which.
+  const refused = new Set<number>();
+  const leaveOut = (error: CevError, scanIndexes: readonly number[]): void => {
+    for (const index of scanIndexes) refused.add(index);
+    refuse(error);
+  };
+  const chosen = chooseAll(scans, report, leaveOut);
+  for (const [index, scan] of scans.entries())
+    if (!refused.has(index)) reportDamage(scan, index, chosen, report, leaveOut);
   const names = displayNames(chosen, scans);
   const assembled = chosen.map(({ copy, group, scanIndexes }, index) => ({
     copy,
@@ -58,8 +62,49 @@ export function assembleGroups(
     members: findMembers(group, scans, scanIndexes, report),
   }));
   reportClones(assembled, scans, report);
-  reportStrangers(scans, assembled, report);
+  reportStrangers(scans, assembled, refused, report);
   return assembled;
+}
+
+function throwIt(error: CevError): never {
+  throw error;
+}
+
+type LeaveOut = (error: CevError, scanIndexes: readonly number[]) => void;
+
+/** The groups whose newest copy can be accepted, and whose devices belong to no other group. */
+function chooseAll(
+  scans: readonly PvScan[],
+  report: (problem: Problem) => void,
+  leaveOut: LeaveOut,
+): Chosen[] {
+  const chosen = findInstances(scans, leaveOut).flatMap(({ copies, scanIndexes }): Chosen[] => {
+    try {
+      const copy = chooseCopy(copies, report);
+      const group = decodeNewest(copy);
+      return [{ copy, group, scanIndexes: scanIndexes.filter((index) => lists(group, scans[index]!)) }];
+    } catch (error) {
+      if (!isCevError(error)) throw error;
+      leaveOut(error, scanIndexes);
+      return [];
+    }
+  });
+  const contested = new Set<Chosen>();
+  for (const [index, { source }] of scans.entries()) {
+    const owners = chosen.filter(({ scanIndexes }) => scanIndexes.includes(index));
+    if (owners.length < 2) continue;
+    for (const owner of owners) contested.add(owner);
+    const list = owners.map(({ group }) => `${group.name} (UUID ${group.uuid})`).join(", ");
+    const error = new CevError("CEV_AMBIGUOUS", `${source.name} belongs to several groups: ${list}`, {
+      source: source.name,
+      hint: "open the groups one at a time",
+    });
+    leaveOut(
+      error,
+      owners.flatMap(({ scanIndexes }) => scanIndexes),
+    );
+  }
+  return chosen.filter((one) => !contested.has(one));
 }
 
 /** A group whose newest copy has been chosen. */
@@ -69,53 +114,13 @@ interface Chosen {
   readonly scanIndexes: readonly number[];
 }
 
-/** Groups of one name are told apart by the places of their devices, else by their UUIDs. */
-function displayNames(groups: readonly Chosen[], scans: readonly PvScan[]): string[] {
-  return groups.map((one) => {
-    const { name, uuid } = one.group;
-    const alike = groups.filter(({ group }) => group.name === name);
-    if (alike.length === 1) return name;
-    const places = namePlaces(
-      alike.map(({ copy, scanIndexes }) =>
-        scanIndexes.length === 0 ? [{ name: copy.source }] : scanIndexes.map((index) => scans[index]!.source),
-      ),
-    );
-    return `${name}@${places?.[alike.indexOf(one)] ?? uuid.slice(0, uuid.indexOf("-"))}`;
-  });
-}
-
-/** Groups of one name or one UUID: people should know that there are several, and what they are called. */
-function reportClones(
-  groups: readonly AssembledGroup[],
-  scans: readonly PvScan[],
-  report: (problem: Problem) => void,
-): void {
-  const reported = new Set<AssembledGroup>();
-  for (const one of groups) {
-    if (one.displayName === one.group.name || reported.has(one)) continue;
-    const alike = groups.filter(({ group }) => group.name === one.group.name);
-    for (const other of alike) reported.add(other);
-    const list = alike.map(({ displayName, scanIndexes }) => {
-      const devices = scanIndexes.map((index) => scans[index]!.source.name).join(", ");
-      return `${displayName} (${devices || "none of its devices"})`;
-    });
-    const areClones = new Set(alike.map(({ group }) => group.uuid)).size < alike.length;
-    report({
-      severity: "warning",
-      code: "CEV_AMBIGUOUS",
-      message:
-        `${alike.length} groups are named ${one.group.name}: ${list.join("; ")}` +
-        (areClones ? "; clones get UUIDs of their own with vgimportclone" : ""),
-    });
-  }
-}
-
-/** Damaged labels and areas of one device. Throws an area's error where nothing else says what the device belongs to. */
+/** Damaged labels and areas of one device; a device is left out where nothing else says what it belongs to. */
 function reportDamage(
   scan: PvScan,
   scanIndex: number,
   groups: readonly Chosen[],
   report: (problem: Problem) => void,
+  leaveOut: LeaveOut,
 ): void {
   const device = scan.source.name;
   const tell = (error: CevError, instead: string): void =>
@@ -136,7 +141,10 @@ function reportDamage(
   const owner = groups.find(({ scanIndexes }) => scanIndexes.includes(scanIndex));
   for (const { error } of scan.areas) {
     if (error === null) continue;
-    if (owner === undefined && scan.areas.every(({ copy }) => copy === null)) throw error;
+    if (owner === undefined && scan.areas.every(({ copy }) => copy === null)) {
+      leaveOut(error, [scanIndex]);
+      return;
+    }
     tell(error, owner === undefined ? "another area" : `${owner.copy.structure} of ${owner.copy.source}`);
   }
 }
@@ -193,19 +201,6 @@ function decodeNewest(copy: MetadataCopy): VolumeGroup {
   }
 }
 
-/** A physical volume belongs to one group. */
-function checkOwners(scans: readonly PvScan[], groups: readonly Chosen[]): void {
-  for (const [index, { source }] of scans.entries()) {
-    const owners = groups.filter(({ scanIndexes }) => scanIndexes.includes(index));
-    if (owners.length > 1)
-      throw new CevError(
-        "CEV_AMBIGUOUS",
-        `${source.name} belongs to several groups: ${owners.map(({ group }) => `${group.name} (UUID ${group.uuid})`).join(", ")}`,
-        { source: source.name, hint: "open the groups one at a time" },
-      );
-  }
-}
-
 function findMembers(
   group: VolumeGroup,
   scans: readonly PvScan[],
@@ -252,9 +247,11 @@ function findMembers(
 function reportStrangers(
   scans: readonly PvScan[],
   groups: readonly AssembledGroup[],
+  refused: ReadonlySet<number>,
   report: (problem: Problem) => void,
 ): void {
   for (const [index, { source, areas }] of scans.entries()) {
+    if (refused.has(index)) continue;
     if (groups.some(({ scanIndexes }) => scanIndexes.includes(index))) continue;
     const claimed = areas.find(({ copy }) => copy !== null)?.copy;
     const message =

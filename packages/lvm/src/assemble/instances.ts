@@ -15,9 +15,12 @@ export interface GroupInstance {
 
 /**
  * Sorts what was found by groups. Where a physical volume is here more than once, clones of the group are told apart by the places of
- * their devices. Throws `CEV_AMBIGUOUS` where these do not say which belongs to which.
+ * their devices. Where these do not say which belongs to which, `refuse` gets a `CEV_AMBIGUOUS` with the indexes of the devices.
  */
-export function findInstances(scans: readonly PvScan[]): GroupInstance[] {
+export function findInstances(
+  scans: readonly PvScan[],
+  refuse: (error: CevError, scanIndexes: readonly number[]) => void,
+): GroupInstance[] {
   const copies = copiesByGroup(scans);
   const instances = [...copies].flatMap(([uuid, found]) => {
     const listed = new Set(found.flatMap(({ copy }) => listedUuids(copy)));
@@ -30,7 +33,13 @@ export function findInstances(scans: readonly PvScan[]): GroupInstance[] {
     const isWhole = (one: Placed): boolean =>
       found.some(({ copy, scanIndex }) => scanIndex === one.scanIndex && listedUuids(copy).length === 1);
     const parts = splitByPlace(members, isWhole);
-    if (parts === null) throw ambiguous(members);
+    if (parts === null) {
+      refuse(
+        ambiguous(members),
+        members.map(({ scanIndex }) => scanIndex),
+      );
+      return [];
+    }
     return parts.map((part): GroupInstance => {
       const scanIndexes = part.map(({ scanIndex }) => scanIndex);
       return {
