@@ -24,6 +24,11 @@ describe("the option dmRaid", () => {
     ["members that are too small", { memberSize: RAID5.memberSize - 4096 }, "memberSize"],
     ["chunks that are no power of two", { chunkSize: 12_288 }, "chunkSize"],
     ["regions that are no power of two", { regionSize: 3 * 4096 }, "regionSize"],
+    [
+      "more regions than the kernel takes",
+      { size: 2 ** 50, memberSize: 2 ** 49, regionSize: 4096 },
+      "regionSize",
+    ],
     ["bytes that are no sectors", { metadataSize: 1000 }, "metadataSize"],
     ["rebuilds past the last member", { rebuild: [3] }, "rebuild"],
     ["a name that is none", { name: 7 }, "name"],

@@ -66,6 +66,7 @@ export const DM_RAID_SCHEMA: Details = {
 
 const SECTOR = 512;
 const MEMBERS_MAX = 253;
+const REGIONS_MAX = 2 ** 21;
 const SIZES = ["chunkSize", "regionSize", "metadataSize", "memberSize", "size"] as const;
 const KEYS: readonly string[] = [
   "type",
@@ -158,6 +159,8 @@ function shapeIssue(option: DmRaidOption): Issue | null {
   const level = levelOf(number)!;
   if (regionSize < SECTOR || !Number.isInteger(Math.log2(regionSize)))
     return { key: "regionSize", message: "must be a power of two" };
+  if (size / regionSize > REGIONS_MAX)
+    return { key: "regionSize", message: `makes more than ${REGIONS_MAX} regions, which the kernel refuses` };
   if (level.hasChunks && (chunkSize < 4096 || !Number.isInteger(Math.log2(chunkSize))))
     return { key: "chunkSize", message: "must be a power of two, at least 4096" };
   if (memberCount < Math.max(2, level.memberCountMin))
