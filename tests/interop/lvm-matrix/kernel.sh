@@ -48,6 +48,8 @@ judge() {
   lvs --noheadings --separator ' ' -o lv_name,seg_type vg 2>/dev/null | sort -u | while read -r volume kind; do
     case $kind in
       raid1 | raid10 | raid[456]*)
+        # LVM2 checks nothing in a group that lacks a physical volume.
+        [ "$mode" != degraded ] || continue
         lvchange -q --syncaction check "vg/$volume"
         settle
         echo "finding mismatches $volume $(lvs --noheadings -o raid_mismatch_count "vg/$volume" | tr -d ' ')"

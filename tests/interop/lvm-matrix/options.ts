@@ -13,7 +13,8 @@ export const HELP = `The interop matrix of LVM2: volume groups exchanged with th
 
   --shape LIST      groups by name (all)
   --way LIST        read: made by the kernel, read by cev, with each physical volume missing; write: made by the kernel,
-                    written by cev, judged by the kernel; command: made and changed by cev, judged and changed by LVM2,
+                    written by cev, judged by the kernel; change: golden sets changed by cev's commands, judged by
+                    the kernel; command: made and changed by cev, judged and changed by LVM2,
                     read by cev; hostile: golden sets with every byte of their metadata flipped, and words changed;
                     crash: cev's commands with a power cut before every change (all)
   --sample N        so many groups only

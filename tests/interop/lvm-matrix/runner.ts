@@ -1,3 +1,4 @@
+import { changeGolden } from "./changed.ts";
 import { commandBatches } from "./commands/command-way.ts";
 import { crashBatches } from "./crash/crash-way.ts";
 import type { Scene } from "./crash/scenes.ts";
@@ -52,6 +53,11 @@ export async function runMatrix(plan: RunPlan): Promise<void> {
         batches.push(async () =>
           plan.report([await runHostile(shape, { stride: 1, rewriteCount: REWRITES, seed: plan.seed })]),
         );
+  if (plan.ways.includes("change")) {
+    const golden = plan.shapes.filter((shape) => shape.golden !== null);
+    for (let at = 0; at < golden.length; at += BATCH_SHAPES_MAX)
+      batches.push(() => change(plan, golden.slice(at, at + BATCH_SHAPES_MAX)));
+  }
   const queue = batches.values();
   await Promise.all(
     Array.from({ length: plan.jobs }, async () => {
@@ -71,6 +77,13 @@ async function readAndWrite(plan: RunPlan, shapes: readonly GroupShape[]): Promi
   });
   if (written.length > 0)
     await withDisk(plan, async (folder, disk) => plan.report(await judgeInKernel(folder, disk, written)));
+}
+
+/** cev's commands change groups that the kernel made; the kernel judges. */
+async function change(plan: RunPlan, shapes: readonly GroupShape[]): Promise<void> {
+  const changed: WrittenGroup[] = [];
+  for (const shape of shapes) changed.push(await changeGolden(shape, plan.seed));
+  await withDisk(plan, async (folder, disk) => plan.report(await judgeInKernel(folder, disk, changed)));
 }
 
 async function readOne(

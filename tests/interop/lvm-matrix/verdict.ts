@@ -2,11 +2,11 @@ import { formatError, isCevError } from "@cev/core";
 
 /**
  * The ways: `read`, made and filled by the kernel, read by cev, with each physical volume missing in turn; `write`, made by the
- * kernel, written by cev, judged by the kernel; `command`, made and changed by cev's commands, judged by the kernel, changed by
+ * kernel, written by cev, judged by the kernel; `change`, golden groups changed by cev's commands, judged by the kernel; `command`, made and changed by cev's commands, judged by the kernel, changed by
  * LVM2, and read by cev again; `hostile`, the golden sets with damaged metadata, opened by cev; `crash`, each
  * command of cev's with a power cut before every change of a disk, opened by cev and by LVM2.
  */
-export const WAYS = ["read", "write", "command", "hostile", "crash"] as const;
+export const WAYS = ["read", "write", "change", "command", "hostile", "crash"] as const;
 export type Way = (typeof WAYS)[number];
 
 /** How one case ended. */

@@ -9,10 +9,11 @@ import type { KernelAnswer } from "./oracle-batch.ts";
 import { closeWritten, openVolumes, volumeFaults, workOnVolumes } from "./random-volumes.ts";
 import type { GroupShape } from "./shapes.ts";
 import { failureOf } from "./verdict.ts";
-import type { Verdict } from "./verdict.ts";
+import type { Verdict, Way } from "./verdict.ts";
 
 /** A group that cev has written to, to be judged. */
 export interface WrittenGroup {
+  readonly way: Way;
   readonly shape: GroupShape;
   readonly images: readonly Uint8Array[];
   /** By volume: the hash of what it ought to hold; null: a snapshot that is full. */
@@ -50,7 +51,7 @@ export async function writeGroup(group: KernelGroup, seed: number): Promise<Writ
     failures.push(failureOf(error));
   }
   if (contents.size === 0) failures.push("no volume was opened");
-  return { shape, images, contents, failures };
+  return { way: "write", shape, images, contents, failures };
 }
 
 /** Has the kernel judge groups that cev has written, on a shared disk of their own. */
@@ -72,16 +73,16 @@ export async function judgeInKernel(
   const verdicts = written
     .filter(({ failures }) => failures.length > 0)
     .map((one) => ({
-      way: "write" as const,
+      way: one.way,
       type: one.shape.type,
       id: one.shape.name,
       failures: one.failures,
       log: "",
     }));
-  for (const [number, { shape, contents }] of ready.entries()) {
+  for (const [number, { way, shape, contents }] of ready.entries()) {
     const answer = answers[number]!;
     const failures = judgementFailures(answer, contents, shape);
-    verdicts.push({ way: "write", type: shape.type, id: shape.name, failures, log: answer.log });
+    verdicts.push({ way, type: shape.type, id: shape.name, failures, log: answer.log });
   }
   return verdicts;
 }

@@ -48,7 +48,7 @@ async function runBatch(plan: RunPlan, numbers: readonly number[]): Promise<void
       type: "sequences of commands",
       id: `sequence-${number}`,
       failures: found,
-      log,
+      log: `${counted}\n${log}`,
     });
   }
   plan.report(verdicts);

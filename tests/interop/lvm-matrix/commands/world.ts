@@ -41,6 +41,13 @@ export class GroupWorld {
   /** Does one step and compares what came of it. Throws a `SequenceFault` where that is not right. */
   async do(step: Step): Promise<void> {
     if (step.kind === "write") return this.#write(seedOf(step));
+    // Or little else would be done from here on.
+    const { group, isExported } = this.known;
+    if (isExported && group !== null && step.choices[5]! < 0.5) {
+      if ((await this.run({ command: "vgimport", group })) !== null)
+        this.known = { ...this.known, isExported: false };
+      return;
+    }
     const resolved = resolveStep(step, this.known);
     if (resolved === null) return;
     const { request, after } = resolved;
