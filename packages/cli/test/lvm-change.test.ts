@@ -187,7 +187,10 @@ describe("groups", () => {
     for (const image of group.images)
       writeFileSync(join(group.cwd, `copy-${image}`), readFileSync(join(group.cwd, image)));
     const copies = group.images.map((image) => `copy-${image}`);
-    const cloned = await run(["lvm", "vgimportclone", "-n", "vgcopy", ...copies], { cwd: group.cwd });
+    const cloned = await run(
+      ["lvm", "vgimportclone", "-n", "vgcopy", ...copies, "--devices", ...group.images],
+      { cwd: group.cwd },
+    );
     expect(cloned).toMatchObject({ status: 0 });
     const both = await run(["lvm", "lvs", ...group.images, ...copies, "--noheadings", "-o", "lv_full_name"], {
       cwd: group.cwd,

@@ -20,7 +20,7 @@ import { parseSize } from "./size-option.ts";
 
 /** Options of every command that changes something. */
 export interface ChangeOptions extends KeyOptions {
-  readonly devices?: readonly string[];
+  readonly devices?: readonly string[] | undefined;
   readonly test?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;

@@ -1,7 +1,7 @@
 import type { AllocationPolicy, CommandRequest } from "@cev/lvm";
 import type { ExitStatus } from "../exit-status.ts";
 import { UsageError } from "../usage-error.ts";
-import { splitWords } from "./arguments.ts";
+import { isDevicePath, splitWords } from "./arguments.ts";
 import { change } from "./change.ts";
 import type { ChangeOptions } from "./change.ts";
 import { deviceNamed } from "./device-names.ts";
@@ -191,7 +191,9 @@ export function refuseActivation(activate: string | undefined): void {
 
 /** `cev lvm vgimportclone`. */
 export function vgImportClone(words: readonly string[], options: VgImportCloneOptions): Promise<ExitStatus> {
-  return change(options, {
+  // The original is in sight where a shell's history has it: it must not be mixed up with the copy.
+  const areFiles = words.every(isDevicePath);
+  return change(areFiles ? { ...options, devices: undefined } : options, {
     groups: [],
     devices: words,
     requests: (nameOf) => [
