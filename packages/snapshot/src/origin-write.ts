@@ -28,13 +28,11 @@ export class OriginWrite implements ChunkWaiter, InvalidWaiter, SlotWaiter {
   /** @internal Goes on with whatever is next. */
   proceed(): void {
     const io = this.#io!;
-    if (this.#error !== null) return this.#refuse(this.#error);
-    if (io.isCancelRequested)
-      return this.#refuse(
-        new CevError("CEV_CANCELLED", "cancelled before the snapshots had what it overwrites"),
-      );
-    if (!this.#origin.isPreserved(io.offset, io.length)) return this.#round();
-    this.#origin.release(this, io);
+    while (this.#error === null && !io.isCancelRequested) {
+      if (this.#origin.isPreserved(io.offset, io.length)) return this.#origin.release(this, io);
+      if (!this.#tryRound()) return;
+    }
+    this.#origin.refuse(this, io, this.#error ?? cancelled());
   }
 
   /** @internal */
@@ -68,7 +66,8 @@ export class OriginWrite implements ChunkWaiter, InvalidWaiter, SlotWaiter {
     this.#ended();
   }
 
-  #round(): void {
+  /** One round. False: some of it is under way, and its end goes on with the write. */
+  #tryRound(): boolean {
     this.#pendingCount = 1;
     for (const snapshot of this.#origin.snapshots) {
       if (snapshot.isValid) {
@@ -81,7 +80,7 @@ export class OriginWrite implements ChunkWaiter, InvalidWaiter, SlotWaiter {
         snapshot.whenInvalid(this);
       }
     }
-    this.#ended();
+    return --this.#pendingCount === 0;
   }
 
   #ended(): void {
@@ -136,8 +135,8 @@ export class OriginWrite implements ChunkWaiter, InvalidWaiter, SlotWaiter {
     while (chunk < last && snapshot.table.get(chunk) < 0 && snapshot.findPending(chunk, 1) === null) chunk++;
     return chunk - first;
   }
+}
 
-  #refuse(error: CevError): void {
-    this.#origin.refuse(this, this.#io!, error);
-  }
+function cancelled(): CevError {
+  return new CevError("CEV_CANCELLED", "cancelled before the snapshots had what it overwrites");
 }
