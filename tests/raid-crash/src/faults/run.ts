@@ -5,7 +5,7 @@ import { openArray } from "../array.ts";
 import type { OpenArray } from "../array.ts";
 import { makeImages, placesOfMember } from "../images/images.ts";
 import { arraySizeOf } from "../reference.ts";
-import { redundancyOf } from "../shape.ts";
+import { isVolume, redundancyOf } from "../shape.ts";
 import type { Shape } from "../shape.ts";
 import { History } from "../work/history.ts";
 import { Workload, firstWrongOf, readAll } from "../work/workload.ts";
@@ -75,7 +75,7 @@ class FaultRun {
     const { environment } = this.#world;
     const images = makeImages(shape, content);
     // A blank one, to rebuild on.
-    if (redundancyOf(shape) > 0) images.push(new Uint8Array(images[0]!.length));
+    if (redundancyOf(shape) > 0 && !isVolume(shape)) images.push(new Uint8Array(images[0]!.length));
     this.#disks = images.map((contents, index) => {
       const memory = new MemoryLayer(environment, {
         size: contents.length,
@@ -101,7 +101,9 @@ class FaultRun {
     const { environment } = this.#world;
     const lentBefore = environment.buffers.bytesLent;
     const members = this.#disks.slice(0, this.#options.shape.memberCount);
-    const array = await this.#drive(openArray(environment, random.shuffled(members)));
+    const array = await this.#drive(
+      openArray(environment, random.shuffled(members), { shape: this.#options.shape }),
+    );
     const victims = this.#victims();
     const workload = new Workload({
       world: this.#world,
@@ -232,9 +234,10 @@ class FaultRun {
   /** All disks are well again: what was told to be written is there, or refused where more had failed than may. */
   async #judgeRest(isWithin: boolean): Promise<void> {
     const { environment } = this.#world;
+    const { shape } = this.#options;
     let again: OpenArray;
     try {
-      again = await this.#drive(openArray(environment, this.#random.shuffled(this.#disks)));
+      again = await this.#drive(openArray(environment, this.#random.shuffled(this.#disks), { shape }));
     } catch (error) {
       if (!isCevError(error)) throw error;
       if (isWithin) this.violations.push(`it does not open any more: ${error.code} ${error.message}`);
