@@ -1,4 +1,4 @@
-import { CevError } from "@cev/core";
+import { CevError, MetadataError } from "@cev/core";
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect } from "vitest";
 import { assembleGroups } from "../src/assemble/assemble.ts";
@@ -223,6 +223,28 @@ describe("an area", () => {
     expect(await bench.seqnos()).toEqual([null, 2, 2]);
     await bench.commit(textOf(3), true);
     expect(await bench.seqnos()).toEqual([3, 3, 3]);
+  });
+
+  test("that a device has lost the end of is beyond repair, and does not keep the others from it", async () => {
+    const bench = Bench.twoVolumes(textOf(1));
+    const whole = await bench.scan();
+    const short = whole.map((scan, index) =>
+      index === 0 ? { ...scan, source: { ...scan.source, size: 15_000 } } : scan,
+    );
+    const damaged = short.map((scan) => ({
+      ...scan,
+      areas: scan.areas.map((area) => ({
+        ...area,
+        copy: null,
+        error: new MetadataError("damaged", { structure: "area" }),
+      })),
+    }));
+    const plan = planCommit({ scans: damaged, text: textOf(2), isRepairing: true });
+    expect(plan.skipped).toMatchObject([{ reason: "damaged", area: { index: 1 } }]);
+    expect(plan.areas.map(({ scan, area }) => [scan.source.name, area.index])).toEqual([
+      ["d0", 0],
+      ["d1", 0],
+    ]);
   });
 
   test("of another group, and a text that is not newer, are refused", async () => {

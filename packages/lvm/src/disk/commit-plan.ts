@@ -9,6 +9,9 @@ import { nextTextOffset, overlapsCommitted, textSizeMax, textWrites } from "./ri
 import type { AreaScan, PvScan } from "./scan.ts";
 import { dashUuid } from "./uuid.ts";
 
+/** A header and a sector for a text. */
+const AREA_SIZE_MIN = 2 * SECTOR;
+
 /** Bytes that go to one place of a device. */
 export interface DiskWrite {
   readonly offset: number;
@@ -73,7 +76,7 @@ export function planCommit({ scans, text, isRepairing = false }: CommitRequest):
     const taken = takenRanges(volume, group.extentSize);
     for (const area of scan.areas) {
       checkOwner(scan, area, group);
-      const header = headerFor(area, isRepairing);
+      const header = headerFor(scan, area, isRepairing);
       if (header === null) {
         skipped.push({ scan, area, reason: area.isIgnored ? "ignored" : "damaged" });
         continue;
@@ -138,10 +141,13 @@ function checkFree(scan: PvScan, { index }: AreaScan, { start, size }: MdaHeader
 }
 
 /** Null: the area is left alone. */
-function headerFor({ area, header, isIgnored, error }: AreaScan, isRepairing: boolean): MdaHeader | null {
+function headerFor(scan: PvScan, scanned: AreaScan, isRepairing: boolean): MdaHeader | null {
+  const { area, header, isIgnored, error } = scanned;
   if (isIgnored) return null;
   if (error === null && header !== null) return header;
   if (!isRepairing || error?.code === "CEV_UNKNOWN_FEATURE") return null;
+  // An area that the device has no room for, or that has none for a text, is beyond repair.
+  if (area.size < AREA_SIZE_MIN || area.offset + area.size > scan.source.size) return null;
   return { start: area.offset, size: area.size, committed: null, precommitted: null };
 }
 
