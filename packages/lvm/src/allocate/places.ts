@@ -104,10 +104,12 @@ function parseRange(range: string, { extentCount }: PhysicalVolume, text: string
   let end = start + 1;
   if (dash !== undefined) end = last === "" ? extentCount : Number(last) + 1;
   if (count !== undefined) end = start + Number(count);
-  if (end > COUNT_MAX || end <= start)
+  if (end <= start)
+    throw new CevError("CEV_INVALID", `the range ${show(range)} in ${show(text)} ends before it begins`);
+  if (end > extentCount)
     throw new CevError(
       "CEV_INVALID",
-      `the range ${show(range)} in ${show(text)} ends before it begins, or beyond any device`,
+      `the range ${show(range)} in ${show(text)} passes the end of the physical volume, which has ${extentCount} extents`,
     );
   return { start, count: end - start };
 }

@@ -10,6 +10,7 @@ import {
   checkStripes,
   chooseStripeSize,
   freeExtents,
+  hasPlaces,
   policyOf,
   sumFree,
 } from "./create-volume.ts";
@@ -101,7 +102,7 @@ function makeStore(
     if (of === "ORIGIN") extentCount = most - origin.extentCount + shareOf(percent, origin.extentCount, "up");
     else if (of === "VG") extentCount = Math.min(shareOf(percent, total, "down"), free);
     else if (of === "FREE") extentCount = shareOf(percent, free, "down");
-    else extentCount = shareOf(percent, request.places === undefined ? total : sumFree(places), "down");
+    else extentCount = shareOf(percent, !hasPlaces(request) ? total : sumFree(places), "down");
   }
   if (extentCount > most) {
     messages.push(

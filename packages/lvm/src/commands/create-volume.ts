@@ -99,7 +99,7 @@ function makeSegments(
       `the number of stripes (${stripes}) must not exceed the number of physical volumes (${places.length})`,
       "the policy anywhere puts several on one",
     );
-  const share = sizeOfNew(group, amount, places, request.places !== undefined);
+  const share = sizeOfNew(group, amount, places, hasPlaces(request));
   const extentCount = roundToStripes(group, share, stripes, amount.kind === "share", messages);
   checkCount(extentCount);
   const found = allocate({
@@ -161,7 +161,7 @@ export function policyOf(
   return "normal";
 }
 
-function sizeOfNew(group: VolumeGroup, amount: Amount, places: readonly Place[], hasPlaces: boolean): number {
+function sizeOfNew(group: VolumeGroup, amount: Amount, places: readonly Place[], isPlaced: boolean): number {
   if (amount.kind === "bytes") return extentsOf(amount.bytes, group);
   if (amount.kind === "extents") return amount.extentCount;
   const total = group.physicalVolumes.reduce((sum, { extentCount }) => sum + extentCount, 0);
@@ -172,7 +172,7 @@ function sizeOfNew(group: VolumeGroup, amount: Amount, places: readonly Place[],
     case "FREE":
       return shareOf(amount.percent, free, "down");
     case "PVS":
-      return shareOf(amount.percent, hasPlaces ? sumFree(places) : total, "down");
+      return shareOf(amount.percent, isPlaced ? sumFree(places) : total, "down");
     case "ORIGIN":
     case "LV":
       return refuse(`a new volume has no ${amount.of} to take a share of`, "use %FREE, %PVS or %VG");
@@ -182,6 +182,11 @@ function sizeOfNew(group: VolumeGroup, amount: Amount, places: readonly Place[],
 /** How many extents of the group are free. */
 export function freeExtents(group: VolumeGroup): number {
   return [...freeRanges(group).values()].reduce((sum, ranges) => sum + freeCount(ranges), 0);
+}
+
+/** True where the request says where new extents may lie. */
+export function hasPlaces({ places }: { readonly places?: readonly string[] | undefined }): boolean {
+  return (places ?? []).length > 0;
 }
 
 /** How many extents of some places are free. */

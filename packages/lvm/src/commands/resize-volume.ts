@@ -15,6 +15,7 @@ import {
   checkStripes,
   chooseStripeSize,
   freeExtents,
+  hasPlaces,
   policyOf,
   sumFree,
 } from "./create-volume.ts";
@@ -106,7 +107,7 @@ class Resizing {
       request.size === undefined &&
       request.extents === undefined &&
       request.command !== "lvreduce" &&
-      (request.places ?? []).length > 0;
+      hasPlaces(request);
     const amount = parseAmount(request.size, isAll ? "+100%PVS" : request.extents);
     if (request.command === "lvextend" && amount.sign === "-") refuse("lvextend takes nothing away");
     if (request.command === "lvreduce" && amount.sign === "+") refuse("lvreduce adds nothing");
@@ -187,7 +188,7 @@ class Resizing {
       case "FREE":
         return shareOf(percent, freeExtents(this.#group), round);
       case "PVS":
-        return shareOf(percent, this.#request.places === undefined ? total : sumFree(this.#places), round);
+        return shareOf(percent, !hasPlaces(this.#request) ? total : sumFree(this.#places), round);
       case "LV":
         return shareOf(percent, own, round);
       case "ORIGIN": {
