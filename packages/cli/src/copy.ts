@@ -51,7 +51,7 @@ export async function copy(sources: readonly string[], options: CopyOptions): Pr
   let later: LaterProblems | null = null;
   let lost: readonly LostRange[] = [];
   try {
-    warnOf(stack.problems, [options.device]);
+    warnOf(stack, [options.device]);
     later = new LaterProblems(stack);
     const device = await openDevice(stack, options.device, { isReadOnly });
     if (to !== undefined) lost = await copyOut(stack, device, to, options, interrupt.signal);

@@ -1,5 +1,6 @@
 import { formatError } from "@cev/core";
 import type { Problem } from "@cev/core";
+import type { StackDevice } from "@cev/stack";
 import { hostError } from "./host-error.ts";
 
 /** Writes a line to standard output. */
@@ -20,14 +21,29 @@ export function complainOf(problems: readonly Problem[]): void {
 
 /**
  * Warns of problems that did not stop the work on some devices. An image that is wanted as it is may well carry nothing that
- * is known.
+ * is known; and how other volumes of a group are is nobody's concern who wants one of them.
  */
-export function warnOf(problems: readonly Problem[], wanted: readonly string[]): void {
+export function warnOf({ problems, devices }: Warned, wanted: readonly string[]): void {
+  const needed = new Set(devices.filter(({ name }) => wanted.includes(name)).flatMap(withLowers));
+  const isOther = (device: string): boolean =>
+    needed.size > 0 &&
+    devices.some((one) => one.name === device && one.driver === VOLUME_DRIVER && !needed.has(one));
   for (const { code, message, device } of problems) {
     const isExpected = code === "CEV_NOT_FOUND" && device !== undefined && wanted.includes(device);
-    if (!isExpected) complain(`warning: ${message}`);
+    if (!isExpected && (device === undefined || !isOther(device))) complain(`warning: ${message}`);
   }
 }
+
+/** What is warned of: a stack. */
+interface Warned {
+  readonly problems: readonly Problem[];
+  readonly devices: readonly StackDevice[];
+}
+
+/** Its devices are volumes that have nothing to do with one another. */
+const VOLUME_DRIVER = "@cev/lvm";
+
+const withLowers = (device: StackDevice): StackDevice[] => [device, ...device.lowers.flatMap(withLowers)];
 
 /** Tells of whatever was thrown, in one line; with `CEV_DEBUG` set also where it was thrown. */
 export function complainOfError(error: unknown): void {

@@ -32,7 +32,7 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
     only: options.device ?? null,
   });
   try {
-    warnOf(stack.problems, options.device ?? []);
+    warnOf(stack, options.device ?? []);
     const exported = await openExports(stack, options.device ?? null, isReadOnly);
     const { environment } = stack;
     const serving = await NbdServing.start({

@@ -307,6 +307,19 @@ describe("volumes", () => {
   });
 });
 
+test("who wants one volume is not told how the others are", async () => {
+  const group = await makeGroup();
+  for (const name of ["a", "b"]) await group.lvm("lvcreate", "-L", "1M", "-n", name, "vg0");
+  await group.lvm("lvchange", "-p", "r", "vg0/b");
+  writeFileSync(join(group.cwd, "in"), "hello");
+  expect(await group.cev("copy", "--device", "vg0/a", "--from", "in")).toMatchObject({
+    status: 0,
+    stderr: "",
+  });
+  const other = await group.cev("copy", "--device", "vg0/b", "--from", "in");
+  expect(other).toMatchObject({ status: 1, stderr: expect.stringMatching(/vg0\/b/) as string });
+});
+
 test("what was done is printed as JSON, too", async () => {
   const group = await makeGroup();
   const ended = await group.lvm("lvcreate", "-L", "1M", "-n", "a", "vg0", "--json");

@@ -193,6 +193,9 @@ describe("pvck", () => {
     expect(pvs).toMatchObject({ status: 1, stderr: expect.stringMatching(/at byte 4100/) as string });
     const area = await group.lvm("pvck", "--dump", "metadata_area", "d0.img");
     expect(area.stdout.toString()).toContain("vg0 {");
+    const checked = await group.lvm("vgck");
+    expect(checked).toMatchObject({ status: 1, stderr: expect.stringMatching(/at byte 4100/) as string });
+    expect(checked.stdout.toString()).not.toContain("no fault");
     const change = await group.lvm("lvcreate", "-L", "1M", "vg0");
     expect(change).toMatchObject({ status: 1, stderr: expect.stringMatching(/at byte 4100/) as string });
   });

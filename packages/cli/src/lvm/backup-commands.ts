@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { CevError } from "@cev/core";
+import { CevError, formatError } from "@cev/core";
 import { ExitStatus } from "../exit-status.ts";
 import { hostError } from "../host-error.ts";
 import { complain, complainOf, say } from "../output.ts";
@@ -115,25 +115,31 @@ export async function vgCk(words: readonly string[], options: CheckOptions): Pro
   const { names, devices } = splitWords(words, options.devices !== undefined);
   const isUpdating = options.updatemetadata === true;
   const chosen = names.length > 0 ? names : null;
+  const refused: string[] = [];
   const outcome = await perform(options, {
     groups: (found) => chosen ?? found.groups.map(({ displayName }) => displayName),
     devices: [],
     sources: devices,
     isLooking: !isUpdating,
-    requests: (_nameOf, found) =>
-      (chosen ?? found.groups.map(({ displayName }) => displayName)).map((group) => ({
+    requests: (_nameOf, found) => {
+      // A group that cannot even be put together is not among them.
+      refused.push(...(found.failure === null ? [] : [formatError(found.failure)]));
+      return (chosen ?? found.groups.map(({ displayName }) => displayName)).map((group) => ({
         command: "vgck",
         group,
         updateMetadata: isUpdating,
-      })),
+      }));
+    },
   });
   const faults = outcome.results.flatMap(({ rows }) => rows);
   tell({ ...outcome, problems: options.json === true ? outcome.problems : [] }, options);
   if (options.json !== true) {
     for (const { message } of faults)
       complain(typeof message === "string" ? message : JSON.stringify(message));
-    if (outcome.results.length === 0) say("there is no volume group on these devices");
-    else if (faults.length === 0) say("no fault was found");
+    if (outcome.results.length === 0 && refused.length === 0)
+      say("there is no volume group on these devices");
+    else if (faults.length === 0 && refused.length === 0) say("no fault was found");
   }
-  return faults.length > 0 && !isUpdating ? ExitStatus.failed : ExitStatus.done;
+  for (const line of refused) complain(line);
+  return refused.length > 0 || (faults.length > 0 && !isUpdating) ? ExitStatus.failed : ExitStatus.done;
 }

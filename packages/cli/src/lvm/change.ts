@@ -12,7 +12,7 @@ import type { KeyOptions } from "../sources.ts";
 import { archiveFolder, archiveText } from "./archive.ts";
 import { sourcesOf } from "./arguments.ts";
 import { recordNamed } from "./device-names.ts";
-import { findVolumes, unusedAmong } from "./find-groups.ts";
+import { findVolumes, isCalled, unusedAmong } from "./find-groups.ts";
 import type { FoundVolumes } from "./find-groups.ts";
 import { absentAmong, makeImages, removeImages } from "./make-images.ts";
 import { checkOccupied, namesForChange, openForChange, wipe } from "./open-for-change.ts";
@@ -133,9 +133,11 @@ async function prepare(
   requests: readonly CommandRequest[];
   unused: ReadonlySet<string>;
 }> {
-  // To restore a group, it need not be readable.
-  if (found.failure !== null && plan.areAllPvs !== true) throw found.failure;
   const groups = typeof plan.groups === "function" ? plan.groups(found) : plan.groups;
+  const isHere = (name: string): boolean => found.groups.some((group) => isCalled(group, name));
+  // To restore a group, it need not be readable; nor need others that the command is not about.
+  if (found.failure !== null && plan.areAllPvs !== true && groups?.every(isHere) !== true)
+    throw found.failure;
   const names = namesForChange(found, {
     groups,
     named: [...present, ...(plan.areAllPvs === true ? found.devices.map(({ name }) => name) : [])],

@@ -29,7 +29,7 @@ export interface FoundVolumes {
   /** In the order in which `groups` counts them. */
   readonly devices: readonly FoundDevice[];
   readonly groups: readonly AssembledGroup[];
-  /** Why no groups could be put together; null: they could. What stands on each device is known all the same. */
+  /** Why a group could not be put together; null: all could. What stands on each device is known all the same. */
   readonly failure: CevError | null;
   /** What is wrong with devices in which no physical volume was found. */
   readonly deviceProblems: readonly Problem[];
@@ -80,14 +80,16 @@ function assembled(
   devices: readonly FoundDevice[],
   report: (problem: Problem) => void,
 ): Pick<FoundVolumes, "groups" | "failure"> {
-  try {
-    const scans = devices.map(({ scan }) => scan);
-    return { groups: assembleGroups(scans, report), failure: null };
-  } catch (error) {
-    if (!isCevError(error)) throw error;
-    report({ severity: "error", code: error.code, message: formatError(error) });
-    return { groups: [], failure: error };
-  }
+  let failure: CevError | null = null;
+  const groups = assembleGroups(
+    devices.map(({ scan }) => scan),
+    report,
+    (error) => {
+      failure ??= error;
+      report({ severity: "error", code: error.code, message: formatError(error) });
+    },
+  );
+  return { groups, failure };
 }
 
 async function lookAt(

@@ -67,7 +67,7 @@ export async function report(
     const rows = reportRows(kind, groups, plan, choice);
     const problems = [...found.deviceProblems, ...found.groupProblems].map((one) => ({
       ...one,
-      // That nothing could be put together is more than a warning.
+      // A group that is left out is more than a warning.
       severity: found.failure === null ? ("warning" as const) : one.severity,
     }));
     if (isJson) {
