@@ -66,6 +66,8 @@ export interface OpenWithRequest {
   readonly options: unknown;
   /** Ready to be read from; in the order that the other driver's options speak of. */
   readonly lowers: readonly NamedLayer[];
+  /** Hears what the other driver reports; by default that goes where the asker's own reports go. */
+  readonly report?: (problem: Problem) => void;
 }
 
 /** What a driver is given to open a device. */

@@ -81,7 +81,7 @@ export class Assembly {
   ): Promise<readonly OpenedDevice[]> {
     const openWith = async (
       name: string,
-      { options, lowers }: OpenWithRequest,
+      { options, lowers, report = context.report }: OpenWithRequest,
     ): Promise<readonly OpenedDevice[]> => {
       const other = await this.options.resolve(name, context.directory);
       checkCount({ name: driver.name, driver: other, lowers });
@@ -94,7 +94,13 @@ export class Assembly {
             hint: "install versions of the two drivers that fit together",
           },
         );
-      return this.#open(other, { ...context, options: checked.value, lowers, keySource: { keys: [] } });
+      return this.#open(other, {
+        ...context,
+        options: checked.value,
+        lowers,
+        keySource: { keys: [] },
+        report,
+      });
     };
     try {
       return await driver.open({ ...context, openWith });

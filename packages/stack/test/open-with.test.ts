@@ -68,6 +68,40 @@ describe("a driver that has another open a device", () => {
     expect(seen.map(({ isReadOnly, keySource }) => [isReadOnly, keySource.keys.length])).toEqual([[true, 0]]);
   });
 
+  test("hears what the other driver reports where it wants to; otherwise the stack does", async () => {
+    const reporting = (heard: string[] | null): Driver =>
+      driverOf({
+        name: "asking",
+        lowers: { countMin: 1, countMax: 4 },
+        open: (context) =>
+          context.openWith!("engine", {
+            options: {},
+            lowers: context.lowers,
+            ...(heard === null ? {} : { report: ({ message }) => void heard.push(message) }),
+          }),
+      });
+    const engine = driverOf({
+      name: "engine",
+      lowers: { countMin: 1, countMax: 2 },
+      open(context) {
+        context.report({ severity: "warning", code: "CEV_DEGRADED", message: "one is missing" });
+        return Promise.resolve([
+          { name: null, layer: new NoOpLayer(context.lowers[0]!.layer), state: "running", details: {} },
+        ]);
+      },
+    });
+    const heard: string[] = [];
+    for (const [list, problemCount] of [
+      [null, 1],
+      [heard, 0],
+    ] as const) {
+      const drivers = new DriverRegistry([memoryDriver, reporting(list), engine]);
+      await using stack = await openStack(description, { environment, drivers, source: "stack.yaml" });
+      expect(stack.problems).toHaveLength(problemCount);
+    }
+    expect(heard).toEqual(["one is missing"]);
+  });
+
   test("is told when there is no such driver", async () => {
     expect(await failureOf(stackOf(askingDriver("@cev/none")))).toEqual({
       code: "CEV_NOT_FOUND",
