@@ -6,6 +6,11 @@ export interface LvmOptions {
   readonly group: string | null;
   /** Names of the volumes to open; null: all that are visible. */
   readonly volumes: readonly string[] | null;
+  /**
+   * Of volumes that lack a part, believe what is left although it is not known to be right: a RAID that was being written when
+   * it was used last, a mirror without its first image.
+   */
+  readonly force?: boolean;
 }
 
 /** `LvmOptions` as a JSON Schema. */
@@ -23,6 +28,12 @@ export const lvmOptionsSchema: Details = {
       items: { type: "string" },
       description: "Names of the logical volumes to open; by default all that are visible.",
     },
+    force: {
+      type: "boolean",
+      default: false,
+      description:
+        "Of volumes that lack a part, believe what is left although it is not known to be right: a RAID that was being written when it was used last, a mirror without its first image.",
+    },
   },
 };
 
@@ -34,17 +45,19 @@ export const lvmOptions: StandardSchema<LvmOptions> = {
 function validate(value: unknown): StandardResult<LvmOptions> {
   if (value === undefined || value === null) return { value: { group: null, volumes: null } };
   if (typeof value !== "object" || Array.isArray(value)) return issue("the options are an object");
-  const { group = null, volumes = null, ...others } = value as Record<string, unknown>;
+  const { group = null, volumes = null, force = false, ...others } = value as Record<string, unknown>;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) return issue("there is no such option", unknown);
   if (group !== null && typeof group !== "string")
     return issue("the name or UUID of a volume group", "group");
-  if (volumes === null) return { value: { group, volumes } };
+  if (typeof force !== "boolean") return issue("true or false", "force");
+  const forced = force ? { force } : {};
+  if (volumes === null) return { value: { group, volumes, ...forced } };
   if (!Array.isArray(volumes)) return issue("a list of names of logical volumes", "volumes");
   const names: unknown[] = volumes;
   if (!names.every((name) => typeof name === "string"))
     return issue("a list of names of logical volumes", "volumes");
-  return { value: { group, volumes: names } };
+  return { value: { group, volumes: names, ...forced } };
 }
 
 function issue(message: string, key?: string): StandardResult<LvmOptions> {

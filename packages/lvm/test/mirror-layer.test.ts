@@ -312,6 +312,15 @@ describe("a mirror that lacks a part", () => {
     expect(second.writeCount).toBe(0);
   });
 
+  test("without the first image answers everywhere where that is forced, and is still read-only", async () => {
+    const second = new ImageLayer("image1", new Uint8Array(SIZE).fill(2));
+    const { mirror } = make([], { images: [null, second], isForced: true });
+    expect(mirror.support.write).toBe("none");
+    await openTree(mirror);
+    expect((await readBytes(mirror, environment, 0, SIZE)).every((byte) => byte === 2)).toBe(true);
+    await closeTree(mirror);
+  });
+
   test("without another image is written, and calls nothing of that clean", async () => {
     const first = new ImageLayer("image0", new Uint8Array(SIZE).fill(1));
     const { mirror, log } = make(ALL, { images: [first, null] });

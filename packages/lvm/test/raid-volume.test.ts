@@ -1,7 +1,7 @@
 import { CevError } from "@cev/core";
 import { describe, expect, test } from "vitest";
 import { EXTENT_SIZE, linear, segment, uuidOf, volume } from "./support/group-image.ts";
-import { HIDDEN, extents, names, openWithEngines as open } from "./support/open-with-engines.ts";
+import { HIDDEN, extents, names, openWithEngines as open, standIn } from "./support/open-with-engines.ts";
 import { readAll } from "./support/open.ts";
 
 const raid1 = {
@@ -81,6 +81,32 @@ describe("a RAID volume", () => {
     const root_rmeta_1 = linear(uuidOf("2"), [[1, "pv1", 0]], '["READ", "WRITE", "REBUILD"]');
     const opened = await open({ ...raid1, root_rmeta_1 });
     expect(opened.asked).toMatchObject([{ options: { dmRaid: { members: [0, 1], rebuild: [1] } } }]);
+  });
+
+  test("is forced where the group is, and its description says so", async () => {
+    const opened = await open(raid1, { force: true });
+    expect(opened.asked).toMatchObject([{ options: { dmRaid: {}, force: true } }]);
+    expect(opened.devices[0]!.layer.describe().options).toMatchObject({ volumes: ["root"], force: true });
+  });
+
+  test("what its engine reports names the volume, and is said once", async () => {
+    const snapshot0 = volume(uuidOf("s"), [
+      segment('type = "snapshot"\nchunk_size = 8\norigin = "root"\ncow_store = "before"', 2),
+    ]);
+    const before = linear(uuidOf("b"), [[2, "pv2", 0]], HIDDEN);
+    const opened = await open(
+      { ...raid1, snapshot0, before },
+      {
+        engine: (driver, request) => {
+          if (driver === "@cev/raid")
+            request.report!({ severity: "warning", code: "CEV_DEGRADED", message: "one is missing" });
+          return standIn(driver, request);
+        },
+      },
+    );
+    expect(opened.problems).toEqual([
+      { severity: "warning", code: "CEV_DEGRADED", message: "one is missing", device: "vg0/root" },
+    ]);
   });
 
   test("nothing is asked of an engine for volumes that nobody wants", async () => {

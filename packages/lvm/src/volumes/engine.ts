@@ -27,7 +27,7 @@ export interface EngineLower {
  * read-only: nothing is written before the volume itself is opened.
  */
 export async function openEngine(
-  { openWith }: GroupParts,
+  { openWith, report }: GroupParts,
   { driver, what, options, lowers, deviceCount }: EngineRequest,
 ): Promise<readonly OpenedDevice[]> {
   if (openWith === null)
@@ -44,7 +44,11 @@ export async function openEngine(
       name,
       layer: layer === preview ? layer : new PreviewedLayer(layer, preview),
     }));
-    const devices = await openWith(driver, { options, lowers: previews });
+    const devices = await openWith(driver, {
+      options,
+      lowers: previews,
+      report: (problem) => report({ ...problem, device: what }),
+    });
     if (devices.length !== deviceCount)
       throw new CevError(
         "CEV_PROGRAM",

@@ -28,6 +28,8 @@ export interface GroupParts {
   readonly details: Details;
   /** Writing with redundancy missing was allowed by name. */
   readonly canWriteDegraded: boolean;
+  /** What is left of a volume that lacks parts is believed, also where it is not known to be right. */
+  readonly isForced: boolean;
   readonly report: (problem: Problem) => void;
   /** Opens devices with another driver; null: the driver was called without a stack. */
   readonly openWith: ((driver: string, request: OpenWithRequest) => Promise<readonly OpenedDevice[]>) | null;

@@ -51,6 +51,7 @@ export async function mirrorLayer(
     images,
     log,
     isLogMissing,
+    isForced: parts.isForced,
     isReadOnly: tree.isReadOnly || (isDegraded && !parts.canWriteDegraded),
     report: parts.report,
   });

@@ -26,7 +26,13 @@ export async function openVolumes(
       structure: assembled.copy.structure,
       hint: "it is left alone: what that means for its volumes is not known",
     });
-  const parts = partsOf(assembled, lowers, context);
+  // An engine that is asked for twice, to be looked at and to be used, says everything twice.
+  let said: Set<string> | null = new Set();
+  const parts = partsOf(assembled, lowers, context, (problem) => {
+    if (said?.has(problem.message) === true) return;
+    said?.add(problem.message);
+    context.report(problem);
+  });
   const uses = usesOf(group);
   const wanted = new WantedVolumes(group, uses, context.options.volumes);
   const common = { parts, missing: new MissingParts(parts), isWanted: wanted.includes.bind(wanted) };
@@ -59,6 +65,7 @@ export async function openVolumes(
       context.report({ severity: "error", code: error.code, message: error.message, device: name });
     }
   }
+  said = null;
   return devices;
 }
 
@@ -73,6 +80,7 @@ function partsOf(
   assembled: AssembledGroup,
   lowers: readonly NamedLayer[],
   context: OpenContext<LvmOptions>,
+  report: GroupParts["report"],
 ): GroupParts {
   const { group } = assembled;
   const present = assembled.members.flatMap(({ physicalVolume, scanIndex }) =>
@@ -89,7 +97,8 @@ function partsOf(
     claimant: { name: `the volume group ${assembled.displayName}` },
     details: groupDetails(assembled, lowers),
     canWriteDegraded: context.canWriteDegraded,
-    report: (problem) => context.report(problem),
+    isForced: context.options.force === true,
+    report,
     openWith: context.openWith?.bind(context) ?? null,
   };
 }

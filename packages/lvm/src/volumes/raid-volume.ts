@@ -88,6 +88,7 @@ async function array(
         ...(rebuild.length === 0 ? {} : { rebuild }),
         ...(volume.status.includes("NOTSYNCED") ? { nosync: true } : {}),
       },
+      ...(tree.parts.isForced ? { force: true } : {}),
     },
     lowers,
     deviceCount: 1,

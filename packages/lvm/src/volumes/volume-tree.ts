@@ -117,13 +117,16 @@ export class VolumeTree {
     segments: readonly MappedSegment[],
     isReadOnly: boolean = this.isReadOnly,
   ): VolumeLayer {
-    const { group, claimant, lowers } = this.parts;
+    const { group, claimant, lowers, isForced } = this.parts;
     return new VolumeLayer({
       name: this.nameOf(volume),
       segments: new SegmentMap(segments),
       isReadOnly,
       claimant,
-      description: { options: { group: group.uuid, volumes: [shownName(volume)] }, lowers },
+      description: {
+        options: { group: group.uuid, volumes: [shownName(volume)], ...(isForced ? { force: true } : {}) },
+        lowers,
+      },
     });
   }
 

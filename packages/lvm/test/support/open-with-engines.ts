@@ -35,7 +35,7 @@ interface Settings extends Partial<LvmOptions> {
 }
 
 /** As many devices as an engine would make, each the first of its lowers. */
-function standIn(_driver: string, { options, lowers }: OpenWithRequest): readonly Layer[] {
+export function standIn(_driver: string, { options, lowers }: OpenWithRequest): readonly Layer[] {
   const { snapshots, volumes } = options as { snapshots?: unknown[]; volumes?: unknown[] };
   const count = snapshots === undefined ? (volumes?.length ?? 1) : 1 + snapshots.length;
   return Array.from({ length: count }, () => new NoOpLayer(lowers[0]!.layer));
@@ -53,7 +53,11 @@ export async function openWithEngines(
   const asked: Asked[] = [];
   const context: OpenContext<LvmOptions> = {
     environment,
-    options: { group: null, volumes: settings.volumes ?? null },
+    options: {
+      group: null,
+      volumes: settings.volumes ?? null,
+      ...(settings.force === undefined ? {} : { force: settings.force }),
+    },
     lowers: disks
       .filter((_, index) => !without.includes(index))
       .map((layer) => ({ name: layer.name, layer })),

@@ -44,6 +44,8 @@ export interface MirrorOptions {
   readonly log: Layer | null;
   /** The log is missing: nothing is known of what is in sync. */
   readonly isLogMissing: boolean;
+  /** Without the first image the others are read also where they are not known to hold the same. Default false. */
+  readonly isForced?: boolean;
   readonly isReadOnly: boolean;
   readonly report: (problem: Problem) => void;
 }
@@ -106,6 +108,12 @@ export class MirrorLayer extends LayerBase {
   get log(): RegionLog {
     assert(this.#log !== null, "a mirror is open while it works");
     return this.#log;
+  }
+
+  /** Whether an image may stand in for the first in some regions. */
+  canStandIn(firstRegion: number, lastRegion: number): boolean {
+    const isBelieved = this.#options.isForced === true && this.images[0] === null;
+    return isBelieved || this.log.isInSync(firstRegion, lastRegion);
   }
 
   get regionCount(): number {

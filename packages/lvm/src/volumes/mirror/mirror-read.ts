@@ -13,7 +13,7 @@ export function readMirror(layer: MirrorLayer, io: Io): void {
   if (index < 0)
     return io.fail(
       "CEV_DEGRADED",
-      "the first image is missing, and the others are not known to hold the same",
+      "the first image is missing, and the others are not known to hold the same (the option force believes them)",
       layer.name,
     );
   readFrom(new ReadElsewhere(layer, index), io);
@@ -54,11 +54,12 @@ function readFrom(read: ReadElsewhere, io: Io): void {
   read.owner.images[read.index]!.submit(io);
 }
 
-/** The next image that is there and in sync wherever the request goes; -1: none. */
-function nextImage({ images, log, regionSize }: MirrorLayer, io: Io, from: number): number {
+/** The next image that is there and may answer; -1: none. */
+function nextImage(layer: MirrorLayer, io: Io, from: number): number {
+  const { images, regionSize } = layer;
   const first = Math.floor(io.offset / regionSize);
   const last = Math.floor((io.offset + Math.max(1, io.length) - 1) / regionSize);
-  if (!log.isInSync(first, last)) return -1;
+  if (!layer.canStandIn(first, last)) return -1;
   for (let index = from; index < images.length; index++) if (images[index] !== null) return index;
   return -1;
 }
