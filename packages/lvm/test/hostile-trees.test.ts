@@ -141,7 +141,7 @@ test.prop(
     fc.shuffledSubarray(LEAVES, { minLength: LEAVES.length }),
     fc.subarray([0, 1, 2], { maxLength: 2 }),
   ],
-  { numRuns: 150 },
+  { numRuns: 40 },
 )(
   "whatever volumes say of one another, they are opened or refused, and nothing is written",
   async (makes, order, without) => {
