@@ -1,28 +1,9 @@
 import { CevError } from "@cev/core";
 import { describe, expect, test } from "vitest";
+import { raid1, snapshots } from "./support/engine-groups.ts";
 import { EXTENT_SIZE, linear, segment, uuidOf, volume } from "./support/group-image.ts";
 import { HIDDEN, extents, names, openWithEngines as open, standIn } from "./support/open-with-engines.ts";
 import { readAll } from "./support/open.ts";
-
-const raid1 = {
-  root: volume(uuidOf("r"), [
-    segment(
-      'type = "raid1"\ndevice_count = 2\nregion_size = 4\nraids = ["root_rmeta_0", "root_rimage_0", "root_rmeta_1", "root_rimage_1"]',
-      2,
-    ),
-  ]),
-  root_rmeta_0: linear(uuidOf("0"), [[1, "pv0", 0]], HIDDEN),
-  root_rimage_0: linear(
-    uuidOf("1"),
-    [
-      [1, "pv0", 9],
-      [1, "pv0", 3],
-    ],
-    HIDDEN,
-  ),
-  root_rmeta_1: linear(uuidOf("2"), [[1, "pv1", 0]], HIDDEN),
-  root_rimage_1: linear(uuidOf("3"), [[2, "pv1", 1]], HIDDEN),
-};
 
 describe("a RAID volume", () => {
   test("is asked of the RAID engine, each member its superblock with its data behind it", async () => {
@@ -90,9 +71,7 @@ describe("a RAID volume", () => {
   });
 
   test("what its engine reports names the volume, and is said once", async () => {
-    const snapshot0 = volume(uuidOf("s"), [
-      segment('type = "snapshot"\nchunk_size = 8\norigin = "root"\ncow_store = "before"', 2),
-    ]);
+    const { snapshot0 } = snapshots;
     const before = linear(uuidOf("b"), [[2, "pv2", 0]], HIDDEN);
     const opened = await open(
       { ...raid1, snapshot0, before },

@@ -2,12 +2,11 @@ import { CevError, closeTree, openTree } from "@cev/core";
 import type { Layer } from "@cev/core";
 import type { LogicalVolume } from "../model/group.ts";
 import type { Area, MirrorMapping } from "../model/mappings.ts";
-import type { Segment } from "../model/segments.ts";
 import { notOpened } from "./check-segments.ts";
 import { countBits } from "./mirror/log-format.ts";
 import { MirrorLayer } from "./mirror/mirror-layer.ts";
 import { readLogBits } from "./mirror/region-log.ts";
-import type { SegmentAreas } from "./raid-volume.ts";
+import type { SegmentAreas, SegmentPlan } from "./segment-parts.ts";
 import type { VolumeTree } from "./volume-tree.ts";
 
 /** LVM2's default, for mirrors that do not say: only where no log on disk counts by it. */
@@ -15,19 +14,11 @@ const REGION_SIZE_DEFAULT = 2 * 1024 * 1024;
 /** The log's bits are kept in memory: 16 MiB of them. */
 const REGIONS_MAX = 2 ** 27;
 
-/** One segment of a mirrored volume that is to be put together. */
-export interface MirrorSegment {
-  readonly segment: Segment;
-  readonly mapping: MirrorMapping;
-  /** The volumes it is made for, itself the last. */
-  readonly path: readonly LogicalVolume[];
-}
-
 /** Makes the layer below a mirror segment. */
 export async function mirrorLayer(
   tree: VolumeTree,
   volume: LogicalVolume,
-  { segment, mapping, path }: MirrorSegment,
+  { segment, mapping, path }: SegmentPlan<MirrorMapping>,
 ): Promise<SegmentAreas> {
   if (mapping.extentsMoved !== null) return movedExtents(tree, volume, { segment, mapping, path });
   const { parts, missing } = tree;
@@ -78,7 +69,7 @@ export async function mirrorLayer(
 async function movedExtents(
   tree: VolumeTree,
   volume: LogicalVolume,
-  { segment, mapping, path }: MirrorSegment,
+  { segment, mapping, path }: SegmentPlan<MirrorMapping>,
 ): Promise<SegmentAreas> {
   const index = mapping.extentsMoved === segment.extentCount ? 1 : 0;
   const area = mapping.images[index];

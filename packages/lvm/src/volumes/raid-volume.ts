@@ -2,31 +2,17 @@ import { CevError } from "@cev/core";
 import type { Layer, MappedArea } from "@cev/core";
 import type { LogicalVolume } from "../model/group.ts";
 import type { RaidMapping, RaidMember } from "../model/mappings.ts";
-import type { Segment } from "../model/segments.ts";
 import { notOpened } from "./check-segments.ts";
 import { openEngine } from "./engine.ts";
 import type { EngineLower } from "./engine.ts";
+import type { SegmentAreas, SegmentPlan } from "./segment-parts.ts";
 import type { VolumeTree } from "./volume-tree.ts";
-
-/** What a segment of a RAID volume lies on. */
-export interface SegmentAreas {
-  readonly areas: MappedArea[];
-  readonly stripeSize: number;
-}
-
-/** One segment of a volume that is to be put together. */
-export interface RaidSegment {
-  readonly segment: Segment;
-  readonly mapping: RaidMapping;
-  /** The volumes it is made for, itself the last. */
-  readonly path: readonly LogicalVolume[];
-}
 
 /** Makes the layer below a RAID segment: stripes for RAID0, which has no redundancy to keep, else an array by its engine. */
 export async function raidLayer(
   tree: VolumeTree,
   volume: LogicalVolume,
-  { segment, mapping, path }: RaidSegment,
+  { segment, mapping, path }: SegmentPlan<RaidMapping>,
 ): Promise<SegmentAreas> {
   if (mapping.hindrance !== null)
     throw new CevError(
@@ -38,7 +24,7 @@ export async function raidLayer(
     : array(tree, volume, { segment, mapping, path });
 }
 
-async function stripes(tree: VolumeTree, { mapping, path }: RaidSegment): Promise<SegmentAreas> {
+async function stripes(tree: VolumeTree, { mapping, path }: SegmentPlan<RaidMapping>): Promise<SegmentAreas> {
   const areas: MappedArea[] = [];
   for (const { data } of mapping.members)
     areas.push({ lower: await tree.layerOf(tree.volume(data), path), start: 0 });
@@ -48,7 +34,7 @@ async function stripes(tree: VolumeTree, { mapping, path }: RaidSegment): Promis
 async function array(
   tree: VolumeTree,
   volume: LogicalVolume,
-  { segment, mapping, path }: RaidSegment,
+  { segment, mapping, path }: SegmentPlan<RaidMapping>,
 ): Promise<SegmentAreas> {
   const name = tree.nameOf(volume);
   const { extentSize } = tree.parts.group;

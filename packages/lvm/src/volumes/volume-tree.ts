@@ -10,6 +10,7 @@ import type { GroupParts } from "./group-parts.ts";
 import type { Lack, MissingParts } from "./missing.ts";
 import { mirrorLayer } from "./mirror-volume.ts";
 import { raidLayer } from "./raid-volume.ts";
+import type { SegmentAreas } from "./segment-parts.ts";
 import { SnapshotSets } from "./snapshot-sets.ts";
 import { ErrorLayer, ZeroLayer } from "./target-layer.ts";
 import { ThinPools } from "./thin-pools.ts";
@@ -159,11 +160,11 @@ export class VolumeTree {
     volume: LogicalVolume,
     segment: Segment,
     path: readonly LogicalVolume[],
-  ): Promise<{ readonly areas: MappedArea[]; readonly stripeSize: number }> {
+  ): Promise<SegmentAreas> {
     const { mapping, startExtent, extentCount } = segment;
     const { extentSize } = this.parts.group;
-    const whole = (lower: Layer, start = 0): { areas: MappedArea[]; stripeSize: number } => ({
-      areas: [{ lower, start }],
+    const whole = (lower: Layer): SegmentAreas => ({
+      areas: [{ lower, start: 0 }],
       stripeSize: 0,
     });
     switch (mapping.kind) {
