@@ -1,11 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { judgeScene } from "../lvm-matrix/crash/crash-way.ts";
+import { judgeFaults } from "../lvm-matrix/crash/failing-disks.ts";
 import { judgeCut, playScene } from "../lvm-matrix/crash/run-scene.ts";
 import { SCENES } from "../lvm-matrix/crash/scenes.ts";
+import { structuresOf } from "../lvm-matrix/hostile/structures.ts";
 
 // A sample of the moments; all of them, and LVM2's opinion: pnpm run lvm-matrix --way crash.
 const SEED = 7;
 const SHARE = 0.15;
+const FAULT_STRIDE = 6;
 
 describe(`the power goes before some change that a command makes, seed ${SEED}`, () => {
   test.each(SCENES)("$name: the group is the old or the new one, and work goes on", async (scene) => {
@@ -13,6 +16,25 @@ describe(`the power goes before some change that a command makes, seed ${SEED}`,
     expect(failures).toEqual([]);
     expect(played!.states.length).toBeGreaterThan(1);
   });
+});
+
+describe("a request of a command fails", () => {
+  test.each(SCENES)(
+    "$name: it is done or refused, and the group is the old or the new one",
+    async (scene) => {
+      expect(await judgeFaults(scene, SEED, FAULT_STRIDE)).toEqual([]);
+    },
+  );
+});
+
+test("the scene of rings that wrap has a text in two pieces", async () => {
+  const { newImages } = await playScene(
+    SCENES.find(({ name }) => name === "rings that wrap")!,
+    SEED,
+  );
+  const texts = structuresOf(newImages[0]!, "pv0").filter(({ name }) => name === "text");
+  const isInPieces = texts.map(({ places }) => places.at(-1)! - places[0]! !== places.length - 1);
+  expect(isInPieces).toEqual([false, true]);
 });
 
 describe("the judge of power cuts notices", () => {

@@ -7,6 +7,7 @@ import type { KernelAnswer } from "../oracle-batch.ts";
 import type { RunPlan } from "../runner.ts";
 import { failureOf } from "../verdict.ts";
 import type { Verdict } from "../verdict.ts";
+import { judgeFaults } from "./failing-disks.ts";
 import type { GroupState } from "./group-state.ts";
 import { judgeCut, playScene } from "./run-scene.ts";
 import type { PlayedScene } from "./run-scene.ts";
@@ -51,7 +52,11 @@ export async function judgeScene(scene: Scene, seed: number, share = 1): Promise
 
 async function runBatch(plan: RunPlan, scenes: readonly Scene[], sample: number): Promise<void> {
   const judged: JudgedScene[] = [];
-  for (const scene of scenes) judged.push(await judgeScene(scene, plan.seed));
+  for (const scene of scenes) {
+    const one = await judgeScene(scene, plan.seed);
+    if (one.played !== null) one.failures.push(...(await judgeFaults(scene, plan.seed, 1)));
+    judged.push(one);
+  }
   await withDisk(plan, (folder, disk) => judgeInKernel(folder, disk, judged, { sample, seed: plan.seed }));
   plan.report(
     judged.map(({ scene: { name }, played, failures }): Verdict => {

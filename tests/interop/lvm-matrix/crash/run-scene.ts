@@ -89,7 +89,7 @@ export async function judgeCut(played: PlayedScene, { at, kind, images }: CutSta
   }
 }
 
-function contentFailures(found: GroupState, expected: GroupState, scene: Scene): string[] {
+export function contentFailures(found: GroupState, expected: GroupState, scene: Scene): string[] {
   const failures: string[] = [];
   for (const [name, content] of expected.contents) {
     const is = found.contents.get(name);

@@ -9,7 +9,7 @@ export interface Scene {
 
 const group = "vg";
 const PV = { metadataSize: "32k", dataAlignment: "64k" } as const;
-const VG: CommandRequest = { command: "vgcreate", group, devices: ["pv0", "pv1"], extentSize: "16k", ...PV };
+const VG = { command: "vgcreate", group, devices: ["pv0", "pv1"], extentSize: "16k", ...PV } as const;
 const KEPT: CommandRequest = { command: "lvcreate", group, name: "kept", extents: 5 };
 const DATA: CommandRequest = { command: "lvcreate", group, name: "data", extents: 6 };
 const SNAP: CommandRequest = {
@@ -25,6 +25,18 @@ const GROUP = [VG, KEPT, DATA];
 function scene(name: string, before: readonly CommandRequest[], command: CommandRequest): Scene {
   return { name, before, command };
 }
+
+/** Two areas on each physical volume, written so often that the next text wraps around the end of the second ring. */
+const WRAPPING: readonly CommandRequest[] = [
+  { ...VG, metadataCopies: 2 },
+  KEPT,
+  DATA,
+  ...Array.from({ length: 39 }, (_, index): CommandRequest => ({
+    command: "vgchange",
+    group,
+    ...(index % 2 === 0 ? { addTags: ["t"] } : { deleteTags: ["t"] }),
+  })),
+];
 
 /** Every command that writes, at least once. */
 export const SCENES: readonly Scene[] = [
@@ -84,6 +96,7 @@ export const SCENES: readonly Scene[] = [
   scene("lvremove snapshot", [...GROUP, SNAP], { command: "lvremove", group, volumes: ["snap"] }),
   scene("lvchange", GROUP, { command: "lvchange", group, volume: "data", addTags: ["t"] }),
   scene("lvconvert merge", [...GROUP, SNAP], { command: "lvconvert", group, merge: true, snapshot: "snap" }),
+  scene("rings that wrap", WRAPPING, { command: "vgchange", group, deleteTags: ["t"] }),
   scene("vgck updatemetadata", GROUP, { command: "vgck", group, updateMetadata: true }),
   scene("vgimportclone", GROUP, {
     command: "vgimportclone",
