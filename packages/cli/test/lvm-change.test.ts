@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { golden, hashFiles, temporaryFolder } from "./helpers.ts";
@@ -318,6 +318,30 @@ test("who wants one volume is not told how the others are", async () => {
   });
   const other = await group.cev("copy", "--device", "vg0/b", "--from", "in");
   expect(other).toMatchObject({ status: 1, stderr: expect.stringMatching(/vg0\/b/) as string });
+});
+
+test("one of two clones is written, drawn and changed apart from the other", async () => {
+  const group = await makeGroup();
+  await group.lvm("lvcreate", "-L", "1M", "-n", "a", "vg0");
+  const [left, right] = ["left", "right"].map((folder) =>
+    group.images.map((image) => join(group.cwd, folder, image)),
+  );
+  for (const folder of ["left", "right"])
+    for (const image of group.images)
+      cpSync(join(group.cwd, image), join(group.cwd, folder, image), { recursive: true });
+  const both = [...left!, ...right!];
+  const tree = (await run(["inspect", ...both])).stdout.toString();
+  expect(tree).toMatch(/left\/d1\.img .*\n└─ vg0@left\/a .*\n/);
+  expect(tree).toMatch(/right\/d1\.img .*\n└─ vg0@right\/a .*\n/);
+  const [leftBefore, rightBefore] = [hashFiles(left!), hashFiles(right!)];
+  writeFileSync(join(group.cwd, "in"), "written to the left one");
+  const args = ["copy", ...both, "--device", "vg0@left/a", "--from", join(group.cwd, "in")];
+  expect(await run(args)).toMatchObject({ status: 0 });
+  expect(hashFiles(left!)).not.toBe(leftBefore);
+  expect(await run(["lvm", "lvrename", "vg0@left/a", "b", ...both])).toMatchObject({ status: 0 });
+  const { stdout } = await run(["lvm", "lvs", ...both, "-o", "lv_full_name", "--noheadings"]);
+  expect(stdout.toString().trim().split(/\s+/)).toEqual(["vg0@left/b", "vg0@right/a"]);
+  expect(hashFiles(right!)).toBe(rightBefore);
 });
 
 test("what was done is printed as JSON, too", async () => {

@@ -101,6 +101,11 @@ export interface OpenedDevice {
   /** "clean", "degraded", "inactive"… in the words of the format. */
   readonly state: string;
   readonly details: Details;
+  /**
+   * Which of the lowers it stands on, by their indexes; by default on all of them. For a driver that was given what does not
+   * belong together, such as two clones of one group.
+   */
+  readonly lowerIndexes?: readonly number[] | undefined;
 }
 
 /**

@@ -91,7 +91,13 @@ async function open(context: OpenContext<LvmOptions>): Promise<readonly OpenedDe
   const devices: OpenedDevice[] = [];
   for (const group of groups) {
     try {
-      devices.push(...(await openVolumes(group, lowers, context)));
+      const volumes = await openVolumes(group, { scans, lowers }, context);
+      // Several groups share nothing but the call that opened them.
+      const lowerIndexes =
+        groups.length === 1
+          ? undefined
+          : group.scanIndexes.map((index) => context.lowers.indexOf(lowers[index]!));
+      devices.push(...volumes.map((volume) => ({ ...volume, lowerIndexes })));
     } catch (error) {
       // A group that is left alone does not keep the others closed, unless it or its volumes were asked for.
       const isWanted = groups.length === 1 || context.options.volumes !== null;

@@ -190,13 +190,13 @@ class Building {
   #name(key: string, { driver, lowers }: EntryPlan, opened: readonly OpenedDevice[]): void {
     const isParent = key.endsWith("/*") || driver.yieldsChildren === true || opened.length !== 1;
     const prefix = key.endsWith("/*") ? key.slice(0, -2) : key;
-    for (const [index, { name, layer, state, details }] of opened.entries()) {
+    for (const [index, { name, layer, state, details, lowerIndexes }] of opened.entries()) {
       const childName = `${prefix}/${name === null ? String(index) : name.slice(name.lastIndexOf("/") + 1)}`;
       const record: DeviceRecord = {
         name: isParent ? childName : key,
         driver: driver.name,
         layer,
-        lowers,
+        lowers: lowerIndexes?.map((lowerIndex) => lowers[lowerIndex]!) ?? lowers,
         state,
         details,
         content: null,

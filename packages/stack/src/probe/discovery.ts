@@ -213,7 +213,7 @@ export class Discovery {
 }
 
 function recordOf(
-  { name, layer, state, details }: OpenedDevice,
+  { name, layer, state, details, lowerIndexes }: OpenedDevice,
   driver: AnyDriver,
   lowers: readonly DeviceRecord[],
 ): DeviceRecord {
@@ -221,7 +221,7 @@ function recordOf(
     name: name ?? `${lowers[0]!.name}/${shortName(driver)}`,
     driver: driver.name,
     layer,
-    lowers,
+    lowers: lowerIndexes?.map((index) => lowers[index]!) ?? lowers,
     state,
     details,
     content: null,

@@ -41,11 +41,13 @@ export function nameEntries(entries: readonly FoundEntry[], images: readonly Dev
       append(aliases, plain[index]!, device);
       append(aliases, full, device);
     }
-    devices[keyOf(entry, entry.devices[0]!.name)] = {
-      driver: entry.driver.name,
-      lowers: entry.lowers.map((one) => one.name),
-      ...entry.options,
-    };
+    const keys = new Set(entry.devices.map((one) => keyOf(entry, one.name)));
+    for (const key of isParent(entry) ? keys : [entry.devices[0]!.name])
+      devices[key] = {
+        driver: entry.driver.name,
+        lowers: (keys.size > 1 ? lowersBelow(entry, key) : entry.lowers).map((one) => one.name),
+        ...entry.options,
+      };
   }
   const problems = [...aliases].flatMap(([name, several]) =>
     several.length > 1 ? [ambiguous(name, several)] : [],
@@ -74,6 +76,12 @@ function nameOf(entry: FoundEntry, plain: readonly string[], index: number, suff
 
 function keyOf(entry: FoundEntry, name: string): string {
   return isParent(entry) ? `${name.slice(0, name.lastIndexOf("/"))}/*` : name;
+}
+
+/** What some of an entry's devices stand on: those of one of several groups that were opened together. */
+function lowersBelow(entry: FoundEntry, key: string): readonly DeviceRecord[] {
+  const devices = entry.devices.filter((one) => keyOf(entry, one.name) === key);
+  return entry.lowers.filter((lower) => devices.some((one) => one.lowers.includes(lower)));
 }
 
 const isParent = ({ driver, devices }: FoundEntry): boolean =>
