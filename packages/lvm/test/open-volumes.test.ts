@@ -167,6 +167,17 @@ describe("volumes", () => {
     for (const device of [left, right, both]) await device!.close();
   });
 
+  test.each([
+    ["the label", 0],
+    ["a metadata area", 8],
+  ])("of a group whose extents lie over %s are only read", async (_, peStart) => {
+    const text = groupText(base).replace("pe_start = 128", `pe_start = ${peStart}`);
+    const opened = await openGroup([pv("d0", A, text), pv("d1", B, text)]);
+    expect(opened.devices.map(({ layer }) => layer.support.write)).toEqual(["none", "none", "none"]);
+    expect(codes(opened)).toEqual(["CEV_READ_ONLY", "CEV_READ_ONLY", "CEV_READ_ONLY"]);
+    expect(opened.problems[0]!.message).toContain("d0");
+  });
+
   test("a description leads back to the same volume", async () => {
     const text = groupText(base);
     const layers = [pv("d0", A, text), pv("d1", B, text)];

@@ -45,6 +45,20 @@ describe("an origin", () => {
     ]);
   });
 
+  test("one of whose snapshots has senseless settings is only read, and the others with it", async () => {
+    const snapshot0 = snapshots.snapshot0.replace("chunk_size = 8", "chunk_size = 7");
+    const opened = await open({ ...snapshots, snapshot0 });
+    expect(opened.devices.map(({ name, layer }) => [name, layer.support.write])).toEqual([
+      ["vg0/root", "none"],
+      ["vg0/later", "none"],
+    ]);
+    expect(opened.problems.find(({ severity }) => severity === "error")).toMatchObject({
+      code: "CEV_BAD_METADATA",
+      device: "vg0/before",
+      message: "vg0/before cannot be opened: it has chunks of 3584 bytes, which is no power of two",
+    });
+  });
+
   test("and its snapshots may be read-only each: LVM2 keeps what is said of a snapshot with its store", async () => {
     const opened = await open({
       ...snapshots,
@@ -209,6 +223,16 @@ describe("thin volumes", () => {
       },
     );
     expect(opened.devices.map(({ layer }) => layer.support.write)).toEqual(["none", "native"]);
+  });
+
+  test("of a pool with senseless chunks are refused by name", async () => {
+    const pool = thin.pool.replace("chunk_size = 128", "chunk_size = 64");
+    const opened = await open({ ...thin, pool }, { engine: thinEngine });
+    expect(opened.asked).toEqual([]);
+    expect(opened.problems.filter(({ severity }) => severity === "error")).toMatchObject([
+      { code: "CEV_BAD_METADATA", device: "vg0/one" },
+      { code: "CEV_BAD_METADATA", device: "vg0/two" },
+    ]);
   });
 
   test("a pool has no contents of its own, and says so where it is named", async () => {

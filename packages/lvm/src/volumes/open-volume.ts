@@ -55,7 +55,7 @@ export async function openVolume(wanted: WantedVolume, ground: OpenGround): Prom
   return opened(tree, volume, await tree.layerOf(volume), reason ?? thin);
 }
 
-const LACKS_STORE = "the store of a snapshot is missing, which would be lost";
+const LACKS_STORE = "the store of a snapshot cannot be had, and a write would spoil that";
 
 /** An origin is opened together with its snapshots. Where they cannot be opened, it can be read by itself. */
 async function openOrigin(

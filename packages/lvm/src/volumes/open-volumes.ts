@@ -2,6 +2,8 @@ import { CevError } from "@cev/core";
 import type { NamedLayer, OpenContext, OpenedDevice } from "@cev/core";
 import type { AssembledGroup } from "../assemble/assemble.ts";
 import { groupReadOnlyReason, unknownGroupFlag } from "../assemble/availability.ts";
+import { ownPlacesAmongExtents } from "../assemble/own-places.ts";
+import type { PvScan } from "../disk/scan.ts";
 import type { LvmOptions } from "../options.ts";
 import { show } from "../text/parser.ts";
 import { groupDetails, volumeDetails } from "./details.ts";
@@ -12,10 +14,10 @@ import { usesOf } from "./uses.ts";
 import { VolumeTree } from "./volume-tree.ts";
 import { WantedVolumes } from "./wanted-volumes.ts";
 
-/** Makes the volumes of one group. `lowers`: as indexed by the members. Reports the volumes that cannot be opened. */
+/** Makes the volumes of one group. `found`: as indexed by the members. Reports the volumes that cannot be opened. */
 export async function openVolumes(
   assembled: AssembledGroup,
-  lowers: readonly NamedLayer[],
+  found: { readonly scans: readonly PvScan[]; readonly lowers: readonly NamedLayer[] },
   context: OpenContext<LvmOptions>,
 ): Promise<OpenedDevice[]> {
   const { group } = assembled;
@@ -28,7 +30,7 @@ export async function openVolumes(
     });
   // An engine that is asked for twice, to be looked at and to be used, says everything twice.
   let said: Set<string> | null = new Set();
-  const parts = partsOf(assembled, lowers, context, (problem) => {
+  const parts = partsOf(assembled, found.lowers, context, (problem) => {
     if (said?.has(problem.message) === true) return;
     said?.add(problem.message);
     context.report(problem);
@@ -37,7 +39,7 @@ export async function openVolumes(
   const wanted = new WantedVolumes(group, uses, context.options.volumes);
   const common = { parts, missing: new MissingParts(parts), isWanted: wanted.includes.bind(wanted) };
   const reading = new VolumeTree({ ...common, preview: null });
-  const groupReason = groupReadOnlyReason(group);
+  const groupReason = groupReadOnlyReason(group) ?? ownPlacesAmongExtents(assembled, found.scans);
   const writing =
     context.isReadOnly || groupReason !== null ? reading : new VolumeTree({ ...common, preview: reading });
   const devices: OpenedDevice[] = [];
@@ -62,7 +64,11 @@ export async function openVolumes(
       });
     } catch (error) {
       if (!(error instanceof CevError) || context.options.volumes !== null) throw error;
-      context.report({ severity: "error", code: error.code, message: error.message, device: name });
+      // What keeps several from being opened may name another of them.
+      const message = error.message.startsWith(name)
+        ? error.message
+        : `${name} cannot be opened: ${error.message}`;
+      context.report({ severity: "error", code: error.code, message, device: name });
     }
   }
   said = null;

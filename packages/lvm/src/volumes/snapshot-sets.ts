@@ -3,6 +3,7 @@ import type { OpenedDevice } from "@cev/core";
 import { shownName } from "../assemble/availability.ts";
 import type { LogicalVolume } from "../model/group.ts";
 import type { SnapshotMapping } from "../model/mappings.ts";
+import { notOpened } from "./check-segments.ts";
 import { openEngine } from "./engine.ts";
 import type { EngineLower } from "./engine.ts";
 import type { VolumeTree } from "./volume-tree.ts";
@@ -37,9 +38,9 @@ export class SnapshotSets {
     return this.#snapshotsOf(volume).length > 0;
   }
 
-  /** True where a snapshot of it cannot be kept, because its store is missing. */
+  /** True where a snapshot of it cannot be kept, because its store cannot be had. */
   lacksStore(origin: LogicalVolume): boolean {
-    return this.#snapshotsOf(origin).some(({ mapping }) => this.#tree.missing.ofName(mapping.store) !== null);
+    return this.#snapshotsOf(origin).some((snapshot) => this.#faultOf(snapshot) !== null);
   }
 
   /** What the snapshots of a volume are called. */
@@ -73,11 +74,21 @@ export class SnapshotSets {
         },
       );
     const origin = tree.volume(mapping.origin);
-    const device = (await this.#setOf(origin, path)).snapshots.get(volume);
-    if (device === undefined)
-      throw new CevError("CEV_DEGRADED", `${name} cannot be opened: its store is missing`);
+    const fault = this.#faultOf({ volume, mapping });
+    if (fault !== null) throw fault;
+    const device = (await this.#setOf(origin, path)).snapshots.get(volume)!;
     tree.note(volume, device);
     return device;
+  }
+
+  /** Why a snapshot cannot be had, whatever its store holds; null: it can. */
+  #faultOf({ volume, mapping }: Snapshot): CevError | null {
+    const name = this.#tree.nameOf(volume);
+    if (this.#tree.missing.ofName(mapping.store) !== null)
+      return new CevError("CEV_DEGRADED", `${name} cannot be opened: its store is missing`);
+    if (!isPowerOfTwo(mapping.chunkSize))
+      return notOpened(name, `has chunks of ${mapping.chunkSize} bytes, which is no power of two`);
+    return null;
   }
 
   #setOf(origin: LogicalVolume, path: readonly LogicalVolume[]): Promise<SnapshotSet> {
@@ -93,9 +104,7 @@ export class SnapshotSets {
     const tree = this.#tree;
     const { extentSize } = tree.parts.group;
     // Without one of its stores the set is only read, from a tree that writes nothing: see `lacksStore`.
-    const present = this.#snapshotsOf(origin).filter(
-      ({ mapping }) => tree.missing.ofName(mapping.store) === null,
-    );
+    const present = this.#snapshotsOf(origin).filter((snapshot) => this.#faultOf(snapshot) === null);
     const lowers: EngineLower[] = [await tree.engineLower(origin, path)];
     for (const { volume, mapping } of present)
       lowers.push(await tree.engineLower(tree.volume(mapping.store), [...path, volume]));
@@ -123,6 +132,10 @@ export class SnapshotSets {
     this.#byOrigin ??= snapshotsByOrigin(this.#tree.parts.group.logicalVolumes);
     return this.#byOrigin.get(volume.name) ?? [];
   }
+}
+
+function isPowerOfTwo(size: number): boolean {
+  return Number.isInteger(Math.log2(size));
 }
 
 function snapshotsByOrigin(volumes: readonly LogicalVolume[]): Map<string, readonly Snapshot[]> {

@@ -7,6 +7,9 @@ import { openEngine } from "./engine.ts";
 import type { EngineLower } from "./engine.ts";
 import type { VolumeTree } from "./volume-tree.ts";
 
+/** Chunks of a pool are made of so many bytes. */
+const CHUNK_UNIT = 65_536;
+
 /** A thin volume, with what it says of itself. */
 interface Thin {
   readonly volume: LogicalVolume;
@@ -114,6 +117,12 @@ export class ThinPools {
 
 function poolMapping(tree: VolumeTree, pool: LogicalVolume, user: LogicalVolume): ThinPoolMapping {
   const mapping = pool.segments[0]?.mapping;
-  if (mapping?.kind === "thin-pool" && pool.segments.length === 1) return mapping;
-  throw notOpened(tree.nameOf(user), `lies in ${pool.name}, which is not a thin pool`);
+  if (mapping?.kind !== "thin-pool" || pool.segments.length !== 1)
+    throw notOpened(tree.nameOf(user), `lies in ${pool.name}, which is not a thin pool`);
+  if (mapping.chunkSize % CHUNK_UNIT !== 0)
+    throw notOpened(
+      tree.nameOf(user),
+      `lies in ${pool.name}, which has chunks of ${mapping.chunkSize} bytes, not of a multiple of ${CHUNK_UNIT}`,
+    );
+  return mapping;
 }
