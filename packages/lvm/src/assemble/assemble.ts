@@ -6,6 +6,7 @@ import { textFault } from "../disk/scan.ts";
 import type { MetadataCopy, PvScan } from "../disk/scan.ts";
 import { show } from "../text/parser.ts";
 import { writeText } from "../text/writer.ts";
+import { derivedUuid } from "../disk/derived-uuid.ts";
 import { dashUuid } from "../disk/uuid.ts";
 import { displayNames, reportClones } from "./display-names.ts";
 import { findInstances } from "./instances.ts";
@@ -152,7 +153,10 @@ function reportDamage(
 /** True where a group lists the device as one of its physical volumes. */
 function lists(group: VolumeGroup, { label }: PvScan): boolean {
   const uuid = dashUuid(label.uuid);
-  return group.physicalVolumes.some((volume) => volume.uuid === uuid);
+  return (
+    group.physicalVolumes.some((volume) => volume.uuid === uuid) ||
+    group.physicalVolumes.some((volume) => derivedUuid(volume.uuid, group.uuid) === uuid)
+  );
 }
 
 /** The newest of a group's copies, which are at least one. */
@@ -209,7 +213,8 @@ function findMembers(
 ): Member[] {
   const indexes = new Map(scanIndexes.map((index) => [dashUuid(scans[index]!.label.uuid), index]));
   return group.physicalVolumes.map((physicalVolume): Member => {
-    const scanIndex = indexes.get(physicalVolume.uuid);
+    const direct = indexes.get(physicalVolume.uuid);
+    const scanIndex = direct ?? indexes.get(derivedUuid(physicalVolume.uuid, group.uuid));
     if (scanIndex === undefined) {
       report({
         severity: "warning",
@@ -221,6 +226,15 @@ function findMembers(
       return { physicalVolume, scanIndex: null, state: "missing" };
     }
     const { name, size } = scans[scanIndex]!.source;
+    if (direct === undefined)
+      report({
+        severity: "warning",
+        code: "CEV_DEGRADED",
+        message:
+          `${group.name}: vgimportclone was cut short: ${name} has its new UUID, but the group does not list that yet; ` +
+          "run vgimportclone again",
+        device: name,
+      });
     if (physicalVolume.isMarkedMissing) {
       report({
         severity: "warning",

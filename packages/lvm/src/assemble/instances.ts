@@ -1,5 +1,6 @@
 import { CevError } from "@cev/core";
 import type { MetadataCopy, PvScan } from "../disk/scan.ts";
+import { derivedUuid } from "../disk/derived-uuid.ts";
 import { dashUuid } from "../disk/uuid.ts";
 import { isSection } from "../text/writer.ts";
 import { splitByPlace } from "./places.ts";
@@ -24,10 +25,16 @@ export function findInstances(
   const copies = copiesByGroup(scans);
   const instances = [...copies].flatMap(([uuid, found]) => {
     const listed = new Set(found.flatMap(({ copy }) => listedUuids(copy)));
+    // What an import of a clone that was cut short had given a new UUID.
+    let derived: ReadonlySet<string> | null = null;
+    const isDerived = (pvUuid: string): boolean => {
+      derived ??= new Set([...listed].map((one) => derivedUuid(one, uuid)));
+      return derived.has(pvUuid);
+    };
     const carriers = new Set(found.map(({ scanIndex }) => scanIndex));
     const members = scans.flatMap((scan, scanIndex): Placed[] => {
       const pvUuid = dashUuid(scan.label.uuid);
-      if (!carriers.has(scanIndex) && !listed.has(pvUuid)) return [];
+      if (!carriers.has(scanIndex) && !listed.has(pvUuid) && !isDerived(pvUuid)) return [];
       return [{ scanIndex, name: scan.source.name, identity: pvUuid }];
     });
     const isWhole = (one: Placed): boolean =>

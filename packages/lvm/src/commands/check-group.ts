@@ -2,7 +2,6 @@ import type { Problem } from "@cev/core";
 import { formatError } from "@cev/core";
 import type { AssembledGroup } from "../assemble/assemble.ts";
 import { unknownGroupFlag } from "../assemble/availability.ts";
-import { dashUuid } from "../disk/uuid.ts";
 import { show } from "../text/parser.ts";
 import type { CommandRow } from "./context.ts";
 import { areaAmongExtents } from "./session.ts";
@@ -37,12 +36,13 @@ function* checkGroup(session: Session, found: AssembledGroup): Generator<Problem
   const flag = unknownGroupFlag(group);
   if (flag !== null)
     yield error("CEV_UNKNOWN_FEATURE", `${group.name} has the status ${show(flag)}, which is not known`);
-  for (const scan of session.membersOf(found)) {
+  for (const volume of group.physicalVolumes) {
+    const scan = session.memberScan(found, volume.uuid);
+    if (scan === null) continue;
     const { name, size } = scan.source;
     const { label } = scan;
     if (((label.extension?.flags ?? 0) & 1) === 0)
       yield warning("CEV_BAD_METADATA", `${name}: the label does not say that it belongs to a group`, name);
-    const volume = group.physicalVolumes.find(({ uuid }) => uuid === dashUuid(label.uuid))!;
     const dataOffset = label.dataAreas[0]?.offset;
     if (dataOffset !== undefined && dataOffset !== volume.dataOffset)
       yield warning(

@@ -7,18 +7,20 @@ import { unknownGroupFlag } from "../assemble/availability.ts";
 import { TextCache, scanPhysicalVolume } from "../disk/scan.ts";
 import type { PvScan } from "../disk/scan.ts";
 import { wantedGroups } from "../assemble/wanted-groups.ts";
+import { derivedUuid } from "../disk/derived-uuid.ts";
 import { createUuid, dashUuid } from "../disk/uuid.ts";
 import type { PhysicalVolume, VolumeGroup } from "../model/group.ts";
 import { show } from "../text/parser.ts";
 import type { ChangeInputs } from "./change.ts";
 import type { CommandContext } from "./context.ts";
-import { derivedUuid } from "./derived-uuid.ts";
 
 /** What a command may find and still change the group. */
 export interface Tolerance {
   /** Physical volumes that are not there. */
   readonly missing?: boolean;
   readonly exported?: boolean;
+  /** An import as a clone that was cut short. */
+  readonly halfImported?: boolean;
 }
 
 /** What lies on the devices, as one command sees it. */
@@ -143,7 +145,10 @@ export class Session {
   }
 
   /** Throws where a group is not understood in full, not this host's, or not whole. */
-  checkChangeable(found: AssembledGroup, { missing = false, exported = false }: Tolerance = {}): void {
+  checkChangeable(
+    found: AssembledGroup,
+    { missing = false, exported = false, halfImported = false }: Tolerance = {},
+  ): void {
     const { group } = found;
     const { name } = group;
     const flag = unknownGroupFlag(group);
@@ -175,24 +180,20 @@ export class Session {
           { source: scan.source.name },
         );
     }
+    if (!halfImported && this.halfImportedIndex(found) >= 0)
+      throw new CevError(
+        "CEV_DEGRADED",
+        `the volume group ${name} cannot be changed: its import as a clone was cut short`,
+        { hint: "run vgimportclone of its devices again" },
+      );
     const lost = found.members.filter(({ state }) => state !== "present");
     if (!missing && lost.length > 0)
       throw new CevError(
         "CEV_DEGRADED",
         `the volume group ${name} cannot be changed while physical volumes are missing: ` +
           lost.map(({ physicalVolume }) => physicalVolume.uuid).join(", "),
-        {
-          hint: this.#isHalfImported(group)
-            ? "vgimportclone of its devices was cut short: run it again"
-            : "see vgreduce --removemissing and vgextend --restoremissing",
-        },
+        { hint: "see vgreduce --removemissing and vgextend --restoremissing" },
       );
-  }
-
-  /** True where labels have UUIDs that an import as a clone gives, and the text does not list them yet. */
-  #isHalfImported({ uuid, physicalVolumes }: VolumeGroup): boolean {
-    const derived = new Set(physicalVolumes.map((volume) => derivedUuid(volume.uuid, uuid)));
-    return this.scans.some(({ label }) => derived.has(dashUuid(label.uuid)));
   }
 
   /** All that is here of a group, also what is marked as missing: its areas get the new text, too. */
@@ -202,7 +203,21 @@ export class Session {
 
   /** A physical volume of a group, where it is here: never that of a clone. */
   memberScan(found: AssembledGroup, uuid: string): PvScan | null {
-    return this.membersOf(found).find(({ label }) => dashUuid(label.uuid) === uuid) ?? null;
+    const withUuid = (wanted: string): PvScan | undefined =>
+      this.membersOf(found).find(({ label }) => dashUuid(label.uuid) === wanted);
+    return withUuid(uuid) ?? withUuid(derivedUuid(uuid, found.group.uuid)) ?? null;
+  }
+
+  /** Index of the physical volume whose label has the UUID that an import as a clone gives, and the text not yet; -1: none. */
+  halfImportedIndex(found: AssembledGroup): number {
+    const known = new Set(found.group.physicalVolumes.map(({ uuid }) => uuid));
+    const strange = this.membersOf(found)
+      .map(({ label }) => dashUuid(label.uuid))
+      .filter((uuid) => !known.has(uuid));
+    if (strange.length === 0) return -1;
+    return found.group.physicalVolumes.findIndex(({ uuid }) =>
+      strange.includes(derivedUuid(uuid, found.group.uuid)),
+    );
   }
 
   /** The physical volumes of a group that have these names. Throws `CEV_NOT_FOUND`. */

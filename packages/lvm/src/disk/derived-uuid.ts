@@ -1,4 +1,4 @@
-import { dashUuid } from "../disk/uuid.ts";
+import { dashUuid } from "./uuid.ts";
 
 // What LVM2 makes UUIDs of.
 const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
