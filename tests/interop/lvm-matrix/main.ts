@@ -6,6 +6,9 @@ import { HELP, readOptions } from "./options.ts";
 import { runMatrix } from "./runner.ts";
 import { Tallies } from "./table.ts";
 
+/** Of so many states after a power cut LVM2 gives its opinion, for each command. */
+const CRASH_SAMPLE = 8;
+
 const options = readArguments();
 if (options === null) {
   console.log(HELP);
@@ -25,6 +28,7 @@ console.log(`${shapes.length} groups, ways ${ways.join(", ")}, --seed ${seed}`);
 try {
   await runMatrix({
     ...options,
+    crashSample: CRASH_SAMPLE,
     folder,
     report(verdicts) {
       for (const verdict of verdicts) {

@@ -12,8 +12,6 @@ import { judgeInKernel, writeGroup } from "./written.ts";
 import type { WrittenGroup } from "./written.ts";
 
 const BATCH_SHAPES_MAX = 8;
-/** Of so many states after a power cut LVM2 gives its opinion, for each command. */
-const CRASH_SAMPLE = 8;
 /** So many texts with one word or line changed, for each golden set. */
 const REWRITES = 2000;
 
@@ -25,8 +23,9 @@ export interface RunPlan {
   /** For the way `command`: which sequences, and how many steps each. */
   readonly sequences: readonly number[];
   readonly sequenceLength: number;
-  /** For the way `crash`. */
+  /** For the way `crash`: which commands, and of how many states of each LVM2 gives its opinion. */
   readonly scenes: readonly Scene[];
+  readonly crashSample: number;
   /** How many kernels run at once. */
   readonly jobs: number;
   /** Just this physical volume missing; null: none; undefined: every case. */
@@ -46,7 +45,7 @@ export async function runMatrix(plan: RunPlan): Promise<void> {
       batches.push(() => readAndWrite(plan, shapes));
     }
   if (plan.ways.includes("command")) batches.push(...commandBatches(plan, plan.sequences));
-  if (plan.ways.includes("crash")) batches.push(...crashBatches(plan, plan.scenes, CRASH_SAMPLE));
+  if (plan.ways.includes("crash")) batches.push(...crashBatches(plan, plan.scenes, plan.crashSample));
   if (plan.ways.includes("hostile"))
     for (const shape of plan.shapes)
       if (shape.golden !== null)

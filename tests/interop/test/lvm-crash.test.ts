@@ -7,24 +7,16 @@ import { structuresOf } from "../lvm-matrix/hostile/structures.ts";
 
 // A sample of the moments; all of them, and LVM2's opinion: pnpm run lvm-matrix --way crash.
 const SEED = 7;
-const SHARE = 0.15;
-const FAULT_STRIDE = 6;
+const SHARE = 0.1;
+const FAULT_STRIDE = 9;
 
-describe(`the power goes before some change that a command makes, seed ${SEED}`, () => {
+describe(`the power goes before some change that a command makes, or a request fails, seed ${SEED}`, () => {
   test.each(SCENES)("$name: the group is the old or the new one, and work goes on", async (scene) => {
     const { played, failures } = await judgeScene(scene, SEED, SHARE);
     expect(failures).toEqual([]);
     expect(played!.states.length).toBeGreaterThan(1);
+    expect(await judgeFaults(played!, SEED, FAULT_STRIDE)).toEqual([]);
   });
-});
-
-describe("a request of a command fails", () => {
-  test.each(SCENES)(
-    "$name: it is done or refused, and the group is the old or the new one",
-    async (scene) => {
-      expect(await judgeFaults(scene, SEED, FAULT_STRIDE)).toEqual([]);
-    },
-  );
 });
 
 test("the scene of rings that wrap has a text in two pieces", async () => {

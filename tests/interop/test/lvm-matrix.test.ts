@@ -10,8 +10,8 @@ import type { Verdict } from "../lvm-matrix/verdict.ts";
 import { ORACLE_TOOLS, describeWith } from "../src/tools.ts";
 
 // A few groups, sequences of commands and power cuts; the whole matrix is `pnpm run lvm-matrix`.
-const WRITTEN = ["mirror", "raid5_ls", "layered"];
-const CRASHED = ["lvcreate linear", "lvconvert merge"];
+const WRITTEN = ["mirror", "raid5_ls"];
+const CRASHED = ["lvconvert merge"];
 const SEED = 5;
 
 const folder = mkdtempSync(join(tmpdir(), "lvm-matrix-"));
@@ -22,7 +22,6 @@ describeWith(ORACLE_TOOLS, "a sample of the LVM2 matrix, both ways", () => {
   const expected = [
     ...WRITTEN.map((name) => `write ${name}`),
     "command sequence-0",
-    "command sequence-1",
     ...CRASHED.map((name) => `crash ${name.replaceAll(" ", "_")}`),
   ];
 
@@ -30,8 +29,9 @@ describeWith(ORACLE_TOOLS, "a sample of the LVM2 matrix, both ways", () => {
     await runMatrix({
       shapes: SHAPES.filter(({ name }) => WRITTEN.includes(name)),
       scenes: SCENES.filter(({ name }) => CRASHED.includes(name)),
-      sequences: [0, 1],
-      sequenceLength: 30,
+      crashSample: 2,
+      sequences: [0],
+      sequenceLength: 25,
       ways: ["write", "command", "crash"],
       seed: SEED,
       jobs: 2,

@@ -54,7 +54,7 @@ async function runBatch(plan: RunPlan, scenes: readonly Scene[], sample: number)
   const judged: JudgedScene[] = [];
   for (const scene of scenes) {
     const one = await judgeScene(scene, plan.seed);
-    if (one.played !== null) one.failures.push(...(await judgeFaults(scene, plan.seed, 1)));
+    if (one.played !== null) one.failures.push(...(await judgeFaults(one.played, plan.seed, 1)));
     judged.push(one);
   }
   await withDisk(plan, (folder, disk) => judgeInKernel(folder, disk, judged, { sample, seed: plan.seed }));

@@ -2,9 +2,8 @@ import { Op, ioError, isCevError } from "@cev/core";
 import type { Io } from "@cev/core";
 import { ImageLayer } from "../../raid-matrix/image-layer.ts";
 import { command, commandOn, lookAt } from "./group-state.ts";
-import { contentFailures, playScene } from "./run-scene.ts";
+import { contentFailures } from "./run-scene.ts";
 import type { PlayedScene } from "./run-scene.ts";
-import type { Scene } from "./scenes.ts";
 import { failureOf } from "../verdict.ts";
 
 /** Fails one of all the requests that its disks get. */
@@ -42,9 +41,9 @@ class FailingImage extends ImageLayer {
  * Fails each request of a command in turn. The command is done or refused; the group is then the old one or the new one, as
  * was said, and holds what it held.
  */
-export async function judgeFaults(scene: Scene, seed: number, stride: number): Promise<string[]> {
+export async function judgeFaults(played: PlayedScene, seed: number, stride: number): Promise<string[]> {
+  const { scene } = played;
   const failures: string[] = [];
-  const played = await playScene(scene, seed);
   const none = new Fault(-1);
   const whole = played.oldImages.map((bytes) => bytes.slice());
   await command(layersOf(whole, none), scene.command);
