@@ -3,9 +3,9 @@ import { basename, join, resolve } from "node:path";
 import { standardDrivers } from "@cev/cli";
 import { CevError, environmentFrom } from "@cev/core";
 import type { Problem } from "@cev/core";
+import { readFromExt4 } from "@cev/example-restore-file";
 import { openImages } from "@cev/stack";
 import type { Stack } from "@cev/stack";
-import { readFromExt4 } from "./read-from-ext4.ts";
 
 /** What to take out of which backups. */
 export interface RestoreRequest {

@@ -37,6 +37,27 @@ export async function openSources(request: SourceRequest): Promise<Stack> {
   return stackFile === undefined ? openImages(sources, options) : openStackFile(stackFile, options);
 }
 
+/** Opens sources for reading alone and looks into them; the stack stays open for whoever gets what was found. */
+export async function lookInto<Found>(
+  sources: readonly string[],
+  keys: KeyOptions,
+  look: (stack: Stack) => Promise<Found>,
+): Promise<Found> {
+  const stack = await openSources({
+    ...keys,
+    sources,
+    isReadOnly: true,
+    canWriteDegraded: false,
+    only: null,
+  });
+  try {
+    return await look(stack);
+  } catch (error) {
+    await stack.close().catch(() => undefined);
+    throw error;
+  }
+}
+
 /** The bytes of all passphrases and keys. */
 export async function readKeys({ passphraseFile = [], keyFile = [] }: KeyOptions): Promise<Uint8Array[]> {
   const keys: Uint8Array[] = [];

@@ -4,7 +4,7 @@ import { TextCache, assembleGroups, scanPhysicalVolume } from "@cev/lvm";
 import type { AssembledGroup, PvScan } from "@cev/lvm";
 import type { Stack, StackDevice } from "@cev/stack";
 import { memberPath } from "../raid/member-path.ts";
-import { openSources } from "../sources.ts";
+import { lookInto } from "../sources.ts";
 import type { KeyOptions } from "../sources.ts";
 import { PV_IN_USE } from "./report/attributes.ts";
 
@@ -41,15 +41,8 @@ export interface FoundVolumes {
  * Looks for physical volumes on all that can be found in images or a stack file: on the images, their partitions, arrays and
  * locks, and puts groups together. Writes nothing. Close its stack.
  */
-export async function findVolumes(sources: readonly string[], keys: KeyOptions): Promise<FoundVolumes> {
-  const stack = await openSources({
-    ...keys,
-    sources,
-    isReadOnly: true,
-    canWriteDegraded: false,
-    only: null,
-  });
-  try {
+export function findVolumes(sources: readonly string[], keys: KeyOptions): Promise<FoundVolumes> {
+  return lookInto(sources, keys, async (stack) => {
     const devices: FoundDevice[] = [];
     const deviceProblems: Problem[] = [];
     const groupProblems: Problem[] = [];
@@ -70,10 +63,7 @@ export async function findVolumes(sources: readonly string[], keys: KeyOptions):
       deviceProblems,
       groupProblems: groupProblems.filter(isWrong),
     };
-  } catch (error) {
-    await stack.close().catch(() => undefined);
-    throw error;
-  }
+  });
 }
 
 function assembled(

@@ -2,7 +2,7 @@ import type { Device, Problem } from "@cev/core";
 import { readSuperblock } from "@cev/raid";
 import type { ScanTarget, Superblock } from "@cev/raid";
 import type { Stack, StackDevice } from "@cev/stack";
-import { openSources } from "../sources.ts";
+import { lookInto } from "../sources.ts";
 import type { KeyOptions } from "../sources.ts";
 import { memberPath } from "./member-path.ts";
 
@@ -32,15 +32,8 @@ export interface FoundMembers {
  * Looks for md superblocks on all that can be found in images or a stack file: on the images, their partitions, and what
  * stands on those. Writes nothing. Close its stack.
  */
-export async function findMembers(sources: readonly string[], keys: KeyOptions): Promise<FoundMembers> {
-  const stack = await openSources({
-    ...keys,
-    sources,
-    isReadOnly: true,
-    canWriteDegraded: false,
-    only: null,
-  });
-  try {
+export function findMembers(sources: readonly string[], keys: KeyOptions): Promise<FoundMembers> {
+  return lookInto(sources, keys, async (stack) => {
     const members: FoundMember[] = [];
     const problems: Problem[] = [];
     for (const record of stack.devices) {
@@ -49,10 +42,7 @@ export async function findMembers(sources: readonly string[], keys: KeyOptions):
       if (problem !== null) problems.push(problem);
     }
     return { stack, members, problems };
-  } catch (error) {
-    await stack.close().catch(() => undefined);
-    throw error;
-  }
+  });
 }
 
 async function lookAt(
