@@ -76,10 +76,9 @@ async function judgeInKernel(
   const random = new Random(seed);
   const shown = judged.flatMap(({ played, failures }) => {
     if (played === null) return [];
-    // A clone that was cut short is brought to its end by cev alone: labels and texts of several disks change, and LVM2's own
-    // command is no other.
-    const isClone = played.scene.command.command === "vgimportclone";
-    const states = isClone ? [] : random.shuffle(played.states).slice(0, sample);
+    // In the middle of an import LVM2 misses a physical volume, whose new label cev alone knows.
+    const isImport = played.scene.command.command === "vgimportclone";
+    const states = isImport ? [] : random.shuffle(played.states).slice(0, sample);
     return [
       {
         played,

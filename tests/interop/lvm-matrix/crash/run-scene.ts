@@ -1,3 +1,5 @@
+import { isCevError } from "@cev/core";
+import type { CommandRequest } from "@cev/lvm";
 import { Random } from "../../src/random.ts";
 import { openGroup } from "../open-group.ts";
 import { failureOf } from "../verdict.ts";
@@ -60,16 +62,7 @@ export async function judgeCut(played: PlayedScene, { at, kind, images }: CutSta
   const { scene, old, changed } = played;
   const failures: string[] = [];
   try {
-    const copies = images.map((bytes) => bytes.slice());
-    let found = await lookAt(copies);
-    // A clone that was cut short is told by its missing physical volumes, and has to be brought to its end.
-    const isCutShort = scene.command.command === "vgimportclone" && found.listing !== old.listing;
-    if (isCutShort && found.listing !== changed.listing) {
-      await commandOn(copies, scene.command);
-      found = await lookAt(copies);
-      failures.push(...contentFailures(found, changed, scene));
-      return failures.concat(await goOnFailures(played, found, copies)).map(titled);
-    }
+    const found = await lookAt(images.map((bytes) => bytes.slice()));
     const isOld = found.listing === old.listing;
     const isNew = found.listing === changed.listing;
     if (scene.command.command === "lvconvert") failures.push(...mergeFailures(played, found));
@@ -150,7 +143,12 @@ async function goOnFailures(
     await commandOn(copies, scene.command);
     failures.push(...contentFailures(await lookAt(copies), changed, scene));
   }
-  await commandOn(copies, { command: "vgck", group, updateMetadata: true });
+  const putInOrder: CommandRequest = { command: "vgck", group, updateMetadata: true };
+  await commandOn(copies, putInOrder).catch((error: unknown) => {
+    // An import that was cut short is whole to be read; before it is changed it has to be brought to its end.
+    if (scene.command.command !== "vgimportclone" || !isCevError(error)) throw error;
+    return commandOn(copies, scene.command);
+  });
   const { rows } = await commandOn(copies, { command: "vgck", group });
   for (const { severity, message } of rows)
     if (severity === "error") failures.push(`vgck still says: ${String(message)}`);
