@@ -1,10 +1,10 @@
 import type { Problem } from "@cev/core";
 import { formatError } from "@cev/core";
 import type { AssembledGroup } from "../assemble/assemble.ts";
+import { ownPlacesAmongExtents } from "../assemble/own-places.ts";
 import { unknownGroupFlag } from "../assemble/availability.ts";
 import { show } from "../text/parser.ts";
 import type { CommandRow } from "./context.ts";
-import { areaAmongExtents } from "./session.ts";
 import type { Session } from "./session.ts";
 import { VolumeTree, partsOf } from "./volume-tree.ts";
 
@@ -36,6 +36,8 @@ function* checkGroup(session: Session, found: AssembledGroup): Generator<Problem
   const flag = unknownGroupFlag(group);
   if (flag !== null)
     yield error("CEV_UNKNOWN_FEATURE", `${group.name} has the status ${show(flag)}, which is not known`);
+  const overlap = ownPlacesAmongExtents(found, session.scans);
+  if (overlap !== null) yield error("CEV_BAD_METADATA", `${group.name}: ${overlap}`);
   for (const volume of group.physicalVolumes) {
     const scan = session.memberScan(found, volume.uuid);
     if (scan === null) continue;
@@ -53,14 +55,11 @@ function* checkGroup(session: Session, found: AssembledGroup): Generator<Problem
     const end = volume.dataOffset + volume.extentCount * group.extentSize;
     if (end > size)
       yield error("CEV_BAD_METADATA", `${name}: its extents end at byte ${end}, the device at ${size}`, name);
-    const index = areaAmongExtents(group, scan);
-    if (index !== null)
-      yield error("CEV_BAD_METADATA", `${name}: metadata area ${index} lies among the extents`, name);
-    for (const { header, index: at } of scan.areas)
+    for (const { header, index } of scan.areas)
       if (header?.precommitted !== null && header !== null)
         yield warning(
           "CEV_BAD_METADATA",
-          `${name}: metadata area ${at} has a text that was being written when something stopped`,
+          `${name}: metadata area ${index} has a text that was being written when something stopped`,
           name,
         );
   }

@@ -4,12 +4,13 @@ import type { PvNames } from "../allocate/places.ts";
 import { assembleGroups } from "../assemble/assemble.ts";
 import type { AssembledGroup } from "../assemble/assemble.ts";
 import { unknownGroupFlag } from "../assemble/availability.ts";
-import { TextCache, scanPhysicalVolume } from "../disk/scan.ts";
+import { scanPhysicalVolumes } from "../disk/scan.ts";
 import type { PvScan } from "../disk/scan.ts";
+import { ownPlacesAmongExtents } from "../assemble/own-places.ts";
 import { wantedGroups } from "../assemble/wanted-groups.ts";
 import { derivedUuid } from "../disk/derived-uuid.ts";
 import { createUuid, dashUuid } from "../disk/uuid.ts";
-import type { PhysicalVolume, VolumeGroup } from "../model/group.ts";
+import type { PhysicalVolume } from "../model/group.ts";
 import { show } from "../text/parser.ts";
 import type { ChangeInputs } from "./change.ts";
 import type { CommandContext } from "./context.ts";
@@ -69,22 +70,16 @@ export class Session {
       });
     const problems: Problem[] = [];
     const damaged = new Map<string, MetadataError>();
-    const texts = new TextCache();
     const scans: PvScan[] = [];
-    for (const device of context.devices) {
-      try {
-        const scan = await scanPhysicalVolume(device, texts);
-        if (scan !== null) scans.push(scan);
-      } catch (error) {
-        if (!(error instanceof MetadataError)) throw error;
-        damaged.set(device.name, error);
-        problems.push({
-          severity: "error",
-          code: error.code,
-          message: formatError(error),
-          device: device.name,
-        });
+    for (const [index, found] of (await scanPhysicalVolumes(context.devices)).entries()) {
+      if (found === null) continue;
+      if (!(found instanceof MetadataError)) {
+        scans.push(found);
+        continue;
       }
+      const { name } = context.devices[index]!;
+      damaged.set(name, found);
+      problems.push({ severity: "error", code: found.code, message: formatError(found), device: name });
     }
     const groups = assembleGroups(scans, (problem) => problems.push(problem));
     for (const problem of problems) context.report?.(problem);
@@ -170,16 +165,15 @@ export class Session {
       });
     if (!group.status.includes("WRITE") && !group.flags.includes("WRITE_LOCKED"))
       throw new CevError("CEV_READ_ONLY", `the volume group ${name} may not be written`);
-    for (const scan of this.membersOf(found)) {
-      for (const { error } of scan.areas) if (error?.code === "CEV_UNKNOWN_FEATURE") throw error;
-      const index = areaAmongExtents(group, scan);
-      if (index !== null)
-        throw new CevError(
-          "CEV_BAD_METADATA",
-          `metadata area ${index} of ${scan.source.name} lies among the extents of ${name}: writing one would spoil the other`,
-          { source: scan.source.name },
-        );
-    }
+    for (const { areas } of this.membersOf(found))
+      for (const { error } of areas) if (error?.code === "CEV_UNKNOWN_FEATURE") throw error;
+    const overlap = ownPlacesAmongExtents(found, this.scans);
+    if (overlap !== null)
+      throw new CevError(
+        "CEV_BAD_METADATA",
+        `the volume group ${name} cannot be changed: ${overlap}, and writing one would spoil the other`,
+        { hint: "restore an earlier description with vgcfgrestore" },
+      );
     if (!halfImported && this.halfImportedIndex(found) >= 0)
       throw new CevError(
         "CEV_DEGRADED",
@@ -236,13 +230,4 @@ export class Session {
       );
     });
   }
-}
-
-/** A metadata area that overlaps the extents of its physical volume; null: none does. */
-export function areaAmongExtents(group: VolumeGroup, { label, areas }: PvScan): number | null {
-  const volume = group.physicalVolumes.find(({ uuid }) => uuid === dashUuid(label.uuid));
-  if (volume === undefined) return null;
-  const end = volume.dataOffset + volume.extentCount * group.extentSize;
-  const found = areas.find(({ area }) => area.offset < end && area.offset + area.size > volume.dataOffset);
-  return found?.index ?? null;
 }

@@ -2,6 +2,7 @@ import { Random } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import type { CommandRow } from "../../src/index.ts";
 import { CommandBench, benchOf } from "../support/command-bench.ts";
+import { groupText, linear, makePv, uuidOf } from "../support/group-image.ts";
 import { cutsOf } from "../support/journal-layer.ts";
 
 async function makeBench(sizesMib: readonly number[] = [3, 3, 2]): Promise<CommandBench> {
@@ -93,6 +94,24 @@ describe("vgck", () => {
     await bench.run({ command: "vgck", updateMetadata: true });
     expect((await bench.run({ command: "vgck" })).rows).toEqual([]);
     expect(await benchOf(bench.images(), ["d1"]).sizes()).toEqual({ root: 4, home: 4, x: 1 });
+  });
+
+  test("names extents that lie over the group's own metadata, and such a group is not changed", async () => {
+    const recipe = { pvs: [uuidOf("a")], volumes: { root: linear(uuidOf("r"), [[10, "pv0", 0]]) } };
+    const good = groupText(recipe);
+    for (const sector of [0, 1, 8]) {
+      const text = good.replace("pe_start = 128", `pe_start = ${sector}`);
+      const { bytes } = makePv({ name: "d0", uuid: uuidOf("a"), texts: [{ text }] });
+      const bench = new CommandBench(new Map([["d0", bytes]]));
+      expect(codes((await bench.run({ command: "vgck" })).rows)).toContain("CEV_BAD_METADATA");
+      for (const request of [
+        { command: "lvcreate", extents: 1 },
+        { command: "vgchange", addTags: ["t"] },
+        { command: "lvremove", volumes: ["root"] },
+      ] as const)
+        await expect(bench.run(request)).rejects.toMatchObject({ code: "CEV_BAD_METADATA" });
+      expect(bench.journal.filter(({ bytes: written }) => written !== null)).toEqual([]);
+    }
   });
 
   test("does not take a free physical volume beside the group for a fault", async () => {
