@@ -157,8 +157,10 @@ export class OriginLayer extends LayerBase {
   }
 
   override async close(): Promise<void> {
+    // Exceptions of what is being merged are cleared by whoever merges it: as they were here, they must not come back.
     for (const [plan, snapshot] of this.#snapshots)
-      if (snapshot.isValid && this.isWritable(plan)) await snapshot.commits.settle();
+      if (snapshot !== this.#merging && snapshot.isValid && this.isWritable(plan))
+        await snapshot.commits.settle();
     this.#release();
     this.#snapshots = new Map();
     this.#merging = null;

@@ -246,3 +246,16 @@ describe("a merge", () => {
     }
   });
 });
+
+test("behind a write that a power cut tore, nothing that was merged comes back when the merge ends", async () => {
+  const chunkSize = 4 * KIB;
+  const scene: Scene = { name: "torn", originSize: 60 * KIB, chunkSize, otherChunkSize: chunkSize };
+  const { images, own } = await prepare(scene, 1);
+  // The last entry of the first area, in a sector of its own: what is before it in that area is blank.
+  images[1]!.fill(0xa5, 2 * chunkSize - 16, 2 * chunkSize);
+  const disks = disksOf(images);
+  expect(await exceptionCount(disks[1]!, disks[0]!, chunkSize)).toBeGreaterThan(0);
+  await merge(scene, disks);
+  expect(isSame(disks[0]!.bytes, own)).toBe(true);
+  expect(await exceptionCount(disks[1]!, disks[0]!, chunkSize)).toBe(0);
+});
