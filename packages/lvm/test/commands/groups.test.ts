@@ -121,6 +121,20 @@ describe("vgck", () => {
     expect((await bench.run({ command: "vgck" })).rows).toEqual([]);
   });
 
+  test("names what left the group while it was away, and --updatemetadata sets it free", async () => {
+    const bench = await makeBench();
+    const rest = without(bench, "d2");
+    await rest.run({ command: "vgreduce", removeMissing: true });
+    putBack(rest, bench);
+    const { rows } = await bench.run({ command: "vgck" });
+    expect(rows.every(({ device }) => device === "d2")).toBe(true);
+    expect(codes(rows)).toEqual(["CEV_BAD_METADATA", "CEV_NOT_FOUND"]);
+    await bench.run({ command: "vgck", updateMetadata: true });
+    expect((await bench.run({ command: "vgck" })).rows).toEqual([]);
+    await bench.run({ command: "vgextend", devices: ["d2"] });
+    expect((await bench.group()).physicalVolumes).toHaveLength(3);
+  });
+
   test("answers, too, where no group can be put together", async () => {
     const bench = await makeBench();
     const images = bench.images();
