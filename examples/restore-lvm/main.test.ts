@@ -31,7 +31,7 @@ beforeAll(async () => {
   const root = join(folder, "root.img");
   await cev("copy", ...images, "--device", "vg0/root", "--to", root, "--passphrase-file", secret);
   const disks = [join(monday, "sda.img"), join(monday, "sdb.img")];
-  await cev("lvm", "vgcreate", "vg0", ...disks, "--make-images", "16M");
+  await cev("lvm", "vgcreate", "vg0", ...disks, "--make-images", "16M", "-A", "n");
   await cev("lvm", "lvcreate", "-A", "n", "-i", "2", "-L", "16M", "-n", "root", "vg0", ...disks);
   await cev("copy", ...disks, "--device", "vg0/root", "--from", root);
   cpSync(monday, tuesday, { recursive: true });

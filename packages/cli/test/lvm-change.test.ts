@@ -179,6 +179,14 @@ describe("groups", () => {
     };
     expect(files.at(-1)).toMatchObject({ description: expect.stringMatching(/vgcfgrestore/) as string });
     expect(await group.lvm("vgcfgrestore", "-f", "nowhere", "vg0")).toMatchObject({ status: 1 });
+    const unknown = await group.lvm("vgcfgrestore", "vg7");
+    expect(unknown).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/nothing is saved of vg7.*--list/) as string,
+    });
+    // What is in force is saved after each change, too.
+    expect(await group.lvm("vgcfgrestore", "vg0")).toMatchObject({ status: 0 });
+    expect(await cells(group, "lvs", "lv_name")).toEqual(["a"]);
   });
 
   test("that were copied get an identity of their own", async () => {

@@ -110,7 +110,8 @@ describe("reports", () => {
     const none = await run(["lvm", "lvs", "vg1", ...images], { cwd });
     expect(none).toMatchObject({
       status: 1,
-      stderr: "cev: there is no volume group vg1 on these devices; there is vg0\n",
+      stderr:
+        "cev: there is no volume group vg1 on these devices; there is vg0; --devices says where to look\n",
     });
     const volume = await run(["lvm", "lvs", "vg0/c", ...images], { cwd });
     expect(volume).toMatchObject({
@@ -129,6 +130,38 @@ describe("reports", () => {
     expect(ended.status).toBe(2);
     expect(ended.stderr).toMatch(words);
     expect(ended.stderr.trimEnd()).not.toContain("\n");
+  });
+
+  test("take tags for names, each of what it lists", async () => {
+    const group = await makeGroup();
+    await group.lvm("pvchange", "--addtag", "fast", "d1.img");
+    await group.lvm("lvcreate", "-L", "1M", "-n", "a", "--addtag", "@web", "vg0", "@fast");
+    await group.lvm("lvcreate", "-L", "1M", "-n", "b", "vg0", "d0.img");
+    const names = async (...words: string[]): Promise<string[]> => {
+      const { stdout } = await group.lvm(...words, "--noheadings");
+      return stdout
+        .toString()
+        .split(/\s+/)
+        .filter((word) => word !== "");
+    };
+    expect(await names("lvs", "@web", "-o", "lv_name,devices")).toEqual(["a", "d1.img(0)"]);
+    expect(await names("pvs", "@fast", "-o", "pv_name")).toEqual(["d1.img"]);
+    expect(await names("vgs", "@web", "-o", "vg_name")).toEqual([]);
+    await group.lvm("vgchange", "--addtag", "web", "vg0");
+    expect(await names("vgs", "@web", "-o", "vg_name")).toEqual(["vg0"]);
+    expect(await names("lvs", "@web", "-o", "lv_name")).toEqual(["a", "b"]);
+    expect(await group.lvm("lvremove", "@web")).toMatchObject({ status: 0 });
+    expect(await names("lvs", "-o", "lv_name")).toEqual(["b"]);
+    expect(await group.lvm("lvremove", "@web")).toMatchObject({ status: 1 });
+  });
+
+  test("a group that is not there may be behind a lock", async () => {
+    const { images } = golden("stack");
+    const ended = await run(["lvm", "lvs", "vg0", ...images]);
+    expect(ended).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/no volume group vg0.*luks\/.* is locked: --passphrase-file/) as string,
+    });
   });
 
   test("-o help lists the columns", async () => {

@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { CevError } from "@cev/core";
 import { hostError } from "../host-error.ts";
 
@@ -26,6 +26,12 @@ export async function archiveText(folder: string, group: string, text: string): 
   } catch (error) {
     throw notArchived(folder, error);
   }
+}
+
+/** Saves a text to a file of its own, in place of an older one. */
+export async function saveText(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text, { encoding: "latin1", mode: 0o600, flush: true });
 }
 
 /** The archived texts of a group, oldest first. */

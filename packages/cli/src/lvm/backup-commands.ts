@@ -1,11 +1,10 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { CevError, formatError } from "@cev/core";
 import { ExitStatus } from "../exit-status.ts";
 import { hostError } from "../host-error.ts";
 import { complain, complainOf, say } from "../output.ts";
 import { UsageError } from "../usage-error.ts";
-import { archiveFolder, archived } from "./archive.ts";
+import { archiveFolder, archived, saveText } from "./archive.ts";
 import { splitWords } from "./arguments.ts";
 import { change, perform, tell } from "./change.ts";
 import type { ChangeOptions } from "./change.ts";
@@ -65,12 +64,9 @@ function backupPath(file: string | undefined, group: string): string {
 }
 
 async function writeBackup(path: string, text: string): Promise<void> {
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, text, { encoding: "latin1", mode: 0o600, flush: true });
-  } catch (error) {
+  await saveText(path, text).catch((error: unknown) => {
     throw hostError(path, error);
-  }
+  });
 }
 
 /** `cev lvm vgcfgrestore`: a group as a text describes it. */
@@ -81,7 +77,9 @@ export async function vgCfgRestore(
 ): Promise<ExitStatus> {
   if (options.list === true) return listArchive(group, options);
   const file = options.file ?? join(archiveFolder("backup"), group);
-  const text = await readText(file);
+  const text = await readText(file).catch((error: unknown) => {
+    throw options.file === undefined ? nothingSaved(group, error) : error;
+  });
   return change(options, {
     // The group may not be there any more; its physical volumes are.
     groups: [],
@@ -89,6 +87,13 @@ export async function vgCfgRestore(
     sources: words,
     areAllPvs: true,
     requests: () => [{ command: "vgcfgrestore", group, text, force: options.force }],
+  });
+}
+
+function nothingSaved(group: string, error: unknown): CevError {
+  return new CevError("CEV_NOT_FOUND", `nothing is saved of ${group}`, {
+    hint: "name a file with -f; cev lvm vgcfgrestore --list shows what was replaced",
+    cause: error,
   });
 }
 

@@ -1,15 +1,17 @@
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { CevError, formatError } from "@cev/core";
 import type { Problem } from "@cev/core";
 import { runCommand } from "@cev/lvm";
 import type { ArchivedText, CommandContext, CommandProgress, CommandRequest, CommandResult } from "@cev/lvm";
 import { mergeSnapshot } from "@cev/snapshot";
 import { ExitStatus } from "../exit-status.ts";
+import { hostError } from "../host-error.ts";
 import { Interrupt } from "../interrupt.ts";
 import { complain, complainOf, say } from "../output.ts";
 import { Progress } from "../progress.ts";
 import type { KeyOptions } from "../sources.ts";
-import { archiveFolder, archiveText } from "./archive.ts";
+import { archiveFolder, archiveText, saveText } from "./archive.ts";
 import { sourcesOf } from "./arguments.ts";
 import { recordNamed } from "./device-names.ts";
 import { findVolumes, isCalled, unusedAmong } from "./find-groups.ts";
@@ -195,7 +197,9 @@ async function run({
   const results: CommandResult[] = [];
   for (const request of requests) {
     try {
-      results.push(await runCommand(context, request));
+      const result = await runCommand(context, request);
+      results.push(result);
+      if (!isDryRun && options.autobackup !== "n") await backUp(result, problems);
     } catch (error) {
       bars[Symbol.dispose]();
       complainOf(problems);
@@ -204,6 +208,16 @@ async function run({
     }
   }
   return { results, archived: archivedPaths, problems };
+}
+
+/** The text in force, as LVM2 keeps one of each group. It is a convenience: the change is made already. */
+async function backUp({ command, group, text }: CommandResult, problems: Problem[]): Promise<void> {
+  if (group === null || text === null || command === "vgcfgbackup") return;
+  const path = join(archiveFolder("backup"), group);
+  await saveText(path, text).catch((error: unknown) => {
+    const { code, message } = hostError(path, error);
+    problems.push({ severity: "warning", code, message: `the new text could not be saved: ${message}` });
+  });
 }
 
 function interrupted(error: unknown): CevError {

@@ -1,9 +1,11 @@
+import { CevError } from "@cev/core";
 import type { AllocationPolicy, CommandRequest, LvCreateRequest } from "@cev/lvm";
 import type { ExitStatus } from "../exit-status.ts";
 import { UsageError } from "../usage-error.ts";
 import { splitVolume, splitWords } from "./arguments.ts";
 import { change } from "./change.ts";
 import type { ChangeOptions } from "./change.ts";
+import type { FoundVolumes } from "./find-groups.ts";
 import { devicesInPlaces, placesOf } from "./places.ts";
 import { inKiB, parseNumber, parseYesNo } from "./size-option.ts";
 import { refuseActivation } from "./vg-commands.ts";
@@ -186,12 +188,30 @@ function onVolumes(
 ): Promise<ExitStatus> {
   const { names, devices } = splitWords(words, options.devices !== undefined);
   if (names.length === 0) throw new UsageError("name the volume as VG/LV");
-  const named = names.map(splitVolume);
   return change(options, {
-    groups: [...new Set(named.map(({ group }) => group))],
+    groups: (found) => [...new Set(volumesNamed(found, names).map(({ group }) => group))],
     devices: [],
     sources: devices,
-    requests: () => requests(named),
+    requests: (_nameOf, found) => requests(volumesNamed(found, names)),
+  });
+}
+
+/** "vg0", "vg0/root", or "@tag" for all volumes with that tag. */
+function volumesNamed(
+  found: FoundVolumes,
+  names: readonly string[],
+): readonly { readonly group: string; readonly volume: string | null }[] {
+  return names.flatMap((word) => {
+    if (!word.startsWith("@")) return [splitVolume(word)];
+    const tagged = found.groups.flatMap(({ displayName, group }) =>
+      group.logicalVolumes
+        .filter(({ tags }) => tags.includes(word.slice(1)))
+        .map(({ name }) => ({ group: displayName, volume: name })),
+    );
+    if (tagged.length > 0) return tagged;
+    throw new CevError("CEV_NOT_FOUND", `no volume has the tag ${word.slice(1)}`, {
+      hint: "cev lvm lvs -o +lv_tags shows the tags of all",
+    });
   });
 }
 

@@ -59,7 +59,7 @@ function chosenGroups(found: FoundVolumes, wanted: readonly string[] | null): Fo
       });
     if (fitting.length === 0)
       throw new CevError("CEV_NOT_FOUND", `there is no volume group ${name} on these devices`, {
-        hint: `there ${groups.length > 1 ? "are" : "is"} ${namesOf(found)}; --devices says where to look`,
+        hint: `there ${groups.length > 1 ? "are" : "is"} ${namesOf(found)}; ${whereElse(found)}`,
       });
     return fitting;
   });
@@ -67,6 +67,13 @@ function chosenGroups(found: FoundVolumes, wanted: readonly string[] | null): Fo
 
 const namesOf = ({ groups }: FoundVolumes): string =>
   groups.map(({ displayName }) => displayName).join(", ") || "none";
+
+/** Where a group may be that was not found. */
+export function whereElse({ stack }: FoundVolumes): string {
+  const locked = stack.devices.filter(({ state }) => state === "locked").map(({ name }) => name);
+  if (locked.length === 0) return "--devices says where to look";
+  return `${locked.join(", ")} ${locked.length > 1 ? "are" : "is"} locked: --passphrase-file or --key-file opens it`;
+}
 
 /** Refuses devices that carry something else than a physical volume; gives those that do, where that is forced. */
 export async function checkOccupied(

@@ -5,7 +5,7 @@ import { devicesOf, isCalled } from "./find-groups.ts";
 import type { FoundDevice, FoundVolumes } from "./find-groups.ts";
 
 /**
- * Where new extents may lie, from the words behind a group or volume: "d0.img", "d0.img:0-99". Where devices are not named apart,
+ * Where new extents may lie, from the words behind a group or volume: "d0.img", "d0.img:0-99", "@tag". Where devices are not named apart,
  * these words say also where to look: an image that is a whole disk then stands for the physical volumes in it.
  */
 export function placesOf(
@@ -18,6 +18,10 @@ export function placesOf(
   const own = found.groups.filter((one) => isCalled(one, group)).flatMap((one) => devicesOf(found, one));
   const places: string[] = [];
   for (const word of words) {
+    if (word.startsWith("@")) {
+      places.push(word);
+      continue;
+    }
     const { device, ranges } = splitPlace(word);
     const path = resolve(device);
     const isInside = (one: FoundDevice): boolean =>
@@ -35,4 +39,4 @@ export function placesOf(
 
 /** The devices in words about places. */
 export const devicesInPlaces = (words: readonly string[]): readonly string[] =>
-  words.map((word) => splitPlace(word).device);
+  words.filter((word) => !word.startsWith("@")).map((word) => splitPlace(word).device);

@@ -1,9 +1,8 @@
-import { CevError } from "@cev/core";
 import { ExitStatus } from "../exit-status.ts";
 import { complainOf, say } from "../output.ts";
 import type { KeyOptions } from "../sources.ts";
-import { sourcesOf, splitVolume, splitWords } from "./arguments.ts";
-import { deviceNamed } from "./device-names.ts";
+import { sourcesOf, splitWords } from "./arguments.ts";
+import { choiceOf } from "./choice.ts";
 import { findVolumes, orphansOf } from "./find-groups.ts";
 import type { FoundVolumes } from "./find-groups.ts";
 import { compareText } from "./report/column.ts";
@@ -11,7 +10,7 @@ import { GroupView } from "./report/group-view.ts";
 import { columnHelp, planReport, reportJson, reportLines } from "./report/report.ts";
 import type { ReportKind } from "./report/report.ts";
 import { reportRows } from "./report/rows.ts";
-import type { FoundGroups, RowChoice } from "./report/rows.ts";
+import type { FoundGroups } from "./report/rows.ts";
 import { DEFAULT_UNITS, parseUnits } from "./report/units.ts";
 
 export interface ReportOptions extends KeyOptions {
@@ -55,15 +54,23 @@ export async function report(
   const split = splitWords(words, options.devices !== undefined && kind !== "pvs");
   const pvNames = kind === "pvs" ? words : [];
   const found = await findVolumes(
-    sourcesOf(options.devices, kind === "pvs" ? words : split.devices),
+    sourcesOf(
+      options.devices,
+      kind === "pvs" ? words.filter((word) => !word.startsWith("@")) : split.devices,
+    ),
     options,
   );
   try {
     const groups = viewsOf(found);
     const isJson = options.json === true || options.reportformat === "json";
     // Where devices are named apart, the words of pvs choose among them.
-    const wanted = options.devices === undefined ? [] : pvNames;
-    const choice = choiceOf(kind === "pvs" ? [] : split.names, wanted, groups, found, options.all === true);
+    const wanted = pvNames.filter((word) => options.devices !== undefined || word.startsWith("@"));
+    const choice = choiceOf(found, groups, {
+      names: kind === "pvs" ? [] : split.names,
+      pvs: wanted,
+      isAll: options.all === true,
+      areVolumes: kind === "lvs",
+    });
     const rows = reportRows(kind, groups, plan, choice);
     const problems = [...found.deviceProblems, ...found.groupProblems].map((one) => ({
       ...one,
@@ -107,41 +114,3 @@ export function viewsOf(found: FoundVolumes): FoundGroups {
     })),
   };
 }
-
-/** What was named, which has to be there. */
-function choiceOf(
-  names: readonly string[],
-  pvs: readonly string[],
-  { groups }: FoundGroups,
-  found: FoundVolumes,
-  isAll: boolean,
-): RowChoice {
-  const wanted = names.map(splitVolume);
-  for (const { group, volume } of wanted) {
-    const view = groups.filter((one) => isNamed(one, group));
-    if (view.length === 0 && found.failure !== null) throw found.failure;
-    if (view.length === 0)
-      throw new CevError("CEV_NOT_FOUND", `there is no volume group ${group} on these devices`, {
-        hint: `there ${groups.length > 1 ? "are" : "is"} ${groups.map((one) => one.group.name).join(", ") || "none"}`,
-      });
-    if (volume !== null && view.every((one) => one.volume(volume) === null))
-      throw new CevError("CEV_NOT_FOUND", `there is no volume ${volume} in the group ${group}`, {
-        hint: "cev lvm lvs -a lists all of them",
-      });
-  }
-  const pvWanted = new Set(pvs.map((word) => deviceNamed(found, word).name));
-  return {
-    isAll: isAll || names.some((name) => splitVolume(name).volume !== null),
-    isWanted: (view, volume) =>
-      wanted.length === 0 ||
-      wanted.some(
-        (one) =>
-          isNamed(view, one.group) && (one.volume === null || volume === null || one.volume === volume),
-      ),
-    isPvWanted: (pv) => pvWanted.size === 0 || (pv.found !== null && pvWanted.has(pv.found.name)),
-  };
-}
-
-/** By name or UUID. */
-const isNamed = ({ group, displayName }: GroupView, name: string): boolean =>
-  [group.name, group.uuid, displayName].includes(name);

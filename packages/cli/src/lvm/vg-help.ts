@@ -86,7 +86,8 @@ Examples:
 
 Each command that changes a group saves the text before it, to the folder of --archive or
 $XDG_STATE_HOME/cev/lvm/archive (~/.local/state/cev/lvm/archive), and says where; -A n keeps
-nothing. Restoring one takes back which extents belong to what; what was written to them since
+nothing. The text after each change goes to the folder backup beside: what vgcfgrestore takes
+where no file is named. Restoring one takes back which extents belong to what; what was written to them since
 stays written. All physical volumes of the text have to be there: cev lvm pvcreate --uuid makes
 one in place of one that is lost.
 `;

@@ -144,7 +144,7 @@ function addBackups(lvm: Command, parts: LvmProgramParts): void {
   changing(lvm, parts, "vgcfgrestore", "make a group what a saved text says", VGCFGRESTORE_HELP)
     .argument("<vg>", "the group")
     .argument("[device...]", DEVICE_WORDS)
-    .option("--file <file>", "the text (default: what vgcfgbackup saved last)")
+    .option("--file <file>", "the text (default: that after the last change, or of the last vgcfgbackup)")
     .option("-f <file>", "the same")
     .option("-l, --list", "list what is saved of the group, and change nothing")
     .option("--force", "also where thin pools are in it")
