@@ -123,7 +123,8 @@ export class Origin implements RunHost {
 
   /** How many chunks one copy takes. */
   copyCount(snapshot: Snapshot): number {
-    const length = Math.min(COPY_LENGTH, this.environment.buffers.bytesMax / 2);
+    const { bufferLengthMax, bytesMax } = this.environment.buffers;
+    const length = Math.min(COPY_LENGTH, bufferLengthMax, bytesMax / 2);
     return Math.max(1, Math.floor(length / snapshot.layout.chunkSize));
   }
 

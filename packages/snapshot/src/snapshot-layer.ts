@@ -1,5 +1,6 @@
 import {
   CompoundIoPool,
+  IoFlag,
   LayerBase,
   Op,
   READ_ONLY_SUPPORT,
@@ -79,6 +80,7 @@ export class SnapshotLayer extends LayerBase {
         return this.#write(io);
       case Op.writeZeroes:
         if (this.support.writeZeroes === "none") return refuse(io, this);
+        if (this.#isSlow(io)) return io.fail("CEV_NOT_SUPPORTED", "zeroes are not fast here", this.name);
         return this.#write(io);
       case Op.discard:
         if (this.support.discard === "none") return refuse(io, this);
@@ -141,6 +143,11 @@ export class SnapshotLayer extends LayerBase {
     }
     if (isWhole) return this.#replace(io, chunk, count);
     this.#modify(io, chunk);
+  }
+
+  /** Zeroes are fast where the store has the chunks already. Asking in vain for more must not use it up. */
+  #isSlow({ flags, offset, length }: Io): boolean {
+    return (flags & IoFlag.fastZero) !== 0 && !this.snapshot.covers(offset, length);
   }
 
   /** Whole chunks: their data goes straight to the store. */

@@ -1,4 +1,4 @@
-import { Device, Io, Op, environmentFrom } from "@cev/core";
+import { BufferPool, Device, Io, IoFlag, Op, environmentFrom } from "@cev/core";
 import type { OpenedDevice, Problem } from "@cev/core";
 import { FaultLayer, MemoryLayer, Random } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
@@ -272,4 +272,41 @@ test("a snapshot says how full its store is while it is in use", async () => {
   await snapshot.write(0, new Uint8Array(3 * CHUNK));
   expect(layer.snapshot.usage).toEqual({ allocated: 5 * CHUNK, total: 128 * KIB, metadata: 2 * CHUNK });
   await turn();
+});
+
+test("zeroes that are refused for not being fast take no room in the store", async () => {
+  const { storeFault, opened, snapshot } = await setUp();
+  storeFault.add({
+    fault: { kind: "error", code: "CEV_NOT_SUPPORTED" },
+    op: Op.writeZeroes,
+    accepts: ({ flags }) => (flags & IoFlag.fastZero) !== 0,
+  });
+  const { layer } = opened[1]!;
+  if (!(layer instanceof SnapshotLayer)) throw new Error("the second device is the snapshot");
+  await snapshot.write(0, new Uint8Array(CHUNK));
+  const { allocated } = layer.snapshot.usage;
+  const environment = environmentFrom(globalThis);
+  for (let count = 0; count < 10; count++) {
+    const io = new Io(environment.runQueue).prepare(Op.writeZeroes, 0, SIZE, null, 0, IoFlag.fastZero);
+    const ended = io.promise();
+    snapshot.submit(io);
+    await expect(ended).rejects.toMatchObject({ code: "CEV_NOT_SUPPORTED" });
+  }
+  expect(layer.snapshot.usage.allocated).toBe(allocated);
+});
+
+test("chunks are copied one by one where a buffer takes no more", async () => {
+  const buffers = new BufferPool({ slabLength: 128 * KIB });
+  const environment = environmentFrom(globalThis, { buffers });
+  const before = new Random(1).bytes(512 * KIB);
+  const opened = await openSnapshots({
+    environment,
+    origin: new MemoryLayer(environment, { size: 512 * KIB, contents: before }),
+    stores: [new MemoryLayer(environment, { size: 1024 * KIB })],
+    options: { snapshots: [{ name: "a", chunkSize: buffers.bufferLengthMax }] },
+  });
+  const origin = await Device.open(opened[0]!.layer, environment);
+  const snapshot = await Device.open(opened[1]!.layer, environment);
+  await origin.write(0, new Uint8Array(512 * KIB));
+  expect(await snapshot.read(0, 512 * KIB)).toEqual(before);
 });
