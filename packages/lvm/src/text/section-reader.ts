@@ -33,8 +33,10 @@ export class SectionReader {
     const entry = this.section.entries.get(key);
     if (entry === undefined && fallback !== undefined) return fallback;
     const { value } = entry ?? this.#missing(key);
-    if (typeof value !== "number") this.fail(key, "is not a whole number");
-    if (value < min || value > max) this.fail(key, `is ${value}, which is not from ${min} to ${max}`);
+    if (typeof value !== "number" && typeof value !== "bigint") this.fail(key, "is not a whole number");
+    // What is past 2^53 is kept as a bigint, and past every bound.
+    if (typeof value === "bigint" || value < min || value > max)
+      this.fail(key, `is ${value}, which is not from ${min} to ${max}`);
     return value;
   }
 
