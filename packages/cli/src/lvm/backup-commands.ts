@@ -8,6 +8,8 @@ import { archiveFolder, archived, saveText } from "./archive.ts";
 import { splitWords } from "./arguments.ts";
 import { change, perform, tell } from "./change.ts";
 import type { ChangeOptions } from "./change.ts";
+import { isCalled, orphansOf } from "./find-groups.ts";
+import type { FoundVolumes } from "./find-groups.ts";
 import { readText } from "./pv-commands.ts";
 
 export interface BackupOptions extends ChangeOptions {
@@ -115,6 +117,15 @@ async function listArchive(group: string, options: RestoreOptions): Promise<Exit
   return ExitStatus.done;
 }
 
+/** Devices that carry a text of these groups (null: of any) and are not among their physical volumes any more. */
+function strangersOf(found: FoundVolumes, names: readonly string[] | null): readonly string[] {
+  const groups = found.groups.filter((one) => names === null || names.some((name) => isCalled(one, name)));
+  const uuids = new Set(groups.map(({ group }) => group.uuid));
+  return orphansOf(found).flatMap(({ name, scan }) =>
+    scan.areas.some(({ copy }) => copy !== null && uuids.has(copy.identity.uuid)) ? [name] : [],
+  );
+}
+
 /** `cev lvm vgck`: every fault of a group by name. Failed where there is one. */
 export async function vgCk(words: readonly string[], options: CheckOptions): Promise<ExitStatus> {
   const { names, devices } = splitWords(words, options.devices !== undefined);
@@ -126,6 +137,7 @@ export async function vgCk(words: readonly string[], options: CheckOptions): Pro
     devices: [],
     sources: devices,
     isLooking: !isUpdating,
+    further: (found) => strangersOf(found, chosen),
     requests: (_nameOf, found) => {
       // A group that cannot even be put together is not among them.
       refused.push(...(found.failure === null ? [] : [formatError(found.failure)]));

@@ -48,6 +48,8 @@ export interface Change {
   readonly sources?: readonly string[];
   /** All physical volumes that are found are needed. */
   readonly areAllPvs?: boolean;
+  /** Names of further devices that are needed. */
+  readonly further?: (found: FoundVolumes) => readonly string[];
   /** Nothing is written, whatever the options say. */
   readonly isLooking?: boolean;
   /** What to ask for, in this order. `nameOf`: what a device is called, by the word that means it. */
@@ -142,7 +144,11 @@ async function prepare(
     throw found.failure;
   const names = namesForChange(found, {
     groups,
-    named: [...present, ...(plan.areAllPvs === true ? found.devices.map(({ name }) => name) : [])],
+    named: [
+      ...present,
+      ...(plan.areAllPvs === true ? found.devices.map(({ name }) => name) : []),
+      ...(plan.further?.(found) ?? []),
+    ],
     imagined,
   });
   const occupied = plan.areNew === true ? await checkOccupied(found, present, isForced) : [];

@@ -1,6 +1,6 @@
 import { CevError } from "@cev/core";
 import type { AllocationPolicy, CommandRequest, LvCreateRequest } from "@cev/lvm";
-import type { ExitStatus } from "../exit-status.ts";
+import { ExitStatus } from "../exit-status.ts";
 import { UsageError } from "../usage-error.ts";
 import { splitVolume, splitWords } from "./arguments.ts";
 import { change } from "./change.ts";
@@ -62,7 +62,7 @@ export function lvCreate(
         ? `name the volume to take a snapshot of: -s ${group}/ORIGIN`
         : `name the new volume with -n; ${target} would be the origin of a snapshot (-s)`,
     );
-  if (options.activate !== undefined && options.activate !== "n") refuseActivation(options.activate);
+  refuseActivation(options.activate);
   const areDevicesApart = options.devices !== undefined;
   return change(options, {
     groups: [group],
@@ -230,12 +230,13 @@ export function lvRemove(words: readonly string[], options: ChangeOptions): Prom
 }
 
 /** `cev lvm lvchange`. */
-export function lvChange(words: readonly string[], options: LvChangeOptions): Promise<ExitStatus> {
+export async function lvChange(words: readonly string[], options: LvChangeOptions): Promise<ExitStatus> {
   refuseActivation(options.activate);
   const { addtag, deltag, permission } = options;
   const alloc = allocOf(options);
-  if ([addtag, deltag, permission, alloc].every((one) => one === undefined))
-    throw new UsageError("say what is to change: -p, --alloc, --addtag or --deltag");
+  const isIdle = [addtag, deltag, permission, alloc].every((one) => one === undefined);
+  if (isIdle && options.activate !== undefined) return ExitStatus.done;
+  if (isIdle) throw new UsageError("say what is to change: -p, --alloc, --addtag or --deltag");
   return onVolumes(words, options, (named) =>
     named.map(({ group, volume }) => {
       if (volume === null) throw new UsageError(`name a volume as VG/LV, not ${group}`);

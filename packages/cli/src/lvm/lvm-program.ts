@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { addAbsentCommands } from "./absent-commands.ts";
 import { LVM_HELP } from "./lvm-help.ts";
 import type { LvmProgramParts } from "./lvm-options.ts";
 import { addLvCommands } from "./lv-program.ts";
@@ -17,4 +18,5 @@ export function addLvmCommands(program: Command, parts: LvmProgramParts): void {
   addPvCommands(lvm, parts);
   addVgCommands(lvm, parts);
   addLvCommands(lvm, parts);
+  addAbsentCommands(lvm);
 }

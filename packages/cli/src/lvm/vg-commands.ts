@@ -1,5 +1,5 @@
 import type { AllocationPolicy, CommandRequest } from "@cev/lvm";
-import type { ExitStatus } from "../exit-status.ts";
+import { ExitStatus } from "../exit-status.ts";
 import { UsageError } from "../usage-error.ts";
 import { isDevicePath, splitWords } from "./arguments.ts";
 import { change } from "./change.ts";
@@ -159,15 +159,15 @@ export function vgRemove(words: readonly string[], options: ChangeOptions): Prom
 }
 
 /** `cev lvm vgchange`. */
-export function vgChange(words: readonly string[], options: VgChangeOptions): Promise<ExitStatus> {
+export async function vgChange(words: readonly string[], options: VgChangeOptions): Promise<ExitStatus> {
   refuseActivation(options.activate);
   const { addtag, deltag, alloc, logicalvolume, maxphysicalvolumes, resizeable, uuid } = options;
-  if (
-    [addtag, deltag, alloc, logicalvolume, maxphysicalvolumes, resizeable, uuid].every(
-      (one) => one === undefined,
-    )
-  )
-    throw new UsageError("say what is to change: --addtag, --deltag, --alloc, -l, -p, -x or -u");
+  const isIdle = [addtag, deltag, alloc, logicalvolume, maxphysicalvolumes, resizeable, uuid].every(
+    (one) => one === undefined,
+  );
+  // There is nothing to be done: no volume is active.
+  if (isIdle && options.activate !== undefined) return ExitStatus.done;
+  if (isIdle) throw new UsageError("say what is to change: --addtag, --deltag, --alloc, -l, -p, -x or -u");
   return onGroups(words, options, (group) => ({
     command: "vgchange",
     group,
@@ -183,7 +183,8 @@ export function vgChange(words: readonly string[], options: VgChangeOptions): Pr
 
 /** Who comes from LVM2 looks for it. */
 export function refuseActivation(activate: string | undefined): void {
-  if (activate !== undefined)
+  // "n", "ln", "en": that is so already.
+  if (activate !== undefined && !activate.endsWith("n"))
     throw new UsageError(
       "nothing is activated here: cev serve offers volumes over NBD, cev copy reads and writes them",
     );
