@@ -149,10 +149,11 @@ class Resizing {
     const { name, segments, extentCount } = this.#volume;
     if (this.#tree.snapshotsOf(name).length > 0)
       refuse("snapshot origin volumes cannot be reduced in size", "remove or merge the snapshots first");
-    if (this.#tree.snapshotOf(name) !== null && this.#request.force !== true)
+    // How much of it is in use stands in the store alone; one that is cut keeps the origin from being opened, too.
+    if (this.#tree.snapshotOf(name) !== null)
       refuse(
-        `reducing the store of the snapshot ${name} loses what lies behind the new end`,
-        "force does it",
+        `the store of the snapshot ${name} cannot be reduced: what lies behind the new end may be in use`,
+        "remove the snapshot, and make one of the size that is wanted",
       );
     if (this.#request.force !== true)
       refuse(

@@ -199,6 +199,12 @@ const CASES: readonly (readonly [string, CommandRequest, string, RegExp])[] = [
     /no logical volume "gone"/,
   ],
   [
+    "a smaller store of a snapshot, by force, too",
+    { command: "lvreduce", volume: "snap", extents: "-1", force: true },
+    "CEV_INVALID",
+    /the store of the snapshot snap cannot be reduced/,
+  ],
+  [
     "a snapshot with odd chunks",
     { command: "lvcreate", name: "x", snapshotOf: "root", extents: 2, chunkSize: "6k" },
     "CEV_INVALID",
