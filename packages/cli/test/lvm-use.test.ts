@@ -121,3 +121,14 @@ test("to deactivate is done already", async () => {
   expect(await run(["lvm", "vgchange", "-an", "vg0"])).toMatchObject({ status: 0, stderr: "" });
   expect(await run(["lvm", "lvchange", "-aln", "vg0/a"])).toMatchObject({ status: 0, stderr: "" });
 });
+
+test("a label that is damaged is a fault of the group, by name", async () => {
+  const group = await makeGroup();
+  const path = join(group.cwd, "d1.img");
+  const bytes = readFileSync(path);
+  bytes[540]! ^= 0xff;
+  writeFileSync(path, bytes);
+  const found = await group.lvm("vgck", "vg0");
+  expect(found.status).toBe(1);
+  expect(found.stderr).toMatch(/d1\.img, LVM2 label in sector 1/);
+});

@@ -117,13 +117,18 @@ async function listArchive(group: string, options: RestoreOptions): Promise<Exit
   return ExitStatus.done;
 }
 
-/** Devices that carry a text of these groups (null: of any) and are not among their physical volumes any more. */
+/** Devices that carry a text of these groups (null: of any) without being among their physical volumes, and damaged ones. */
 function strangersOf(found: FoundVolumes, names: readonly string[] | null): readonly string[] {
   const groups = found.groups.filter((one) => names === null || names.some((name) => isCalled(one, name)));
   const uuids = new Set(groups.map(({ group }) => group.uuid));
-  return orphansOf(found).flatMap(({ name, scan }) =>
+  // Nobody knows whose a device is whose label is damaged.
+  const damaged = found.deviceProblems.flatMap(({ code, device }) =>
+    code === "CEV_BAD_METADATA" && device !== undefined ? [device] : [],
+  );
+  const former = orphansOf(found).flatMap(({ name, scan }) =>
     scan.areas.some(({ copy }) => copy !== null && uuids.has(copy.identity.uuid)) ? [name] : [],
   );
+  return [...damaged, ...former];
 }
 
 /** `cev lvm vgck`: every fault of a group by name. Failed where there is one. */
