@@ -12,8 +12,10 @@ const PIECE = 1024 * 1024;
 export interface VolumeModel {
   readonly name: string;
   readonly device: Device;
-  /** Null: a snapshot whose store is full. */
+  /** Null: a snapshot that is invalid, because its store was full when its origin was written. */
   content: Uint8Array | null;
+  /** A snapshot whose store was full when it was written itself: it takes no more writes, and can be read. */
+  isFull: boolean;
 }
 
 /** Opens every volume of the group `vg` that can be read, and takes what it holds for what it ought to hold. */
@@ -27,7 +29,7 @@ export async function openVolumes(
     if (!stack.devices.some((device) => device.name === `${group}/${name}` && device.layer !== null))
       continue;
     const device = await stack.open(`${group}/${name}`);
-    volumes.push({ name, device, content: await readAll(device) });
+    volumes.push({ name, device, content: await readAll(device), isFull: false });
   }
   return volumes;
 }
@@ -86,7 +88,7 @@ export async function closeWritten(stack: Stack, volumes: readonly VolumeModel[]
 
 async function workOnce(volume: VolumeModel, random: Random, offset: number, length: number): Promise<void> {
   const { device, content } = volume;
-  if (content === null) return;
+  if (content === null || volume.isFull) return;
   const kind = random.below(12);
   try {
     if (kind === 0 && device.support.writeZeroes !== "none") {
@@ -100,7 +102,8 @@ async function workOnce(volume: VolumeModel, random: Random, offset: number, len
   } catch (error) {
     // Whether it is one that may be full shows when it is read as a whole.
     if (!isCevError(error)) throw error;
-    volume.content = null;
+    if (error.code === "CEV_NO_SPACE") volume.isFull = true;
+    else volume.content = null;
   }
 }
 
@@ -119,6 +122,8 @@ export async function volumeFaults(volumes: readonly VolumeModel[]): Promise<str
     if (volume.content === null && found !== null)
       faults.push(`${volume.name} refused a write, but can be read`);
     if (volume.content === null || found === null) continue;
+    // A part of the write that was refused may have been done.
+    if (volume.isFull) volume.content = found;
     const { content } = volume;
     if (Buffer.compare(found, content) === 0) continue;
     const first = found.findIndex((byte, index) => byte !== content[index]);

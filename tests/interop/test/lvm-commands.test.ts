@@ -3,10 +3,11 @@ import { runSteps } from "../lvm-matrix/commands/sequence.ts";
 import { shrink } from "../lvm-matrix/commands/shrink.ts";
 import { randomSteps } from "../lvm-matrix/commands/steps.ts";
 import { GroupWorld } from "../lvm-matrix/commands/world.ts";
-import { Random, chooseSeed } from "../src/random.ts";
+import { Random } from "../src/random.ts";
 
 const LENGTH = 40;
-const SEED = chooseSeed();
+// Others: pnpm run lvm-matrix --way command --seed.
+const SEED = 5021;
 
 describe(`commands by chance, with writes between them, seed ${SEED}`, () => {
   test.each([0, 1, 2])(
@@ -15,7 +16,7 @@ describe(`commands by chance, with writes between them, seed ${SEED}`, () => {
       const steps = randomSteps(new Random(SEED + number), LENGTH);
       const { world, failure } = await runSteps(steps, number);
       expect(failure).toBeNull();
-      expect(world.doneCount).toBeGreaterThan(3);
+      expect(world.doneCount).toBeGreaterThan(10);
     },
   );
 });

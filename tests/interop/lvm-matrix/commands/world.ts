@@ -150,6 +150,9 @@ export class GroupWorld {
     const { name, content, kind, origin } = volume;
     const old = before.volumes.find((one) => one.name === name);
     if (kind === "error" || (content === null && origin !== null)) return volume;
+    // What a merge writes to the origin may fill the other snapshots.
+    if (step.kind === "merge" && origin !== null && (await this.#isFull(stack, name)))
+      return { ...volume, content: null };
     const device = await this.#open(stack, name);
     try {
       if (content?.length === device.size && old !== undefined) return volume;
@@ -187,14 +190,16 @@ export class GroupWorld {
     for (const fault of await volumeFaults(opened)) this.fail(fault);
     await closeWritten(stack, opened);
     this.story.push(`written: ${opened.map(({ name }) => name).join(", ")}`);
-    for (const { name, content } of opened) {
+    for (const { name, content, isFull } of opened) {
       const volume = this.#volume(name);
-      if (content === null && volume.origin === null) this.fail(`${name} does not take writes`);
+      if ((content === null || isFull) && volume.origin === null) this.fail(`${name} does not take writes`);
       // In place: a volume of the kept text is the same one.
       if (content !== null) volume.content!.set(content);
       else
         this.known = {
           ...this.known,
+          // A text that is kept knows nothing of it.
+          backup: null,
           volumes: this.known.volumes.map((one) => (one === volume ? { ...one, content } : one)),
         };
     }
@@ -218,14 +223,19 @@ export class GroupWorld {
   }
 
   async #verifyFull(stack: Stack, name: string): Promise<void> {
+    if (!(await this.#isFull(stack, name))) this.fail(`${name} can be read, though it was full`);
+  }
+
+  /** Whether a snapshot is there, and cannot be read. */
+  async #isFull(stack: Stack, name: string): Promise<boolean> {
     try {
       await using device = await stack.open(this.#full(name));
       await device.read(0, 512);
+      return false;
     } catch (error) {
-      if (isCevError(error) && error.code !== "CEV_PROGRAM") return;
+      if (isCevError(error) && error.code !== "CEV_PROGRAM") return true;
       throw error;
     }
-    this.fail(`${name} can be read, though it was full`);
   }
 
   async #open(stack: Stack, name: string): Promise<Device> {
