@@ -26,7 +26,7 @@ import { Session } from "./session.ts";
 export async function runCommand(context: CommandContext, request: CommandRequest): Promise<CommandResult> {
   if (request.command === "vgck") return check(context, request);
   if (request.command === "vgimportclone") return importClone(context, request);
-  const session = await Session.open(context);
+  const session = await Session.open(context, request.command === "vgcfgrestore");
   switch (request.command) {
     case "pvcreate":
       return pvcreate(session, request);
@@ -96,7 +96,7 @@ async function vgchange(session: Session, request: VgChangeRequest): Promise<Com
 async function check(context: CommandContext, request: VgCheckRequest): Promise<CommandResult> {
   if (request.updateMetadata === true) return updateMetadata(await Session.open(context), request);
   try {
-    const session = await Session.open(context);
+    const session = await Session.open(context, true);
     const groups = request.group === undefined ? session.groups : [session.find(request.group)];
     return resultOf(request, new Performance(session), {
       group: groups.length === 1 ? groups[0]!.group.name : null,

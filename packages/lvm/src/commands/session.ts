@@ -61,8 +61,11 @@ export class Session {
     };
   }
 
-  /** Scans the devices and makes groups of what is there. Reads only. */
-  static async open(context: CommandContext): Promise<Session> {
+  /**
+   * Scans the devices and makes groups of what is there. Reads only. `isForRepair`: a group of which no copy can be accepted is
+   * left out and reported; otherwise that is thrown.
+   */
+  static async open(context: CommandContext, isForRepair = false): Promise<Session> {
     const names = new Set(context.devices.map(({ name }) => name));
     if (names.size < context.devices.length)
       throw new CevError("CEV_INVALID", "two devices have one name", {
@@ -81,7 +84,20 @@ export class Session {
       damaged.set(name, found);
       problems.push({ severity: "error", code: found.code, message: formatError(found), device: name });
     }
-    const groups = assembleGroups(scans, (problem) => problems.push(problem));
+    const groups = assembleGroups(
+      scans,
+      (problem) => problems.push(problem),
+      (error) => {
+        if (!isForRepair || error.code !== "CEV_BAD_METADATA") throw error;
+        const { source } = error.place;
+        problems.push({
+          severity: "error",
+          code: error.code,
+          message: formatError(error),
+          ...(source === undefined ? {} : { device: source }),
+        });
+      },
+    );
     for (const problem of problems) context.report?.(problem);
     return new Session(context, { scans, groups, problems, damaged });
   }

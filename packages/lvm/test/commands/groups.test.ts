@@ -174,6 +174,20 @@ describe("vgcfgbackup and vgcfgrestore", () => {
     expect((await bench.run({ command: "vgck" })).rows).toEqual([]);
   });
 
+  test("bring a group back of which every copy is damaged; all of them are named before", async () => {
+    const bench = await makeBench([3, 3]);
+    const { text } = await bench.run({ command: "vgcfgbackup" });
+    for (const { bytes } of bench.layers) bytes.fill(0x58, 4096, 4100);
+    const { rows } = await bench.run({ command: "vgck" });
+    expect(rows.map(({ device }) => device)).toEqual(["d0", "d1"]);
+    await expect(bench.run({ command: "lvremove", volumes: ["home"] })).rejects.toMatchObject({
+      code: "CEV_BAD_METADATA",
+    });
+    await bench.run({ command: "vgcfgrestore", text: text! });
+    expect(await bench.sizes()).toEqual({ root: 4, home: 4 });
+    expect((await bench.run({ command: "vgck" })).rows).toEqual([]);
+  });
+
   test("archive what is replaced before it is", async () => {
     const bench = await makeBench();
     const archived: { readonly seqno: number; readonly text: string }[] = [];
