@@ -7,6 +7,7 @@ import {
   assert,
   combineLimits,
   combineSupport,
+  isCevError,
   refuse,
   request,
 } from "@cev/core";
@@ -204,6 +205,13 @@ export class MirrorLayer extends LayerBase {
     );
   }
 
+  /** An image may have lost what was written since it was flushed. Another than the first is left out. */
+  flushFailed(index: number, error: { readonly code: string; readonly message: string }): void {
+    this.log.doubt();
+    if (index === 0) this.#sync.giveUp();
+    else this.imageFailed(index, error);
+  }
+
   report(code: string, message: string): void {
     this.#options.report({
       severity: "error",
@@ -251,23 +259,26 @@ export class MirrorLayer extends LayerBase {
   }
 
   async #flushAll(): Promise<void> {
-    for (const image of this.images)
-      if (image !== null && image.support.flush !== "none")
-        await request(image, this.environment, Op.flush, 0, 0);
+    for (const [index, image] of this.images.entries()) {
+      if (image === null || image.support.flush === "none") continue;
+      await request(image, this.environment, Op.flush, 0, 0).catch((error: unknown) => {
+        if (isCevError(error)) this.flushFailed(index, error);
+        throw error;
+      });
+    }
   }
 }
 
 /** Of a flush the first image decides; another that fails it is left out. */
 const FLUSH: Collation = {
   name: "mirror flush",
-  ended: null,
-  merge(compound) {
+  ended(compound, { io, tag }) {
     const layer = compound.context as MirrorLayer;
-    for (const { io, tag } of partsOf(compound)) {
-      if (io.error === null) continue;
-      if (tag === 0) compound.io.error = io.error;
-      else layer.imageFailed(tag, io.error);
-    }
+    if (io.error !== null && io.error.code !== "CEV_CANCELLED") layer.flushFailed(tag, io.error);
+  },
+  merge(compound) {
+    for (const { io, tag } of partsOf(compound))
+      if (io.error !== null && (tag === 0 || io.error.code === "CEV_CANCELLED")) compound.io.error = io.error;
   },
 };
 

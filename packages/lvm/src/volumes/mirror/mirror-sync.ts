@@ -25,6 +25,11 @@ export class MirrorSync {
     this.#running = this.#run().finally(() => (this.#running = null));
   }
 
+  /** The first image does not keep what it is given: it is no use copying from it. */
+  giveUp(): void {
+    this.#hasFailed = true;
+  }
+
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#running;
@@ -65,7 +70,7 @@ export class MirrorSync {
     }
   }
 
-  /** False: it was told to stop. */
+  /** False: it was told to stop, or cannot go on. */
   async #copyRegion(region: number): Promise<boolean> {
     const { log, regionSize, size, environment, limits } = this.#mirror;
     const start = region * regionSize;
@@ -75,7 +80,7 @@ export class MirrorSync {
     const step = Math.max(limits.logicalBlockSize, longest - (longest % limits.logicalBlockSize));
     log.beginCopy(region);
     for (let at = start; at < end; at += step) {
-      if (this.#isStopping || !this.#mirror.isWhole) return false;
+      if (this.#isStopping || this.#hasFailed || !this.#mirror.isWhole) return false;
       await this.#copySlice(at, Math.min(step, end - at));
     }
     log.endCopy();

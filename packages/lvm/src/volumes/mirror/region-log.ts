@@ -177,6 +177,13 @@ export class RegionLog {
     else await this.marked();
   }
 
+  /** An image may have lost what it was given since it was flushed: what is not called clean is not known to be in sync. */
+  doubt(): void {
+    this.#isCopySpoiled = true;
+    for (let region = 0; region < this.regionCount; region++)
+      if (hasBit(this.#inSync, region) && !hasBit(this.#clean, region)) this.#lose(region);
+  }
+
   #lose(region: number): void {
     if (region === this.#copying) this.#isCopySpoiled = true;
     if (hasBit(this.#inSync, region)) this.#syncedCount--;
