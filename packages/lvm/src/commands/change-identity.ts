@@ -19,6 +19,9 @@ export async function commitIdentity(
   const usable = scans.flatMap((scan) =>
     scan.areas.filter((area) => area.copy !== null).map((area) => ({ scan, area })),
   );
+  // The one that stays must have the text in force, not one that is out of date.
+  const seqnoOf = ({ area }: { readonly area: AreaScan }): number => area.copy!.identity.seqno;
+  usable.sort((a, b) => seqnoOf(b) - seqnoOf(a));
   const [keeper, ...others] = usable;
   if (keeper === undefined)
     throw new CevError("CEV_DEGRADED", `no physical volume here has metadata of ${text.group.name}`);
