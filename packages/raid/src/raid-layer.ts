@@ -184,6 +184,8 @@ export class RaidLayer extends LayerBase {
   /** Ends background work, records how far it has come, marks the array clean and gives the members back. */
   override async close(): Promise<void> {
     try {
+      // What is being changed is changed to its end.
+      await this.#membership.inTurn(() => Promise.resolve());
       await this.#sync.stop();
       if (this.array.keeper !== null) await this.#keeper.end();
     } finally {
@@ -296,13 +298,13 @@ export class RaidLayer extends LayerBase {
   /** RAID1 only: so many members from now on. Those that are new are missing until devices are added. */
   async growMembers(memberCount: number): Promise<void> {
     this.#refuseReadOnly();
-    await growMembers(this.#growth(), memberCount);
+    await this.#membership.inTurn(() => growMembers(this.#growth(), memberCount));
   }
 
   /** Each member gives so many bytes from now on, or all that the smallest has. */
   async growSize(size: number | "max", options: GrowSizeOptions = {}): Promise<void> {
     this.#refuseReadOnly();
-    await growSize(this.#growth(), size, options);
+    await this.#membership.inTurn(() => growSize(this.#growth(), size, options));
   }
 
   #serve(io: Io): void {

@@ -347,6 +347,41 @@ describe("RAID1", () => {
   });
 });
 
+describe("changes of the members at one time", () => {
+  it("come one after the other, and the rebuild that follows is begun", async () => {
+    const { bench } = await opened({ ...RAID1, memberCount: 3 });
+    const { layer } = bench;
+    await bench.idle();
+    await bench.drive(layer.failMember(2));
+    await bench.drive(Promise.all([layer.removeMember(2), layer.growMembers(4), layer.growMembers(3)]));
+    const fresh = bench.addDisk();
+    await bench.drive(layer.addMember(fresh.fault, fresh.name));
+    await bench.idle();
+    expect(layer.array.members.map(({ state }) => state)).toEqual(["in sync", "in sync", "in sync"]);
+    await bench.close();
+  });
+
+  it("are waited for when the array is closed, and begin nothing afterwards", async () => {
+    const bench = await LayerBench.create({
+      create: { level: 1, bitmap: "internal" },
+      memberCount: 3,
+      deviceSize: SMALL,
+    });
+    const layer = await bench.open();
+    await bench.drive(layer.failMember(2));
+    await bench.drive(layer.cancelSync());
+    const removal = layer.removeMember("d2");
+    await bench.close();
+    await bench.drive(removal);
+    bench.forget();
+    for (let turns = 0; turns < 50; turns++) {
+      await Promise.resolve();
+      bench.world.step();
+    }
+    expect(bench.disks.flatMap(({ disk }) => disk.log)).toEqual([]);
+  });
+});
+
 describe("an array that is closed as soon as it is opened", () => {
   it("does not begin the rebuild that was due, and begins it the next time", async () => {
     const { bench, data } = await opened({ ...RAID1, spareCount: 1 });

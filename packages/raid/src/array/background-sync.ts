@@ -31,6 +31,7 @@ export class BackgroundSync {
   #isKicked = false;
   #wish: Wish | null = null;
   #isRunning = false;
+  #isChanging = false;
   #isPaused = false;
   /** What ended the last pass of its kind: it is not begun again before something has changed. */
   #recoverError: CevError | null = null;
@@ -142,16 +143,15 @@ export class BackgroundSync {
     if (error !== null && error.code !== "CEV_CANCELLED") throw error;
   }
 
-  /** Runs a change of the members while no pass is under way. */
+  /** Runs a change of the members, one at a time, while no pass is under way. */
   async between<T>(change: () => Promise<T>): Promise<T> {
-    const wasRunning = this.#isRunning;
-    this.#isRunning = false;
+    this.#isChanging = true;
     this.#work.interrupt();
     await this.#loop;
     try {
       return await change();
     } finally {
-      this.#isRunning = wasRunning;
+      this.#isChanging = false;
       this.changed();
     }
   }
@@ -168,8 +168,12 @@ export class BackgroundSync {
     );
   }
 
+  get #mayGoOn(): boolean {
+    return this.#isRunning && !this.#isPaused && !this.#isChanging;
+  }
+
   #kick(): void {
-    if (!this.#isRunning || this.#isPaused) return;
+    if (!this.#mayGoOn) return;
     this.#isKicked = true;
     this.#loop ??= this.#goOn()
       .catch((error: unknown) => this.#report(worldError(error)))
@@ -183,7 +187,7 @@ export class BackgroundSync {
   async #goOn(): Promise<void> {
     // Whoever started it has not returned yet.
     await Promise.resolve();
-    while (this.#isRunning && !this.#isPaused) {
+    while (this.#mayGoOn) {
       this.#work.mustStop = false;
       this.#isKicked = false;
       if (this.#array.isBroken || !this.#array.level.isRedundant) return;

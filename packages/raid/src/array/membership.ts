@@ -40,9 +40,16 @@ export class Membership {
     this.#keeper = options.keeper;
   }
 
+  /** Runs a change when all that were asked for before have ended. */
+  inTurn(run: () => Promise<void>): Promise<void> {
+    const turn = this.#last.then(run);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
   /** Fails a member or a spare. */
   fail(which: string | number): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.inTurn(async () => {
       const found = this.#find(which);
       const { member, device } = found;
       const cause = new CevError("CEV_IO", "it was set faulty by request", { source: device.name });
@@ -64,7 +71,7 @@ export class Membership {
 
   /** Takes out what has failed, or is a spare. */
   remove(which: string | number): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.inTurn(async () => {
       const { member, device } = this.#find(which);
       if (member?.takesWrites === true)
         throw new CevError("CEV_BUSY", `${device.name} is active device ${member.index} of the array`, {
@@ -86,7 +93,7 @@ export class Membership {
 
   /** Adds a device as a spare with a superblock of its own. */
   add(layer: Layer, name: string): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.inTurn(async () => {
       const { environment } = this.#array;
       this.#refuseKnown(layer, name);
       if (!this.#array.level.isRedundant)
@@ -127,7 +134,7 @@ export class Membership {
 
   /** Brings back a device that was a member. */
   reAdd(layer: Layer, name: string): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.inTurn(async () => {
       this.#refuseKnown(layer, name);
       const { gate, sync } = this.#options;
       await this.#withLower(layer, async () => {
@@ -267,12 +274,6 @@ export class Membership {
     if (device !== undefined) return { member: null, device };
     const what = typeof which === "number" ? `no device as active device ${which}` : `no device ${which}`;
     throw new CevError("CEV_NOT_FOUND", `the array has ${what}`, { layer: this.#array.name });
-  }
-
-  #inTurn(run: () => Promise<void>): Promise<void> {
-    const turn = this.#last.then(run);
-    this.#last = turn.catch(() => undefined);
-    return turn;
   }
 }
 
