@@ -347,6 +347,32 @@ describe("RAID1", () => {
   });
 });
 
+describe("superblocks that are written just as a piece of a resync ends", () => {
+  it("say that it is in sync only after it was made durable", async () => {
+    const bench = await LayerBench.create({
+      create: { level: 1 },
+      memberCount: 2,
+      deviceSize: SMALL,
+    });
+    const { array } = await bench.open();
+    const { disk } = bench.disks[1]!;
+    const synced = array.synced.bind(array);
+    const update = new Promise<void>((resolve, reject) => {
+      array.synced = (start, end) => {
+        array.synced = synced;
+        synced(start, end);
+        disk.log.length = 0;
+        array.keeper!.update().then(resolve, reject);
+      };
+    });
+    await bench.drive(update);
+    const ops = disk.log.map(({ op, offset }) => ({ op, offset }));
+    const written = ops.findIndex(({ op, offset }) => op === Op.write && offset < DATA_START);
+    expect(ops.slice(0, written).map(({ op }) => op)).toContain(Op.flush);
+    await bench.close();
+  });
+});
+
 describe("changes of the members at one time", () => {
   it("come one after the other, and the rebuild that follows is begun", async () => {
     const { bench } = await opened({ ...RAID1, memberCount: 3 });

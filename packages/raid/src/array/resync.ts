@@ -24,7 +24,6 @@ export async function resync(work: SyncWork): Promise<void> {
       start,
       work: (piece) => resyncPiece(work, piece, failures),
       onPosition(position) {
-        keeper.noteProgress();
         if (failures.length === 0) intents?.syncedTo(position);
       },
     });
@@ -43,9 +42,11 @@ export function isUnreadable({ code }: CevError): boolean {
 
 /** Where something cannot be made right, page by page. */
 async function resyncPiece(work: SyncWork, piece: ByteRange, failures: CevError[]): Promise<number> {
-  const { personality, array } = work;
+  const { personality, array, keeper } = work;
   try {
     const mismatched = await personality.syncSlice(piece.start, piece.end, "resync");
+    // In one step: superblocks that say so are written after a flush.
+    keeper.noteProgress();
     array.synced(piece.start, piece.end);
     return mismatched;
   } catch (error) {
@@ -56,6 +57,7 @@ async function resyncPiece(work: SyncWork, piece: ByteRange, failures: CevError[
   for (const page of piecesOf([piece], PIECE_LENGTH)) {
     try {
       mismatchedBytes += await personality.syncSlice(page.start, page.end, "resync");
+      keeper.noteProgress();
       array.synced(page.start, page.end);
     } catch (error) {
       const cause = worldError(error);
