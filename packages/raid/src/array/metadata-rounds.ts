@@ -62,7 +62,8 @@ export class MetadataRounds {
   /** Runs when no other work is under way, and keeps other work from starting meanwhile. */
   async alone(run: () => Promise<void>): Promise<void> {
     while (this.#work !== null) await this.#work;
-    const work = run();
+    // Not at once: what is asked for from within it must find that work is under way.
+    const work = Promise.resolve().then(run);
     this.#work = work
       .catch(() => undefined)
       .then(() => {
