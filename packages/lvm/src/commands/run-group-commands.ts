@@ -3,7 +3,7 @@ import { parsePlainSize } from "../allocate/sizes.ts";
 import type { AssembledGroup } from "../assemble/assemble.ts";
 import { clearedArea } from "../disk/pv-layout.ts";
 import { planCommit } from "../disk/commit-plan.ts";
-import type { PvScan } from "../disk/scan.ts";
+import type { AreaScan, PvScan } from "../disk/scan.ts";
 import { dashUuid } from "../disk/uuid.ts";
 import { allocationText, refuse } from "./change.ts";
 import type { GroupChange } from "./change.ts";
@@ -12,6 +12,7 @@ import type { CommandResult } from "./context.ts";
 import { markWrites, memberOf, onDevice, prepareMembers } from "./new-members.ts";
 import { archivedText, commitChange, describeRequest, nextText, outcomeOf, resultOf } from "./outcome.ts";
 import { Performance, makeText } from "./perform.ts";
+import type { DeviceWrite } from "./perform.ts";
 import { emptyMembers, reduceGroup, removeMissing } from "./reduce-group.ts";
 import type { VgCreateRequest, VgExtendRequest, VgReduceRequest, VgRemoveRequest } from "./request.ts";
 import type { Session } from "./session.ts";
@@ -122,14 +123,23 @@ export async function releaseMembers(
   performance: Performance,
   scans: readonly PvScan[],
 ): Promise<void> {
-  await performance.write(
-    scans.flatMap(({ source, label }) =>
-      label.metadataAreas.map((area, index) =>
+  await performance.write(clearings(session, scans, () => true));
+  await performance.write(markWrites(session, scans, false));
+}
+
+/** The headers of metadata areas, without a text. */
+function clearings(
+  session: Session,
+  scans: readonly PvScan[],
+  isWanted: (area: AreaScan) => boolean,
+): readonly DeviceWrite[] {
+  return scans.flatMap(({ source, areas }) =>
+    areas
+      .filter(isWanted)
+      .map(({ area, index }) =>
         onDevice(session, source.name, clearedArea(area), `header of metadata area ${index}`),
       ),
-    ),
   );
-  await performance.write(markWrites(session, scans, false));
 }
 
 /** `vgremove`: as long as one area has the text the group is there; when the last is cleared it is gone. */
@@ -143,7 +153,12 @@ export async function vgremove(session: Session, request: VgRemoveRequest): Prom
     });
   const performance = new Performance(session);
   await performance.archive(() => archivedText(session, request, found));
-  await releaseMembers(session, performance, session.membersOf(found));
+  const scans = session.membersOf(found);
+  // What is out of date must not be the last that is left: the group would be as it was then.
+  await performance.write(
+    clearings(session, scans, ({ copy }) => copy !== null && copy.identity.seqno < group.seqno),
+  );
+  await releaseMembers(session, performance, scans);
   return resultOf(request, performance, {
     group: group.name,
     seqnoBefore: group.seqno,

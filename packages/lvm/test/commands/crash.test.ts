@@ -161,17 +161,25 @@ describe("a power cut at any write, with anything of what was not flushed, leave
   });
 });
 
-test("a group that gets a new UUID is not set back by a power cut to what an area that is out of date says", async () => {
-  const bench = CommandBench.blank([2, 2, 3]);
-  await bench.runAll(...inUse());
-  const outdated = bench.images().get("d0")!;
-  await bench.run({ command: "lvcreate", name: "new", extents: 5 });
-  const before = new Map(bench.images()).set("d0", outdated);
-  const after = benchOf(before);
-  await after.run({ command: "vgchange", newUuid: true });
-  for (const { at, images } of cutsOf(before, [...after.journal], new Random(5)))
-    expect(await benchOf(images).sizes(), `after ${at} entries`).toEqual({ root: 3, home: 4, new: 5 });
-});
+test.each<CommandRequest>([
+  { command: "vgchange", newUuid: true },
+  { command: "vgremove", force: true },
+])(
+  "a power cut never sets the group back to what an area that is out of date says: $command",
+  async (request) => {
+    const bench = CommandBench.blank([2, 2, 3]);
+    await bench.runAll(...inUse());
+    const outdated = bench.images().get("d0")!;
+    await bench.run({ command: "lvcreate", name: "new", extents: 5 });
+    const before = new Map(bench.images()).set("d0", outdated);
+    const after = benchOf(before);
+    await after.run(request);
+    const seen = new Set<string>();
+    for (const { images } of cutsOf(before, [...after.journal], new Random(5)))
+      seen.add((await groupOf(images))?.logicalVolumes.map(({ name }) => name).join() ?? "none");
+    expect(seen).toEqual(new Set(["root,home,new", ...(request.command === "vgremove" ? ["none"] : [])]));
+  },
+);
 
 test("after a power cut the next command goes on from the group that is found", async () => {
   const bench = CommandBench.blank([2, 2, 3]);
