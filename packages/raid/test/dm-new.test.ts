@@ -28,6 +28,24 @@ describe("a new volume", () => {
     await again.device.close();
   });
 
+  it.each([0, 1])(
+    "has the image %i that LVM has just added copied from the other one, also where the rest is not synced",
+    async (added) => {
+      const option: DmRaidOption = { ...dmOption("raid1", 2), nosync: true, rebuild: [added] };
+      const members = dmDisks(
+        dmImages(option).map(({ length }, position) =>
+          new Uint8Array(length).fill(position === added ? 0x32 : 0x31, DM_META_SIZE),
+        ),
+      );
+      const { device, layer } = await openDm(option, members);
+      expect((await device.read(0, 4096)).every((byte) => byte === 0x31)).toBe(true);
+      await layer.idle();
+      await device.close();
+      for (const { bytes } of members)
+        expect(bytes.subarray(DM_META_SIZE).every((byte) => byte === 0x31)).toBe(true);
+    },
+  );
+
   it("is left alone where it is only looked at", async () => {
     const members = blank(RAID5);
     const { device, opened } = await openDm(RAID5, members, { isReadOnly: true });

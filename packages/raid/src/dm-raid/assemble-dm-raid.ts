@@ -92,8 +92,11 @@ function isNewArray(members: readonly DmMember[], { memberCount, name, type }: D
   );
 }
 
-function newSuperblock(shape: DmShape, { nosync }: DmRaidOption): Superblock {
-  const superblock = blankDmSuperblock(shape);
+/** As the kernel begins: an image that LVM adds to one that was none of a RAID before holds nothing yet. */
+function newSuperblock(shape: DmShape, { nosync, rebuild = [] }: DmRaidOption): Superblock {
+  const blank = blankDmSuperblock(shape);
+  const isAdded = rebuild.includes(shape.position);
+  const superblock = isAdded ? { ...blank, features: blank.features | FeatureFlag.recovery } : blank;
   // Q is never right by chance: RAID6 is always synced.
   return nosync === true && superblock.level !== 6 ? { ...superblock, resyncSectors: null } : superblock;
 }
