@@ -252,37 +252,6 @@ describe("a write", () => {
   });
 });
 
-describe("a flush that fails", () => {
-  /** The regions that are called clean after all, where one flush of an image failed, and a region was written before and again. */
-  async function cleanAfter(failing: number, isAsked: boolean): Promise<number[]> {
-    const world = new SimulatedWorld({ seed: 1 });
-    const { environment: simulated } = world;
-    const [first, second] = make(ALL).images;
-    const log = new ImageLayer("log", logOf(ALL));
-    const fault = new FaultLayer([first!, second!][failing]!, simulated);
-    fault.add({ fault: { kind: "error", code: "CEV_IO" }, op: Op.flush, countMax: 1 });
-    const images = failing === 0 ? [fault, second!] : [first!, fault];
-    const { mirror } = make(ALL, { environment: simulated, images, log });
-    await world.drive(openTree(mirror));
-    await world.drive(write(mirror, 0, 7));
-    if (isAsked) await world.drive(failureOf(request(mirror, simulated, Op.flush, 0, 0)));
-    else await world.drive(new Promise<void>((ended) => void simulated.clock.after(1500, ended)));
-    expect(fault.faultCount).toBe(1);
-    await world.drive(write(mirror, 512, 7));
-    await world.drive(closeTree(mirror));
-    return cleanRegions(log.bytes);
-  }
-
-  test.each([
-    [0, false],
-    [0, true],
-    [1, false],
-    [1, true],
-  ])("leaves dirty what the image may have lost (image %i, asked for: %s)", async (failing, isAsked) => {
-    expect(await cleanAfter(failing, isAsked)).toEqual(ALL.slice(1));
-  });
-});
-
 describe("closing", () => {
   test("waits for what is being called clean, and leaves nothing to be done later", async () => {
     const world = new SimulatedWorld({ seed: 1 });
