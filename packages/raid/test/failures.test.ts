@@ -55,6 +55,8 @@ describe("superblocks and bitmap", () => {
     for (const { log } of bench.disks) {
       expect(log.map(({ op, offset }) => [op, offset])).toEqual([
         [Op.flush, 0],
+        // Up to which event all hold everything; then without bits; then the superblock.
+        [Op.write, 8192],
         [Op.write, 8192],
         [Op.write, 4096],
       ]);

@@ -112,6 +112,26 @@ describe("the bitmap", () => {
     await bench.close();
   });
 
+  it("says so also before the array is closed clears them: they may lie in one block, of which a cut leaves a part", async () => {
+    const bench = await opened();
+    await bench.write(0, new Uint8Array(512).fill(1));
+    const { eventCount } = (await bench.superblockOf(0))!;
+    const { disk } = bench.disks[0]!;
+    const submit = disk.submit.bind(disk);
+    const seen: (readonly [cleared: bigint, bits: number])[] = [];
+    disk.submit = (io) => {
+      if (io.op === Op.write && io.offset === 8192) {
+        const view = new DataView(io.data.buffer, io.data.byteOffset + io.dataOffset, io.length);
+        seen.push([view.getBigUint64(32, true), view.getUint8(256) & 1]);
+      }
+      submit(io);
+    };
+    await bench.close();
+    const first = seen.findIndex(([, bits]) => bits === 0);
+    expect(first).toBeGreaterThan(0);
+    expect(seen[first - 1]).toEqual([eventCount, 1]);
+  });
+
   it("keeps its bits while a member is missing, and does not say that it holds everything", async () => {
     const bench = await opened();
     await bench.write(0, new Uint8Array(512).fill(1));

@@ -303,7 +303,11 @@ export class MetadataKeeper {
     await this.#flushMembers();
     // Nothing but a flush has come since: one more would tell nothing new.
     this.#hasProgress = false;
-    if (this.#array.lostCount === 0) this.#intents?.age(true);
+    if (this.#array.lostCount === 0 && this.#intents?.hasPending === true) {
+      // How far back members may come from must be known before bits are gone: a cut may leave half of one block.
+      await this.#writeIntents();
+      if (this.#array.lostCount === 0) this.#intents.age(true);
+    }
     if (mustUpdate) await this.#update(false);
     else await this.#writeIntents();
   }
