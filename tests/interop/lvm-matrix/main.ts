@@ -1,15 +1,17 @@
 // The interop matrix of LVM2: volume groups of every kind exchanged with the Linux kernel. `--help` lists the options.
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readOrExit } from "../matrix/arguments.ts";
+import { keepFailure, printOutcome } from "../matrix/failures.ts";
+import { Tallies } from "../matrix/tallies.ts";
 import { HELP, readOptions } from "./options.ts";
 import { runMatrix } from "./runner.ts";
-import { Tallies } from "./table.ts";
 
 /** Of so many states after a power cut LVM2 gives its opinion, for each command. */
 const CRASH_SAMPLE = 8;
 
-const options = readArguments();
+const options = readOrExit("lvm-matrix", readOptions);
 if (options === null) {
   console.log(HELP);
   process.exit(0);
@@ -21,7 +23,7 @@ if (options.isList) {
 }
 
 const folder = mkdtempSync(join(options.isKept ? process.cwd() : tmpdir(), "lvm-matrix-"));
-const tallies = new Tallies(ways);
+const tallies = new Tallies("type", ways);
 const start = performance.now();
 writeFileSync(failuresFile, "");
 console.log(`${shapes.length} groups, ways ${ways.join(", ")}, --seed ${seed}`);
@@ -32,12 +34,12 @@ try {
     folder,
     report(verdicts) {
       for (const verdict of verdicts) {
-        tallies.add(verdict);
-        if (verdict.failures.length === 0) continue;
-        const { way, id, failures, log } = verdict;
+        const { way, type, id, failures, log } = verdict;
+        tallies.add(type, way, failures.length === 0);
+        if (failures.length === 0) continue;
         console.log(`FAILED ${way} ${id}: ${failures[0]!}`);
         const again = `pnpm run lvm-matrix --case ${id} --way ${way} --seed ${seed}`;
-        appendFileSync(failuresFile, `${again}\n  ${failures.join("\n  ")}\n${indent(log)}\n`);
+        keepFailure(failuresFile, { again, failures, log });
       }
     },
   });
@@ -45,28 +47,4 @@ try {
   if (options.isKept) console.log(`images and logs are in ${folder}`);
   else rmSync(folder, { recursive: true, force: true });
 }
-console.log(`\n${tallies.print()}\n`);
-const seconds = ((performance.now() - start) / 1000).toFixed(0);
-console.log(
-  `${tallies.passed + tallies.failed} cases: ${tallies.passed} passed, ${tallies.failed} failed, ${seconds} s`,
-);
-if (tallies.failed > 0) {
-  console.log(`how to repeat the failed ones, and their logs: ${failuresFile}`);
-  process.exitCode = 1;
-}
-
-function readArguments(): ReturnType<typeof readOptions> {
-  try {
-    return readOptions(process.argv.slice(2));
-  } catch (error) {
-    console.error(`lvm-matrix: ${error instanceof Error ? error.message : String(error)}`);
-    process.exit(2);
-  }
-}
-
-function indent(text: string): string {
-  return text
-    .split("\n")
-    .map((line) => `    | ${line}`)
-    .join("\n");
-}
+printOutcome(tallies, performance.now() - start, failuresFile);

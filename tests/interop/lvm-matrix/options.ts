@@ -1,6 +1,7 @@
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { isWanted, numberOf, ownArguments } from "../matrix/arguments.ts";
 import { byChance } from "../raid-matrix/cases.ts";
 import { SCENES } from "./crash/scenes.ts";
 import type { Scene } from "./crash/scenes.ts";
@@ -49,8 +50,7 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
   const text = { type: "string" } as const;
   const flag = { type: "boolean", default: false } as const;
   const { values } = parseArgs({
-    // A package manager may leave its own separator in.
-    args: args[0] === "--" ? args.slice(1) : [...args],
+    args: ownArguments(args),
     options: {
       shape: text,
       way: text,
@@ -70,8 +70,6 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
   const [, wantedShape, wantedMissing] = /^([^-]+)(?:-(\d+))?$/.exec(values.case ?? "") ?? [];
   if (values.case !== undefined && wantedShape === undefined)
     throw new Error(`--case: no such case: ${values.case}`);
-  const isWanted = (list: string | undefined, value: string): boolean =>
-    list === undefined || list.split(",").includes(value);
   const chosen = SHAPES.filter(
     ({ name }) => isWanted(values.shape, name) && (wantedShape === undefined || name === wantedShape),
   );
@@ -101,9 +99,4 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
     isList: values.list,
     failuresFile: values.failures,
   };
-}
-
-function numberOf(option: string, text: string): number {
-  if (!/^\d+$/.test(text)) throw new Error(`--${option}: not a whole number: ${text}`);
-  return Number(text);
 }

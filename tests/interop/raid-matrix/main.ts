@@ -1,15 +1,17 @@
 // The interop matrix: arrays exchanged with the Linux kernel in every level, layout, superblock version, number of
 // members, chunk and set of missing members. `--help` lists the options.
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setId } from "./cases.ts";
+import { readOrExit } from "../matrix/arguments.ts";
+import { keepFailure, printOutcome } from "../matrix/failures.ts";
+import { Tallies } from "../matrix/tallies.ts";
+import { levelTitle, setId } from "./cases.ts";
 import { HELP, readOptions } from "./options.ts";
 import { runMatrix } from "./runner.ts";
 import { survivableSets } from "./survival.ts";
-import { Tallies } from "./table.ts";
 
-const options = readArguments();
+const options = readOrExit("raid-matrix", readOptions);
 if (options === null) {
   console.log(HELP);
   process.exit(0);
@@ -21,7 +23,7 @@ if (options.isList) {
 }
 
 const folder = mkdtempSync(join(options.isKept ? process.cwd() : tmpdir(), "raid-matrix-"));
-const tallies = new Tallies(ways);
+const tallies = new Tallies("level and layout", ways);
 const start = performance.now();
 let told = start;
 writeFileSync(failuresFile, "");
@@ -32,12 +34,13 @@ try {
     folder,
     report(verdicts) {
       for (const verdict of verdicts) {
-        tallies.add(verdict);
-        if (verdict.failures.length === 0) continue;
         const { way, array, missing, failures, log } = verdict;
+        const kind = `${levelTitle(array.level)} ${array.layout}`.replace(/ -$/, "");
+        tallies.add(kind, way, failures.length === 0);
+        if (failures.length === 0) continue;
         const again = `pnpm run raid-matrix --case ${setId(array, missing)} --way ${way} --seed ${seed}`;
         console.log(`FAILED ${way} ${setId(array, missing)}: ${failures[0]!}`);
-        appendFileSync(failuresFile, `${again}\n  ${failures.join("\n  ")}\n${indent(log)}\n`);
+        keepFailure(failuresFile, { again, failures, log });
       }
       if (performance.now() - told < 20_000) return;
       told = performance.now();
@@ -48,31 +51,8 @@ try {
   if (options.isKept) console.log(`images and logs are in ${folder}`);
   else rmSync(folder, { recursive: true, force: true });
 }
-console.log(`\n${tallies.print()}\n`);
-console.log(
-  `${tallies.passed + tallies.failed} cases: ${tallies.passed} passed, ${tallies.failed} failed, ${seconds()} s`,
-);
-if (tallies.failed > 0) {
-  console.log(`how to repeat the failed ones, and their logs: ${failuresFile}`);
-  process.exitCode = 1;
-}
-
-function readArguments(): ReturnType<typeof readOptions> {
-  try {
-    return readOptions(process.argv.slice(2));
-  } catch (error) {
-    console.error(`raid-matrix: ${error instanceof Error ? error.message : String(error)}`);
-    process.exit(2);
-  }
-}
+printOutcome(tallies, performance.now() - start, failuresFile);
 
 function seconds(): string {
   return ((performance.now() - start) / 1000).toFixed(0);
-}
-
-function indent(text: string): string {
-  return text
-    .split("\n")
-    .map((line) => `    | ${line}`)
-    .join("\n");
 }

@@ -1,6 +1,7 @@
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { isWanted, numberOf, ownArguments } from "../matrix/arguments.ts";
 import { allArrays, levelTitle, sampleArrays } from "./cases.ts";
 import type { ArrayCase } from "./cases.ts";
 import { WAYS } from "./verdict.ts";
@@ -44,8 +45,7 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
   const text = { type: "string" } as const;
   const flag = { type: "boolean", default: false } as const;
   const { values } = parseArgs({
-    // A package manager may leave its own separator in.
-    args: args[0] === "--" ? args.slice(1) : [...args],
+    args: ownArguments(args),
     options: {
       level: text,
       layout: text,
@@ -67,8 +67,6 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
   });
   if (values.help) return null;
   const [, wantedId, wantedMissing] = /^(.*\/[^/-]+)(?:-([\d,]+))?$/.exec(values.case ?? "") ?? [];
-  const isWanted = (list: string | undefined, value: string): boolean =>
-    list === undefined || list.split(",").includes(value);
   const chosen = allArrays().filter(
     ({ id, level, layout, version, memberCount, chunk }) =>
       (isWanted(values.level, level) || isWanted(values.level, levelTitle(level))) &&
@@ -93,9 +91,4 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
     isList: values.list,
     failuresFile: values.failures,
   };
-}
-
-function numberOf(option: string, text: string): number {
-  if (!/^\d+$/.test(text)) throw new Error(`--${option}: not a whole number: ${text}`);
-  return Number(text);
 }

@@ -1,27 +1,28 @@
-import type { Verdict, Way } from "./verdict.ts";
-
 interface Tally {
   passed: number;
   failed: number;
 }
 
-/** Counts verdicts by segment type and way. */
+/** Counts what passed and failed, by kind and way. */
 export class Tallies {
-  readonly #rows = new Map<string, Map<Way, Tally>>();
-  readonly #ways: readonly Way[];
+  readonly #rows = new Map<string, Map<string, Tally>>();
+  readonly #title: string;
+  readonly #ways: readonly string[];
   passed = 0;
   failed = 0;
 
-  constructor(ways: readonly Way[]) {
+  /** `title`: what the kinds are. */
+  constructor(title: string, ways: readonly string[]) {
+    this.#title = title;
     this.#ways = ways;
   }
 
-  add({ way, type, failures }: Verdict): void {
-    const row = this.#rows.get(type) ?? new Map<Way, Tally>();
-    this.#rows.set(type, row);
+  add(kind: string, way: string, isPassed: boolean): void {
+    const row = this.#rows.get(kind) ?? new Map<string, Tally>();
+    this.#rows.set(kind, row);
     const tally = row.get(way) ?? { passed: 0, failed: 0 };
     row.set(way, tally);
-    if (failures.length === 0) {
+    if (isPassed) {
       tally.passed++;
       this.passed++;
     } else {
@@ -30,10 +31,10 @@ export class Tallies {
     }
   }
 
-  /** A line for each type: for every way the cases that passed, and those that failed. */
+  /** A line for each kind: for every way the cases that passed, and those that failed. */
   print(): string {
-    const head = ["type", ...this.#ways];
-    const rows = [...this.#rows].map(([type, row]) => [type, ...this.#ways.map((way) => cell([row], way))]);
+    const head = [this.#title, ...this.#ways];
+    const rows = [...this.#rows].map(([kind, row]) => [kind, ...this.#ways.map((way) => cell([row], way))]);
     const all = [...this.#rows.values()];
     const lines = [head, ...rows, ["all", ...this.#ways.map((way) => cell(all, way))]];
     const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
@@ -48,7 +49,7 @@ export class Tallies {
   }
 }
 
-function cell(rows: readonly ReadonlyMap<Way, Tally>[], way: Way): string {
+function cell(rows: readonly ReadonlyMap<string, Tally>[], way: string): string {
   let passed = 0;
   let failed = 0;
   for (const row of rows) {
