@@ -1,10 +1,10 @@
 import { INTERFACE_VERSION } from "@cev/core";
 import type { Device, Driver, Finding, OpenContext, OpenedDevice } from "@cev/core";
-import { detailsOf, summarize } from "./luks-details.ts";
+import { detailsOf, summarize } from "./header/details.ts";
 import { openLuks } from "./open-luks.ts";
 import { cryptOptions, cryptOptionsSchema } from "./options.ts";
 import type { CryptOptions } from "./options.ts";
-import { readLuksVolume } from "./read-volume.ts";
+import { readLuksVolume } from "./header/read-volume.ts";
 
 /** Opens LUKS devices: `driver: "@cev/crypt"` in a stack file. */
 export const cryptDriver: Driver<CryptOptions> = {

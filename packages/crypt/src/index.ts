@@ -2,10 +2,10 @@ export { cryptDriver } from "./driver.ts";
 export type { CryptOptions } from "./options.ts";
 export { openLuks } from "./open-luks.ts";
 export type { OpenLuksOptions, OpenedLuks } from "./open-luks.ts";
-export { CryptLayer } from "./crypt-layer.ts";
-export type { CryptLayerOptions } from "./crypt-layer.ts";
-export { KDF_LIMITS } from "./kdf.ts";
-export type { KdfLimits } from "./kdf.ts";
+export { CryptLayer } from "./layer/crypt-layer.ts";
+export type { CryptLayerOptions } from "./layer/crypt-layer.ts";
+export { KDF_LIMITS } from "./key/kdf.ts";
+export type { KdfLimits } from "./key/kdf.ts";
 export type {
   Argon2,
   CryptSegment,
@@ -15,9 +15,9 @@ export type {
   KeyslotPriority,
   LuksVolume,
   Pbkdf2,
-} from "./luks-volume.ts";
-export { formatLuks2 } from "./format-luks2.ts";
-export type { FormatLuks2Options } from "./format-luks2.ts";
-export type { KeyCost } from "./luks2-write.ts";
-export { addLuks2Key } from "./add-key.ts";
-export type { AddLuks2KeyOptions } from "./add-key.ts";
+} from "./header/luks-volume.ts";
+export { luksFormat } from "./commands/luks-format.ts";
+export type { LuksFormatOptions } from "./commands/luks-format.ts";
+export type { KeyCost } from "./luks2/write.ts";
+export { luksAddKey } from "./commands/luks-add-key.ts";
+export type { LuksAddKeyOptions } from "./commands/luks-add-key.ts";

@@ -1,12 +1,12 @@
 import { CevError, readBytes } from "@cev/core";
 import type { Details, Environment, Layer } from "@cev/core";
-import { CryptLayer } from "./crypt-layer.ts";
-import { KDF_LIMITS } from "./kdf.ts";
-import type { KdfLimits } from "./kdf.ts";
-import type { LuksVolume } from "./luks-volume.ts";
-import { readLuksVolume } from "./read-volume.ts";
-import { wipe } from "./secret.ts";
-import { unlockVolume } from "./unlock.ts";
+import { CryptLayer } from "./layer/crypt-layer.ts";
+import { KDF_LIMITS } from "./key/kdf.ts";
+import type { KdfLimits } from "./key/kdf.ts";
+import type { LuksVolume } from "./header/luks-volume.ts";
+import { readLuksVolume } from "./header/read-volume.ts";
+import { wipe } from "./key/secret.ts";
+import { unlockVolume } from "./header/unlock.ts";
 
 /** Settings of `openLuks`. */
 export interface OpenLuksOptions {

@@ -1,6 +1,6 @@
 import type { Details, StandardResult, StandardSchema } from "@cev/core";
-import { KDF_LIMITS } from "./kdf.ts";
-import type { KdfLimits } from "./kdf.ts";
+import { KDF_LIMITS } from "./key/kdf.ts";
+import type { KdfLimits } from "./key/kdf.ts";
 
 /** Settings of the driver, checked. Key files are read by the stack, which hands their bytes to the driver. */
 export interface CryptOptions {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { mergeKey, splitKey } from "../src/af.ts";
+import { mergeKey, splitKey } from "../src/key/af.ts";
 
 const options = fc.record({
   stripes: fc.integer({ min: 1, max: 20 }),

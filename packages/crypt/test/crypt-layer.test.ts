@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CryptLayer } from "../src/index.ts";
 import type { CryptSegment } from "../src/index.ts";
-import { xtsPlain } from "../src/xts-plain.ts";
+import { xtsPlain } from "../src/cipher/xts-plain.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

@@ -2,7 +2,7 @@ import { Device, environmentFrom, formatError, isCevError } from "@cev/core";
 import { FaultLayer, MemoryLayer } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { cryptDriver } from "../src/index.ts";
-import { decodeLuks2Header, encodeLuks2Header } from "../src/luks2-header.ts";
+import { decodeLuks2Header, encodeLuks2Header } from "../src/luks2/header.ts";
 import { changeMetadata, goldenImage, jsonOf, putJson } from "./luks2-image.ts";
 import type { Metadata } from "./luks2-image.ts";
 import { openContext } from "./open-context.ts";

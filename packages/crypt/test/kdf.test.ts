@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { argon2InWorker } from "../src/argon2-thread.ts";
-import { KDF_LIMITS, checkKdfCost, deriveKey } from "../src/kdf.ts";
+import { argon2InWorker } from "../src/key/argon2-thread.ts";
+import { KDF_LIMITS, checkKdfCost, deriveKey } from "../src/key/kdf.ts";
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, "latin1");
 const hex = (key: Uint8Array): string => Buffer.from(key).toString("hex");

@@ -6,7 +6,7 @@ import { MemoryLayer } from "@cev/test-kit";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { cryptDriver } from "../src/index.ts";
-import { decodeLuks1Header } from "../src/luks1-header.ts";
+import { decodeLuks1Header } from "../src/luks1/header.ts";
 import { openContext } from "./open-context.ts";
 
 const UUID = "6a1d2c9e-8f0b-4e57-9a43-1c5f7be20d11";

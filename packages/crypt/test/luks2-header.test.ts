@@ -5,7 +5,7 @@ import {
   checkHeaderChecksum,
   decodeLuks2Header,
   encodeLuks2Header,
-} from "../src/luks2-header.ts";
+} from "../src/luks2/header.ts";
 import { goldenImage, jsonOf } from "./luks2-image.ts";
 
 const place = { source: "disk0.img", byteOffset: 0 };

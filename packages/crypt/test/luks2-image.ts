@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { brotliDecompressSync } from "node:zlib";
 import { readGoldenManifest } from "../../../tests/interop/golden/unpack.ts";
-import { BINARY_LENGTH, decodeLuks2Header, encodeLuks2Header } from "../src/luks2-header.ts";
+import { BINARY_LENGTH, decodeLuks2Header, encodeLuks2Header } from "../src/luks2/header.ts";
 
 /** What the tests change in a header: plain JSON, of any shape. */
 export type Metadata = Record<string, Record<string, Record<string, unknown>>>;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decodeLuks2Metadata } from "../src/luks2-metadata.ts";
+import { decodeLuks2Metadata } from "../src/luks2/metadata.ts";
 import { goldenImage, jsonOf } from "./luks2-image.ts";
 import type { Metadata } from "./luks2-image.ts";
 

@@ -2,8 +2,8 @@ import { createCipheriv } from "node:crypto";
 import { BufferPool } from "@cev/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { xtsPlain } from "../src/xts-plain.ts";
-import { XtsCipher } from "../src/xts.ts";
+import { xtsPlain } from "../src/cipher/xts-plain.ts";
+import { XtsCipher } from "../src/cipher/xts.ts";
 
 const hex = (text: string): Uint8Array => Buffer.from(text, "hex");
 const counting = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => index & 0xff);

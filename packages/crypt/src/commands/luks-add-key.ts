@@ -1,10 +1,10 @@
 import { CevError, readBytes } from "@cev/core";
 import type { Environment, Layer } from "@cev/core";
-import { KDF_LIMITS } from "./kdf.ts";
-import type { KdfLimits } from "./kdf.ts";
-import { BINARY_LENGTH } from "./luks2-header.ts";
-import { readLuks2Copies } from "./luks2-copies.ts";
-import type { Luks2Copies } from "./luks2-copies.ts";
+import { KDF_LIMITS } from "../key/kdf.ts";
+import type { KdfLimits } from "../key/kdf.ts";
+import { BINARY_LENGTH } from "../luks2/header.ts";
+import { readLuks2Copies } from "../luks2/copies.ts";
+import type { Luks2Copies } from "../luks2/copies.ts";
 import {
   COST_DEFAULT,
   areaSizeOf,
@@ -13,13 +13,13 @@ import {
   wrapKey,
   writeDurably,
   writeHeaderCopies,
-} from "./luks2-write.ts";
-import type { KeyCost } from "./luks2-write.ts";
-import { wipe } from "./secret.ts";
-import { unlockVolume } from "./unlock.ts";
+} from "../luks2/write.ts";
+import type { KeyCost } from "../luks2/write.ts";
+import { wipe } from "../key/secret.ts";
+import { unlockVolume } from "../header/unlock.ts";
 
-/** Settings of `addLuks2Key`. */
-export interface AddLuks2KeyOptions {
+/** Settings of `luksAddKey`. */
+export interface LuksAddKeyOptions {
   readonly environment: Environment;
   /** Keys of which one opens the device already. */
   readonly keys: readonly Uint8Array[];
@@ -43,7 +43,7 @@ interface Editable {
  * The keyslot's area is written first, then one header copy after the other: cut at any moment, the device still opens. A header
  * copy that was damaged is whole again afterwards. What the metadata holds beside stays.
  */
-export async function addLuks2Key(lower: Layer, options: AddLuks2KeyOptions): Promise<number> {
+export async function luksAddKey(lower: Layer, options: LuksAddKeyOptions): Promise<number> {
   const { environment } = options;
   const claim = lower.claims.acquire({ name: "luksAddKey" }, "write", lower.name);
   let volumeKey: Uint8Array | null = null;

@@ -1,9 +1,10 @@
 import crypto from "node:crypto";
 import { CevError } from "@cev/core";
+import type { AbortSignalLike } from "@cev/core";
 import { argon2InWorker } from "./argon2-thread.ts";
 import type { Argon2Request } from "./argon2-thread.ts";
 import { opensslHash } from "./hash.ts";
-import type { KeyDerivation } from "./luks-volume.ts";
+import type { KeyDerivation } from "../header/luks-volume.ts";
 
 /** How much work a header may ask for before it is refused: it is not to be trusted before it is unlocked. */
 export interface KdfLimits {
@@ -44,13 +45,15 @@ export function checkKdfCost(kdf: KeyDerivation, limits: KdfLimits): void {
 
 /**
  * Derives a key of `length` bytes, off the event loop's thread. The caller checks the cost first, and wipes the result.
- * Throws `CEV_UNKNOWN_FEATURE` for a hash that is not to be had.
+ * Throws `CEV_UNKNOWN_FEATURE` for a hash that is not to be had, `CEV_CANCELLED` when `signal` says so.
  */
 export async function deriveKey(
   passphrase: Uint8Array,
   kdf: KeyDerivation,
   length: number,
+  signal?: AbortSignalLike,
 ): Promise<Uint8Array> {
+  if (signal?.aborted === true) throw new CevError("CEV_CANCELLED", "deriving the key was cancelled");
   if (kdf.type === "pbkdf2") return pbkdf2(passphrase, kdf, length);
   const request: Argon2Request = {
     type: kdf.type,

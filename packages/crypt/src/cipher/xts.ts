@@ -1,9 +1,9 @@
 import type { BufferPool, PoolBuffer } from "@cev/core";
-import { createEcb, discardResult } from "./aes-ecb.ts";
-import type { EcbTransform } from "./aes-ecb.ts";
+import { createEcb, discardResult } from "./ecb.ts";
+import type { EcbTransform } from "./ecb.ts";
 import { TweakCache } from "./tweak-cache.ts";
-import { CHAIN_LENGTH_MAX, CHUNK_LENGTH, xtsKernel } from "./xts-kernel.ts";
-import type { XtsKernel } from "./xts-kernel.ts";
+import { CHAIN_LENGTH_MAX, CHUNK_LENGTH, xtsKernel } from "../kernels/xts-kernel.ts";
+import type { XtsKernel } from "../kernels/xts-kernel.ts";
 
 /** How a device is cut into units with a tweak each. */
 export interface XtsOptions {

@@ -1,6 +1,6 @@
 import { MetadataError } from "@cev/core";
-import { isUuid } from "./luks2-header.ts";
-import type { Keyslot, LuksVolume, Pbkdf2 } from "./luks-volume.ts";
+import { isUuid } from "../luks2/header.ts";
+import type { Keyslot, LuksVolume, Pbkdf2 } from "../header/luks-volume.ts";
 
 /** Bytes of the LUKS1 header. */
 export const LUKS1_HEADER_LENGTH = 592;

@@ -1,6 +1,6 @@
-import { discardResult } from "./aes-ecb.ts";
-import type { EcbTransform } from "./aes-ecb.ts";
-import type { XtsKernel } from "./xts-kernel.ts";
+import { discardResult } from "./ecb.ts";
+import type { EcbTransform } from "./ecb.ts";
+import type { XtsKernel } from "../kernels/xts-kernel.ts";
 
 const TWEAK_LENGTH = 16;
 // One call of OpenSSL costs about as much as encrypting some 4 KiB: a window of tweaks costs hardly more than one.

@@ -7,10 +7,10 @@ import {
   decodeLuks2Header,
   luksMagicOf,
   luksVersionOf,
-} from "./luks2-header.ts";
-import type { Luks2Header } from "./luks2-header.ts";
-import { decodeLuks2Metadata } from "./luks2-metadata.ts";
-import type { Luks2Metadata } from "./luks2-metadata.ts";
+} from "./header.ts";
+import type { Luks2Header } from "./header.ts";
+import { decodeLuks2Metadata } from "./metadata.ts";
+import type { Luks2Metadata } from "./metadata.ts";
 
 /** What headers are read from: a `Device`, or a layer. */
 export interface HeaderSource {

@@ -2,8 +2,8 @@ import { environmentFrom, isCevError } from "@cev/core";
 import type { Io } from "@cev/core";
 import { MemoryLayer, PowerCutLayer, Random } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
-import { addLuks2Key, formatLuks2, openLuks } from "../src/index.ts";
-import type { FormatLuks2Options } from "../src/index.ts";
+import { luksAddKey, luksFormat, openLuks } from "../src/index.ts";
+import type { LuksFormatOptions } from "../src/index.ts";
 import { jsonOf, putJson } from "./luks2-image.ts";
 import type { Metadata } from "./luks2-image.ts";
 
@@ -14,10 +14,10 @@ const cost = { type: "pbkdf2", hash: "sha256", iterations: 1000 } as const;
 const key = (text: string): Uint8Array => Buffer.from(text);
 
 /** A small device, formatted for two keys of 256 bits unless told otherwise. */
-async function formatted(options: Partial<FormatLuks2Options> = {}): Promise<MemoryLayer> {
+async function formatted(options: Partial<LuksFormatOptions> = {}): Promise<MemoryLayer> {
   const lower = new MemoryLayer(environment, { size: SIZE });
   const keys = [key("first"), key("second")];
-  await formatLuks2(lower, { environment, keys, keySize: 32, dataOffset: 512 * KIB, cost, ...options });
+  await luksFormat(lower, { environment, keys, keySize: 32, dataOffset: 512 * KIB, cost, ...options });
   return lower;
 }
 
@@ -65,8 +65,8 @@ async function eachCut(
   return lower.contents;
 }
 
-describe("formatLuks2", () => {
-  test.each<[name: string, options: Partial<FormatLuks2Options>]>([
+describe("luksFormat", () => {
+  test.each<[name: string, options: Partial<LuksFormatOptions>]>([
     ["AES-128, sectors of 512", {}],
     [
       "AES-256, sectors of 4096, sha512",
@@ -96,14 +96,14 @@ describe("formatLuks2", () => {
 
   test("what the device held before is not recognised any more", async () => {
     const lower = new MemoryLayer(environment, { size: SIZE, contents: new Uint8Array(SIZE).fill(0x5a) });
-    await formatLuks2(lower, { environment, keys: [key("k")], keySize: 32, dataOffset: 512 * KIB, cost });
+    await luksFormat(lower, { environment, keys: [key("k")], keySize: 32, dataOffset: 512 * KIB, cost });
     expect(lower.bytes.subarray(512, 4096).every((byte) => byte === 0)).toBe(true);
   });
 
   test("cut at any moment, it is no LUKS device or one that opens", { timeout: 60_000 }, async () => {
     const options = { environment, keys: [key("k")], keySize: 32, dataOffset: 512 * KIB, cost } as const;
     const outcomes = new Set<string>();
-    const work = (lower: PowerCutLayer): Promise<string> => formatLuks2(lower, options);
+    const work = (lower: PowerCutLayer): Promise<string> => luksFormat(lower, options);
     await eachCut(new Uint8Array(SIZE), work, async (image) => {
       const outcome = await attempt(image, "k");
       outcomes.add(typeof outcome === "string" ? outcome : "opened");
@@ -111,7 +111,7 @@ describe("formatLuks2", () => {
     expect([...outcomes].toSorted()).toEqual(["CEV_BAD_METADATA", "opened"]);
   });
 
-  test.each<[name: string, options: Partial<FormatLuks2Options>]>([
+  test.each<[name: string, options: Partial<LuksFormatOptions>]>([
     ["no key", { keys: [] }],
     ["more keys than there is room for", { keys: [key("1"), key("2"), key("3"), key("4")] }],
     ["data that would begin past the end", { dataOffset: SIZE }],
@@ -127,7 +127,7 @@ describe("formatLuks2", () => {
       cost,
       ...options,
     } as const;
-    await expect(formatLuks2(lower, all)).rejects.toMatchObject({ code: "CEV_INVALID" });
+    await expect(luksFormat(lower, all)).rejects.toMatchObject({ code: "CEV_INVALID" });
     expect(lower.log).toEqual([]);
     expect(lower.claims.count).toBe(0);
   });
@@ -136,15 +136,15 @@ describe("formatLuks2", () => {
     const lower = new MemoryLayer(environment, { size: SIZE });
     lower.claims.acquire({ name: "somebody" }, "write", "memory");
     const options = { environment, keys: [key("k")], cost };
-    await expect(formatLuks2(lower, options)).rejects.toMatchObject({ code: "CEV_BUSY" });
-    await expect(addLuks2Key(lower, { ...options, newKey: key("n") })).rejects.toMatchObject({
+    await expect(luksFormat(lower, options)).rejects.toMatchObject({ code: "CEV_BUSY" });
+    await expect(luksAddKey(lower, { ...options, newKey: key("n") })).rejects.toMatchObject({
       code: "CEV_BUSY",
     });
     expect(lower.log).toEqual([]);
   });
 });
 
-describe("addLuks2Key", () => {
+describe("luksAddKey", () => {
   test("the new key opens, the old ones still do, and what is not known stays", async () => {
     const lower = await formatted();
     const json = JSON.parse(jsonOf(lower.bytes)) as Metadata;
@@ -152,7 +152,7 @@ describe("addLuks2Key", () => {
     json["config"]!["future"] = { yes: true };
     putJson(lower.bytes, 0, JSON.stringify(json));
     putJson(lower.bytes, 16_384, JSON.stringify(json));
-    expect(await addLuks2Key(lower, { environment, keys: [key("second")], newKey: key("third"), cost })).toBe(
+    expect(await luksAddKey(lower, { environment, keys: [key("second")], newKey: key("third"), cost })).toBe(
       2,
     );
     for (const [text, keyslotId] of [
@@ -173,9 +173,7 @@ describe("addLuks2Key", () => {
     json["digests"]!["0"]!["keyslots"] = ["1"];
     putJson(lower.bytes, 0, JSON.stringify(json));
     putJson(lower.bytes, 16_384, JSON.stringify(json));
-    expect(await addLuks2Key(lower, { environment, keys: [key("second")], newKey: key("new"), cost })).toBe(
-      0,
-    );
+    expect(await luksAddKey(lower, { environment, keys: [key("second")], newKey: key("new"), cost })).toBe(0);
     const after = JSON.parse(jsonOf(lower.bytes)) as Metadata;
     expect(after["keyslots"]!["0"]).toMatchObject({ area: { offset: "32768" } });
   });
@@ -184,7 +182,7 @@ describe("addLuks2Key", () => {
     const lower = await formatted();
     const before = lower.bytes.slice();
     const options = { environment, keys: [key("wrong")], newKey: key("new"), cost };
-    await expect(addLuks2Key(lower, options)).rejects.toMatchObject({ code: "CEV_WRONG_KEY" });
+    await expect(luksAddKey(lower, options)).rejects.toMatchObject({ code: "CEV_WRONG_KEY" });
     expect(Buffer.compare(lower.bytes, before)).toBe(0);
     expect(lower.claims.count).toBe(0);
   });
@@ -193,7 +191,7 @@ describe("addLuks2Key", () => {
     const lower = await formatted({ keys: [key("1"), key("2"), key("3")], dataOffset: 448 * KIB });
     const before = lower.bytes.slice();
     const options = { environment, keys: [key("1")], newKey: key("4"), cost };
-    await expect(addLuks2Key(lower, options)).rejects.toMatchObject({ code: "CEV_NO_SPACE" });
+    await expect(luksAddKey(lower, options)).rejects.toMatchObject({ code: "CEV_NO_SPACE" });
     expect(Buffer.compare(lower.bytes, before)).toBe(0);
   });
 
@@ -201,7 +199,7 @@ describe("addLuks2Key", () => {
     const lower = await formatted();
     lower.bytes[5000] = 1;
     expect(await attempt(lower.bytes, "first")).toMatchObject({ problems: [expect.any(String)] });
-    await addLuks2Key(lower, { environment, keys: [key("first")], newKey: key("new"), cost });
+    await luksAddKey(lower, { environment, keys: [key("first")], newKey: key("new"), cost });
     expect(await attempt(lower.bytes, "first")).toEqual({ keyslotId: 0, problems: [] });
   });
 
@@ -212,7 +210,7 @@ describe("addLuks2Key", () => {
       const { bytes } = await formatted({ keys: [key("old")] });
       const options = { environment, keys: [key("old")], newKey: key("new"), cost };
       const newOutcomes = new Set<string>();
-      const work = (lower: PowerCutLayer): Promise<number> => addLuks2Key(lower, options);
+      const work = (lower: PowerCutLayer): Promise<number> => luksAddKey(lower, options);
       const after = await eachCut(bytes, work, async (image) => {
         expect(await attempt(image, "old")).toMatchObject({ keyslotId: 0 });
         const outcome = await attempt(image, "new");

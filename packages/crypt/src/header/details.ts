@@ -1,5 +1,5 @@
 import type { Details } from "@cev/core";
-import { describeKdf } from "./kdf.ts";
+import { describeKdf } from "../key/kdf.ts";
 import type { LuksVolume } from "./luks-volume.ts";
 
 const PLURAL = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;

@@ -1,14 +1,12 @@
 import { Op, request, writeBytes } from "@cev/core";
 import type { Environment, Layer } from "@cev/core";
-import { splitKey } from "./af.ts";
-import { parseCipher } from "./cipher-spec.ts";
-import { AREA_UNITS } from "./keyslot.ts";
-import { deriveKey } from "./kdf.ts";
-import { encodeLuks2Header } from "./luks2-header.ts";
-import type { Luks2Header } from "./luks2-header.ts";
-import type { KeyDerivation, Keyslot } from "./luks-volume.ts";
-import { wipe } from "./secret.ts";
-import { xtsPlain } from "./xts-plain.ts";
+import { splitKey } from "../key/af.ts";
+import { transformKeyMaterial } from "../cipher/key-material.ts";
+import { deriveKey } from "../key/kdf.ts";
+import { encodeLuks2Header } from "./header.ts";
+import type { Luks2Header } from "./header.ts";
+import type { KeyDerivation, Keyslot } from "../header/luks-volume.ts";
+import { wipe } from "../key/secret.ts";
 
 /** The splitter's stripes, as everywhere in LUKS. */
 export const STRIPES = 4000;
@@ -58,12 +56,11 @@ export async function wrapKey(
   volumeKey: Uint8Array,
   environment: Environment,
 ): Promise<Uint8Array> {
-  parseCipher(slot.area.encryption, slot.area.keySize);
   const area = new Uint8Array(slot.area.size);
   const split = splitKey(volumeKey, { stripes: slot.stripes, hash: slot.splitHash }, environment.random);
   const key = await deriveKey(passphrase, slot.kdf, slot.area.keySize);
   area.set(split);
-  xtsPlain("encrypt", key, area, AREA_UNITS);
+  transformKeyMaterial("encrypt", slot.area.encryption, key, area);
   wipe(split, key);
   return area;
 }

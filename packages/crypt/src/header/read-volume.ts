@@ -1,7 +1,7 @@
 import { MetadataError } from "@cev/core";
-import { LUKS1_HEADER_LENGTH, decodeLuks1Header } from "./luks1-header.ts";
-import { luksVersionAtStart, readLuks2Copies } from "./luks2-copies.ts";
-import type { HeaderSource } from "./luks2-copies.ts";
+import { LUKS1_HEADER_LENGTH, decodeLuks1Header } from "../luks1/header.ts";
+import { luksVersionAtStart, readLuks2Copies } from "../luks2/copies.ts";
+import type { HeaderSource } from "../luks2/copies.ts";
 import type { LuksVolume } from "./luks-volume.ts";
 
 /** A header that was read, and what is not as it should be but did not stop that. */

@@ -1,5 +1,5 @@
-import { createEcb } from "./aes-ecb.ts";
-import { wipe } from "./secret.ts";
+import { createEcb } from "./ecb.ts";
+import { wipe } from "../key/secret.ts";
 
 /** Which run of units, and how long one is. */
 export interface XtsUnits {

@@ -1,8 +1,8 @@
 import { CevError } from "@cev/core";
 import type { Environment, Layer } from "@cev/core";
-import { hashLength } from "./hash.ts";
-import { deriveKey } from "./kdf.ts";
-import { BINARY_LENGTH } from "./luks2-header.ts";
+import { hashLength } from "../key/hash.ts";
+import { deriveKey } from "../key/kdf.ts";
+import { BINARY_LENGTH } from "../luks2/header.ts";
 import {
   AREA_ALIGNMENT,
   COST_DEFAULT,
@@ -14,12 +14,12 @@ import {
   wrapKey,
   writeDurably,
   writeHeaderCopies,
-} from "./luks2-write.ts";
-import type { KeyCost } from "./luks2-write.ts";
-import { wipe } from "./secret.ts";
+} from "../luks2/write.ts";
+import type { KeyCost } from "../luks2/write.ts";
+import { wipe } from "../key/secret.ts";
 
-/** Settings of `formatLuks2`. All but the first two have defaults. */
-export interface FormatLuks2Options {
+/** Settings of `luksFormat`. All but the first two have defaults. */
+export interface LuksFormatOptions {
   readonly environment: Environment;
   /** Passphrases, or contents of key files: one keyslot is made for each. */
   readonly keys: readonly Uint8Array[];
@@ -49,7 +49,7 @@ const DIGEST_ITERATIONS = 10_000;
  * Makes a LUKS2 device of `lower` (which is open, and which nobody else may be writing). Whatever it held is lost. The first
  * header copy is written last: until then it is no LUKS device, or one that opens. Returns the UUID.
  */
-export async function formatLuks2(lower: Layer, options: FormatLuks2Options): Promise<string> {
+export async function luksFormat(lower: Layer, options: LuksFormatOptions): Promise<string> {
   const claim = lower.claims.acquire({ name: "luksFormat" }, "write", lower.name);
   const { environment } = options;
   const keySize = options.keySize ?? 64;
@@ -111,7 +111,7 @@ export async function formatLuks2(lower: Layer, options: FormatLuks2Options): Pr
 
 function checkLayout(
   lower: Layer,
-  options: FormatLuks2Options,
+  options: LuksFormatOptions,
   keySize: number,
 ): { readonly dataOffset: number; readonly sectorSize: number } {
   const { limits } = lower;

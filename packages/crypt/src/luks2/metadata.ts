@@ -1,5 +1,12 @@
-import type { CryptSegment, KeyDerivation, KeyDigest, Keyslot, LuksVolume, Pbkdf2 } from "./luks-volume.ts";
-import { BINARY_LENGTH } from "./luks2-header.ts";
+import type {
+  CryptSegment,
+  KeyDerivation,
+  KeyDigest,
+  Keyslot,
+  LuksVolume,
+  Pbkdf2,
+} from "../header/luks-volume.ts";
+import { BINARY_LENGTH } from "./header.ts";
 import { JsonField } from "./json-field.ts";
 import type { JsonPlace } from "./json-field.ts";
 

@@ -20,9 +20,10 @@ import type {
   Support,
   WaitEntry,
 } from "@cev/core";
-import { parseCipher } from "./cipher-spec.ts";
-import type { CryptSegment } from "./luks-volume.ts";
-import { XtsCipher } from "./xts.ts";
+import { parseCipher } from "../cipher/cipher-spec.ts";
+import type { CryptSegment } from "../header/luks-volume.ts";
+import { createSectorCipher } from "../cipher/sector-cipher.ts";
+import type { SectorCipher } from "../cipher/sector-cipher.ts";
 
 /** Settings of a `CryptLayer`. */
 export interface CryptLayerOptions {
@@ -53,7 +54,7 @@ export class CryptLayer extends LayerBase {
   readonly #firstSector: number;
   readonly #sectorSize: number;
   readonly #describedOptions: Details;
-  readonly #cipher: XtsCipher;
+  readonly #cipher: SectorCipher;
   // A buffer of the longest write that only this layer uses: whatever else fills the pool, one write goes on.
   #reserve: PoolBuffer | null = null;
   #isReserveFree = false;
@@ -65,7 +66,7 @@ export class CryptLayer extends LayerBase {
   constructor(lower: Layer, options: CryptLayerOptions) {
     super([lower]);
     const { environment, segment, volumeKey } = options;
-    parseCipher(segment.encryption, volumeKey.length);
+    const spec = parseCipher(segment.encryption, volumeKey.length);
     this.limits = limitsOf(lower, environment, segment);
     const isReadOnly = options.isReadOnly ?? false;
     const allowDiscards = options.allowDiscards ?? false;
@@ -81,7 +82,7 @@ export class CryptLayer extends LayerBase {
     this.#firstSector = segment.ivTweak;
     this.#sectorSize = segment.sectorSize;
     this.#describedOptions = options.describedOptions ?? {};
-    this.#cipher = new XtsCipher(volumeKey, environment.buffers, {
+    this.#cipher = createSectorCipher(spec, volumeKey, environment.buffers, {
       unitLength: segment.sectorSize,
       sectorStep: segment.sectorSize / 512,
     });

@@ -1,11 +1,11 @@
 import { CevError, isCevError } from "@cev/core";
-import { parseCipher } from "./cipher-spec.ts";
-import type { HeaderSource } from "./luks2-copies.ts";
-import { checkKdfCost } from "./kdf.ts";
-import type { KdfLimits } from "./kdf.ts";
+import { parseCipher } from "../cipher/cipher-spec.ts";
+import type { HeaderSource } from "../luks2/copies.ts";
+import { checkKdfCost } from "../key/kdf.ts";
+import type { KdfLimits } from "../key/kdf.ts";
 import { matchesDigest, splitLengthOf, unwrapKey } from "./keyslot.ts";
 import type { KeyDigest, Keyslot, LuksVolume } from "./luks-volume.ts";
-import { wipe } from "./secret.ts";
+import { wipe } from "../key/secret.ts";
 
 /** A key that opened, and which keyslot it was in. */
 export interface Unlocked {

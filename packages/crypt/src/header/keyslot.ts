@@ -1,16 +1,13 @@
-import { mergeKey } from "./af.ts";
-import { parseCipher } from "./cipher-spec.ts";
-import { isEqualSecret, wipe } from "./secret.ts";
-import { deriveKey } from "./kdf.ts";
+import type { AbortSignalLike } from "@cev/core";
+import { mergeKey } from "../key/af.ts";
+import { areaSectorsLength, transformKeyMaterial } from "../cipher/key-material.ts";
+import { isEqualSecret, wipe } from "../key/secret.ts";
+import { deriveKey } from "../key/kdf.ts";
 import type { KeyDigest, Keyslot } from "./luks-volume.ts";
-import { xtsPlain } from "./xts-plain.ts";
-
-/** Keyslots' areas are always encrypted in sectors of 512 bytes, counted from the area's beginning. */
-export const AREA_UNITS = { sector: 0, sectorStep: 1, unitLength: 512 } as const;
 
 /** Bytes of the area that the split key takes, in whole sectors. */
 export function splitLengthOf(slot: Keyslot): number {
-  return Math.ceil((slot.keySize * slot.stripes) / AREA_UNITS.unitLength) * AREA_UNITS.unitLength;
+  return areaSectorsLength(slot.keySize * slot.stripes);
 }
 
 /**
@@ -21,11 +18,11 @@ export async function unwrapKey(
   slot: Keyslot,
   passphrase: Uint8Array,
   area: Uint8Array,
+  signal?: AbortSignalLike,
 ): Promise<Uint8Array> {
-  parseCipher(slot.area.encryption, slot.area.keySize);
-  const key = await deriveKey(passphrase, slot.kdf, slot.area.keySize);
+  const key = await deriveKey(passphrase, slot.kdf, slot.area.keySize, signal);
   try {
-    xtsPlain("decrypt", key, area, AREA_UNITS);
+    transformKeyMaterial("decrypt", slot.area.encryption, key, area);
     return mergeKey(area.subarray(0, slot.keySize * slot.stripes), {
       stripes: slot.stripes,
       hash: slot.splitHash,
@@ -36,8 +33,12 @@ export async function unwrapKey(
 }
 
 /** True when this is the key that the digest was made of. */
-export async function matchesDigest(key: Uint8Array, digest: KeyDigest): Promise<boolean> {
-  const derived = await deriveKey(key, digest.kdf, digest.digest.length);
+export async function matchesDigest(
+  key: Uint8Array,
+  digest: KeyDigest,
+  signal?: AbortSignalLike,
+): Promise<boolean> {
+  const derived = await deriveKey(key, digest.kdf, digest.digest.length, signal);
   const isEqual = isEqualSecret(derived, digest.digest);
   wipe(derived);
   return isEqual;

@@ -1,0 +1,36 @@
+import type { BufferPool, PoolBuffer } from "@cev/core";
+import type { CipherSpec } from "./cipher-spec.ts";
+import { XtsCipher } from "./xts.ts";
+
+/** How a device is cut into units with an initialization vector each. */
+export interface UnitOptions {
+  /** Bytes of one unit: 512 to 4096, a power of two. */
+  readonly unitLength: number;
+  /** What the number in the initialization vector grows by from unit to unit. */
+  readonly sectorStep: number;
+}
+
+/**
+ * Encrypts and decrypts whole requests of one device, in the memory of the buffer pool: the data path. For key material there
+ * is `transformKeyMaterial`, which leaves no copies behind.
+ */
+export interface SectorCipher {
+  /** Takes the memory it works in. Throws `CEV_NO_MEMORY` when the pool has no room. */
+  open(): void;
+  /** Encrypts `length` bytes (whole units) of `source`, which stays as it is, into a buffer of the pool. `sector`: number of the first unit. */
+  encrypt(sector: number, source: Uint8Array, sourceOffset: number, length: number, target: PoolBuffer): void;
+  /** Decrypts `length` bytes (whole units) where they lie, in any memory. */
+  decrypt(sector: number, data: Uint8Array, dataOffset: number, length: number): void;
+  /** Gives the memory back, wiped. */
+  close(): void;
+}
+
+/** The cipher of a device. `key` is the volume key; the caller wipes it. */
+export function createSectorCipher(
+  _spec: CipherSpec,
+  key: Uint8Array,
+  pool: BufferPool,
+  units: UnitOptions,
+): SectorCipher {
+  return new XtsCipher(key, pool, units);
+}

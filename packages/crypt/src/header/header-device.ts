@@ -1,0 +1,29 @@
+import { Op, readBytes, request, writeBytes } from "@cev/core";
+import type { Environment, Layer } from "@cev/core";
+import type { HeaderSource } from "../luks2/copies.ts";
+
+/** What carries a header that is being changed: the device itself, or the one of a detached header. */
+export interface HeaderDevice extends HeaderSource {
+  /** Bytes from the system's own source of randomness. */
+  random(bytes: Uint8Array): void;
+  /** Writes bytes and makes sure that they are on the disk before anything that follows. */
+  writeDurably(offset: number, bytes: Uint8Array): Promise<void>;
+}
+
+/** The layer (open, and claimed by the caller) as a carrier of a header. `name`: what the user calls it. */
+export function headerDevice(
+  lower: Layer,
+  environment: Environment,
+  name: string = lower.name,
+): HeaderDevice {
+  return {
+    name,
+    size: lower.limits.size,
+    read: (offset, length) => readBytes(lower, environment, offset, length),
+    random: (bytes) => environment.random(bytes),
+    async writeDurably(offset, bytes) {
+      await writeBytes(lower, environment, offset, bytes);
+      await request(lower, environment, Op.flush, 0, 0);
+    },
+  };
+}
