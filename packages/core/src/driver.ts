@@ -1,3 +1,4 @@
+import type { AbortSignalLike } from "./cancel-scope.ts";
 import type { Device } from "./device.ts";
 import type { Environment } from "./environment.ts";
 import type { Json, Layer } from "./layer.ts";
@@ -50,8 +51,33 @@ export interface Finding {
 
 /** Secrets, in the order they are to be tried. Never put into errors or descriptions. */
 export interface KeySource {
-  /** Passphrases and key files alike: the bytes that unlock. The caller wipes nothing of them before the stack is closed. */
+  /** Passphrases and key files alike: the bytes that unlock. The caller wipes nothing of them before the stack has been opened. */
   readonly keys: readonly Uint8Array[];
+  /** Those of `keys` that are the contents of key files: some formats treat the two in different ways. */
+  readonly keyFiles?: readonly Uint8Array[];
+  /**
+   * Asks a person, where there is one: for a lock that no key was given for. Null: there is no answer. Whoever asks wipes it. Called again
+   * when an answer did not fit.
+   */
+  readonly ask?: (question: KeyQuestion) => Promise<Uint8Array | null>;
+  /** Derived keys, kept while a stack is being opened: what is opened more than once is unlocked once. */
+  readonly vault?: KeyVault;
+}
+
+/** What a person is asked for. */
+export interface KeyQuestion {
+  /** The lock, as people know it: "luks/<UUID> on disk0.img". */
+  readonly name: string;
+  /** How often it was asked before. */
+  readonly attempt: number;
+}
+
+/** Keeps keys that were costly to derive, in memory alone. Its owner wipes it. */
+export interface KeyVault {
+  /** A copy of what was kept under this name, which the caller wipes; null: nothing was. */
+  recall(name: string): Uint8Array | null;
+  /** Keeps a copy. The name tells the lock from every other, and is no secret. */
+  keep(name: string, key: Uint8Array): void;
 }
 
 /** A device with the name it has in the stack, such as "d0.img" or "md/oracle:0". */
@@ -83,6 +109,8 @@ export interface OpenContext<Options> {
   readonly canWriteDegraded: boolean;
   /** Relative paths in options start here. */
   readonly directory: string;
+  /** Ends what takes long, such as deriving a key, with the signal's reason or `CEV_CANCELLED`. */
+  readonly signal?: AbortSignalLike | undefined;
   /** For what does not stop the work. */
   report(problem: Problem): void;
   /**

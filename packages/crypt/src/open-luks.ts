@@ -56,7 +56,7 @@ export async function openLuks(lower: Layer, options: OpenLuksOptions): Promise<
   const { volume, problem } = found;
   if (problem !== null) options.report?.(problem);
   const limits = options.kdfLimits ?? KDF_LIMITS;
-  const { volumeKey, keyslotId } = await unlockVolume(volume, source, options.keys, limits);
+  const { volumeKey, keyslotId } = await unlockVolume(volume, source, options.keys, { limits });
   try {
     const layer = new CryptLayer(lower, {
       environment,

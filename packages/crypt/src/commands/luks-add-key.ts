@@ -65,7 +65,7 @@ export async function luksAddKey(lower: Layer, options: LuksAddKeyOptions): Prom
       subsystem: header.subsystem,
     } as const;
     const limits = options.kdfLimits ?? KDF_LIMITS;
-    ({ volumeKey } = await unlockVolume(volume, source, options.keys, limits));
+    ({ volumeKey } = await unlockVolume(volume, source, options.keys, { limits }));
     const digest = metadata.digests.find(({ segments }) => segments.includes(0))!;
     const json = JSON.parse(copies.json) as Editable;
     const id = freeId(json);

@@ -1,4 +1,5 @@
 import { CevError, isCevError } from "@cev/core";
+import type { AbortSignalLike } from "@cev/core";
 import { parseCipher } from "../cipher/cipher-spec.ts";
 import type { HeaderSource } from "../luks2/copies.ts";
 import { checkKdfCost } from "../key/kdf.ts";
@@ -14,15 +15,25 @@ export interface Unlocked {
   readonly keyslotId: number;
 }
 
+/** How a volume is unlocked. */
+export interface UnlockOptions {
+  readonly limits: KdfLimits;
+  /** Ends the derivation of a key with `CEV_CANCELLED`. */
+  readonly signal?: AbortSignalLike | undefined;
+  /** Only the keyslot of this number, also one to be ignored otherwise. */
+  readonly keyslot?: number | undefined;
+}
+
 /**
  * Tries each passphrase on each keyslot, preferred ones first; keyslots to be ignored, and keys that open nothing here, are left
- * out. Throws `CEV_KEY_REQUIRED` when there is no passphrase, `CEV_WRONG_KEY` when none fits.
+ * out. Throws `CEV_KEY_REQUIRED` when there is no passphrase, `CEV_WRONG_KEY` when none fits, `CEV_INVALID` when there is no keyslot
+ * of the number that was asked for.
  */
 export async function unlockVolume(
   volume: LuksVolume,
   source: HeaderSource,
   passphrases: readonly Uint8Array[],
-  limits: KdfLimits,
+  options: UnlockOptions,
 ): Promise<Unlocked> {
   const name = `luks/${volume.uuid}`;
   if (passphrases.length === 0) {
@@ -31,8 +42,8 @@ export async function unlockVolume(
       hint: "give a passphrase file or a key file",
     });
   }
-  const digest = volume.digests.find(({ segments }) => segments.includes(0))!;
-  const slots = usableKeyslots(volume, digest);
+  const digest = volumeDigest(volume);
+  const slots = usableKeyslots(volume, digest, options.keyslot, source.name);
   // A cipher that is not known is no fault of the keys.
   for (const { keySize } of slots) parseCipher(volume.segment.encryption, keySize);
   const left: CevError[] = [];
@@ -41,7 +52,7 @@ export async function unlockVolume(
     let isTried = false;
     for (const passphrase of passphrases) {
       try {
-        const volumeKey = await tryKeyslot(slot, digest, source, passphrase, limits);
+        const volumeKey = await tryKeyslot(slot, digest, source, passphrase, options);
         if (volumeKey !== null) return { volumeKey, keyslotId: slot.id };
         isTried = true;
       } catch (error) {
@@ -86,7 +97,25 @@ const CANNOT_BE_TRIED: ReadonlySet<string> = new Set([
   "CEV_IO",
 ]);
 
-function usableKeyslots(volume: LuksVolume, digest: KeyDigest): Keyslot[] {
+/** What tells the volume key: the digest of the encrypted data. */
+export function volumeDigest(volume: LuksVolume): KeyDigest {
+  return volume.digests.find(({ segments }) => segments.includes(0))!;
+}
+
+function usableKeyslots(
+  volume: LuksVolume,
+  digest: KeyDigest,
+  only: number | undefined,
+  source: string,
+): Keyslot[] {
+  if (only !== undefined) {
+    const slot = volume.keyslots.find(({ id }) => id === only && digest.keyslots.includes(id));
+    if (slot !== undefined) return [slot];
+    throw new CevError("CEV_INVALID", `there is no keyslot ${only} that opens it`, {
+      source,
+      hint: `there are ${digest.keyslots.join(", ")}`,
+    });
+  }
   const slots = volume.keyslots.filter(
     ({ id, priority }) => digest.keyslots.includes(id) && priority !== "ignore",
   );
@@ -101,13 +130,17 @@ async function tryKeyslot(
   digest: KeyDigest,
   source: HeaderSource,
   passphrase: Uint8Array,
-  limits: KdfLimits,
+  { limits, signal }: UnlockOptions,
 ): Promise<Uint8Array | null> {
   checkKdfCost(slot.kdf, limits);
   checkKdfCost(digest.kdf, limits);
   const area = await source.read(slot.area.offset, splitLengthOf(slot));
-  const key = await unwrapKey(slot, passphrase, area);
-  if (await matchesDigest(key, digest)) return key;
-  wipe(key);
-  return null;
+  const key = await unwrapKey(slot, passphrase, area, signal);
+  let isRight = false;
+  try {
+    isRight = await matchesDigest(key, digest, signal);
+  } finally {
+    if (!isRight) wipe(key);
+  }
+  return isRight ? key : null;
 }
