@@ -1,0 +1,142 @@
+import { openSync } from "node:fs";
+import { ReadStream, isatty } from "node:tty";
+import { CevError } from "@cev/core";
+import { LineBuffer } from "./line-buffer.ts";
+
+const CTRL_C = 0x03;
+const CTRL_D = 0x04;
+const BACKSPACE = 0x08;
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+const CTRL_U = 0x15;
+const DELETE = 0x7f;
+
+/** How a question is asked. */
+export interface Question {
+  /** Written to standard error. */
+  readonly prompt: string;
+  /** Nothing of the answer is shown. */
+  readonly isHidden: boolean;
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+/** A terminal, where somebody can be asked. */
+export class Terminal implements Disposable {
+  readonly #input: ReadStream;
+  readonly #isOwn: boolean;
+  /** What was typed ahead, behind the end of the last answer. */
+  #ahead: Uint8Array = new Uint8Array(0);
+
+  private constructor(input: ReadStream, isOwn: boolean) {
+    this.#input = input;
+    this.#isOwn = isOwn;
+  }
+
+  /** The terminal at standard input. Null: there is none. */
+  static atInput(): Terminal | null {
+    return isatty(0) && process.stdin instanceof ReadStream ? new Terminal(process.stdin, false) : null;
+  }
+
+  /** The terminal at standard input, or else the one that the process was started from. Null: there is none. */
+  static anywhere(): Terminal | null {
+    const atInput = Terminal.atInput();
+    if (atInput !== null || process.platform === "win32") return atInput;
+    try {
+      return new Terminal(new ReadStream(openSync("/dev/tty", "r+")), true);
+    } catch {
+      return null;
+    }
+  }
+
+  /**
+   * Asks, and gives the bytes of one line, which the caller wipes. While the answer is hidden the terminal is in raw mode; it is as before
+   * whatever ends this. Throws `CEV_CANCELLED` for Ctrl-C, Ctrl-D on an empty line, an abort, and when the time is over.
+   */
+  async ask({ prompt, isHidden, signal, timeoutMs }: Question): Promise<Uint8Array> {
+    signal?.throwIfAborted();
+    process.stderr.write(prompt);
+    if (isHidden) this.#input.setRawMode(true);
+    const line = new LineBuffer();
+    let stop = (): void => undefined;
+    try {
+      return await new Promise<Uint8Array>((resolve, reject) => {
+        const take = (bytes: Uint8Array): void => {
+          try {
+            if (this.#take(bytes, line)) resolve(line.take());
+          } catch (error) {
+            reject(error as Error);
+          }
+        };
+        const abort = (): void => reject(signal!.reason as Error);
+        const end = (): void => reject(cancelled("the terminal is gone"));
+        const timer =
+          timeoutMs === undefined
+            ? null
+            : setTimeout(() => reject(cancelled("nobody answered in time")), timeoutMs);
+        stop = () => {
+          this.#input.off("data", take).off("end", end).off("error", end);
+          signal?.removeEventListener("abort", abort);
+          if (timer !== null) clearTimeout(timer);
+        };
+        signal?.addEventListener("abort", abort);
+        this.#input.on("end", end).on("error", end);
+        const ahead = this.#ahead;
+        this.#ahead = new Uint8Array(0);
+        if (ahead.length > 0) take(ahead);
+        this.#input.on("data", take);
+        this.#input.resume();
+      });
+    } finally {
+      stop();
+      this.#input.pause();
+      line.wipe();
+      if (isHidden) {
+        this.#input.setRawMode(false);
+        process.stderr.write("\n");
+      }
+    }
+  }
+
+  /** Takes what was typed, and wipes it where it arrived. True: the line is at its end. */
+  #take(bytes: Uint8Array, line: LineBuffer): boolean {
+    for (let at = 0; at < bytes.length; at++) {
+      const byte = bytes[at]!;
+      bytes[at] = 0;
+      if (byte === NEWLINE || byte === RETURN || (byte === CTRL_D && line.length > 0)) {
+        // What is pasted may end its lines with both.
+        const next = byte === RETURN && bytes[at + 1] === NEWLINE ? at + 2 : at + 1;
+        this.#ahead = bytes.slice(next);
+        bytes.fill(0);
+        return true;
+      }
+      if (byte === CTRL_C || byte === CTRL_D) throw cancelled("ended at the prompt");
+      if (byte === BACKSPACE || byte === DELETE) line.erase();
+      else if (byte === CTRL_U) line.wipe();
+      else line.push(byte);
+    }
+    return false;
+  }
+
+  [Symbol.dispose](): void {
+    this.#ahead.fill(0);
+    this.#input.pause();
+    if (this.#isOwn) this.#input.destroy();
+    // A terminal that nobody asks any more is no reason for the process to live.
+    else this.#input.unref();
+  }
+}
+
+/**
+ * Asks for a secret on a terminal, also where standard input is none, without showing it. Null: there is no terminal. The caller wipes the
+ * answer. Throws `CEV_CANCELLED` for Ctrl-C, Ctrl-D, and an abort.
+ */
+export async function askSecret(
+  prompt: string,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<Uint8Array | null> {
+  using terminal = Terminal.anywhere();
+  return terminal === null ? null : await terminal.ask({ prompt, isHidden: true, signal: options.signal });
+}
+
+const cancelled = (message: string): CevError => new CevError("CEV_CANCELLED", message);
