@@ -30,6 +30,13 @@ export interface CryptLayerOptions {
   readonly environment: Environment;
   /** Where the encrypted data lies, and how it is encrypted. */
   readonly segment: CryptSegment;
+  /**
+   * Initialization vectors count sectors of `segment.sectorSize`, not of 512 bytes (dm-crypt's iv_large_sectors); `segment.ivTweak` counts 512
+   * bytes all the same. Default false.
+   */
+  readonly hasLargeIvs?: boolean;
+  /** A detached header, for `describe` alone. */
+  readonly headerLayer?: Layer | null;
   /** The caller wipes it once the constructor has returned. */
   readonly volumeKey: Uint8Array;
   /** Let discards through: they show which sectors are unused to whoever sees the lower device. Default false. */
@@ -51,7 +58,10 @@ export class CryptLayer extends LayerBase {
   readonly #lower: Layer;
   readonly #environment: Environment;
   readonly #start: number;
-  readonly #firstSector: number;
+  readonly #firstUnit: number;
+  /** Bytes that the number in an initialization vector counts. */
+  readonly #ivUnitLength: number;
+  readonly #headerLayer: Layer | null;
   readonly #sectorSize: number;
   readonly #describedOptions: Details;
   readonly #cipher: SectorCipher;
@@ -79,12 +89,14 @@ export class CryptLayer extends LayerBase {
     this.#lower = lower;
     this.#environment = environment;
     this.#start = segment.offset;
-    this.#firstSector = segment.ivTweak;
+    this.#headerLayer = options.headerLayer ?? null;
+    this.#ivUnitLength = options.hasLargeIvs === true ? segment.sectorSize : 512;
+    this.#firstUnit = segment.ivTweak / (this.#ivUnitLength / 512);
     this.#sectorSize = segment.sectorSize;
     this.#describedOptions = options.describedOptions ?? {};
     this.#cipher = createSectorCipher(spec, volumeKey, environment.buffers, {
       unitLength: segment.sectorSize,
-      sectorStep: segment.sectorSize / 512,
+      sectorStep: segment.sectorSize / this.#ivUnitLength,
     });
   }
 
@@ -132,7 +144,12 @@ export class CryptLayer extends LayerBase {
   }
 
   describe(): LayerDescription {
-    return { driver: "@cev/crypt", options: this.#describedOptions, lowers: [this.#lower.describe()] };
+    const lowers = this.#headerLayer === null ? [this.#lower] : [this.#lower, this.#headerLayer];
+    return {
+      driver: "@cev/crypt",
+      options: this.#describedOptions,
+      lowers: lowers.map((layer) => layer.describe()),
+    };
   }
 
   /** @internal The lower device has read: what it read is decrypted where it lies. */
@@ -239,9 +256,9 @@ export class CryptLayer extends LayerBase {
     if (this.#roomEntry === null) this.#environment.buffers.passRoomOn();
   }
 
-  /** Number of the tweak of an `Io`'s first sector: it counts in units of 512 bytes, whatever the sector size is. */
+  /** Number of the tweak of an `Io`'s first sector: it counts in units of 512 bytes whatever the sector size is, unless IVs are large. */
   #sectorOf(io: Io): number {
-    return this.#firstSector + io.offset / 512;
+    return this.#firstUnit + io.offset / this.#ivUnitLength;
   }
 }
 
