@@ -1,18 +1,7 @@
-// What AES-XTS needs beside AES: unit numbers, tweaks, and the two XOR passes. All addresses are bytes in the slab.
+// What XTS needs beside the block cipher: tweaks, and the two XOR passes. All addresses are bytes in the slab.
 //
 // Tweaks run in chains: the first block of a chain has a tweak that is given, each further block the double of the one
 // before. One chain is at most 1 KiB, so that a unit of 4 KiB gives four of them; four run side by side.
-
-/** Writes `count` blocks of 16 bytes: little-endian numbers from `first` on, `step` apart. */
-export function writeNumbers(target: usize, count: i32, first: f64, step: i32): void {
-  let number = <u64>first;
-  for (let index = 0; index < count; index++) {
-    store<u64>(target, number);
-    store<u64>(target, 0, 8);
-    number += <u64>step;
-    target += 16;
-  }
-}
 
 /** From the first tweak of each of `count` units makes those of all its chains (`perUnit` of 1 KiB). */
 export function writeChains(source: usize, target: usize, count: i32, perUnit: i32): void {

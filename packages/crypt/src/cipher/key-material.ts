@@ -1,5 +1,5 @@
 import { parseCipher } from "./cipher-spec.ts";
-import { xtsPlain } from "./xts-plain.ts";
+import { transformPlain } from "./plain-cipher.ts";
 
 // Areas of keyslots are always encrypted in sectors of 512 bytes, counted from the area's beginning.
 const AREA_UNITS = { sector: 0, sectorStep: 1, unitLength: 512 } as const;
@@ -19,6 +19,5 @@ export function transformKeyMaterial(
   key: Uint8Array,
   area: Uint8Array,
 ): void {
-  parseCipher(encryption, key.length);
-  xtsPlain(direction, key, area, AREA_UNITS);
+  transformPlain(direction, parseCipher(encryption, key.length), key, area, AREA_UNITS);
 }

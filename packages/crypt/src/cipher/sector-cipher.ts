@@ -1,14 +1,8 @@
+import { CevError } from "@cev/core";
 import type { BufferPool, PoolBuffer } from "@cev/core";
 import type { CipherSpec } from "./cipher-spec.ts";
+import type { UnitOptions } from "./unit-run.ts";
 import { XtsCipher } from "./xts.ts";
-
-/** How a device is cut into units with an initialization vector each. */
-export interface UnitOptions {
-  /** Bytes of one unit: 512 to 4096, a power of two. */
-  readonly unitLength: number;
-  /** What the number in the initialization vector grows by from unit to unit. */
-  readonly sectorStep: number;
-}
 
 /**
  * Encrypts and decrypts whole requests of one device, in the memory of the buffer pool: the data path. For key material there
@@ -27,10 +21,11 @@ export interface SectorCipher {
 
 /** The cipher of a device. `key` is the volume key; the caller wipes it. */
 export function createSectorCipher(
-  _spec: CipherSpec,
+  spec: CipherSpec,
   key: Uint8Array,
   pool: BufferPool,
   units: UnitOptions,
 ): SectorCipher {
-  return new XtsCipher(key, pool, units);
+  if (spec.mode === "xts") return new XtsCipher(spec, key, pool, units);
+  throw new CevError("CEV_UNKNOWN_FEATURE", `the mode ${spec.mode} is known here for keyslots only`);
 }

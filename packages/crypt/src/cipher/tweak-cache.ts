@@ -1,5 +1,6 @@
-import { discardResult } from "./ecb.ts";
-import type { EcbTransform } from "./ecb.ts";
+import { discardResult } from "./block-cipher.ts";
+import type { BlockTransform } from "./block-cipher.ts";
+import type { IvGenerator } from "./iv-generator.ts";
 import type { XtsKernel } from "../kernels/xts-kernel.ts";
 
 const TWEAK_LENGTH = 16;
@@ -13,15 +14,17 @@ const WINDOWS_MAX = 1024;
  * tweaks otherwise. Takes half a mebibyte.
  */
 export class TweakCache {
-  readonly #cipher: EcbTransform;
+  readonly #cipher: BlockTransform;
+  readonly #iv: IvGenerator;
   readonly #sectorStep: number;
   /** Number of each window's first tweak; NaN where there is none. Direct-mapped. */
   readonly #tags: Float64Array = new Float64Array(WINDOWS_MAX).fill(Number.NaN);
   readonly #tweaks: Uint8Array = new Uint8Array(WINDOWS_MAX * WINDOW_LENGTH);
 
   /** `sectorStep`: what the tweak's number grows by from unit to unit. */
-  constructor(cipher: EcbTransform, sectorStep: number) {
+  constructor(cipher: BlockTransform, iv: IvGenerator, sectorStep: number) {
     this.#cipher = cipher;
+    this.#iv = iv;
     this.#sectorStep = sectorStep;
   }
 
@@ -60,8 +63,8 @@ export class TweakCache {
     const slot = Math.floor(first / (WINDOW_TWEAKS * this.#sectorStep)) % WINDOWS_MAX;
     const at = slot * WINDOW_LENGTH;
     if (this.#tags[slot] === first) return at;
-    kernel.writeNumbers(WINDOW_TWEAKS, first, this.#sectorStep);
     const { bytes } = kernel.slab;
+    this.#iv.write(kernel.slab, kernel.firstTweaks, WINDOW_TWEAKS, first);
     const result = this.#cipher.update(
       bytes.subarray(kernel.firstTweaks, kernel.firstTweaks + WINDOW_LENGTH),
     );

@@ -1,20 +1,15 @@
 import type { BufferPool, PoolBuffer } from "@cev/core";
-import { createEcb, discardResult } from "./ecb.ts";
-import type { EcbTransform } from "./ecb.ts";
+import { createBlockTransform, transformInPlace } from "./block-cipher.ts";
+import type { BlockTransform } from "./block-cipher.ts";
+import type { CipherSpec } from "./cipher-spec.ts";
+import { IvGenerator } from "./iv-generator.ts";
 import { TweakCache } from "./tweak-cache.ts";
+import type { UnitOptions } from "./unit-run.ts";
 import { CHAIN_LENGTH_MAX, CHUNK_LENGTH, xtsKernel } from "../kernels/xts-kernel.ts";
 import type { XtsKernel } from "../kernels/xts-kernel.ts";
 
-/** How a device is cut into units with a tweak each. */
-export interface XtsOptions {
-  /** Bytes of one unit: 512 to 4096, a power of two. */
-  readonly unitLength: number;
-  /** What the tweak's number grows by from unit to unit. */
-  readonly sectorStep: number;
-}
-
 /**
- * AES-XTS over whole requests: all first tweaks of a chunk are encrypted in one call, and so is all its data; the rest is a kernel
+ * XTS over whole requests: all first tweaks of a chunk are encrypted in one call, and so is all its data; the rest is a kernel
  * in the buffer pool's own memory. XTS(P) = AES-ECB(P xor T) xor T, T doubling in GF(2^128) from block to block (IEEE 1619).
  */
 export class XtsCipher {
@@ -23,25 +18,27 @@ export class XtsCipher {
   readonly #sectorStep: number;
   readonly #chainLength: number;
   readonly #chainsPerUnit: number;
-  readonly #tweak: EcbTransform;
+  readonly #iv: IvGenerator;
+  readonly #tweak: BlockTransform;
   readonly #cache: TweakCache;
-  readonly #encrypt: EcbTransform;
-  readonly #decrypt: EcbTransform;
+  readonly #encrypt: BlockTransform;
+  readonly #decrypt: BlockTransform;
   /** For what does not lie in the pool. */
   #work: PoolBuffer | null = null;
 
-  /** `key`: both halves, 32 or 64 bytes; the caller wipes it. */
-  constructor(key: Uint8Array, pool: BufferPool, options: XtsOptions) {
+  /** `key`: both halves; the caller wipes it. */
+  constructor(spec: CipherSpec, key: Uint8Array, pool: BufferPool, units: UnitOptions) {
     const half = key.length / 2;
     this.#pool = pool;
-    this.#unitLength = options.unitLength;
-    this.#sectorStep = options.sectorStep;
-    this.#chainLength = Math.min(options.unitLength, CHAIN_LENGTH_MAX);
-    this.#chainsPerUnit = options.unitLength / this.#chainLength;
-    this.#tweak = createEcb(key.subarray(half), "encrypt");
-    this.#cache = new TweakCache(this.#tweak, options.sectorStep);
-    this.#encrypt = createEcb(key.subarray(0, half), "encrypt");
-    this.#decrypt = createEcb(key.subarray(0, half), "decrypt");
+    this.#unitLength = units.unitLength;
+    this.#sectorStep = units.sectorStep;
+    this.#chainLength = Math.min(units.unitLength, CHAIN_LENGTH_MAX);
+    this.#chainsPerUnit = units.unitLength / this.#chainLength;
+    this.#iv = new IvGenerator(spec, key, units.sectorStep);
+    this.#tweak = createBlockTransform(spec.cipher, key.subarray(half), "ecb", "encrypt");
+    this.#cache = new TweakCache(this.#tweak, this.#iv, units.sectorStep);
+    this.#encrypt = createBlockTransform(spec.cipher, key.subarray(0, half), "ecb", "encrypt");
+    this.#decrypt = createBlockTransform(spec.cipher, key.subarray(0, half), "ecb", "decrypt");
   }
 
   /** Takes the memory it works in. Throws `CEV_NO_MEMORY` when the pool has no room. */
@@ -111,7 +108,7 @@ export class XtsCipher {
 
   /** One chunk, within one slab. */
   #transform(
-    cipher: EcbTransform,
+    cipher: BlockTransform,
     kernel: XtsKernel,
     sector: number,
     length: number,
@@ -124,20 +121,13 @@ export class XtsCipher {
     if (TweakCache.isFor(unitCount)) {
       this.#cache.write(kernel, sector, unitCount);
     } else {
-      kernel.writeNumbers(unitCount, sector, this.#sectorStep);
-      replace(this.#tweak, bytes, firstTweaks, unitCount * 16);
+      this.#iv.write(kernel.slab, firstTweaks, unitCount, sector);
+      transformInPlace(this.#tweak, bytes, firstTweaks, unitCount * 16);
     }
     kernel.writeChains(unitCount, this.#chainsPerUnit);
     const chainCount = unitCount * this.#chainsPerUnit;
     kernel.xorChains(chainCount, this.#chainLength, source, target);
-    replace(cipher, bytes, target, length);
+    transformInPlace(cipher, bytes, target, length);
     kernel.xorChains(chainCount, this.#chainLength, target, target);
   }
-}
-
-/** Puts the transform of a range in its place. */
-function replace(cipher: EcbTransform, bytes: Uint8Array, address: number, length: number): void {
-  const result = cipher.update(bytes.subarray(address, address + length));
-  bytes.set(result, address);
-  discardResult(result);
 }

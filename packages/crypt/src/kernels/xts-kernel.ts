@@ -14,9 +14,8 @@ const REDUCTION = [0x87, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
 /** The kernel of AES-XTS bound to one slab. Addresses are bytes in the slab. */
 export interface XtsKernel {
   readonly slab: Slab;
-  /** Where the unit numbers are written, and then, encrypted, lie as the units' first tweaks. */
+  /** Where the units' vectors are written, and then, encrypted, lie as their first tweaks. */
   readonly firstTweaks: number;
-  writeNumbers(count: number, first: number, step: number): void;
   /** Makes the tweaks of all chains from the units' first ones. */
   writeChains(count: number, perUnit: number): void;
   /** target = source XOR tweaks. */
@@ -31,13 +30,11 @@ export const xtsKernel: Kernel<XtsKernel> = {
     const chains = firstTweaks + TWEAKS_LENGTH;
     const reduction = chains + TWEAKS_LENGTH;
     slab.bytes.set(REDUCTION, reduction);
-    const writeNumbers = exports["writeNumbers"]!;
     const writeChains = exports["writeChains"]!;
     const xorChains = exports["xorChains"]!;
     return {
       slab,
       firstTweaks,
-      writeNumbers: (count, first, step) => void writeNumbers(firstTweaks, count, first, step),
       writeChains: (count, perUnit) => void writeChains(firstTweaks, chains, count, perUnit),
       xorChains: (count, length, source, target) =>
         void xorChains(chains, count, length, source, target, reduction),

@@ -1,0 +1,82 @@
+import { createCipheriv, createDecipheriv, createSecretKey, getCipherInfo } from "node:crypto";
+
+/** Ciphers of 16-byte blocks, as Linux calls them. */
+export type BlockCipher = "aes" | "camellia" | "aria" | "sm4";
+
+/** How a block cipher is applied to a run of blocks by OpenSSL itself. */
+export type BlockChaining = "ecb" | "cbc";
+
+/** A run of whole blocks of 16 bytes. The result is the callee's own memory: copy it out, then `discardResult`. */
+export interface BlockTransform {
+  update(data: Uint8Array): Buffer;
+}
+
+// In bytes. OpenSSL calls them by cipher and bits, but for the one that has a single length.
+const KEY_SIZES: Readonly<Record<BlockCipher, readonly number[]>> = {
+  aes: [16, 24, 32],
+  camellia: [16, 24, 32],
+  aria: [16, 24, 32],
+  sm4: [16],
+};
+
+/** Names of the ciphers that are known here and that the OpenSSL of this Node.js has. */
+export function blockCiphers(): readonly BlockCipher[] {
+  const names = Object.keys(KEY_SIZES) as BlockCipher[];
+  return names.filter((name) => blockCipherKeySizes(name).length > 0);
+}
+
+/** The lengths of key in bytes that a cipher takes, ascending; none when it is not known, or not in the OpenSSL of this Node.js. */
+export function blockCipherKeySizes(cipher: string): readonly number[] {
+  if (!Object.hasOwn(KEY_SIZES, cipher)) return [];
+  const name = cipher as BlockCipher;
+  // Some builds of OpenSSL leave ciphers out, and what stands in for it elsewhere (BoringSSL) has AES alone.
+  return KEY_SIZES[name].filter((keySize) =>
+    (["ecb", "cbc"] as const).every(
+      (chaining) => getCipherInfo(opensslName(name, keySize, chaining)) !== undefined,
+    ),
+  );
+}
+
+/**
+ * A persistent encryption or decryption under one key. ECB keeps no state between calls; CBC goes on from one call to the next, from a zero
+ * block at first.
+ */
+export function createBlockTransform(
+  cipher: BlockCipher,
+  key: Uint8Array,
+  chaining: BlockChaining,
+  direction: "encrypt" | "decrypt",
+): BlockTransform {
+  const algorithm = opensslName(cipher, key.length, chaining);
+  const secret = createSecretKey(key);
+  const iv = chaining === "ecb" ? null : new Uint8Array(16);
+  const transform =
+    direction === "encrypt" ? createCipheriv(algorithm, secret, iv) : createDecipheriv(algorithm, secret, iv);
+  // Without padding every block comes out at once.
+  transform.setAutoPadding(false);
+  return transform;
+}
+
+/** Frees a result at once instead of leaving it to the garbage collector, which large results overwhelm. */
+export function discardResult(result: Buffer): void {
+  const { buffer } = result;
+  // A small result may share its memory with others; and Node before 21 leaves even a large one to the collector.
+  if (!(buffer instanceof ArrayBuffer) || result.byteLength !== buffer.byteLength) return;
+  if ("transfer" in buffer) buffer.transfer(0);
+}
+
+/** Puts the transform of a range of memory in its place. */
+export function transformInPlace(
+  transform: BlockTransform,
+  bytes: Uint8Array,
+  address: number,
+  length: number,
+): void {
+  const result = transform.update(bytes.subarray(address, address + length));
+  bytes.set(result, address);
+  discardResult(result);
+}
+
+function opensslName(cipher: BlockCipher, keySize: number, chaining: BlockChaining): string {
+  return cipher === "sm4" ? `sm4-${chaining}` : `${cipher}-${keySize * 8}-${chaining}`;
+}
