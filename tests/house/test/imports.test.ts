@@ -30,7 +30,11 @@ const allowed: Readonly<Record<string, Allowance>> = {
   snapshot: { own: ["core"], node: [], others: [] },
   thin: { own: ["core"], node: [], others: [] },
   "drive-link": { own: ["core"], node: [], others: [] },
-  crypt: { own: ["core"], node: ["node:crypto", "node:worker_threads"], others: ["hash-wasm"] },
+  crypt: {
+    own: ["core"],
+    node: ["node:child_process", "node:crypto", "node:os", "node:url", "node:worker_threads"],
+    others: ["hash-wasm"],
+  },
   nbd: { own: ["core"], node: "all", others: [] },
   stack: { own: ["core"], node: "all", others: ["gpt", "mbr", "valibot", "yaml"] },
   "test-kit": { own: ["core"], node: [], others: [] },

@@ -1,10 +1,15 @@
-import crypto from "node:crypto";
-import { CevError } from "@cev/core";
+import { CevError, isCevError } from "@cev/core";
 import type { AbortSignalLike } from "@cev/core";
 import { argon2InWorker } from "./argon2-thread.ts";
-import type { Argon2Request } from "./argon2-thread.ts";
+import { CannotStart, deriveInProcess } from "./derive-in-process.ts";
 import { opensslHash } from "./hash.ts";
+import { deriveNatively, hasNativeArgon2 } from "./native-kdf.ts";
+import type { Derivation } from "./native-kdf.ts";
+import { wipe } from "./secret.ts";
 import type { KeyDerivation } from "../header/luks-volume.ts";
+
+// Node's own limit; a header may say twice as much.
+const ITERATIONS_MAX = 2 ** 31 - 1;
 
 /** How much work a header may ask for before it is refused: it is not to be trusted before it is unlocked. */
 export interface KdfLimits {
@@ -44,8 +49,17 @@ export function checkKdfCost(kdf: KeyDerivation, limits: KdfLimits): void {
 }
 
 /**
+ * What deriving costs, in shares of what the limits allow one derivation to take: 1 is all of it. Whoever tries many keyslots adds up.
+ */
+export function costShare(kdf: KeyDerivation, limits: KdfLimits): number {
+  if (kdf.type === "pbkdf2") return kdf.iterations / limits.iterationsMax;
+  return (kdf.memoryKibibytes * 1024 * kdf.passes) / limits.workMax;
+}
+
+/**
  * Derives a key of `length` bytes, off the event loop's thread. The caller checks the cost first, and wipes the result.
- * Throws `CEV_UNKNOWN_FEATURE` for a hash that is not to be had, `CEV_CANCELLED` when `signal` says so.
+ * Throws `CEV_UNKNOWN_FEATURE` for a hash that is not to be had, `CEV_NO_MEMORY` when argon2 does not get its memory, `CEV_CANCELLED` as
+ * soon as `signal` fires; then nothing goes on in the background for longer than a moment.
  */
 export async function deriveKey(
   passphrase: Uint8Array,
@@ -53,68 +67,74 @@ export async function deriveKey(
   length: number,
   signal?: AbortSignalLike,
 ): Promise<Uint8Array> {
-  if (signal?.aborted === true) throw new CevError("CEV_CANCELLED", "deriving the key was cancelled");
-  if (kdf.type === "pbkdf2") return pbkdf2(passphrase, kdf, length);
-  const request: Argon2Request = {
-    type: kdf.type,
-    passphrase,
-    salt: kdf.salt,
-    passes: kdf.passes,
-    // The algorithm itself asks for at least eight blocks of 1 KiB in each lane.
-    memoryKibibytes: Math.max(kdf.memoryKibibytes, 8 * kdf.lanes),
-    lanes: kdf.lanes,
-    length,
-  };
-  return nativeArgon2 === undefined ? argon2InWorker(request) : argon2Natively(nativeArgon2, request);
+  if (signal?.aborted === true) throw cancelled();
+  const derivation = derivationOf(kdf, length);
+  if (derivation.type !== "pbkdf2" && !hasNativeArgon2)
+    return argon2InWorker({ ...derivation, passphrase }, signal);
+  try {
+    if (signal === undefined) return await deriveNatively(derivation, passphrase);
+    if (isCheap(derivation)) return await unlessAborted(deriveNatively(derivation, passphrase), signal);
+    return await deriveStoppably(derivation, passphrase, signal);
+  } catch (error) {
+    if (isCevError(error)) throw error;
+    // All numbers were checked before: what is left to go wrong is memory.
+    const message = `deriving the key (${describeKdf(kdf)}) failed`;
+    throw new CevError("CEV_NO_MEMORY", message, { hint: "is so much memory free?", cause: error });
+  }
 }
 
-function pbkdf2(
+function derivationOf(kdf: KeyDerivation, length: number): Derivation {
+  const { salt } = kdf;
+  if (kdf.type === "pbkdf2") {
+    if (kdf.iterations > ITERATIONS_MAX)
+      throw new CevError("CEV_NOT_SUPPORTED", `${kdf.iterations} iterations are more than Node.js counts`);
+    return { type: "pbkdf2", hash: opensslHash(kdf.hash), iterations: kdf.iterations, salt, length };
+  }
+  const { type, passes, lanes } = kdf;
+  // The algorithm itself asks for at least eight blocks of 1 KiB in each lane.
+  const memoryKibibytes = Math.max(kdf.memoryKibibytes, 8 * lanes);
+  return { type, passes, memoryKibibytes, lanes, salt, length };
+}
+
+/** So fast that it need not be stopped: about as long as a process takes to start, or a few times that. */
+function isCheap(derivation: Derivation): boolean {
+  if (derivation.type === "pbkdf2") return derivation.iterations <= 250_000;
+  return derivation.memoryKibibytes * derivation.passes <= 131_072;
+}
+
+async function deriveStoppably(
+  derivation: Derivation,
   passphrase: Uint8Array,
-  kdf: { readonly hash: string; readonly iterations: number; readonly salt: Uint8Array },
-  length: number,
+  signal: AbortSignalLike,
 ): Promise<Uint8Array> {
-  const hash = opensslHash(kdf.hash);
+  try {
+    return await deriveInProcess(derivation, passphrase, signal);
+  } catch (error) {
+    // Where no process may be started it is at least answered at once.
+    if (error instanceof CannotStart) return unlessAborted(deriveNatively(derivation, passphrase), signal);
+    throw error;
+  }
+}
+
+/** The key, or `CEV_CANCELLED` as soon as the signal fires; the key that comes afterwards is wiped. */
+function unlessAborted(work: Promise<Uint8Array>, signal: AbortSignalLike): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    crypto.pbkdf2(passphrase, kdf.salt, kdf.iterations, length, hash, (error, key) => {
-      if (error === null) resolve(key);
-      else reject(error);
-    });
+    const abort = (): void => {
+      signal.removeEventListener("abort", abort);
+      reject(cancelled());
+    };
+    signal.addEventListener("abort", abort);
+    work
+      .then((key) => {
+        if (signal.aborted) wipe(key);
+        else resolve(key);
+      }, reject)
+      .finally(() => signal.removeEventListener("abort", abort));
   });
 }
 
-interface NativeArgon2Parameters {
-  readonly message: Uint8Array;
-  readonly nonce: Uint8Array;
-  readonly parallelism: number;
-  readonly tagLength: number;
-  readonly memory: number;
-  readonly passes: number;
-}
-
-type NativeArgon2 = (
-  algorithm: "argon2i" | "argon2id",
-  parameters: NativeArgon2Parameters,
-  done: (error: Error | null, key: Uint8Array) => void,
-) => void;
-
-/** Node's own, from 24.7 on. */
-const nativeArgon2 = (crypto as { readonly argon2?: NativeArgon2 }).argon2;
-
-function argon2Natively(argon2: NativeArgon2, request: Argon2Request): Promise<Uint8Array> {
-  const parameters = {
-    message: request.passphrase,
-    nonce: request.salt,
-    parallelism: request.lanes,
-    tagLength: request.length,
-    memory: request.memoryKibibytes,
-    passes: request.passes,
-  };
-  return new Promise((resolve, reject) => {
-    argon2(request.type, parameters, (error, key) => {
-      if (error === null) resolve(key);
-      else reject(error);
-    });
-  });
+function cancelled(): CevError {
+  return new CevError("CEV_CANCELLED", "deriving the key was cancelled");
 }
 
 function tooCostly(kdf: KeyDerivation, bound: string, option: string): CevError {
