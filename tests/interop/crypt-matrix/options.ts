@@ -1,0 +1,85 @@
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { isWanted, numberOf, ownArguments } from "../matrix/arguments.ts";
+import { byChance } from "../raid-matrix/cases.ts";
+import { allCases, everyOne } from "./cases.ts";
+import type { CryptCase } from "./cases.ts";
+import { WAYS } from "./verdict.ts";
+import type { Way } from "./verdict.ts";
+
+export const HELP = `The interop matrix of @cev/crypt: devices exchanged with cryptsetup and the kernel's dm-crypt.
+
+  --way LIST        read: made by cryptsetup, filled by the kernel, read by cev; write: the same, written by cev, judged by both;
+                    create: made and written by cev, judged by both (all)
+  --format LIST     plain, luks1, luks2 (all)
+  --cipher LIST     as cryptsetup's --cipher: aes-xts-plain64 (all)
+  --hash LIST       sha256 and so on; plain mode also key, plain, ripemd160:20 (all)
+  --all             every combination; by default every cipher in every format and sector size once, and every hash
+                    and derivation, combined by the seed
+  --sample N        so many cases only
+  --seed S          decides what is sampled, combined and written (1)
+  --jobs N          kernels at once (${availableParallelism()})
+  --case ID         one case as failures name it: luks2/aes-xts-plain64/64/4096/sha256/argon2id
+  --failures FILE   where failures go, with all that is needed to run one again
+  --keep            keep images and logs, in a folder of the current one
+  --list            say which cases there are
+  --help            show this`;
+
+/** What the command line asks for. */
+export interface MatrixOptions {
+  readonly cases: readonly CryptCase[];
+  readonly ways: readonly Way[];
+  readonly seed: number;
+  readonly jobs: number;
+  readonly isKept: boolean;
+  readonly isList: boolean;
+  readonly failuresFile: string;
+}
+
+/** Null where help is asked for. Throws for what makes no sense. */
+export function readOptions(args: readonly string[]): MatrixOptions | null {
+  const text = { type: "string" } as const;
+  const flag = { type: "boolean", default: false } as const;
+  const { values } = parseArgs({
+    args: ownArguments(args),
+    options: {
+      way: text,
+      format: text,
+      cipher: text,
+      hash: text,
+      all: flag,
+      sample: text,
+      seed: { type: "string", default: "1" },
+      jobs: { type: "string", default: `${availableParallelism()}` },
+      case: text,
+      failures: { type: "string", default: join(tmpdir(), `crypt-matrix-failures-${process.pid}.txt`) },
+      keep: flag,
+      list: flag,
+      help: flag,
+    },
+  });
+  if (values.help) return null;
+  const seed = numberOf("seed", values.seed);
+  const wanted = allCases().filter(
+    ({ id, format, encryption, hash }) =>
+      isWanted(values.format, format) &&
+      isWanted(values.cipher, encryption) &&
+      isWanted(values.hash, hash) &&
+      (values.case === undefined || id === values.case),
+  );
+  if (wanted.length === 0) throw new Error("no case of the matrix is like this");
+  const chosen = values.all ? wanted : everyOne(wanted, seed);
+  return {
+    cases:
+      values.sample === undefined
+        ? chosen
+        : byChance(chosen, ({ id }) => id, seed).slice(0, numberOf("sample", values.sample)),
+    ways: WAYS.filter((way) => isWanted(values.way, way)),
+    seed,
+    jobs: Math.max(1, numberOf("jobs", values.jobs)),
+    isKept: values.keep,
+    isList: values.list,
+    failuresFile: values.failures,
+  };
+}

@@ -1,0 +1,89 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { SharedDisk } from "../raid-matrix/shared-disk.ts";
+import type { CryptCase } from "./cases.ts";
+import { CONTENT } from "./exchange/content.ts";
+import { makeInKernel, readCrypt } from "./exchange/from-kernel.ts";
+import { judgeInKernel, writeCrypt } from "./exchange/to-kernel.ts";
+import type { WrittenCrypt } from "./exchange/to-kernel.ts";
+import { kindOf } from "./verdict.ts";
+import type { Verdict, Way } from "./verdict.ts";
+
+/** Two images each at most, and a disk has no more than 250. */
+const BATCH_CASES_MAX = 80;
+
+/** What of the matrix is to be run, and how. */
+export interface RunPlan {
+  readonly cases: readonly CryptCase[];
+  readonly ways: readonly Way[];
+  readonly seed: number;
+  /** How many kernels run at once. */
+  readonly jobs: number;
+  /** A folder that exists; what is made in it is removed, except where `isKept`. */
+  readonly folder: string;
+  readonly isKept: boolean;
+  readonly report: (verdicts: readonly Verdict[]) => void;
+}
+
+/** Runs a part of the matrix, in batches of as many devices as one kernel takes in good time. */
+export async function runMatrix(plan: RunPlan): Promise<void> {
+  const batches: (() => Promise<void>)[] = [];
+  for (let at = 0; at < plan.cases.length; at += BATCH_CASES_MAX) {
+    const cases = plan.cases.slice(at, at + BATCH_CASES_MAX);
+    if (plan.ways.includes("read") || plan.ways.includes("write"))
+      batches.push(() => readAndWrite(plan, cases));
+  }
+  const queue = batches.values();
+  await Promise.all(
+    Array.from({ length: plan.jobs }, async () => {
+      for (const batch of queue) await batch();
+    }),
+  );
+}
+
+/** cryptsetup makes the devices, the kernel fills them; cev reads them, and writes to them; both judge what was written. */
+async function readAndWrite(plan: RunPlan, cases: readonly CryptCase[]): Promise<void> {
+  const written: WrittenCrypt[] = [];
+  await withDisk(plan, async (folder, disk) => {
+    for (const { one, answer, read } of await makeInKernel(folder, disk, cases)) {
+      if (!answer.isOk) {
+        const failures = [`it is not made: ${answer.log.trim().split("\n").slice(-3).join("; ")}`];
+        const { log } = answer;
+        plan.report([{ way: "read", kind: kindOf(one), id: one.id, isRefused: false, failures, log }]);
+        continue;
+      }
+      const made = read();
+      if (plan.ways.includes("read")) plan.report([await readCrypt(made, answer)]);
+      if (plan.ways.includes("write")) take(plan, written, await writeCrypt("write", made, plan.seed));
+    }
+  });
+  await judge(plan, written);
+}
+
+function take(plan: RunPlan, written: WrittenCrypt[], outcome: Verdict | WrittenCrypt): void {
+  if ("images" in outcome) written.push(outcome);
+  else plan.report([outcome]);
+}
+
+async function judge(plan: RunPlan, written: readonly WrittenCrypt[]): Promise<void> {
+  if (written.length === 0) return;
+  await withDisk(plan, async (folder, disk) => plan.report(await judgeInKernel(folder, disk, written)));
+}
+
+let folderCount = 0;
+
+/** A shared disk in a folder of its own, which has the file of content. */
+async function withDisk(
+  { folder, isKept }: Pick<RunPlan, "folder" | "isKept">,
+  body: (folder: string, disk: SharedDisk) => Promise<void>,
+): Promise<void> {
+  const own = join(folder, `${folderCount++}`);
+  mkdirSync(own);
+  try {
+    writeFileSync(join(own, "content"), CONTENT);
+    using disk = new SharedDisk(join(own, "disk.img"));
+    await body(own, disk);
+  } finally {
+    if (!isKept) rmSync(own, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,37 @@
+import { formatError, isCevError } from "@cev/core";
+import type { CryptCase } from "./cases.ts";
+
+/**
+ * The ways: `read`, made and filled by cryptsetup and the kernel, read by cev; `write`, the same, written by cev, judged by both;
+ * `create`, made and written by cev, judged by both.
+ */
+export const WAYS = ["read", "write", "create"] as const;
+export type Way = (typeof WAYS)[number];
+
+/** How one case ended. */
+export interface Verdict {
+  readonly way: Way;
+  /** The row of the table. */
+  readonly kind: string;
+  /** Names the case. */
+  readonly id: string;
+  /** cev said, by name, that it does not know this. */
+  readonly isRefused: boolean;
+  /** What was found wrong; empty: the case passed. */
+  readonly failures: readonly string[];
+  /** What programs printed on the way, for a case that failed. */
+  readonly log: string;
+}
+
+/** The row that a case counts in: "luks2 aes-xts". */
+export function kindOf({ format, encryption }: CryptCase): string {
+  return `${format} ${encryption.split("-").slice(0, 2).join("-")}`;
+}
+
+/** An error as one failure of a case: those of the world by their text, those of the program with their place. */
+export function failureOf(error: unknown): string {
+  if (error instanceof SuppressedError)
+    return `${failureOf(error.suppressed)}; and then: ${failureOf(error.error)}`;
+  if (isCevError(error) && error.code !== "CEV_PROGRAM") return `${error.code}: ${formatError(error)}`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
