@@ -1,19 +1,26 @@
-import { CevError, readBytes } from "@cev/core";
-import type { Details, Environment, Layer } from "@cev/core";
-import { CryptLayer } from "./layer/crypt-layer.ts";
+import { CevError } from "@cev/core";
+import type { AbortSignalLike, Details, Environment, KeyVault, Layer } from "@cev/core";
+import { headerSourceOf } from "./header/header-device.ts";
+import type { KeyDigest, LuksVolume } from "./header/luks-volume.ts";
+import { readLuksVolume } from "./header/read-volume.ts";
+import { unlockVolume, volumeDigest } from "./header/unlock.ts";
+import type { Unlocked } from "./header/unlock.ts";
 import { KDF_LIMITS } from "./key/kdf.ts";
 import type { KdfLimits } from "./key/kdf.ts";
-import type { LuksVolume } from "./header/luks-volume.ts";
-import { readLuksVolume } from "./header/read-volume.ts";
 import { wipe } from "./key/secret.ts";
-import { unlockVolume } from "./header/unlock.ts";
+import { CryptLayer } from "./layer/crypt-layer.ts";
+import type { HeaderSource } from "./luks2/copies.ts";
 
 /** Settings of `openLuks`. */
 export interface OpenLuksOptions {
   readonly environment: Environment;
   /** Passphrases and contents of key files: each is tried on each keyslot. They stay as they are. */
   readonly keys: readonly Uint8Array[];
-  /** What the user calls the device, for errors. By default the layer's name. */
+  /** A detached header: the device (open) that carries it. By default the header is on the encrypted device itself. */
+  readonly header?: Layer | undefined;
+  /** Only the keyslot of this number, also one that is to be ignored otherwise. */
+  readonly keyslot?: number | undefined;
+  /** What the user calls the device that the header is on, for errors. By default that layer's name. */
   readonly name?: string;
   /** Refuse everything that writes. Default false. */
   readonly isReadOnly?: boolean;
@@ -21,6 +28,10 @@ export interface OpenLuksOptions {
   readonly allowDiscards?: boolean;
   /** What the header may ask for when keys are derived. */
   readonly kdfLimits?: KdfLimits;
+  /** Ends the derivation of a key with `CEV_CANCELLED`. */
+  readonly signal?: AbortSignalLike | undefined;
+  /** Where the volume key is kept while a stack is being opened, so that it is derived once. */
+  readonly vault?: KeyVault | undefined;
   /** What `describe` of the layer says of options. */
   readonly describedOptions?: Details;
   /** Is told, in one line, when one copy of the header is damaged, missing or out of date. */
@@ -37,31 +48,28 @@ export interface OpenedLuks {
 }
 
 /**
- * Reads the header on `lower` (which is open) and unlocks it. Writes nothing. Throws `CEV_KEY_REQUIRED`, `CEV_WRONG_KEY`,
- * `CEV_BAD_METADATA`, or `CEV_UNKNOWN_FEATURE` for what is not known here.
+ * Reads the header on `lower` (which is open), or on the device of a detached header, and unlocks it. Writes nothing. Throws
+ * `CEV_KEY_REQUIRED`, `CEV_WRONG_KEY`, `CEV_BAD_METADATA`, or `CEV_UNKNOWN_FEATURE` for what is not known here.
  */
 export async function openLuks(lower: Layer, options: OpenLuksOptions): Promise<OpenedLuks> {
-  const { environment } = options;
-  const name = options.name ?? lower.name;
-  const source = {
-    name,
-    size: lower.limits.size,
-    read: (offset: number, length: number) => readBytes(lower, environment, offset, length),
-  };
-  const found = await readLuksVolume(source);
+  const { environment, header } = options;
+  const source = headerSourceOf(header ?? lower, environment, options.name);
+  const data = header === undefined ? null : { name: lower.name, size: lower.limits.size };
+  const found = await readLuksVolume(source, data);
   if (found === null) {
-    const place = { source: name, structure: "LUKS header", byteOffset: 0 };
+    const place = { source: source.name, structure: "LUKS header", byteOffset: 0 };
     throw new CevError("CEV_BAD_METADATA", "there is no LUKS header here", place);
   }
-  const { volume, problem } = found;
+  const { volume, problem, isDetached } = found;
+  if (isDetached && data === null) throw dataIsElsewhere(source.name);
   if (problem !== null) options.report?.(problem);
-  const limits = options.kdfLimits ?? KDF_LIMITS;
-  const { volumeKey, keyslotId } = await unlockVolume(volume, source, options.keys, { limits });
+  const { volumeKey, keyslotId } = await unlockOnce(volume, source, options);
   try {
     const layer = new CryptLayer(lower, {
       environment,
       segment: volume.segment,
       volumeKey,
+      headerLayer: header ?? null,
       allowDiscards: options.allowDiscards ?? volume.flags.includes("allow-discards"),
       isReadOnly: options.isReadOnly ?? false,
       describedOptions: options.describedOptions ?? {},
@@ -70,4 +78,45 @@ export async function openLuks(lower: Layer, options: OpenLuksOptions): Promise<
   } finally {
     wipe(volumeKey);
   }
+}
+
+/** What is said of a header that stands alone. */
+export const DETACHED_HINT = "give the encrypted device, and this as its header (--header)";
+
+function dataIsElsewhere(source: string): CevError {
+  const message = "this is a detached header: the encrypted data is on another device";
+  return new CevError("CEV_INVALID", message, { source, hint: DETACHED_HINT });
+}
+
+/** Takes the volume key from the vault if it was unlocked before. What the vault keeps once matched this very digest. */
+async function unlockOnce(
+  volume: LuksVolume,
+  source: HeaderSource,
+  options: OpenLuksOptions,
+): Promise<Unlocked> {
+  const { vault, keyslot, signal } = options;
+  const name = vaultName(volume, volumeDigest(volume), keyslot);
+  const kept = vault?.recall(name) ?? null;
+  if (kept !== null) {
+    const volumeKey = kept.slice(1);
+    const keyslotId = kept[0]!;
+    wipe(kept);
+    return { volumeKey, keyslotId };
+  }
+  const limits = options.kdfLimits ?? KDF_LIMITS;
+  const unlocked = await unlockVolume(volume, source, options.keys, { limits, signal, keyslot });
+  if (vault !== undefined) {
+    const entry = new Uint8Array(1 + unlocked.volumeKey.length);
+    entry[0] = unlocked.keyslotId;
+    entry.set(unlocked.volumeKey, 1);
+    vault.keep(name, entry);
+    wipe(entry);
+  }
+  return unlocked;
+}
+
+/** Salt and digest, which are no secrets, stand for the one key that they were made of. */
+function vaultName({ uuid }: LuksVolume, { kdf, digest }: KeyDigest, keyslot: number | undefined): string {
+  const texts = [kdf.salt, digest].map((bytes) => Buffer.from(bytes).toString("hex"));
+  return ["luks", uuid, keyslot ?? "any", kdf.hash, kdf.iterations, ...texts].join(":");
 }

@@ -6,8 +6,24 @@ import type { HeaderSource } from "../luks2/copies.ts";
 export interface HeaderDevice extends HeaderSource {
   /** Bytes from the system's own source of randomness. */
   random(bytes: Uint8Array): void;
-  /** Writes bytes and makes sure that they are on the disk before anything that follows. */
+  /**
+   * Writes bytes and makes sure that they are on the disk before anything that follows. Where they do not fill whole blocks of the
+   * device, what is around them is written anew as it was.
+   */
   writeDurably(offset: number, bytes: Uint8Array): Promise<void>;
+}
+
+/** The layer (open) as what a header is read from. `name`: what the user calls it. */
+export function headerSourceOf(
+  lower: Layer,
+  environment: Environment,
+  name: string = lower.name,
+): HeaderSource {
+  return {
+    name,
+    size: lower.limits.size,
+    read: (offset, length) => readBytes(lower, environment, offset, length),
+  };
 }
 
 /** The layer (open, and claimed by the caller) as a carrier of a header. `name`: what the user calls it. */
@@ -17,12 +33,18 @@ export function headerDevice(
   name: string = lower.name,
 ): HeaderDevice {
   return {
-    name,
-    size: lower.limits.size,
-    read: (offset, length) => readBytes(lower, environment, offset, length),
+    ...headerSourceOf(lower, environment, name),
     random: (bytes) => environment.random(bytes),
     async writeDurably(offset, bytes) {
-      await writeBytes(lower, environment, offset, bytes);
+      const blockSize = lower.limits.logicalBlockSize;
+      const start = offset - (offset % blockSize);
+      const end = Math.ceil((offset + bytes.length) / blockSize) * blockSize;
+      if (end - start === bytes.length) await writeBytes(lower, environment, offset, bytes);
+      else {
+        const blocks = await readBytes(lower, environment, start, end - start);
+        blocks.set(bytes, offset - start);
+        await writeBytes(lower, environment, start, blocks);
+      }
       await request(lower, environment, Op.flush, 0, 0);
     },
   };
