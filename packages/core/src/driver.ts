@@ -47,6 +47,8 @@ export interface Finding {
    */
   readonly members?: readonly string[];
   readonly details: Details;
+  /** It is known, and cannot be opened: why, as a problem that is reported. Nobody tries to open it. */
+  readonly closed?: Problem;
 }
 
 /** Secrets, in the order they are to be tried. Never put into errors or descriptions. */
@@ -111,6 +113,8 @@ export interface OpenContext<Options> {
   readonly directory: string;
   /** Ends what takes long, such as deriving a key, with the signal's reason or `CEV_CANCELLED`. */
   readonly signal?: AbortSignalLike | undefined;
+  /** Is told, in a few words, when something begins that may take long: "unlocking luks/<UUID>". */
+  readonly onWork?: ((what: string) => void) | undefined;
   /** For what does not stop the work. */
   report(problem: Problem): void;
   /**

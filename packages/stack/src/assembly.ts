@@ -1,6 +1,8 @@
 import { CevError, closeTree, isCevError, openTree } from "@cev/core";
 import type {
+  AbortSignalLike,
   Environment,
+  KeySource,
   Layer,
   NamedLayer,
   OpenContext,
@@ -15,15 +17,27 @@ import type { DeviceRecord } from "./stack-device.ts";
 /** What holds for every device of a stack. */
 export interface AssemblyOptions {
   readonly environment: Environment;
-  /** Passphrases and key files, each to be tried on each lock. */
-  readonly keys: readonly Uint8Array[];
+  /** Passphrases and key files, each to be tried on each lock, and where more come from. */
+  readonly keySource: KeySource;
   readonly isReadOnly: boolean;
   readonly canWriteDegraded: boolean;
+  readonly signal: AbortSignalLike | undefined;
+  readonly onWork: ((what: string) => void) | undefined;
   /** Put around each device that a driver made; null: nothing. */
   readonly around: ((layer: Layer, name: string) => Layer) | null;
   /** A driver by the name that a stack file gives it, looked for from a directory. Throws `CEV_NOT_FOUND`. */
   readonly resolve: (name: string, directory: string) => Promise<AnyDriver>;
 }
+
+/** Keys that one entry names. */
+export interface EntryKeys {
+  readonly keys: readonly Uint8Array[];
+  /** Those of them that are the contents of key files. */
+  readonly keyFiles: readonly Uint8Array[];
+}
+
+/** An entry that names none. */
+export const NO_KEYS: EntryKeys = { keys: [], keyFiles: [] };
 
 /** One call of a driver's `open`. */
 export interface EntryPlan {
@@ -36,7 +50,7 @@ export interface EntryPlan {
   readonly directory: string;
   readonly isReadOnly: boolean;
   /** Keys of this entry alone, tried before those of the stack. */
-  readonly keys: readonly Uint8Array[];
+  readonly keySource: EntryKeys;
 }
 
 /** Opens entries one after the other, remembers which layers it has open, and closes them again, uppermost first. */
@@ -62,16 +76,27 @@ export class Assembly {
       environment: this.options.environment,
       options: plan.options,
       lowers: plan.lowers.map(({ name, layer }) => ({ name, layer: layer! })),
-      keySource: { keys: [...plan.keys, ...this.options.keys] },
+      keySource: this.#keysFor(plan.keySource),
       isReadOnly,
       canWriteDegraded: this.options.canWriteDegraded,
       directory: plan.directory,
+      signal: this.options.signal,
+      onWork: this.options.onWork,
       report: (problem) => report(problem.device === undefined ? { ...problem, device: plan.name } : problem),
     });
     return opened.map((one) => {
       const layer = isReadOnly ? readOnly(one.layer) : one.layer;
       return { ...one, layer: around === null ? layer : around(layer, one.name ?? plan.name) };
     });
+  }
+
+  #keysFor({ keys, keyFiles }: EntryKeys): KeySource {
+    const { keySource } = this.options;
+    return {
+      ...keySource,
+      keys: [...keys, ...keySource.keys],
+      keyFiles: [...keyFiles, ...(keySource.keyFiles ?? [])],
+    };
   }
 
   /** Calls a driver, which may call others in turn: with what was allowed to itself, and no secrets. */

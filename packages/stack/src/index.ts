@@ -1,7 +1,7 @@
 export { openStack, openStackFile } from "./open-stack.ts";
 export type { OpenStackOptions } from "./open-stack.ts";
 export { openImages } from "./open-images.ts";
-export type { OpenImagesOptions } from "./open-images.ts";
+export type { KnownEntry, OpenImagesOptions } from "./open-images.ts";
 export { Stack } from "./stack.ts";
 export type { Content, StackDevice } from "./stack-device.ts";
 export { checkDescription } from "./description.ts";
@@ -11,6 +11,7 @@ export { stackSchema } from "./stack-schema.ts";
 export { isStackFilePath, readStackFile } from "./stack-file.ts";
 export type { StackFile } from "./stack-file.ts";
 export { readKeyFile, readPassphraseFile } from "./key-files.ts";
+export type { KeyFileRange } from "./key-files.ts";
 export { DriverRegistry } from "./registry.ts";
 export type { AnyDriver } from "./registry.ts";
 export { partitionsDriver } from "./partition/partitions-driver.ts";

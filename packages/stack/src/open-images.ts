@@ -1,13 +1,16 @@
 import { resolve } from "node:path";
 import { CevError, isCevError } from "@cev/core";
-import type { NamedLayer, Problem } from "@cev/core";
-import { Assembly } from "./assembly.ts";
+import type { Json, KeyVault, NamedLayer, Problem } from "@cev/core";
+import { Assembly, NO_KEYS } from "./assembly.ts";
 import type { DeviceEntry, StackDescription } from "./description.ts";
 import { checkOptions } from "./driver-options.ts";
-import { buildStack } from "./open-stack.ts";
+import { MemoryVault } from "./key-vault.ts";
+import { buildStack, keySourceOf } from "./open-stack.ts";
 import type { OpenStackOptions } from "./open-stack.ts";
 import { Discovery } from "./probe/discovery.ts";
+import type { ExpectedEntry } from "./probe/expected-entries.ts";
 import { nameImages } from "./probe/image-names.ts";
+import type { NamedImage } from "./probe/image-names.ts";
 import { nameEntries } from "./probe/naming.ts";
 import { DriverRegistry } from "./registry.ts";
 import { Stack } from "./stack.ts";
@@ -23,6 +26,18 @@ export interface OpenImagesOptions extends Omit<OpenStackOptions, "source" | "la
   readonly depthMax?: number;
   /** Default 1024. */
   readonly devicesMax?: number;
+  /** What cannot be found out by looking, such as a lock whose header is elsewhere. */
+  readonly known?: readonly KnownEntry[];
+  /** Paths of images that are not written in any case. */
+  readonly readOnlyImages?: readonly string[];
+}
+
+/** A driver that opens certain devices, whatever they seem to carry. */
+export interface KnownEntry {
+  readonly driver: string;
+  /** Names of devices, or paths of images, in the order that the driver expects. */
+  readonly lowers: readonly string[];
+  readonly options?: { readonly [key: string]: Json };
 }
 
 /**
@@ -34,7 +49,9 @@ export async function openImages(
   sources: readonly (string | NamedLayer)[],
   options: OpenImagesOptions,
 ): Promise<Stack> {
-  const found = await discover(sources, options);
+  // Devices may be opened three times before they are used; a key is derived, and a person asked, once.
+  using vault = new MemoryVault();
+  const found = await discoverUnlocked(sources, options, vault);
   if (options.isReadOnly ?? true) return found;
   // Where there is nothing that could be written, what is locked is listed all the same.
   if (options.only === undefined && found.uppermost.length === 0) return found;
@@ -46,21 +63,53 @@ export async function openImages(
     await found.close();
   }
   const layers = sources.filter((one) => typeof one !== "string");
-  const stack = await buildStack(found.describe(), { ...options, only, source: "the images", layers }, true);
+  const building = { ...options, only, source: "the images", layers };
+  const stack = await buildStack(found.describe(), building, { isFound: true, vault });
   stack.addEarlierProblems(problems);
   return stack;
+}
+
+/** Asks for keys only where something that is wanted cannot be had without. */
+async function discoverUnlocked(
+  sources: readonly (string | NamedLayer)[],
+  options: OpenImagesOptions,
+  vault: KeyVault,
+): Promise<Stack> {
+  const { ask, ...silent } = options;
+  const found = await discover(sources, silent, vault);
+  if (ask === undefined || !isLockedOut(found, options.only)) return found;
+  await found.close();
+  return discover(sources, options, vault);
+}
+
+/** Something is locked, and what is wanted is either that or not to be seen. */
+function isLockedOut(found: Stack, wanted: readonly string[] | undefined): boolean {
+  // A lock that none of several keys opens is no reason to ask for another one.
+  if (!found.problems.some(({ code }) => code === "CEV_KEY_REQUIRED")) return false;
+  return wanted === undefined || wanted.some((name) => !isThere(found, name));
+}
+
+function isThere(found: Stack, name: string): boolean {
+  try {
+    return found.find(name).layer !== null;
+  } catch (error) {
+    return !isCevError(error) || error.code !== "CEV_NOT_FOUND";
+  }
 }
 
 async function discover(
   sources: readonly (string | NamedLayer)[],
   options: OpenImagesOptions,
+  vault: KeyVault,
 ): Promise<Stack> {
   const drivers =
     options.drivers instanceof DriverRegistry ? options.drivers : new DriverRegistry(options.drivers);
   const directory = options.directory ?? ".";
   const assembly = new Assembly({
     environment: options.environment,
-    keys: options.keys ?? [],
+    keySource: keySourceOf(options, vault),
+    signal: options.signal,
+    onWork: options.onWork,
     isReadOnly: true,
     canWriteDegraded: false,
     around: options.around ?? null,
@@ -71,6 +120,7 @@ async function discover(
   try {
     const images = await addSources(sources, drivers, assembly, discovery, options);
     await discovery.run();
+    discovery.checkKnown();
     const { devices, aliases, problems } = nameEntries(
       discovery.entries,
       discovery.devices.filter((one) => one.lowers.length === 0),
@@ -101,7 +151,11 @@ async function addSources(
   const directory = options.directory ?? ".";
   for (const given of sources.filter((one) => typeof one !== "string")) discovery.add(assembly.given(given));
   const paths = sources.filter((one) => typeof one === "string").map((path) => resolve(directory, path));
-  for (const { name, path } of await nameImages(paths)) {
+  const named = await nameImages(paths);
+  for (const entry of options.known ?? [])
+    discovery.expect(await knownEntry(entry, named, { drivers, directory }));
+  const readOnly = new Set((options.readOnlyImages ?? []).map((path) => resolve(directory, path)));
+  for (const { name, path } of named) {
     const driver = drivers.get(driverName);
     if (driver === undefined) {
       throw new CevError(
@@ -109,9 +163,17 @@ async function addSources(
         `the driver ${driverName}, which opens image files, is not among the drivers`,
       );
     }
-    const entry = { driver: driverName, path };
+    const entry = { driver: driverName, path, ...(readOnly.has(path) ? { readOnly: true } : {}) };
     const checked = await checkOptions(driver.options, { path }, "the images", [name]);
-    const plan = { name, driver, options: checked, lowers: [], directory, isReadOnly: true, keys: [] };
+    const plan = {
+      name,
+      driver,
+      options: checked,
+      lowers: [],
+      directory,
+      isReadOnly: true,
+      keySource: NO_KEYS,
+    };
     try {
       const [opened] = await assembly.openEntry(plan, (problem) => discovery.problems.push(problem));
       const { layer, state, details } = opened!;
@@ -122,6 +184,19 @@ async function addSources(
     entries[name] = entry;
   }
   return entries;
+}
+
+/** Finds the driver, checks its options, and names images by their names instead of their paths. */
+async function knownEntry(
+  { driver: driverName, lowers, options = {} }: KnownEntry,
+  images: readonly NamedImage[],
+  { drivers, directory }: { readonly drivers: DriverRegistry; readonly directory: string },
+): Promise<ExpectedEntry> {
+  const driver = await resolveDriver(driverName, drivers, directory);
+  const checked = await checkOptions(driver.options, options, "the call", [driverName]);
+  const nameOf = (lower: string): string =>
+    images.find(({ path }) => path === resolve(directory, lower))?.name ?? lower;
+  return { driver, options, checked, lowers: lowers.map(nameOf) };
 }
 
 /** Names the image; what could be made of a missing file in a stack file is no advice here. */

@@ -1,5 +1,15 @@
 import { isCevError } from "@cev/core";
-import type { Environment, Layer, NamedLayer, OpenedDevice, Problem } from "@cev/core";
+import type {
+  AbortSignalLike,
+  Environment,
+  KeyQuestion,
+  KeySource,
+  KeyVault,
+  Layer,
+  NamedLayer,
+  OpenedDevice,
+  Problem,
+} from "@cev/core";
 import { Assembly } from "./assembly.ts";
 import type { EntryPlan } from "./assembly.ts";
 import { checkDescription, lowersOf, optionsOf } from "./description.ts";
@@ -24,8 +34,16 @@ export interface OpenStackOptions {
   readonly isReadOnly?: boolean;
   /** Allow writing where redundancy is missing. Default false. */
   readonly canWriteDegraded?: boolean;
-  /** Passphrases and key files, as bytes; each is tried on each lock. */
+  /** Passphrases, as bytes; each is tried on each lock. They can be wiped once the stack is open. */
   readonly keys?: readonly Uint8Array[];
+  /** Contents of key files, tried after the passphrases. Most formats treat both alike; plain dm-crypt hashes passphrases alone. */
+  readonly keyFiles?: readonly Uint8Array[];
+  /** Asks a person for the key of a lock that none was given for. Null: there is no answer. The answer is wiped. */
+  readonly ask?: (question: KeyQuestion) => Promise<Uint8Array | null>;
+  /** Ends the opening, as far as drivers can: deriving keys. */
+  readonly signal?: AbortSignalLike;
+  /** Is told, in a few words, when a driver begins what may take long: "unlocking luks/<UUID>". */
+  readonly onWork?: (what: string) => void;
   /** Open only what these devices or exports need. Default: everything. */
   readonly only?: readonly string[];
   /** Where relative paths and packages are looked for. Default: the current directory. */
@@ -51,14 +69,27 @@ export async function openStackFile(path: string, options: OpenStackOptions): Pr
 
 /** Opens a stack from its description: the same as a stack file, as plain data. */
 export function openStack(description: StackDescription, options: OpenStackOptions): Promise<Stack> {
-  return buildStack(description, options, options.isFound ?? false);
+  return buildStack(description, options, { isFound: options.isFound ?? false });
 }
 
-/** Opens a stack. `isFound`: its description was found out, and not written by anybody. */
+/** What drivers get of the keys that were given. */
+export function keySourceOf(
+  { keys = [], keyFiles = [], ask }: Pick<OpenStackOptions, "keys" | "keyFiles" | "ask">,
+  vault?: KeyVault,
+): KeySource {
+  return {
+    keys: [...keys, ...keyFiles],
+    keyFiles,
+    ...(ask === undefined ? {} : { ask }),
+    ...(vault === undefined ? {} : { vault }),
+  };
+}
+
+/** Opens a stack. `isFound`: its description was found out, and not written by anybody. `vault`: what was derived before. */
 export async function buildStack(
   description: StackDescription,
   options: OpenStackOptions,
-  isFound: boolean,
+  { isFound, vault }: { readonly isFound: boolean; readonly vault?: KeyVault },
 ): Promise<Stack> {
   const source = options.source ?? "stack";
   const checked = checkDescription(description, source);
@@ -66,7 +97,9 @@ export async function buildStack(
     options.drivers instanceof DriverRegistry ? options.drivers : new DriverRegistry(options.drivers);
   const assembly = new Assembly({
     environment: options.environment,
-    keys: options.keys ?? [],
+    keySource: keySourceOf(options, vault),
+    signal: options.signal,
+    onWork: options.onWork,
     isReadOnly: options.isReadOnly ?? false,
     canWriteDegraded: options.canWriteDegraded ?? false,
     around: options.around ?? null,
@@ -78,6 +111,8 @@ export async function buildStack(
   } catch (error) {
     await assembly.close().catch(() => undefined);
     throw error;
+  } finally {
+    building.wipeKeys();
   }
   const { devices, aliases, problems } = building;
   return new Stack({ assembly, devices, aliases, problems, description });
@@ -104,6 +139,7 @@ class Building {
   readonly #registry: DriverRegistry;
   readonly #directory: string;
   readonly #isFound: boolean;
+  readonly #keys: Uint8Array[] = [];
 
   constructor({ description, source, options, registry, assembly, isFound }: BuildingPlan) {
     this.#isFound = isFound;
@@ -140,6 +176,11 @@ class Building {
     if (wanted === null) for (const reference of exported.values()) this.#lower(reference);
   }
 
+  /** Overwrites the keys that entries named: no driver asks for them any more. */
+  wipeKeys(): void {
+    for (const key of this.#keys) key.fill(0);
+  }
+
   #exports(): Map<string, LowerReference> {
     return new Map(
       Object.entries(this.#description.exports ?? {}).map(([name, device]) => [
@@ -162,8 +203,9 @@ class Building {
         lowers: this.#lowersOf(key, entry),
         directory: this.#directory,
         isReadOnly: entry.readOnly === true,
-        keys: await readKeysOf(entry, this.#directory),
+        keySource: await readKeysOf(entry, this.#directory),
       };
+      this.#keys.push(...plan.keySource.keys);
       const opened = await this.#assembly.openEntry(plan, (problem) => this.problems.push(problem));
       this.#name(key, plan, opened);
     } catch (error) {

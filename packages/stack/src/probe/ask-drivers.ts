@@ -43,6 +43,21 @@ export async function askDrivers(
   return { finding: null, problems };
 }
 
+/** What one driver says of a device; null: nothing, or nothing good. */
+export async function askDriver(
+  record: DeviceRecord,
+  driver: AnyDriver,
+  environment: Environment,
+): Promise<Finding | null> {
+  if (driver.probe === undefined) return null;
+  const device = await Device.open(record.layer!, environment, { name: record.name, isReadOnly: true });
+  try {
+    return await driver.probe(device);
+  } finally {
+    await device.close();
+  }
+}
+
 /** A partition holds no partition table: what looks like one there is the boot sector of a file system. */
 function isOwnChild(driver: AnyDriver, record: DeviceRecord): boolean {
   return driver.yieldsChildren === true && driver.lowers.countMax === 1 && record.driver === driver.name;

@@ -1,9 +1,12 @@
 import { CevError, isCevError } from "@cev/core";
 import type { Details, Finding, Json, OpenedDevice, Problem } from "@cev/core";
+import { NO_KEYS } from "../assembly.ts";
 import type { Assembly } from "../assembly.ts";
 import type { AnyDriver, DriverRegistry } from "../registry.ts";
 import type { DeviceRecord } from "../stack-device.ts";
-import { askDrivers, problemOf } from "./ask-drivers.ts";
+import { askDriver, askDrivers, problemOf } from "./ask-drivers.ts";
+import { ExpectedEntries } from "./expected-entries.ts";
+import type { ExpectedEntry } from "./expected-entries.ts";
 
 /** One call of a driver's `open` on what was found. */
 export interface FoundEntry {
@@ -23,6 +26,8 @@ interface Group {
   readonly isAlone: boolean;
   readonly groups: Set<string>;
   readonly members: DeviceRecord[];
+  /** It was known beforehand. */
+  readonly expected?: ExpectedEntry;
 }
 
 /** How far to look. */
@@ -48,6 +53,7 @@ export class Discovery {
   readonly #unseen: DeviceRecord[] = [];
   readonly #waiting: Group[] = [];
   readonly #depths = new Map<DeviceRecord, number>();
+  readonly #expected = new ExpectedEntries();
 
   constructor(assembly: Assembly, drivers: DriverRegistry, bounds: DiscoveryBounds, directory: string) {
     this.#assembly = assembly;
@@ -61,6 +67,16 @@ export class Discovery {
     this.devices.push(record);
     this.#unseen.push(record);
     this.#depths.set(record, 0);
+  }
+
+  /** Before it runs: what certain devices are for. */
+  expect(entry: ExpectedEntry): void {
+    this.#expected.add(entry);
+  }
+
+  /** After it ran. Throws `CEV_NOT_FOUND` when a device that is known to be for something was never met. */
+  checkKnown(): void {
+    this.#expected.check(this.devices);
   }
 
   async run(): Promise<void> {
@@ -78,6 +94,8 @@ export class Discovery {
 
   async #look(record: DeviceRecord): Promise<void> {
     if (record.layer === null) return;
+    const expected = this.#expected.entryOf(record);
+    if (expected !== null) return this.#takeExpected(record, expected);
     let answer;
     try {
       await this.#assembly.ensureOpen(record);
@@ -90,7 +108,22 @@ export class Discovery {
     if (answer.finding === null) return;
     const { driver, finding } = answer.finding;
     record.content = { driver: driver.name, summary: finding.summary, details: finding.details };
-    await this.#file(record, driver, finding);
+    if (finding.closed === undefined) await this.#file(record, driver, finding);
+    else this.problems.push(finding.closed);
+  }
+
+  /** What is known beforehand is not asked for; what its driver says of it is shown all the same. */
+  async #takeExpected(record: DeviceRecord, expected: ExpectedEntry): Promise<void> {
+    const { driver } = expected;
+    const finding = await this.#assembly
+      .ensureOpen(record)
+      .then(() => askDriver(record, driver, this.#assembly.options.environment))
+      .catch(() => null);
+    const { summary, details } = finding ?? { summary: "as given", details: {} };
+    record.content = { driver: driver.name, summary, details };
+    const members = this.#expected.take(record, expected);
+    if (members === null) return;
+    this.#waiting.push({ driver, isAlone: true, groups: new Set(), members: [...members], expected });
   }
 
   /** Puts a finding to those it belongs with. */
@@ -148,11 +181,11 @@ export class Discovery {
     return next;
   }
 
-  async #open({ driver, members, groups }: Group): Promise<void> {
+  async #open({ driver, members, groups, expected }: Group): Promise<void> {
     const [first] = members;
     const depth = 1 + Math.max(...members.map((one) => this.#depths.get(one) ?? 0));
     const problems: Problem[] = [];
-    const options = {};
+    const options = expected?.options ?? {};
     let opened: readonly OpenedDevice[] = [];
     let failure: unknown = null;
     try {
@@ -175,11 +208,12 @@ export class Discovery {
           lowers: members,
           directory: this.#directory,
           isReadOnly: true,
-          keys: [],
+          keySource: NO_KEYS,
         },
         (problem) => problems.push(problem),
       );
     } catch (error) {
+      if (this.#assembly.options.signal?.aborted === true) throw error;
       failure = error;
       problems.push(problemOf(error, first!.name));
     }
@@ -236,7 +270,9 @@ function lockedOf(
 ): readonly DeviceRecord[] {
   if (!isCevError(failure) || (failure.code !== "CEV_KEY_REQUIRED" && failure.code !== "CEV_WRONG_KEY"))
     return [];
-  const details: Details = lowers[0]!.content?.details ?? {};
+  // A detached header is on another of its devices than the first.
+  const contents = lowers.map(({ content }) => content?.details ?? {});
+  const details: Details = contents.find((one) => typeof one["uuid"] === "string") ?? contents[0]!;
   const uuid = details["uuid"];
   const name = typeof uuid === "string" ? `luks/${uuid}` : `${lowers[0]!.name}/${shortName(driver)}`;
   return [{ name, driver: driver.name, layer: null, lowers, state: "locked", details, content: null }];
