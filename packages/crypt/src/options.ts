@@ -1,6 +1,8 @@
 import type { Details, StandardResult, StandardSchema } from "@cev/core";
 import { KDF_LIMITS } from "./key/kdf.ts";
 import type { KdfLimits } from "./key/kdf.ts";
+import { checkPlainSettings, plainSchema } from "./plain/plain-settings.ts";
+import type { PlainSettings } from "./plain/plain-settings.ts";
 
 /** Settings of the driver, checked. Key files are read by the stack, which hands their bytes to the driver. */
 export interface CryptOptions {
@@ -8,10 +10,21 @@ export interface CryptOptions {
   readonly passphrase: { readonly file: string } | null;
   /** A file that is a key, byte for byte. */
   readonly keyFile: string | null;
+  /** Bytes of the key file that are passed over. */
+  readonly keyFileOffset: number | null;
+  /** Bytes of the key file that are the key; null: all. */
+  readonly keyFileSize: number | null;
+  /** Only this keyslot is tried, also one that is to be ignored otherwise; null: all that are usable. */
+  readonly keyslot: number | null;
+  /** The device has no header, and this is how it is encrypted; null: LUKS. */
+  readonly plain: PlainSettings | null;
   /** Null: as the header says, which by default is false. */
   readonly allowDiscards: boolean | null;
   readonly kdf: KdfLimits;
 }
+
+const KEYSLOT_MAX = 31;
+const KEY_FILE_SIZE_MAX = 8 * 1024 * 1024;
 
 const cost = (description: string, value: number): Details => ({
   type: "integer",
@@ -34,6 +47,26 @@ export const cryptOptionsSchema: Details = {
       description: "A file that holds a passphrase; its last newline does not count",
     },
     keyFile: { type: "string", minLength: 1, description: "A file that is a key, byte for byte" },
+    keyFileOffset: {
+      type: "integer",
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      default: 0,
+      description: "Bytes of the key file that are passed over",
+    },
+    keyFileSize: {
+      type: "integer",
+      minimum: 1,
+      maximum: KEY_FILE_SIZE_MAX,
+      description: "Bytes of the key file that are the key; by default all",
+    },
+    keyslot: {
+      type: "integer",
+      minimum: 0,
+      maximum: KEYSLOT_MAX,
+      description: "Only this keyslot is tried, also one that is to be ignored otherwise",
+    },
+    plain: plainSchema,
     allowDiscards: {
       type: "boolean",
       description: "Let discards through, which shows unused sectors below; by default as the header says",
@@ -67,27 +100,67 @@ function validate(value: unknown): StandardResult<CryptOptions> {
   if (keyFile !== undefined && !isPath(keyFile)) issues.push({ message: "is not a path", path: ["keyFile"] });
   if (allowDiscards !== undefined && typeof allowDiscards !== "boolean")
     issues.push({ message: "is neither true nor false", path: ["allowDiscards"] });
-  const bound = (name: string, ordinary: number): number => {
+  const whole = <Missing>(
+    name: string,
+    ordinary: Missing,
+    valueMin: number,
+    valueMax: number,
+  ): number | Missing => {
     const given = value[name];
     if (given === undefined) return ordinary;
-    if (typeof given === "number" && Number.isSafeInteger(given) && given > 0) return given;
-    issues.push({ message: "is not a whole number above 0", path: [name] });
+    if (typeof given === "number" && Number.isSafeInteger(given) && given >= valueMin && given <= valueMax)
+      return given;
+    const upTo = valueMax === Number.MAX_SAFE_INTEGER ? "" : ` up to ${valueMax}`;
+    issues.push({ message: `is not a whole number from ${valueMin}${upTo}`, path: [name] });
     return ordinary;
   };
+  const cost = (name: string, ordinary: number): number => whole(name, ordinary, 1, Number.MAX_SAFE_INTEGER);
   const kdf = {
-    memoryMax: bound("kdfMemoryMax", KDF_LIMITS.memoryMax),
-    workMax: bound("kdfWorkMax", KDF_LIMITS.workMax),
-    iterationsMax: bound("kdfIterationsMax", KDF_LIMITS.iterationsMax),
+    memoryMax: cost("kdfMemoryMax", KDF_LIMITS.memoryMax),
+    workMax: cost("kdfWorkMax", KDF_LIMITS.workMax),
+    iterationsMax: cost("kdfIterationsMax", KDF_LIMITS.iterationsMax),
   };
+  const numbers = {
+    keyFileOffset: whole("keyFileOffset", null, 0, Number.MAX_SAFE_INTEGER),
+    keyFileSize: whole("keyFileSize", null, 1, KEY_FILE_SIZE_MAX),
+    keyslot: whole("keyslot", null, 0, KEYSLOT_MAX),
+  };
+  if (keyFile === undefined)
+    for (const name of ["keyFileOffset", "keyFileSize"])
+      if (value[name] !== undefined) issues.push({ message: "says something of no key file", path: [name] });
+  const plain = checkPlain(value, issues);
   if (issues.length > 0) return { issues };
   return {
     value: {
       passphrase: (passphrase as CryptOptions["passphrase"] | undefined) ?? null,
       keyFile: (keyFile as string | undefined) ?? null,
+      ...numbers,
+      plain,
       allowDiscards: (allowDiscards as boolean | undefined) ?? null,
       kdf,
     },
   };
+}
+
+/** Null: there are none, or they are wrong, which then is among the issues. */
+function checkPlain(
+  { plain, passphrase, keyslot }: Record<string, unknown>,
+  issues: Issue[],
+): PlainSettings | null {
+  if (plain === undefined) return null;
+  if (keyslot !== undefined) issues.push({ message: "a plain device has no keyslots", path: ["keyslot"] });
+  const checked = checkPlainSettings(plain);
+  if ("issues" in checked) {
+    for (const { setting, message } of checked.issues)
+      issues.push({ message, path: setting === "" ? ["plain"] : ["plain", setting] });
+    return null;
+  }
+  if (passphrase !== undefined && checked.value.hash === null)
+    issues.push({
+      message: 'is missing: a passphrase is hashed, by "sha256" or another',
+      path: ["plain", "hash"],
+    });
+  return checked.value;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
