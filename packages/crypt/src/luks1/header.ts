@@ -71,6 +71,20 @@ export function luks1KeyslotAt(id: number): number {
   return KEYSLOTS_OFFSET + id * KEYSLOT_LENGTH;
 }
 
+/** Whether the bytes of a header say that this keyslot is in use. */
+export function isEnabledAt(view: DataView, id: number): boolean {
+  return view.getUint32(luks1KeyslotAt(id)) === KEY_ENABLED;
+}
+
+/** Makes this keyslot in the bytes of a header a free one, whose area begins at `offset` (bytes). */
+export function markDisabled(view: DataView, id: number, offset: number): void {
+  const at = luks1KeyslotAt(id);
+  for (let byte = 0; byte < KEYSLOT_LENGTH; byte++) view.setUint8(at + byte, 0);
+  view.setUint32(at, KEY_DISABLED);
+  view.setUint32(at + 40, offset / SECTOR);
+  view.setUint32(at + 44, LUKS1_STRIPES);
+}
+
 /**
  * Decodes the header at the start of a LUKS1 device. Nothing in it is trusted; it has no checksum. As strict as `cryptsetup`: the areas
  * of all keyslots, free ones too, must lie behind the header and before the data, and must not overlap. Throws `CEV_BAD_METADATA`
