@@ -22,6 +22,8 @@ export interface CipherSpec {
   readonly iv: IvName | null;
   /** The iv is encrypted once more under this hash of the key (ESSIV); null where it is not. */
   readonly essivHash: string | null;
+  /** Bytes of what benbi counts: blocks of 16 bytes; in ctr, to the kernel a stream cipher, single bytes. */
+  readonly narrowBlockLength: 1 | 16;
   /** Bytes. For xts both halves of the key together. */
   readonly keySize: number;
 }
@@ -90,7 +92,7 @@ function parseEncryption(encryption: string): Omit<CipherSpec, "keySize"> {
   const mode = MODES.find((name) => name === parts.mode);
   if (mode === undefined)
     throw unknown(`the mode ${JSON.stringify(parts.mode)} of ${shown}`, REASONS.get(parts.mode));
-  return { cipher, mode, ...parseIv(parts, mode, shown) };
+  return { cipher, mode, ...parseIv(parts, mode, shown), narrowBlockLength: mode === "ctr" ? 1 : 16 };
 }
 
 function parseIv(

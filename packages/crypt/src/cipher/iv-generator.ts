@@ -58,7 +58,7 @@ export function createEssiv(spec: CipherSpec, key: Uint8Array): BlockTransform |
   return transform;
 }
 
-/** What a unit's number is multiplied by, as a power of two, to count narrow blocks of 16 bytes (in ctr of single bytes) in 512. */
+/** The power of two by which benbi multiplies a number that counts 512 bytes. */
 export function benbiShift(spec: CipherSpec): number {
-  return spec.mode === "ctr" ? 9 : 5;
+  return Math.log2(512 / spec.narrowBlockLength);
 }

@@ -1,4 +1,5 @@
 import { parseCipher } from "./cipher-spec.ts";
+import type { CipherSpec } from "./cipher-spec.ts";
 import { transformPlain } from "./plain-cipher.ts";
 
 // Areas of keyslots are always encrypted in sectors of 512 bytes, counted from the area's beginning.
@@ -19,5 +20,7 @@ export function transformKeyMaterial(
   key: Uint8Array,
   area: Uint8Array,
 ): void {
-  transformPlain(direction, parseCipher(encryption, key.length), key, area, AREA_UNITS);
+  // Key material is cryptsetup's own work, not the kernel's, and counts blocks of 16 bytes in every mode.
+  const spec: CipherSpec = { ...parseCipher(encryption, key.length), narrowBlockLength: 16 };
+  transformPlain(direction, spec, key, area, AREA_UNITS);
 }

@@ -1,6 +1,9 @@
-import { CevError } from "@cev/core";
 import type { BufferPool, PoolBuffer } from "@cev/core";
+import { CbcMode } from "./cbc.ts";
 import type { CipherSpec } from "./cipher-spec.ts";
+import { CtrMode } from "./ctr.ts";
+import { EcbMode } from "./ecb.ts";
+import { SlabCipher } from "./slab-cipher.ts";
 import type { UnitOptions } from "./unit-run.ts";
 import { XtsCipher } from "./xts.ts";
 
@@ -26,6 +29,14 @@ export function createSectorCipher(
   pool: BufferPool,
   units: UnitOptions,
 ): SectorCipher {
-  if (spec.mode === "xts") return new XtsCipher(spec, key, pool, units);
-  throw new CevError("CEV_UNKNOWN_FEATURE", `the mode ${spec.mode} is known here for keyslots only`);
+  switch (spec.mode) {
+    case "xts":
+      return new XtsCipher(spec, key, pool, units);
+    case "cbc":
+      return new SlabCipher(new CbcMode(spec, key, units), pool, units);
+    case "ctr":
+      return new SlabCipher(new CtrMode(spec, key, units), pool, units);
+    case "ecb":
+      return new SlabCipher(new EcbMode(spec, key), pool, units);
+  }
 }
