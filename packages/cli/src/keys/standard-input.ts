@@ -60,8 +60,8 @@ export class StandardInput implements Disposable {
       return piece;
     }
     try {
-      const { done, value } = await this.#pieces.next();
-      return done === true ? null : value;
+      const next = await this.#pieces.next();
+      return next.done === true ? null : next.value;
     } catch (error) {
       throw hostError(NAME, error);
     }

@@ -55,8 +55,9 @@ export class Terminal implements Disposable {
    */
   async ask({ prompt, isHidden, signal, timeoutMs }: Question): Promise<Uint8Array> {
     signal?.throwIfAborted();
-    process.stderr.write(prompt);
+    // Whoever types as soon as the prompt is there must not see it.
     if (isHidden) this.#input.setRawMode(true);
+    process.stderr.write(prompt);
     const line = new LineBuffer();
     let stop = (): void => undefined;
     try {
@@ -65,10 +66,13 @@ export class Terminal implements Disposable {
           try {
             if (this.#take(bytes, line)) resolve(line.take());
           } catch (error) {
-            reject(error as Error);
+            reject(error);
           }
         };
-        const abort = (): void => reject(signal!.reason as Error);
+        const abort = (): void => {
+          const reason: unknown = signal?.reason;
+          reject(reason instanceof Error ? reason : cancelled("ended at the prompt"));
+        };
         const end = (): void => reject(cancelled("the terminal is gone"));
         const timer =
           timeoutMs === undefined
