@@ -232,7 +232,7 @@ describe("header copies", () => {
   test("a newer copy that asks for what is not known is not passed over in favour of an older one", async () => {
     const image = copy();
     const metadata = JSON.parse(jsonOf(image)) as Metadata;
-    metadata["config"]!["requirements"] = { mandatory: ["online-reencrypt-v2"] };
+    metadata["config"]!["requirements"] = { mandatory: ["from-the-future"] };
     const json = JSON.stringify(metadata);
     expect((await errorOf(open(putJson(image.slice(), 16_384, json, 1n)))).code).toBe("CEV_UNKNOWN_FEATURE");
     expect((await errorOf(open(putJson(image.slice(), 0, json)))).code).toBe("CEV_UNKNOWN_FEATURE");

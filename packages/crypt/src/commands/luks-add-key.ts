@@ -1,119 +1,106 @@
-import { CevError, readBytes } from "@cev/core";
-import type { Environment, Layer } from "@cev/core";
-import { KDF_LIMITS } from "../key/kdf.ts";
-import type { KdfLimits } from "../key/kdf.ts";
-import { BINARY_LENGTH } from "../luks2/header.ts";
-import { readLuks2Copies } from "../luks2/copies.ts";
-import type { Luks2Copies } from "../luks2/copies.ts";
-import {
-  COST_DEFAULT,
-  areaSizeOf,
-  keyslotJson,
-  newKeyslot,
-  wrapKey,
-  writeDurably,
-  writeHeaderCopies,
-} from "../luks2/write.ts";
-import type { KeyCost } from "../luks2/write.ts";
-import { wipe } from "../key/secret.ts";
+import type { Layer } from "@cev/core";
+import { CevError } from "@cev/core";
+import type { NewDigest } from "../header/editor.ts";
+import type { HeaderDevice } from "../header/header-device.ts";
+import { digestOf, matchesDigest } from "../header/keyslot.ts";
+import type { LuksVolume } from "../header/luks-volume.ts";
 import { unlockVolume } from "../header/unlock.ts";
+import { chooseDigestIterations } from "../key/cost.ts";
+import { KDF_LIMITS, checkKdfCost } from "../key/kdf.ts";
+import { wipe } from "../key/secret.ts";
+import { invalid, throwIfCancelled, unlockOptionsOf } from "./command.ts";
+import type { CommandOptions } from "./command.ts";
+import { editHeader } from "./edit-header.ts";
+import { dataDigestOf, makeKeyslot, planNewKey, volumeKeySizeOf } from "./new-key.ts";
+import type { NewKeyOptions, NewKeyPlan } from "./new-key.ts";
 
 /** Settings of `luksAddKey`. */
-export interface LuksAddKeyOptions {
-  readonly environment: Environment;
+export interface LuksAddKeyOptions extends CommandOptions, NewKeyOptions {
   /** Keys of which one opens the device already. */
-  readonly keys: readonly Uint8Array[];
-  /** The passphrase, or the contents of the key file, to be added. */
-  readonly newKey: Uint8Array;
-  /** How it becomes a key. Default: argon2id, four passes over 256 MiB in four lanes. */
-  readonly cost?: KeyCost;
-  /** What the header may ask for when keys are derived. */
-  readonly kdfLimits?: KdfLimits;
+  readonly keys?: readonly Uint8Array[];
+  /** The volume key itself, in place of `keys`. */
+  readonly volumeKey?: Uint8Array;
+  /** The keyslot that one of `keys` is in. By default all are tried. */
+  readonly keyslot?: number;
+  /** The number of the new keyslot. By default the first free one. */
+  readonly newKeyslot?: number;
+  /** Keeps a key of its own, which opens no data, in place of the volume key: this one, or a random one. Nothing else is asked for. LUKS2 alone. */
+  readonly unbound?: { readonly keySize: number } | { readonly key: Uint8Array };
 }
 
-const KEYSLOTS_MAX = 32;
-
-interface Editable {
-  readonly keyslots: Record<string, unknown>;
-  readonly digests: Record<string, { keyslots: string[] }>;
+interface Wrapped {
+  readonly key: Uint8Array;
+  readonly digest: number | NewDigest;
 }
 
 /**
- * Gives a LUKS2 device one more key and returns the number of its keyslot. `lower` is open, and nobody else may be writing it.
- * The keyslot's area is written first, then one header copy after the other: cut at any moment, the device still opens. A header
- * copy that was damaged is whole again afterwards. What the metadata holds beside stays.
+ * Gives a LUKS device one more key and returns the number of its keyslot. `lower` is open. Cut at any moment, the device still opens with what opened
+ * it. A copy of the header that was damaged is whole again afterwards. Throws `CEV_WRONG_KEY`, `CEV_KEY_REQUIRED`, `CEV_NO_SPACE`, `CEV_INVALID`,
+ * `CEV_BUSY`, `CEV_CANCELLED`, and what reading a header throws; then nothing was written.
  */
 export async function luksAddKey(lower: Layer, options: LuksAddKeyOptions): Promise<number> {
-  const { environment } = options;
-  const claim = lower.claims.acquire({ name: "luksAddKey" }, "write", lower.name);
-  let volumeKey: Uint8Array | null = null;
-  try {
-    const source = {
-      name: lower.name,
-      size: lower.limits.size,
-      read: (offset: number, length: number) => readBytes(lower, environment, offset, length),
-    };
-    const copies = await readLuks2Copies(source);
-    if (copies === null)
-      throw new CevError("CEV_BAD_METADATA", "there is no LUKS2 header here", { source: lower.name });
-    const { header, metadata } = copies;
-    const volume = {
-      version: 2,
-      ...metadata,
-      uuid: header.uuid,
-      label: header.label,
-      subsystem: header.subsystem,
-    } as const;
-    const limits = options.kdfLimits ?? KDF_LIMITS;
-    ({ volumeKey } = await unlockVolume(volume, source, options.keys, { limits }));
-    const digest = metadata.digests.find(({ segments }) => segments.includes(0))!;
-    const json = JSON.parse(copies.json) as Editable;
-    const id = freeId(json);
-    const offset = freeArea(copies, json, volumeKey.length);
-    const slot = newKeyslot(
-      id,
-      offset,
-      volumeKey.length,
-      digest.kdf.hash,
-      options.cost ?? COST_DEFAULT,
-      environment,
-    );
-    const area = await wrapKey(slot, options.newKey, volumeKey, environment);
-    json.keyslots[id] = keyslotJson(slot);
-    json.digests[digest.id]!.keyslots.push(String(id));
-    const text = JSON.stringify(json);
-    if (Buffer.byteLength(text) >= header.headerSize - BINARY_LENGTH) throw full("the JSON area is full");
-    await writeDurably(lower, environment, offset, area);
-    await writeHeaderCopies(lower, environment, { ...header, sequenceId: header.sequenceId + 1n }, text);
-    return id;
-  } finally {
-    wipe(volumeKey);
-    claim.release();
+  return editHeader(lower, "luksAddKey", options, async (editor, device) => {
+    const { volume } = editor;
+    const keySize = wrappedSizeOf(volume, options);
+    const plan = planNewKey(volume, options, keySize);
+    const { newKeyslot: id } = options;
+    const place = editor.placeKeyslot(id === undefined ? { keySize } : { keySize, id });
+    const { key, digest } = await keyToWrap(volume, device, plan, options);
+    try {
+      const { slot, area } = await makeKeyslot(place, key, plan, volume.version, options);
+      throwIfCancelled(options.signal);
+      await editor.addKeyslot(slot, area, digest);
+      return slot.id;
+    } finally {
+      wipe(key);
+    }
+  });
+}
+
+/** Bytes of the key to be wrapped. */
+function wrappedSizeOf(volume: LuksVolume, { unbound, volumeKey }: LuksAddKeyOptions): number {
+  if (unbound !== undefined) {
+    if (volume.version === 1) throw invalid("LUKS1 keeps no keys that open nothing");
+    const keySize = "key" in unbound ? unbound.key.length : unbound.keySize;
+    if (Number.isSafeInteger(keySize) && keySize > 0 && keySize <= 512) return keySize;
+    throw invalid(`a key of ${keySize} bytes cannot be kept: 1 to 512 are possible`);
   }
+  const known = volumeKeySizeOf(volume) ?? volumeKey?.length;
+  if (known === undefined) throw invalid("no keyslot is left: the volume key itself is needed");
+  if (volumeKey !== undefined && volumeKey.length !== known)
+    throw invalid(`the volume key has ${known} bytes, not ${volumeKey.length}`);
+  return known;
 }
 
-function freeId(json: Editable): number {
-  for (let id = 0; id < KEYSLOTS_MAX; id++) if (!Object.hasOwn(json.keyslots, id)) return id;
-  throw full(`all ${KEYSLOTS_MAX} keyslots are in use`);
-}
-
-/** The first gap between the areas of keyslots (of any type) that is large enough. */
-function freeArea({ header, metadata }: Luks2Copies, json: Editable, keySize: number): number {
-  const size = areaSizeOf(keySize);
-  const start = 2 * header.headerSize;
-  const areas = Object.values(json.keyslots)
-    .map((slot) => (slot as { readonly area: { readonly offset: string; readonly size: string } }).area)
-    .map((area) => ({ offset: Number(area.offset), end: Number(area.offset) + Number(area.size) }))
-    .sort((left, right) => left.offset - right.offset);
-  let at = start;
-  for (const { offset, end } of areas) {
-    if (offset - at >= size) return at;
-    at = Math.max(at, end);
+async function keyToWrap(
+  volume: LuksVolume,
+  device: HeaderDevice,
+  plan: NewKeyPlan,
+  options: LuksAddKeyOptions,
+): Promise<Wrapped> {
+  const { unbound, volumeKey, keyslot, keys = [], signal } = options;
+  if (unbound !== undefined) return newUnboundKey(unbound, plan, options);
+  if (volumeKey === undefined) {
+    const found = await unlockVolume(volume, device, keys, { ...unlockOptionsOf(options), keyslot });
+    return { key: found.volumeKey, digest: found.digestId };
   }
-  if (at + size > start + metadata.keyslotsSize) throw full("the area for keyslots is full");
-  return at;
+  const digest = dataDigestOf(volume);
+  checkKdfCost(digest.kdf, options.kdfLimits ?? KDF_LIMITS);
+  if (await matchesDigest(volumeKey, digest, signal))
+    return { key: Uint8Array.from(volumeKey), digest: digest.id };
+  throw new CevError("CEV_WRONG_KEY", `this is not the volume key of luks/${volume.uuid}`, {
+    source: device.name,
+  });
 }
 
-function full(message: string): CevError {
-  return new CevError("CEV_NO_SPACE", message, { hint: "remove a key that is not needed any more" });
+async function newUnboundKey(
+  unbound: NonNullable<LuksAddKeyOptions["unbound"]>,
+  { cost, hash }: NewKeyPlan,
+  { environment, signal }: LuksAddKeyOptions,
+): Promise<Wrapped> {
+  const key = "key" in unbound ? Uint8Array.from(unbound.key) : new Uint8Array(unbound.keySize);
+  if (!("key" in unbound)) environment.random(key);
+  const context = { environment, version: 2, hash, keySize: key.length, signal } as const;
+  const iterations = await chooseDigestIterations(cost, context);
+  return { key, digest: await digestOf(key, { version: 2, hash, iterations }, environment, signal) };
 }

@@ -1,7 +1,7 @@
 import { MetadataError } from "@cev/core";
 import { LUKS1_HEADER_LENGTH } from "../luks1/header.ts";
 import { luks1ProblemOf, luks1VolumeOf, readLuks1Header } from "../luks1/volume.ts";
-import { luksVersionAtStart, readLuks2Copies } from "../luks2/copies.ts";
+import { luks2VolumeOf, luksVersionAtStart, readLuks2Copies } from "../luks2/copies.ts";
 import type { HeaderSource } from "../luks2/copies.ts";
 import type { LuksVolume } from "./luks-volume.ts";
 
@@ -48,10 +48,8 @@ async function readHeader(
   }
   const copies = await readLuks2Copies(source);
   if (copies === null) return null;
-  const { header, metadata, problem } = copies;
-  const { uuid, label, subsystem } = header;
-  const volume: LuksVolume = { version: 2, uuid, label, subsystem, ...metadata };
-  return { volume, problem, headerLength: 2 * header.headerSize };
+  const { header, problem } = copies;
+  return { volume: luks2VolumeOf(copies), problem, headerLength: 2 * header.headerSize };
 }
 
 function checkFits({ version, segment }: LuksVolume, source: HeaderSource, data: DataDevice): void {

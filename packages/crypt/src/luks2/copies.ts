@@ -1,155 +1,117 @@
-import { MetadataError, isCevError } from "@cev/core";
+import { MetadataError } from "@cev/core";
 import type { CevError } from "@cev/core";
-import {
-  BINARY_LENGTH,
-  HEADER_SIZES,
-  checkHeaderChecksum,
-  decodeLuks2Header,
-  luksMagicOf,
-  luksVersionOf,
-} from "./header.ts";
-import type { Luks2Header } from "./header.ts";
+import type { LuksVolume } from "../header/luks-volume.ts";
+import type { CopyName } from "./commit.ts";
+import { BINARY_LENGTH, HEADER_SIZES, luksMagicOf, luksVersionOf } from "./header.ts";
 import { decodeLuks2Metadata } from "./metadata.ts";
-import type { Luks2Metadata } from "./metadata.ts";
+import { CopyReader, isDamage, isUnreadable } from "./read-copy.ts";
+import type { HeaderContent, HeaderCopy, HeaderSource } from "./read-copy.ts";
 
-/** What headers are read from: a `Device`, or a layer. */
-export interface HeaderSource {
-  readonly name: string;
-  /** Bytes. */
-  readonly size: number;
-  read(offset: number, length: number): Promise<Uint8Array>;
-}
+export type { HeaderSource } from "./read-copy.ts";
 
-/** What a header copy says. */
-export interface HeaderContent {
-  readonly header: Luks2Header;
-  readonly metadata: Luks2Metadata;
-  /** The JSON text, with whatever is not known here. */
-  readonly json: string;
-}
-
-/** One of the two header copies: what it says, or why it cannot be used. */
-export interface HeaderCopy {
-  readonly byteOffset: number;
-  readonly content: HeaderContent | null;
-  readonly error: CevError | null;
-  /** As soon as the checksum has proved it. */
-  readonly sequenceId: bigint | null;
-}
-
-type WholeCopy = HeaderCopy & { readonly content: HeaderContent };
+type ValidCopy = HeaderCopy & { readonly content: HeaderContent };
 
 /** Both copies of a LUKS2 header, and the one that counts. */
 export interface Luks2Copies extends HeaderContent {
+  /** The copy that counts. */
+  readonly used: CopyName;
+  /** How the other one differs. */
+  readonly other: "same" | "outdated" | "foreign" | "damaged" | "missing";
   /** In words for people: the copy that is damaged or out of date. Null: both agree. */
   readonly problem: string | null;
 }
 
 /**
  * Reads both copies of a LUKS2 header and returns the newer valid one. Null: the device carries none. Throws
- * `CEV_BAD_METADATA` when there is one and neither copy can be used, `CEV_UNKNOWN_FEATURE` for what is not known.
+ * `CEV_BAD_METADATA` when there is one and neither copy can be used. Whether the device can be opened is not judged here.
  */
 export async function readLuks2Copies(source: HeaderSource): Promise<Luks2Copies | null> {
-  const primary = await readCopy(source, 0);
-  const secondary = await readSecondary(source, primary);
-  if (primary === null && !isWhole(secondary)) return null;
+  const reader = new CopyReader(source);
+  const primary = await reader.read(0);
+  const secondary = await readSecondary(reader, primary);
+  if (primary === null && !isValid(secondary)) return null;
   const best = newer(primary, secondary);
-  // A copy that is whole and asks for what is not known here must not be passed over in favour of an older one. One whose
-  // checksum was not proved asks for nothing: it is damaged, and the other copy counts.
-  for (const copy of [primary, secondary])
-    if (
-      copy?.error?.code === "CEV_UNKNOWN_FEATURE" &&
-      (isProved(copy) || !isWhole(best)) &&
-      !isOlder(copy, best)
-    )
-      throw copy.error;
-  if (!isWhole(best))
-    throw isUnreadable(primary?.error) ? primary!.error! : bothDamaged(source, primary!, secondary);
-  return { ...best.content, problem: problemOf(best, best === primary ? secondary : primary) };
+  if (!isValid(best))
+    throw isUnreadable(primary?.error) || primary?.error?.code === "CEV_UNKNOWN_FEATURE"
+      ? primary!.error!
+      : bothDamaged(source, primary!, secondary);
+  const content = await reader.contentOf(best);
+  checkFits(source, content);
+  const [used, rest] =
+    best === primary ? (["primary", secondary] as const) : (["secondary", primary] as const);
+  return { ...content, used, other: otherOf(best, rest), problem: problemOf(best, rest) };
 }
 
-/** Null: nothing there looks like a header copy. */
-async function readCopy(source: HeaderSource, byteOffset: number): Promise<HeaderCopy | null> {
-  if (byteOffset + BINARY_LENGTH > source.size) return null;
-  const place = { source: source.name, byteOffset };
-  let sequenceId: bigint | null = null;
-  try {
-    const binary = await source.read(byteOffset, BINARY_LENGTH);
-    const magic = luksMagicOf(binary);
-    if (magic !== (byteOffset === 0 ? "luks" : "luks2-secondary")) return null;
-    const header = decodeLuks2Header(binary, place);
-    if (byteOffset + header.headerSize > source.size) throw truncated(place);
-    const copy = await source.read(byteOffset, header.headerSize);
-    checkHeaderChecksum(header, copy, place);
-    sequenceId = header.sequenceId;
-    const area = copy.subarray(BINARY_LENGTH);
-    const metadata = decodeLuks2Metadata(area, {
-      source: source.name,
-      structure: "LUKS2 JSON area",
-      byteOffset: byteOffset + BINARY_LENGTH,
-    });
-    return { byteOffset, content: { header, metadata, json: textOf(area) }, error: null, sequenceId };
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    return { byteOffset, content: null, error, sequenceId };
-  }
+/** What a header says to whoever wants to open the device. Throws `CEV_UNKNOWN_FEATURE` for what is not known here. */
+export function luks2VolumeOf({ header, root }: HeaderContent): LuksVolume {
+  const { uuid, label, subsystem } = header;
+  return { version: 2, uuid, label, subsystem, ...decodeLuks2Metadata(root) };
 }
 
 /** The second copy lies right behind the first, wherever that ends; when the first does not say, all places are tried. */
-async function readSecondary(source: HeaderSource, primary: HeaderCopy | null): Promise<HeaderCopy | null> {
-  if (isWhole(primary)) return readCopy(source, primary.content.header.headerSize);
+async function readSecondary(reader: CopyReader, primary: HeaderCopy | null): Promise<HeaderCopy | null> {
+  if (isValid(primary)) return reader.read(primary.content.header.headerSize);
   let damaged: HeaderCopy | null = null;
   for (const byteOffset of HEADER_SIZES) {
-    const copy = await readCopy(source, byteOffset);
-    if (isWhole(copy) || (copy?.error?.code === "CEV_UNKNOWN_FEATURE" && isProved(copy))) return copy;
+    const copy = await reader.read(byteOffset);
+    if (isValid(copy)) return copy;
     damaged ??= copy;
   }
   return damaged;
 }
 
 function newer(primary: HeaderCopy | null, secondary: HeaderCopy | null): HeaderCopy | null {
-  if (!isWhole(secondary)) return primary;
-  if (!isWhole(primary)) return secondary;
+  if (!isValid(secondary)) return primary;
+  if (!isValid(primary)) return secondary;
   return secondary.content.header.sequenceId > primary.content.header.sequenceId ? secondary : primary;
 }
 
-function isWhole(copy: HeaderCopy | null): copy is WholeCopy {
-  const content = copy === null ? null : copy.content;
-  return content !== null;
+function isValid(copy: HeaderCopy | null): copy is ValidCopy {
+  return copy !== null && copy.content !== null;
 }
 
-/** Its checksum held, so what it says was meant. */
-function isProved(copy: HeaderCopy): boolean {
-  return copy.sequenceId !== null;
+function checkFits(source: HeaderSource, { header, root }: HeaderContent): void {
+  const field = root.member("config").member("keyslots_size");
+  const end = 2 * header.headerSize + field.decimal();
+  if (end > source.size)
+    throw field.bad(`the area for keyslots ends at byte ${end}, the device at byte ${source.size}`);
 }
 
-function isOlder(copy: HeaderCopy, best: HeaderCopy | null): boolean {
-  return copy.sequenceId !== null && isWhole(best) && copy.sequenceId < best.content.header.sequenceId;
+function otherOf(best: ValidCopy, other: HeaderCopy | null): Luks2Copies["other"] {
+  if (other === null) return "missing";
+  if (!isValid(other)) return "damaged";
+  if (other.content.header.uuid !== best.content.header.uuid) return "foreign";
+  return other.fingerprint === best.fingerprint ? "same" : "outdated";
 }
 
-function problemOf(best: WholeCopy, other: HeaderCopy | null): string | null {
+function problemOf(best: ValidCopy, other: HeaderCopy | null): string | null {
   const used = `the copy at byte ${best.byteOffset} is used`;
-  const next = "run `cryptsetup repair` on the device to restore both";
-  if (other === null) {
-    const which = best.byteOffset === 0 ? "second" : "first";
-    return `the ${which} copy of the LUKS2 header is missing; ${used}; ${next}`;
+  const next = "run `cev crypt repair` on the device to restore both";
+  switch (otherOf(best, other)) {
+    case "same":
+      return null;
+    case "missing": {
+      const which = best.byteOffset === 0 ? "second" : "first";
+      return `the ${which} copy of the LUKS2 header is missing; ${used}; ${next}`;
+    }
+    case "damaged": {
+      const { byteOffset, error } = other!;
+      const where = error!.place.byteOffset ?? byteOffset;
+      const { field } = error!.place;
+      return (
+        `the LUKS2 header at byte ${byteOffset} is damaged (${field === undefined ? "" : `${field}, `}` +
+        `byte ${where}: ${error!.message}); ${used}; ${next}`
+      );
+    }
+    case "foreign":
+      return `the LUKS2 header copy at byte ${other!.byteOffset} is of another device (${other!.content!.header.uuid}); ${used}; ${next}`;
+    case "outdated": {
+      const [mine, newest] = [other!.content!.header.sequenceId, best.content.header.sequenceId];
+      const ages =
+        mine === newest ? `(both are update ${newest}, and differ)` : `(update ${mine} of ${newest})`;
+      return `the LUKS2 header copy at byte ${other!.byteOffset} is out of date ${ages}; ${used}; ${next}`;
+    }
   }
-  if (other.content === null) {
-    const where = other.error?.place.byteOffset ?? other.byteOffset;
-    const field = other.error?.place.field;
-    return (
-      `the LUKS2 header at byte ${other.byteOffset} is damaged (${field === undefined ? "" : `${field}, `}` +
-      `byte ${where}: ${other.error?.message ?? "unreadable"}); ${used}; ${next}`
-    );
-  }
-  const [newest, oldest] = [best.content.header, other.content.header];
-  if (oldest.uuid !== newest.uuid)
-    return `the LUKS2 header copy at byte ${other.byteOffset} is of another device (${oldest.uuid}); ${used}; ${next}`;
-  if (oldest.sequenceId !== newest.sequenceId) {
-    const ages = `(update ${oldest.sequenceId} of ${newest.sequenceId})`;
-    return `the LUKS2 header copy at byte ${other.byteOffset} is out of date ${ages}; ${used}; ${next}`;
-  }
-  return null;
 }
 
 function bothDamaged(source: HeaderSource, primary: HeaderCopy, secondary: HeaderCopy | null): CevError {
@@ -164,29 +126,6 @@ function bothDamaged(source: HeaderSource, primary: HeaderCopy, secondary: Heade
     structure: place.structure ?? "LUKS2 header",
     hint: "restore the header from a backup",
   });
-}
-
-function truncated(place: { readonly source: string; readonly byteOffset: number }): MetadataError {
-  return new MetadataError("the device ends within the header", {
-    ...place,
-    structure: "LUKS2 header",
-    field: "hdr_size",
-    byteOffset: place.byteOffset + 8,
-  });
-}
-
-/** True for what makes one copy useless and leaves the other a chance. */
-function isDamage(error: unknown): error is CevError {
-  if (!isCevError(error)) return false;
-  return error.code === "CEV_BAD_METADATA" || error.code === "CEV_UNKNOWN_FEATURE" || isUnreadable(error);
-}
-
-function isUnreadable(error: CevError | null | undefined): boolean {
-  return error?.code === "CEV_MEDIUM" || error?.code === "CEV_IO";
-}
-
-function textOf(area: Uint8Array): string {
-  return Buffer.from(area.subarray(0, area.indexOf(0))).toString("utf8");
 }
 
 /** Version 1 or 2 of LUKS at the start of the device; null when there is none, or the start cannot be read. One small read. */

@@ -1,4 +1,5 @@
 import { decodeJsonString } from "./json-text.ts";
+import type { JsonField } from "./json-field.ts";
 import type { JsonNode } from "./json-text.ts";
 
 /** A JSON object that can be changed. */
@@ -40,6 +41,11 @@ export function jsonValueOf(node: JsonNode, bytes: Uint8Array): JsonValue {
         | null
         | boolean;
   }
+}
+
+/** The object that a field holds, as one's own. Precondition: it is one. */
+export function jsonObjectOf(field: JsonField): JsonObject {
+  return field.value() as JsonObject;
 }
 
 /** The text of a value, without needless space. */
