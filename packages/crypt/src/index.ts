@@ -19,8 +19,17 @@ export type {
   LuksVolume,
   Pbkdf2,
 } from "./header/luks-volume.ts";
+export type { CostTarget, KeyCost } from "./key/cost.ts";
+export type { CommandOptions, CryptProgress } from "./commands/command.ts";
 export { luksFormat } from "./commands/luks-format.ts";
-export type { LuksFormatOptions } from "./commands/luks-format.ts";
-export type { KeyCost } from "./luks2/write.ts";
+export type { FormatShape, LuksFormatOptions } from "./commands/format-options.ts";
+export { luksHeaderLength } from "./commands/format-plan.ts";
+export { isLuks, luksTestPassphrase, luksVolumeKey } from "./commands/luks-test-passphrase.ts";
+export type { LuksKeyOptions, LuksVolumeKey } from "./commands/luks-test-passphrase.ts";
 export { luksAddKey } from "./commands/luks-add-key.ts";
 export type { LuksAddKeyOptions } from "./commands/luks-add-key.ts";
+export type { NewKeyOptions } from "./commands/new-key.ts";
+export { luksChangeKey, luksConvertKey } from "./commands/luks-change-key.ts";
+export type { LuksChangeKeyOptions, LuksConvertKeyOptions } from "./commands/luks-change-key.ts";
+export { luksErase, luksKillSlot, luksRemoveKey } from "./commands/luks-remove-key.ts";
+export type { LuksKillSlotOptions, LuksRemoveKeyOptions } from "./commands/luks-remove-key.ts";

@@ -4,14 +4,14 @@ import type { NewDigest } from "../header/editor.ts";
 import type { HeaderDevice } from "../header/header-device.ts";
 import { digestOf, matchesDigest } from "../header/keyslot.ts";
 import type { LuksVolume } from "../header/luks-volume.ts";
-import { unlockVolume } from "../header/unlock.ts";
+import { unlockVolume, volumeDigest } from "../header/unlock.ts";
 import { chooseDigestIterations } from "../key/cost.ts";
 import { KDF_LIMITS, checkKdfCost } from "../key/kdf.ts";
 import { wipe } from "../key/secret.ts";
 import { invalid, throwIfCancelled, unlockOptionsOf } from "./command.ts";
 import type { CommandOptions } from "./command.ts";
 import { editHeader } from "./edit-header.ts";
-import { dataDigestOf, makeKeyslot, planNewKey, volumeKeySizeOf } from "./new-key.ts";
+import { makeKeyslot, planNewKey, volumeKeySizeOf } from "./new-key.ts";
 import type { NewKeyOptions, NewKeyPlan } from "./new-key.ts";
 
 /** Settings of `luksAddKey`. */
@@ -84,7 +84,7 @@ async function keyToWrap(
     const found = await unlockVolume(volume, device, keys, { ...unlockOptionsOf(options), keyslot });
     return { key: found.volumeKey, digest: found.digestId };
   }
-  const digest = dataDigestOf(volume);
+  const digest = volumeDigest(volume);
   checkKdfCost(digest.kdf, options.kdfLimits ?? KDF_LIMITS);
   if (await matchesDigest(volumeKey, digest, signal))
     return { key: Uint8Array.from(volumeKey), digest: digest.id };

@@ -1,172 +1,109 @@
-import { CevError } from "@cev/core";
-import type { Environment, Layer } from "@cev/core";
-import { hashLength } from "../key/hash.ts";
-import { deriveKey } from "../key/kdf.ts";
-import { BINARY_LENGTH } from "../luks2/header.ts";
-import {
-  AREA_ALIGNMENT,
-  COST_DEFAULT,
-  ENCRYPTION,
-  areaSizeOf,
-  base64,
-  keyslotJson,
-  newKeyslot,
-  wrapKey,
-  writeDurably,
-  writeHeaderCopies,
-} from "../luks2/write.ts";
-import type { KeyCost } from "../luks2/write.ts";
+import type { Claim, Layer } from "@cev/core";
+import { checkCostChoice, chooseCost, chooseDigestIterations } from "../key/cost.ts";
+import type { CostTarget, KeyCost } from "../key/cost.ts";
 import { wipe } from "../key/secret.ts";
-
-/** Settings of `luksFormat`. All but the first two have defaults. */
-export interface LuksFormatOptions {
-  readonly environment: Environment;
-  /** Passphrases, or contents of key files: one keyslot is made for each. */
-  readonly keys: readonly Uint8Array[];
-  /** By default a random one. */
-  readonly uuid?: string;
-  /** At most 47 bytes of UTF-8. */
-  readonly label?: string;
-  readonly subsystem?: string;
-  /** Bytes of the volume key: 64 (AES-256, the default) or 32 (AES-128). */
-  readonly keySize?: 32 | 64;
-  /** 512, 1024, 2048 or 4096. By default the device's block size, at least 512. */
-  readonly sectorSize?: number;
-  /** How passphrases become keys. Default: argon2id, four passes over 256 MiB in four lanes. */
-  readonly cost?: KeyCost;
-  /** Of the splitter and the digest. Default sha256. */
-  readonly hash?: string;
-  /** Where the data begins: a multiple of 4096. Default 16 MiB. */
-  readonly dataOffset?: number;
-}
-
-const HEADER_SIZE = 16_384;
-const DATA_OFFSET = 16 * 1024 * 1024;
-// The volume key is random through and through: guessing it is no easier for a cheap digest.
-const DIGEST_ITERATIONS = 10_000;
+import { headerDevice } from "../header/header-device.ts";
+import { digestOf, newKeyslot, wrapKey } from "../header/keyslot.ts";
+import type { NewKeyslot, NewLuksVolume } from "../header/new-volume.ts";
+import { invalid, throwIfCancelled } from "./command.ts";
+import type { LuksFormatOptions } from "./format-options.ts";
+import { planFormat } from "./format-plan.ts";
+import type { FormatPlan } from "./format-plan.ts";
+import { randomUuid } from "./random-uuid.ts";
+import { wipeFormer } from "./wipe-former.ts";
 
 /**
- * Makes a LUKS2 device of `lower` (which is open, and which nobody else may be writing). Whatever it held is lost. The first
- * header copy is written last: until then it is no LUKS device, or one that opens. Returns the UUID.
+ * Makes a LUKS device of `lower` (which is open); with `data`, a detached header on `lower`. Whatever `lower` held is lost. All keys are derived
+ * before anything is written. Cut at any write, there is the former header, none, or the new one. Returns the UUID. Throws `CEV_INVALID`,
+ * `CEV_NO_SPACE`, `CEV_UNKNOWN_FEATURE`, `CEV_BUSY` when somebody else writes the device, `CEV_CANCELLED`; then nothing is written.
  */
 export async function luksFormat(lower: Layer, options: LuksFormatOptions): Promise<string> {
-  const claim = lower.claims.acquire({ name: "luksFormat" }, "write", lower.name);
-  const { environment } = options;
-  const keySize = options.keySize ?? 64;
-  const volumeKey = new Uint8Array(keySize);
+  const { data, environment, signal } = options;
+  const claims: Claim[] = [];
+  let volumeKey: Uint8Array | null = null;
   try {
-    const layout = checkLayout(lower, options, keySize);
-    environment.random(volumeKey);
-    const hash = options.hash ?? "sha256";
-    const slots = options.keys.map((_, id) =>
-      newKeyslot(
-        id,
-        2 * HEADER_SIZE + id * areaSizeOf(keySize),
-        keySize,
-        hash,
-        options.cost ?? COST_DEFAULT,
-        environment,
-      ),
-    );
-    const areas: Uint8Array[] = [];
-    for (const slot of slots) areas.push(await wrapKey(slot, options.keys[slot.id]!, volumeKey, environment));
-    const metadata = {
-      keyslots: Object.fromEntries(slots.map((slot) => [slot.id, keyslotJson(slot)])),
-      tokens: {},
-      segments: {
-        "0": {
-          type: "crypt",
-          offset: String(layout.dataOffset),
-          size: "dynamic",
-          iv_tweak: "0",
-          encryption: ENCRYPTION,
-          sector_size: layout.sectorSize,
-        },
-      },
-      digests: { "0": await digestJson(volumeKey, slots.length, hash, environment) },
-      config: {
-        json_size: String(HEADER_SIZE - BINARY_LENGTH),
-        keyslots_size: String(layout.dataOffset - 2 * HEADER_SIZE),
-      },
-    };
-    const uuid = options.uuid ?? randomUuid(environment);
-    // What was recognised there before must not be recognised again.
-    await writeDurably(lower, environment, 0, new Uint8Array(2 * HEADER_SIZE));
-    for (const slot of slots) await writeDurably(lower, environment, slot.area.offset, areas[slot.id]!);
-    const header = {
-      headerSize: HEADER_SIZE,
-      sequenceId: 1n,
-      label: options.label ?? "",
-      checksumAlgorithm: "sha256",
-      uuid,
-      subsystem: options.subsystem ?? "",
-    };
-    await writeHeaderCopies(lower, environment, header, JSON.stringify(metadata));
-    return uuid;
+    for (const layer of data === undefined ? [lower] : [lower, data])
+      claims.push(layer.claims.acquire({ name: "luksFormat" }, "write", layer.name));
+    const { plan, cost } = prepare(lower, options);
+    volumeKey = new Uint8Array(plan.keySize);
+    if (options.volumeKey === undefined) environment.random(volumeKey);
+    else volumeKey.set(options.volumeKey);
+    const volume = await makeVolume(plan, cost, volumeKey, options);
+    throwIfCancelled(signal);
+    const device = headerDevice(lower, environment, options.name);
+    const onWiped = (done: number): void =>
+      options.onProgress?.({ step: "wipe", done, total: plan.headerLength });
+    await wipeFormer(lower, device, plan, environment, onWiped);
+    await plan.write(device, volume);
+    return volume.uuid;
   } finally {
     wipe(volumeKey);
-    claim.release();
+    for (const claim of claims) claim.release();
   }
 }
 
-function checkLayout(
+/** All that can be refused is refused here. */
+function prepare(
   lower: Layer,
   options: LuksFormatOptions,
-  keySize: number,
-): { readonly dataOffset: number; readonly sectorSize: number } {
-  const { limits } = lower;
-  const dataOffset = options.dataOffset ?? DATA_OFFSET;
-  const sectorSize = options.sectorSize ?? Math.max(512, limits.logicalBlockSize);
-  if (![512, 1024, 2048, 4096].includes(sectorSize))
-    throw invalid(`sectors of ${sectorSize} bytes are not known`);
-  if (limits.logicalBlockSize > AREA_ALIGNMENT)
-    throw invalid(`blocks of ${limits.logicalBlockSize} bytes are larger than the header's parts`);
-  if (dataOffset % Math.max(AREA_ALIGNMENT, limits.logicalBlockSize) !== 0)
-    throw invalid(
-      `dataOffset ${dataOffset} is not a multiple of ${AREA_ALIGNMENT} and of the device's blocks`,
-    );
-  const { length: keyCount } = options.keys;
-  if (keyCount === 0 || keyCount > 32) throw invalid("one to 32 keys are needed");
-  if (2 * HEADER_SIZE + keyCount * areaSizeOf(keySize) > dataOffset)
-    throw invalid(`${keyCount} keyslots do not fit before byte ${dataOffset}`);
-  if (dataOffset + sectorSize > limits.size)
-    throw invalid(`the device ends at byte ${limits.size}, before its data`);
-  return { dataOffset, sectorSize };
-}
-
-async function digestJson(
-  volumeKey: Uint8Array,
-  slotCount: number,
-  hash: string,
-  environment: Environment,
-): Promise<object> {
-  const salt = new Uint8Array(32);
-  environment.random(salt);
-  // As long as the hash's own: cryptsetup does not compare one of another length.
-  const kdf = { type: "pbkdf2", hash, iterations: DIGEST_ITERATIONS, salt } as const;
-  const digest = await deriveKey(volumeKey, kdf, hashLength(hash));
-  return {
-    type: "pbkdf2",
-    keyslots: Array.from({ length: slotCount }, (_, id) => String(id)),
-    segments: ["0"],
-    hash,
-    iterations: DIGEST_ITERATIONS,
-    salt: base64(salt),
-    digest: base64(digest),
+): { readonly plan: FormatPlan; readonly cost: KeyCost | CostTarget } {
+  const { data, keys, volumeKey } = options;
+  const keySize = options.keySize ?? volumeKey?.length;
+  const shape = keySize === undefined ? options : { ...options, keySize };
+  const target = {
+    headerSize: lower.limits.size,
+    data: (data ?? lower).limits,
+    isDetached: data !== undefined,
+    keyCount: keys.length,
   };
+  const plan = planFormat(shape, target);
+  if (volumeKey !== undefined && volumeKey.length !== plan.keySize)
+    throw invalid(`the volume key has ${volumeKey.length} bytes, not ${plan.keySize}`);
+  const cost = options.cost ?? {};
+  checkCostChoice(cost, plan.version);
+  if (plan.version === 1 && "hash" in cost && cost.hash !== undefined && cost.hash !== plan.hash)
+    throw invalid(`LUKS1 has one hash for all: ${plan.hash}`);
+  return { plan, cost };
 }
 
-/** A UUID of version 4 (RFC 9562). */
-function randomUuid(environment: Environment): string {
-  const bytes = new Uint8Array(16);
-  environment.random(bytes);
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  return Buffer.from(bytes)
-    .toString("hex")
-    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-}
-
-function invalid(message: string): CevError {
-  return new CevError("CEV_INVALID", message);
+/** Derives everything, and has nothing written. */
+async function makeVolume(
+  plan: FormatPlan,
+  choice: KeyCost | CostTarget,
+  volumeKey: Uint8Array,
+  options: LuksFormatOptions,
+): Promise<NewLuksVolume> {
+  const { environment, signal, onProgress } = options;
+  const { version, hash, keySize, encryption, sectorSize, label, subsystem } = plan;
+  let measured = 0;
+  const onMeasured = (): void => onProgress?.({ step: "measure", done: ++measured, total: 0 });
+  const context = { environment, version, hash, keySize, signal, onMeasured };
+  const cost = await chooseCost(choice, context);
+  const iterations = await chooseDigestIterations(choice, context);
+  const digest = await digestOf(volumeKey, { version, hash, iterations }, environment, signal);
+  const keyslots: NewKeyslot[] = [];
+  for (const [index, place] of plan.places.entries()) {
+    const wish = {
+      place,
+      keySize,
+      cost,
+      splitHash: hash,
+      encryption: plan.keyslotEncryption,
+      encryptionKeySize: plan.keyslotKeySize,
+    };
+    const slot = newKeyslot(wish, environment);
+    const area = await wrapKey(slot, options.keys[index]!, volumeKey, environment, signal);
+    keyslots.push({ slot, area });
+    onProgress?.({ step: "derive", done: index + 1, total: plan.places.length });
+  }
+  return {
+    uuid: options.uuid ?? randomUuid(environment),
+    label,
+    subsystem,
+    flags: [],
+    keySize,
+    segment: { offset: plan.dataOffset, size: null, ivTweak: 0, encryption, sectorSize },
+    digest: { id: 0, keyslots: plan.places.map(({ id }) => id), segments: [0], ...digest },
+    keyslots,
+  };
 }

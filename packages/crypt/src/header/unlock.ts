@@ -2,10 +2,10 @@ import { CevError, isCevError } from "@cev/core";
 import type { AbortSignalLike } from "@cev/core";
 import { parseCipher } from "../cipher/cipher-spec.ts";
 import type { HeaderSource } from "../luks2/copies.ts";
-import { checkKdfCost } from "../key/kdf.ts";
+import { checkKdfCost, costShare } from "../key/kdf.ts";
 import type { KdfLimits } from "../key/kdf.ts";
 import { matchesDigest, splitLengthOf, unwrapKey } from "./keyslot.ts";
-import type { KeyDigest, Keyslot, LuksVolume } from "./luks-volume.ts";
+import type { KeyDerivation, KeyDigest, Keyslot, LuksVolume } from "./luks-volume.ts";
 import { wipe } from "../key/secret.ts";
 
 /** A key that opened, and which keyslot it was in. */
@@ -15,6 +15,11 @@ export interface Unlocked {
   readonly keyslotId: number;
 }
 
+/** A key, proved by a digest. */
+export interface ProvedKey extends Unlocked {
+  readonly digestId: number;
+}
+
 /** How a volume is unlocked. */
 export interface UnlockOptions {
   readonly limits: KdfLimits;
@@ -22,7 +27,17 @@ export interface UnlockOptions {
   readonly signal?: AbortSignalLike | undefined;
   /** Only the keyslot of this number, also one to be ignored otherwise. */
   readonly keyslot?: number | undefined;
+  /** Keys that open no data count as well. Default false. */
+  readonly isUnboundAllowed?: boolean | undefined;
+  /** Is told after each keyslot that was tried with one passphrase. */
+  readonly onDerived?: ((done: number, total: number) => void) | undefined;
 }
+
+/**
+ * All that is derived to unlock a device may cost so many times what one derivation may: else a header of 32 keyslots, each just within
+ * the limits, would run for half an hour with one passphrase. What `cryptsetup` makes costs a sixteenth for each keyslot.
+ */
+const SHARES_MAX = 8;
 
 /**
  * Tries each passphrase on each keyslot, preferred ones first; keyslots to be ignored, and keys that open nothing here, are left
@@ -34,7 +49,7 @@ export async function unlockVolume(
   source: HeaderSource,
   passphrases: readonly Uint8Array[],
   options: UnlockOptions,
-): Promise<Unlocked> {
+): Promise<ProvedKey> {
   const name = `luks/${volume.uuid}`;
   if (passphrases.length === 0) {
     throw new CevError("CEV_KEY_REQUIRED", `${name} is locked, and no passphrase or key was given`, {
@@ -42,18 +57,22 @@ export async function unlockVolume(
       hint: "give a passphrase file or a key file",
     });
   }
-  const digest = volumeDigest(volume);
-  const slots = usableKeyslots(volume, digest, options.keyslot, source.name);
+  const slots = usableKeyslots(volume, options, source.name);
   // A cipher that is not known is no fault of the keys.
-  for (const { keySize } of slots) parseCipher(volume.segment.encryption, keySize);
+  for (const { slot, digest } of slots)
+    if (digest.segments.includes(0)) parseCipher(volume.segment.encryption, slot.keySize);
+  const budget = new Budget(options.limits);
+  let done = 0;
   const left: CevError[] = [];
-  for (const slot of slots) {
+  for (const { slot, digest } of slots) {
     let reason: CevError | null = null;
     let isTried = false;
     for (const passphrase of passphrases) {
       try {
-        const volumeKey = await tryKeyslot(slot, digest, source, passphrase, options);
-        if (volumeKey !== null) return { volumeKey, keyslotId: slot.id };
+        budget.spend(slot.kdf, digest.kdf);
+        const volumeKey = await tryKeyslot(slot, digest, source, passphrase, options.signal);
+        options.onDerived?.(++done, slots.length * passphrases.length);
+        if (volumeKey !== null) return { volumeKey, keyslotId: slot.id, digestId: digest.id };
         isTried = true;
       } catch (error) {
         // One keyslot that cannot be tried must not keep the others shut.
@@ -70,13 +89,14 @@ export async function unlockVolume(
 function noneFits(
   name: string,
   source: HeaderSource,
-  slots: readonly Keyslot[],
+  slots: readonly unknown[],
   left: readonly CevError[],
 ): CevError {
-  const reasons = left.map((error) => {
+  const texts = left.map((error) => {
     const hint = error.place.hint === undefined ? "" : ` (${error.place.hint})`;
     return `${error.message}${hint}`;
   });
+  const reasons = [...new Set(texts)];
   if (slots.length > 0 && left.length === slots.length) {
     const message = `no keyslot of ${name} can be tried: ${reasons.join("; ")}`;
     return new CevError(left[0]!.code, message, { source: source.name });
@@ -102,27 +122,58 @@ export function volumeDigest(volume: LuksVolume): KeyDigest {
   return volume.digests.find(({ segments }) => segments.includes(0))!;
 }
 
+interface Candidate {
+  readonly slot: Keyslot;
+  readonly digest: KeyDigest;
+}
+
+/** Keyslots that are to be tried, in their order, each with the digest of its key. */
 function usableKeyslots(
   volume: LuksVolume,
-  digest: KeyDigest,
-  only: number | undefined,
+  { keyslot: only, isUnboundAllowed = false }: UnlockOptions,
   source: string,
-): Keyslot[] {
-  if (only !== undefined) {
-    const slot = volume.keyslots.find(({ id }) => id === only && digest.keyslots.includes(id));
-    if (slot !== undefined) return [slot];
-    throw new CevError("CEV_INVALID", `there is no keyslot ${only} that opens it`, {
-      source,
-      hint: `there are ${digest.keyslots.join(", ")}`,
-    });
+): Candidate[] {
+  const candidates = volume.keyslots.flatMap((slot) => {
+    const digest = volume.digests.find(({ keyslots }) => keyslots.includes(slot.id));
+    const isUsable = digest !== undefined && (isUnboundAllowed || digest.segments.includes(0));
+    return isUsable ? [{ slot, digest }] : [];
+  });
+  if (only === undefined) {
+    const rank = ({ slot, digest }: Candidate): number =>
+      (digest.segments.includes(0) ? 0 : 2) + (slot.priority === "prefer" ? 0 : 1);
+    return candidates
+      .filter(({ slot }) => slot.priority !== "ignore")
+      .toSorted((left, right) => rank(left) - rank(right));
   }
-  const slots = volume.keyslots.filter(
-    ({ id, priority }) => digest.keyslots.includes(id) && priority !== "ignore",
-  );
-  return [
-    ...slots.filter(({ priority }) => priority === "prefer"),
-    ...slots.filter(({ priority }) => priority !== "prefer"),
-  ];
+  const candidate = candidates.find(({ slot }) => slot.id === only);
+  if (candidate !== undefined) return [candidate];
+  const ids = candidates.map(({ slot }) => slot.id);
+  throw new CevError("CEV_INVALID", `there is no keyslot ${only} that opens it`, {
+    source,
+    hint: ids.length === 0 ? "no keyslot does" : `there are ${ids.join(", ")}`,
+  });
+}
+
+/** What may still be derived. */
+class Budget {
+  readonly #limits: KdfLimits;
+  #shares = SHARES_MAX;
+
+  constructor(limits: KdfLimits) {
+    this.#limits = limits;
+  }
+
+  /** Throws `CEV_NOT_SUPPORTED` when one of them, or all so far together, cost more than the limits allow. */
+  spend(...kdfs: readonly KeyDerivation[]): void {
+    for (const kdf of kdfs) checkKdfCost(kdf, this.#limits);
+    const shares = kdfs.reduce((sum, kdf) => sum + costShare(kdf, this.#limits), 0);
+    if (shares > this.#shares) {
+      throw new CevError("CEV_NOT_SUPPORTED", `all keyslots together would take too long`, {
+        hint: "say which keyslot the key is in, or allow more with the options kdfWorkMax and kdfIterationsMax",
+      });
+    }
+    this.#shares -= shares;
+  }
 }
 
 async function tryKeyslot(
@@ -130,10 +181,8 @@ async function tryKeyslot(
   digest: KeyDigest,
   source: HeaderSource,
   passphrase: Uint8Array,
-  { limits, signal }: UnlockOptions,
+  signal: AbortSignalLike | undefined,
 ): Promise<Uint8Array | null> {
-  checkKdfCost(slot.kdf, limits);
-  checkKdfCost(digest.kdf, limits);
   const area = await source.read(slot.area.offset, splitLengthOf(slot));
   const key = await unwrapKey(slot, passphrase, area, signal);
   let isRight = false;

@@ -6,6 +6,7 @@ import { opensslHash } from "./hash.ts";
 import { deriveNatively, hasNativeArgon2 } from "./native-kdf.ts";
 import type { Derivation } from "./native-kdf.ts";
 import { wipe } from "./secret.ts";
+import type { KeyCost } from "./cost.ts";
 import type { KeyDerivation } from "../header/luks-volume.ts";
 
 // Node's own limit; a header may say twice as much.
@@ -81,6 +82,26 @@ export async function deriveKey(
     const message = `deriving the key (${describeKdf(kdf)}) failed`;
     throw new CevError("CEV_NO_MEMORY", message, { hint: "is so much memory free?", cause: error });
   }
+}
+
+/**
+ * Derives a key of nothing and throws it away: for its time. It runs where keys are derived without a signal, so that nothing but the derivation is
+ * measured; when the signal fires it is given up at once, and goes on to its end.
+ */
+export async function measureDerivation(
+  cost: KeyCost,
+  length: number,
+  signal?: AbortSignalLike,
+): Promise<void> {
+  if (signal?.aborted === true) throw cancelled();
+  const derivation = derivationOf({ ...cost, salt: new Uint8Array(32) }, length);
+  const passphrase = new Uint8Array(8);
+  if (derivation.type !== "pbkdf2" && !hasNativeArgon2) {
+    await argon2InWorker({ ...derivation, passphrase }, signal);
+    return;
+  }
+  const work = deriveNatively(derivation, passphrase);
+  await (signal === undefined ? work : unlessAborted(work, signal));
 }
 
 function derivationOf(kdf: KeyDerivation, length: number): Derivation {
