@@ -21,14 +21,15 @@ export interface CryptCase {
   /** Plain mode: of the passphrase ("key": a key file, taken as it is); LUKS: of derivation, splitter and digest. */
   readonly hash: string;
   readonly kdf: Kdf;
-  /** Whether cev may refuse it, by name. Everything else it has to open. */
-  readonly mayRefuse: boolean;
+  /** What cev may refuse, and then has to name: the cipher or the hash. Null: it has to open it. */
+  readonly foreign: "cipher" | "hash" | null;
 }
 
 /** A cipher with the sizes of its key, in bytes. */
 interface Cipher {
   readonly encryption: string;
   readonly keySizes: readonly number[];
+  readonly formats?: readonly Format[];
 }
 
 const IVS = ["plain", "plain64", "plain64be", "essiv:sha256", "benbi", "null"];
@@ -62,10 +63,10 @@ const FOREIGN: readonly Cipher[] = [
   { encryption: "aes-lrw-benbi", keySizes: [32, 48] },
   { encryption: "aes-pcbc-plain64", keySizes: [32] },
   { encryption: "aes-cbc-essiv:sha3-256", keySizes: [32] },
-  { encryption: "aes-cbc-eboiv", keySizes: [32] },
-  { encryption: "aes-cbc-elephant", keySizes: [64] },
-  { encryption: "aes-cbc-lmk", keySizes: [16] },
-  { encryption: "aes-cbc-tcw", keySizes: [64] },
+  { encryption: "aes-cbc-eboiv", keySizes: [32], formats: ["plain"] },
+  { encryption: "aes-cbc-elephant", keySizes: [64], formats: ["plain"] },
+  { encryption: "aes-cbc-lmk", keySizes: [16], formats: ["plain"] },
+  { encryption: "aes-cbc-tcw", keySizes: [64], formats: ["plain"] },
   { encryption: "capi:xts(aes)-plain64", keySizes: [64] },
 ];
 
@@ -99,12 +100,15 @@ export function everyOne(cases: readonly CryptCase[], seed: number): readonly Cr
 
 function exchanged(ciphers: readonly Cipher[], isForeign: boolean): CryptCase[] {
   return FORMATS.flatMap((format) =>
-    ciphers.flatMap(({ encryption, keySizes }) =>
-      keySizes.flatMap((keySize) =>
+    ciphers.flatMap(({ encryption, keySizes, formats = FORMATS }) =>
+      (formats.includes(format) ? keySizes : []).flatMap((keySize) =>
         sectorsOf(format, isForeign).flatMap((sector) =>
-          hashesOf(format, isForeign).flatMap((hash) =>
+          hashesOf(format, isForeign, keySize).flatMap((hash) =>
             kdfsOf(format, isForeign).map((kdf) =>
-              cryptCase({ format, encryption, keySize, sector, hash, kdf }, isForeign || isForeignHash(hash)),
+              cryptCase(
+                { format, encryption, keySize, sector, hash, kdf },
+                isForeign ? "cipher" : FOREIGN_HASHES.includes(hash) ? "hash" : null,
+              ),
             ),
           ),
         ),
@@ -116,7 +120,7 @@ function exchanged(ciphers: readonly Cipher[], isForeign: boolean): CryptCase[] 
 /** What plain mode was called with before modes had names. */
 function oldNames(): CryptCase[] {
   return ["aes", "aes-plain", "camellia"].map((encryption) =>
-    cryptCase({ format: "plain", encryption, keySize: 32, sector: "512", hash: "sha256", kdf: "-" }, false),
+    cryptCase({ format: "plain", encryption, keySize: 32, sector: "512", hash: "sha256", kdf: "-" }, null),
   );
 }
 
@@ -125,18 +129,16 @@ function sectorsOf(format: Format, isForeign: boolean): readonly string[] {
   return format === "luks2" ? SECTORS : [...SECTORS, ...LARGE_SECTORS];
 }
 
-function hashesOf(format: Format, isForeign: boolean): readonly string[] {
+function hashesOf(format: Format, isForeign: boolean, keySize: number): readonly string[] {
   if (isForeign) return ["sha256"];
-  return format === "plain" ? PLAIN_HASHES : [...HASHES, ...FOREIGN_HASHES];
+  if (format !== "plain") return [...HASHES, ...FOREIGN_HASHES];
+  // What the hash gives may not be longer than the key.
+  return PLAIN_HASHES.filter((hash) => Number(hash.split(":")[1] ?? 0) <= keySize);
 }
 
 function kdfsOf(format: Format, isForeign: boolean): readonly Kdf[] {
   if (format === "plain") return ["-"];
   return format === "luks1" || isForeign ? ["pbkdf2"] : KDFS;
-}
-
-function isForeignHash(hash: string): boolean {
-  return FOREIGN_HASHES.includes(hash);
 }
 
 interface CaseParts {
@@ -148,13 +150,13 @@ interface CaseParts {
   readonly kdf: Kdf;
 }
 
-function cryptCase({ sector, ...parts }: CaseParts, mayRefuse: boolean): CryptCase {
+function cryptCase({ sector, ...parts }: CaseParts, foreign: CryptCase["foreign"]): CryptCase {
   const { format, encryption, keySize, hash, kdf } = parts;
   return {
     ...parts,
     id: [format, encryption, keySize, sector, hash, kdf].join("/"),
     sectorSize: Number.parseInt(sector, 10),
     hasLargeIvs: sector.endsWith("L"),
-    mayRefuse,
+    foreign,
   };
 }

@@ -24,7 +24,7 @@ const tallies = new Tallies("format and cipher", [...ways, "refused"]);
 const start = performance.now();
 let told = start;
 writeFileSync(failuresFile, "");
-console.log(`${cases.length} devices, ways ${ways.join(", ")}, --seed ${seed}`);
+console.log(`${cases.length} devices, ${ways.join(", ")}, --seed ${seed}`);
 try {
   await runMatrix({
     ...options,
@@ -34,7 +34,7 @@ try {
         tallies.add(kind, isRefused ? "refused" : way, failures.length === 0);
         if (failures.length === 0) continue;
         console.log(`FAILED ${way} ${id}: ${failures[0]!.split("\n")[0]!}`);
-        const again = `pnpm run crypt-matrix --case ${id} --way ${way} --seed ${seed}`;
+        const again = `pnpm run crypt-matrix --case ${id} --what ${way} --seed ${seed}`;
         keepFailure(failuresFile, { again, failures, log });
       }
       if (performance.now() - told < 20_000) return;

@@ -8,10 +8,15 @@ import type { CryptCase } from "./cases.ts";
 import { WAYS } from "./verdict.ts";
 import type { Way } from "./verdict.ts";
 
+const WAYS_DEFAULT = "read,write,create,qemu";
+
 export const HELP = `The interop matrix of @cev/crypt: devices exchanged with cryptsetup and the kernel's dm-crypt.
 
-  --way LIST        read: made by cryptsetup, filled by the kernel, read by cev; write: the same, written by cev, judged by both;
-                    create: made and written by cev, judged by both (all)
+  --what LIST       read: made by cryptsetup, filled by the kernel, read by cev; write: the same, written by cev, judged by both;
+                    create: made and written by cev, judged by both; qemu: LUKS1 made by QEMU and by cev, written by cev,
+                    read by the other; images: those of cryptsetup's own tests, read by cev and the kernel
+                    (${WAYS_DEFAULT})
+  --suite DIR       for images: the folder of cryptsetup's tests
   --format LIST     plain, luks1, luks2 (all)
   --cipher LIST     as cryptsetup's --cipher: aes-xts-plain64 (all)
   --hash LIST       sha256 and so on; plain mode also key, plain, ripemd160:20 (all)
@@ -30,6 +35,8 @@ export const HELP = `The interop matrix of @cev/crypt: devices exchanged with cr
 export interface MatrixOptions {
   readonly cases: readonly CryptCase[];
   readonly ways: readonly Way[];
+  /** The folder of cryptsetup's tests; null: it was not said. */
+  readonly suite: string | null;
   readonly seed: number;
   readonly jobs: number;
   readonly isKept: boolean;
@@ -44,7 +51,8 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
   const { values } = parseArgs({
     args: ownArguments(args),
     options: {
-      way: text,
+      what: { type: "string", default: WAYS_DEFAULT },
+      suite: text,
       format: text,
       cipher: text,
       hash: text,
@@ -60,6 +68,10 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
     },
   });
   if (values.help) return null;
+  const ways = WAYS.filter((way) => isWanted(values.what, way));
+  if (ways.length === 0) throw new Error(`--what: there is no ${values.what}`);
+  if (ways.includes("images") && values.suite === undefined)
+    throw new Error("--what images: say where cryptsetup's tests are, with --suite");
   const seed = numberOf("seed", values.seed);
   const wanted = allCases().filter(
     ({ id, format, encryption, hash }) =>
@@ -75,7 +87,8 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
       values.sample === undefined
         ? chosen
         : byChance(chosen, ({ id }) => id, seed).slice(0, numberOf("sample", values.sample)),
-    ways: WAYS.filter((way) => isWanted(values.way, way)),
+    ways,
+    suite: values.suite ?? null,
     seed,
     jobs: Math.max(1, numberOf("jobs", values.jobs)),
     isKept: values.keep,

@@ -3,9 +3,14 @@ import { join } from "node:path";
 import { SharedDisk } from "../raid-matrix/shared-disk.ts";
 import type { CryptCase } from "./cases.ts";
 import { CONTENT } from "./exchange/content.ts";
-import { makeInKernel, readCrypt } from "./exchange/from-kernel.ts";
+import { createCrypt } from "./exchange/create.ts";
+import { judged, makeInKernel, readCrypt } from "./exchange/from-kernel.ts";
+import type { MadeCrypt } from "./exchange/from-kernel.ts";
+import { exchangeWithQemu, qemuCipher } from "./exchange/qemu.ts";
 import { judgeInKernel, writeCrypt } from "./exchange/to-kernel.ts";
 import type { WrittenCrypt } from "./exchange/to-kernel.ts";
+import { runImages } from "./images/run-images.ts";
+import { recipeOf } from "./recipe.ts";
 import { kindOf } from "./verdict.ts";
 import type { Verdict, Way } from "./verdict.ts";
 
@@ -16,6 +21,8 @@ const BATCH_CASES_MAX = 80;
 export interface RunPlan {
   readonly cases: readonly CryptCase[];
   readonly ways: readonly Way[];
+  /** For the way `images`: the folder of cryptsetup's tests. */
+  readonly suite: string | null;
   readonly seed: number;
   /** How many kernels run at once. */
   readonly jobs: number;
@@ -32,7 +39,15 @@ export async function runMatrix(plan: RunPlan): Promise<void> {
     const cases = plan.cases.slice(at, at + BATCH_CASES_MAX);
     if (plan.ways.includes("read") || plan.ways.includes("write"))
       batches.push(() => readAndWrite(plan, cases));
+    if (plan.ways.includes("create")) batches.push(() => create(plan, cases));
   }
+  if (plan.ways.includes("qemu"))
+    for (const one of plan.cases)
+      if (qemuCipher(one) !== null)
+        batches.push(async () => plan.report([await exchangeWithQemu(one, plan.folder, plan.seed)]));
+  const { suite } = plan;
+  if (plan.ways.includes("images") && suite !== null)
+    batches.push(async () => plan.report(await runImages(suite, plan.folder)));
   const queue = batches.values();
   await Promise.all(
     Array.from({ length: plan.jobs }, async () => {
@@ -57,6 +72,22 @@ async function readAndWrite(plan: RunPlan, cases: readonly CryptCase[]): Promise
       if (plan.ways.includes("write")) take(plan, written, await writeCrypt("write", made, plan.seed));
     }
   });
+  await judge(plan, written);
+}
+
+/** cev makes the devices and writes to them; cryptsetup and the kernel judge. */
+async function create(plan: RunPlan, cases: readonly CryptCase[]): Promise<void> {
+  const written: WrittenCrypt[] = [];
+  for (const one of cases) {
+    const recipe = recipeOf(one);
+    let made: MadeCrypt | null = null;
+    const verdict = await judged("create", one, "", async () => {
+      made = await createCrypt(one, recipe, plan.seed);
+      return [];
+    });
+    if (made === null) plan.report([verdict]);
+    else take(plan, written, await writeCrypt("create", made, plan.seed));
+  }
   await judge(plan, written);
 }
 

@@ -105,17 +105,16 @@ export async function judged(
   try {
     return { ...verdict, failures: await body() };
   } catch (error) {
-    if (one.mayRefuse && isRefusal(error, one)) return { ...verdict, isRefused: true };
+    if (isRefusal(error, one)) return { ...verdict, isRefused: true };
     return { ...verdict, failures: [failureOf(error)] };
   }
 }
 
-/** Whether an error says by name what of this case is not known. */
-function isRefusal(error: unknown, { encryption, hash }: CryptCase): boolean {
+/** Whether an error says by name what of this case is not known, and need not be. */
+function isRefusal(error: unknown, { encryption, hash, foreign }: CryptCase): boolean {
   if (!isCevError(error) || !["CEV_UNKNOWN_FEATURE", "CEV_NOT_SUPPORTED"].includes(error.code)) return false;
-  return (
-    encryption.split(/[-:,()]/).some((word) => error.message.includes(word)) || error.message.includes(hash)
-  );
+  const names = foreign === "cipher" ? encryption.split(/[-:,()]/) : foreign === "hash" ? [hash] : [];
+  return names.some((name) => error.message.includes(name));
 }
 
 /** A source of chance for one case and way. */
