@@ -122,11 +122,14 @@ export class Luks2Editor implements HeaderEditor {
     await this.#commit(json, {});
   }
 
-  /** Changes the JSON area, both copies. Throws `CEV_NO_SPACE` when it does not fit, `CEV_BAD_METADATA` when it is not valid any more. */
-  async update(change: (json: JsonObject) => void): Promise<void> {
+  /**
+   * Changes the JSON area, and the names where some are given, in one update of both copies. Throws `CEV_NO_SPACE` when it does not fit,
+   * `CEV_BAD_METADATA` when it is not valid any more; then nothing was written.
+   */
+  async update(change: (json: JsonObject) => void, names: HeaderNames = {}): Promise<void> {
     const json = this.#json();
     change(json);
-    await this.#commit(json, {});
+    await this.#commit(json, names);
   }
 
   /** Changes what the binary header carries, both copies. The caller has checked that it fits. */
