@@ -17,7 +17,17 @@ export function transformPlain(
   data: Uint8Array,
   units: UnitRun,
 ): void {
-  const ivs = plainIvs(spec, key, units, data.length / units.unitLength);
+  transformWithIvs(direction, spec, key, data, plainIvs(spec, key, units, data.length / units.unitLength));
+}
+
+/** The same with the initialization vectors of all units one behind the other in `ivs`, which is overwritten. */
+export function transformWithIvs(
+  direction: "encrypt" | "decrypt",
+  spec: CipherSpec,
+  key: Uint8Array,
+  data: Uint8Array,
+  ivs: Uint8Array,
+): void {
   switch (spec.mode) {
     case "xts":
       return xts(direction, spec, key, data, ivs);
