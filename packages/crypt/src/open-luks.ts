@@ -98,7 +98,7 @@ async function unlockOnce(
   const name = vaultName(volume, volumeDigest(volume), keyslot);
   const kept = vault?.recall(name) ?? null;
   if (kept !== null) {
-    const volumeKey = kept.slice(1);
+    const volumeKey = Uint8Array.from(kept.subarray(1));
     const keyslotId = kept[0]!;
     wipe(kept);
     return { volumeKey, keyslotId };

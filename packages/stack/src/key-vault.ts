@@ -5,12 +5,13 @@ export class MemoryVault implements KeyVault, Disposable {
   readonly #keys = new Map<string, Uint8Array>();
 
   recall(name: string): Uint8Array | null {
-    return this.#keys.get(name)?.slice() ?? null;
+    const key = this.#keys.get(name);
+    return key === undefined ? null : Uint8Array.from(key);
   }
 
   keep(name: string, key: Uint8Array): void {
     this.#keys.get(name)?.fill(0);
-    this.#keys.set(name, key.slice());
+    this.#keys.set(name, Uint8Array.from(key));
   }
 
   /** Overwrites and forgets all of them. */

@@ -53,7 +53,8 @@ function fillWithDigests(key: Uint8Array, name: string, passphrase: Uint8Array):
 export function plainKeyFromFile(contents: Uint8Array, keySize: number): Uint8Array {
   if (contents.length < keySize)
     throw invalid(`the key file has ${contents.length} bytes, and the key has ${keySize}`);
-  return contents.slice(0, keySize);
+  // A copy: a Buffer's own slice would share its memory, which then is wiped.
+  return Uint8Array.from(contents.subarray(0, keySize));
 }
 
 function invalid(message: string): CevError {
