@@ -41,3 +41,22 @@ export { luksRepair } from "./commands/luks-repair.ts";
 export type { LuksRepairOptions } from "./commands/luks-repair.ts";
 export { tokenAddKeyring, tokenExport, tokenImport, tokenRemove, tokenUnassign } from "./commands/token.ts";
 export type { TokenAddKeyringOptions, TokenImportOptions, TokenOptions } from "./commands/token.ts";
+export { luksDump } from "./commands/luks-dump.ts";
+export type { LuksDump } from "./commands/luks-dump.ts";
+export type {
+  DumpedDigest,
+  DumpedKdf,
+  DumpedKeyslot,
+  DumpedSegment,
+  DumpedToken,
+  Luks2Facts,
+} from "./commands/describe-luks2.ts";
+export { luksHeaderBackup } from "./commands/luks-header-backup.ts";
+export { benchmark } from "./commands/benchmark.ts";
+export type {
+  BenchmarkOptions,
+  BenchmarkedCipher,
+  BenchmarkedKdf,
+  CipherResult,
+  KdfResult,
+} from "./commands/benchmark.ts";
