@@ -60,3 +60,5 @@ export type {
   CipherResult,
   KdfResult,
 } from "./commands/benchmark.ts";
+export { luksHeaderRestore } from "./commands/luks-header-restore.ts";
+export type { LuksHeaderRestoreOptions } from "./commands/luks-header-restore.ts";

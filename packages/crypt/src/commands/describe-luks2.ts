@@ -118,7 +118,7 @@ function dumpKeyslot(id: number, keyslot: Json, digests: readonly DumpedDigest[]
     keySize: Number(keyslot["key_size"] ?? 0),
     priority: PRIORITIES[Number(keyslot["priority"] ?? 1)] ?? "normal",
     digestId: digest?.id ?? null,
-    isUnbound: digest !== undefined && digest.segments.length === 0,
+    isUnbound: digest?.segments.length === 0,
     kdf: dumpKdf(objectOf(keyslot["kdf"])),
     split:
       typeof split["stripes"] === "number" ? { stripes: split["stripes"], hash: text(split["hash"]) } : null,

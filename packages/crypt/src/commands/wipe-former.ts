@@ -50,7 +50,7 @@ export async function wipeFormer(
 }
 
 /** Where the former header and its second copy lie; the start in any case. */
-async function headersOn(device: HeaderDevice): Promise<number[]> {
+export async function headersOn(device: HeaderDevice): Promise<number[]> {
   const found = [0];
   for (const offset of HEADER_SIZES) {
     if (offset + HEADER_LENGTH > device.size) break;
