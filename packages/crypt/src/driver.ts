@@ -1,13 +1,11 @@
-import { CevError, INTERFACE_VERSION, isCevError } from "@cev/core";
+import { CevError, INTERFACE_VERSION } from "@cev/core";
 import type { Details, Device, Driver, Finding, NamedLayer, OpenContext, OpenedDevice } from "@cev/core";
 import { detailsOf, summarize } from "./header/details.ts";
 import { readLuksVolume } from "./header/read-volume.ts";
-import { wipe } from "./key/secret.ts";
 import { DETACHED_HINT, openLuks } from "./open-luks.ts";
-import type { OpenedLuks } from "./open-luks.ts";
 import { cryptOptions, cryptOptionsSchema } from "./options.ts";
 import type { CryptOptions } from "./options.ts";
-import { openPlain } from "./plain/open-plain.ts";
+import { openPlainEntry } from "./plain/open-plain-entry.ts";
 import type { PlainSettings } from "./plain/plain-settings.ts";
 
 /** Opens LUKS and plain dm-crypt devices: `driver: "@cev/crypt"` in a stack file. */
@@ -22,9 +20,6 @@ export const cryptDriver: Driver<CryptOptions> = {
   probe,
   open,
 };
-
-/** How often a person is asked before it is given up, as by cryptsetup. */
-const ATTEMPTS_MAX = 3;
 
 async function probe(device: Device): Promise<Finding | null> {
   const found = await readLuksVolume(device);
@@ -57,7 +52,7 @@ async function open(context: OpenContext<CryptOptions>): Promise<readonly Opened
     const message = "a plain device has no header, and two devices are named";
     throw new CevError("CEV_INVALID", message, { source: data.name, hint: "name the encrypted one alone" });
   }
-  return [await openWithoutHeader(context, data, plain)];
+  return [await openPlainEntry(context, data, plain, describeOptions(context.options))];
 }
 
 async function openHeader(
@@ -67,121 +62,30 @@ async function openHeader(
 ): Promise<OpenedDevice> {
   const { environment, options, isReadOnly, keySource, signal } = context;
   const { name } = header ?? data;
-  const openWith = (keys: readonly Uint8Array[], report?: (problem: string) => void): Promise<OpenedLuks> =>
-    openLuks(data.layer, {
-      environment,
-      name,
-      header: header?.layer,
-      isReadOnly,
-      keys,
-      keyslot: options.keyslot ?? undefined,
-      kdfLimits: options.kdf,
-      signal,
-      vault: keySource.vault,
-      ...(options.allowDiscards === null ? {} : { allowDiscards: options.allowDiscards }),
-      describedOptions: describeOptions(options),
-      ...(report === undefined ? {} : { report }),
-    });
-  const report = (problem: string): void =>
-    context.report({
-      severity: "warning",
-      code: "CEV_BAD_METADATA",
-      message: `${name}: ${problem}`,
-      device: name,
-    });
-  const { layer, volume, keyslotId } = await withAnswers(context, data.name, {
-    open: (keys) => openWith(keys, report),
-    again: openWith,
+  const { layer, volume, keyslotId } = await openLuks(data.layer, {
+    environment,
+    name,
+    header: header?.layer,
+    isReadOnly,
+    keys: keySource.keys,
+    ask: keySource.ask,
+    vault: keySource.vault,
+    keyslot: options.keyslot ?? undefined,
+    kdfLimits: options.kdf,
+    signal,
+    onWork: context.onWork,
+    ...(options.allowDiscards === null ? {} : { allowDiscards: options.allowDiscards }),
+    describedOptions: describeOptions(options),
+    report: (problem) =>
+      context.report({
+        severity: "warning",
+        code: "CEV_BAD_METADATA",
+        message: `${name}: ${problem}`,
+        device: name,
+      }),
   });
   const details = { ...detailsOf(volume), keyslot: keyslotId };
   return { name: `luks/${volume.uuid}`, layer, state: "active", details };
-}
-
-/** Opens with the keys that were given; where there are none, a person is asked until an answer fits. */
-async function withAnswers<Opened>(
-  { keySource, signal }: OpenContext<CryptOptions>,
-  name: string,
-  attempts: {
-    readonly open: (keys: readonly Uint8Array[]) => Promise<Opened>;
-    readonly again: (keys: readonly Uint8Array[]) => Promise<Opened>;
-  },
-): Promise<Opened> {
-  let failure: unknown;
-  try {
-    return await attempts.open(keySource.keys);
-  } catch (error) {
-    if (!hasCode(error, "CEV_KEY_REQUIRED") || keySource.ask === undefined) throw error;
-    failure = error;
-  }
-  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    if (signal?.aborted === true) throw new CevError("CEV_CANCELLED", "asking for a key was cancelled");
-    const answer = await keySource.ask({ name, attempt });
-    if (answer === null) throw failure;
-    try {
-      return await attempts.again([answer]);
-    } catch (error) {
-      if (!hasCode(error, "CEV_WRONG_KEY")) throw error;
-      failure = error;
-    } finally {
-      wipe(answer);
-    }
-  }
-  throw failure;
-}
-
-async function openWithoutHeader(
-  context: OpenContext<CryptOptions>,
-  { name, layer: lower }: NamedLayer,
-  plain: PlainSettings,
-): Promise<OpenedDevice> {
-  const { environment, options, isReadOnly } = context;
-  const openWith = ([key]: readonly Uint8Array[]): ReturnType<typeof openPlain> =>
-    openPlain(lower, {
-      environment,
-      ...plain,
-      ...keyOf(context, key),
-      name,
-      isReadOnly,
-      allowDiscards: options.allowDiscards ?? false,
-      describedOptions: describeOptions(options),
-    });
-  checkOneKey(context, name);
-  const layer = await withAnswers(context, name, {
-    open: (keys) => Promise.resolve().then(() => openWith(keys)),
-    again: (keys) => Promise.resolve().then(() => openWith(keys)),
-  });
-  return { name: null, layer, state: "active", details: { version: "plain", ...describePlain(plain) } };
-}
-
-/** Nothing tells which of several keys is the right one. Those of the device's own entry come first. */
-function checkOneKey({ keySource, options }: OpenContext<CryptOptions>, source: string): void {
-  const isOwn = options.passphrase !== null || options.keyFile !== null;
-  const isTwice = options.passphrase !== null && options.keyFile !== null;
-  if (!isTwice && (isOwn || keySource.keys.length <= 1)) return;
-  throw new CevError("CEV_AMBIGUOUS", "of several keys nothing tells which one opens a plain device", {
-    source,
-    hint: "give one passphrase or one key file",
-  });
-}
-
-function keyOf(
-  { keySource }: OpenContext<CryptOptions>,
-  key: Uint8Array | undefined,
-): { readonly passphrase?: Uint8Array; readonly key?: Uint8Array } {
-  if (key === undefined) return {};
-  return keySource.keyFiles?.includes(key) === true ? { key } : { passphrase: key };
-}
-
-function describePlain({
-  cipher,
-  keySize,
-  offset,
-  size,
-  skip,
-  sectorSize,
-  largeIvs,
-}: PlainSettings): Details {
-  return { cipher, keyBits: keySize * 8, sectorSize, dataOffset: offset, dataSize: size, skip, largeIvs };
 }
 
 /** The options as they stand in a stack file, from which the stack reads the key files. Paths are no secrets. */
@@ -205,5 +109,3 @@ function withoutNull(plain: PlainSettings): Details {
   const { hash, size, ...others } = plain;
   return { ...others, ...(hash === null ? {} : { hash }), ...(size === null ? {} : { size }) };
 }
-
-const hasCode = (error: unknown, code: string): boolean => isCevError(error) && error.code === code;

@@ -1,5 +1,6 @@
 import { CevError } from "@cev/core";
-import type { AbortSignalLike, Details, Environment, KeyVault, Layer } from "@cev/core";
+import type { AbortSignalLike, Details, Environment, KeySource, KeyVault, Layer } from "@cev/core";
+import { withAnswers } from "./ask-for-key.ts";
 import { headerSourceOf } from "./header/header-device.ts";
 import type { KeyDigest, LuksVolume } from "./header/luks-volume.ts";
 import { readLuksVolume } from "./header/read-volume.ts";
@@ -30,6 +31,10 @@ export interface OpenLuksOptions {
   readonly kdfLimits?: KdfLimits;
   /** Ends the derivation of a key with `CEV_CANCELLED`. */
   readonly signal?: AbortSignalLike | undefined;
+  /** Asks a person for a passphrase where `keys` is empty, up to three times. The answers are wiped. */
+  readonly ask?: KeySource["ask"] | undefined;
+  /** Is told, in a few words, when keys begin to be derived. */
+  readonly onWork?: ((what: string) => void) | undefined;
   /** Where the volume key is kept while a stack is being opened, so that it is derived once. */
   readonly vault?: KeyVault | undefined;
   /** What `describe` of the layer says of options. */
@@ -104,7 +109,12 @@ async function unlockOnce(
     return { volumeKey, keyslotId };
   }
   const limits = options.kdfLimits ?? KDF_LIMITS;
-  const unlocked = await unlockVolume(volume, source, options.keys, { limits, signal, keyslot });
+  const lock = `luks/${volume.uuid}`;
+  const asking = { ask: options.ask, name: `${lock} on ${source.name}`, signal };
+  const unlocked = await withAnswers(options.keys, asking, (keys) => {
+    if (keys.length > 0) options.onWork?.(`unlocking ${lock}`);
+    return unlockVolume(volume, source, keys, { limits, signal, keyslot });
+  });
   if (vault !== undefined) {
     const entry = new Uint8Array(1 + unlocked.volumeKey.length);
     entry[0] = unlocked.keyslotId;

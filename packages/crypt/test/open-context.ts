@@ -1,9 +1,14 @@
-import type { Environment, Layer, OpenContext, Problem } from "@cev/core";
+import type { AbortSignalLike, Environment, KeySource, Layer, OpenContext, Problem } from "@cev/core";
 import { cryptDriver } from "../src/index.ts";
 import type { CryptOptions } from "../src/index.ts";
 
 export interface ContextSettings {
   readonly keys?: readonly Uint8Array[];
+  /** What else there is of keys, and whom to ask. */
+  readonly keySource?: Partial<KeySource>;
+  /** The device of a detached header. */
+  readonly header?: Layer;
+  readonly signal?: AbortSignalLike;
   /** As in a stack file. */
   readonly options?: object;
   readonly isReadOnly?: boolean;
@@ -22,8 +27,12 @@ export function openContext(
   const context = {
     environment,
     options: result.value,
-    lowers: [{ name: "disk0.img", layer }],
-    keySource: { keys: settings.keys ?? [] },
+    lowers: [
+      { name: "disk0.img", layer },
+      ...(settings.header === undefined ? [] : [{ name: "header.img", layer: settings.header }]),
+    ],
+    keySource: { keys: settings.keys ?? [], ...settings.keySource },
+    signal: settings.signal,
     isReadOnly: settings.isReadOnly ?? false,
     canWriteDegraded: false,
     directory: settings.directory ?? "/",

@@ -36,7 +36,7 @@ export function openPlain(lower: Layer, options: OpenPlainOptions): CryptLayer {
   const encryption = fullCipher(settings.cipher);
   parseCipher(encryption, settings.keySize);
   checkFits(lower, settings, name);
-  const volumeKey = volumeKeyOf(passphrase, key, settings, name);
+  const volumeKey = plainKeyOf({ passphrase, key }, settings, name);
   try {
     return new CryptLayer(lower, {
       environment,
@@ -86,10 +86,13 @@ function checkFits(lower: Layer, { offset, size, sectorSize }: PlainSettings, so
   }
 }
 
-function volumeKeyOf(
-  passphrase: Uint8Array | undefined,
-  key: Uint8Array | undefined,
-  { hash, keySize }: PlainSettings,
+/**
+ * The key of a plain device from a passphrase or the contents of a key file. The caller wipes it. Throws `CEV_KEY_REQUIRED` without either,
+ * `CEV_INVALID` and `CEV_UNKNOWN_FEATURE` as `openPlain` does.
+ */
+export function plainKeyOf(
+  { passphrase, key }: Pick<OpenPlainOptions, "passphrase" | "key">,
+  { hash, keySize }: Pick<PlainSettings, "hash" | "keySize">,
   source: string,
 ): Uint8Array {
   if (passphrase !== undefined && key !== undefined)
