@@ -178,7 +178,7 @@ function sectorSizeOf(
 
 /** Bytes that a new detached header of this shape takes. Throws as `luksFormat` does. */
 export function luksHeaderLength(shape: FormatShape): number {
-  const data = { size: Number.MAX_SAFE_INTEGER, logicalBlockSize: 512, physicalBlockSize: 512 };
-  const target = { headerSize: Number.MAX_SAFE_INTEGER, data, isDetached: true, keyCount: 1 };
+  const data = { size: 2 ** 52, logicalBlockSize: 512, physicalBlockSize: 512 };
+  const target = { headerSize: 2 ** 52, data, isDetached: true, keyCount: 1 };
   return planFormat({ ...shape, sectorSize: 512 }, target).headerLength;
 }
