@@ -101,6 +101,6 @@ async function newUnboundKey(
   const key = "key" in unbound ? Uint8Array.from(unbound.key) : new Uint8Array(unbound.keySize);
   if (!("key" in unbound)) environment.random(key);
   const context = { environment, version: 2, hash, keySize: key.length, signal } as const;
-  const iterations = await chooseDigestIterations(cost, context);
+  const iterations = await chooseDigestIterations(cost, null, context);
   return { key, digest: await digestOf(key, { version: 2, hash, iterations }, environment, signal) };
 }

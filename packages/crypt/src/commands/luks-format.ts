@@ -79,7 +79,7 @@ async function makeVolume(
   const onMeasured = (): void => onProgress?.({ step: "measure", done: ++measured, total: 0 });
   const context = { environment, version, hash, keySize, signal, onMeasured };
   const cost = await chooseCost(choice, context);
-  const iterations = await chooseDigestIterations(choice, context);
+  const iterations = await chooseDigestIterations(choice, cost, context);
   const digest = await digestOf(volumeKey, { version, hash, iterations }, environment, signal);
   const keyslots: NewKeyslot[] = [];
   for (const [index, place] of plan.places.entries()) {

@@ -54,6 +54,7 @@ const MEMORY_MAX_KIBIBYTES = 4 * 1024 * 1024;
 const MEMORY_DEFAULT_KIBIBYTES = 1024 * 1024;
 const LANES_MAX = 4;
 const TIME_DEFAULT_MS = 2000;
+const DIGEST_TIME_MS = 125;
 
 /** True when every number is given, and nothing is to be measured. */
 export function isForced(choice: KeyCost | CostTarget): choice is KeyCost {
@@ -119,16 +120,23 @@ export async function chooseCost(choice: KeyCost | CostTarget, context: CostCont
 }
 
 /**
- * Iterations of the digest of a volume key: an eighth of a second, or as few as may be where costs are given. The key is random through and
+ * Iterations of the digest of a volume key: an eighth of a second, or as few as may be where costs are given. `chosen`: what the choice
+ * came to, where that is known. The key is random through and
  * through: guessing it is no easier for a cheap digest.
  */
 export async function chooseDigestIterations(
   choice: KeyCost | CostTarget,
+  chosen: KeyCost | null,
   context: CostContext,
 ): Promise<number> {
   if (isForced(choice)) return ITERATIONS_MIN;
-  const target = { type: "pbkdf2", hash: context.hash, timeMs: 125 } as const;
-  const cost = await chooseCost(target, context);
+  const { hash } = context;
+  // What was measured for the keyslot need not be measured again.
+  if (chosen?.type === "pbkdf2" && chosen.hash === hash) {
+    const iterations = (chosen.iterations * DIGEST_TIME_MS) / (choice.timeMs ?? TIME_DEFAULT_MS);
+    return Math.max(Math.floor(iterations), ITERATIONS_MIN);
+  }
+  const cost = await chooseCost({ type: "pbkdf2", hash, timeMs: DIGEST_TIME_MS }, context);
   return cost.type === "pbkdf2" ? cost.iterations : ITERATIONS_MIN;
 }
 
