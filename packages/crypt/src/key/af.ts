@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
 import { assert } from "@cev/core";
-import { hashLength, opensslHash } from "./hash.ts";
+import { hashLength, hasherOf } from "./hash.ts";
 import { wipe } from "./secret.ts";
 
 /** Settings of the splitter: as many stripes of the key's length, diffused by a hash. */
@@ -40,24 +39,32 @@ export function mergeKey(split: Uint8Array, options: SplitOptions): Uint8Array {
 /** Exclusive-or and diffusion in turn over all stripes. */
 function mix(stripes: Uint8Array, length: number, hash: string): Uint8Array {
   const mixed = new Uint8Array(length);
+  const step = hashLength(hash);
+  const diffusion = { hasher: hasherOf(hash), step, scratch: new Uint8Array(4 + step) };
   for (let at = 0; at < stripes.length; at += length) {
     for (let index = 0; index < length; index++) mixed[index] = mixed[index]! ^ stripes[at + index]!;
-    diffuse(mixed, hash);
+    diffuse(mixed, diffusion);
   }
+  wipe(diffusion.scratch);
   return mixed;
 }
 
 /** Replaces each piece of the hash's length by the hash of its number (big-endian) and itself; the last piece may be shorter. */
-function diffuse(block: Uint8Array, hash: string): void {
-  const name = opensslHash(hash);
-  const step = hashLength(hash);
-  const number = new Uint8Array(4);
-  const view = new DataView(number.buffer);
+function diffuse(block: Uint8Array, { hasher, step, scratch }: Diffusion): void {
+  const view = new DataView(scratch.buffer);
   for (let at = 0, index = 0; at < block.length; at += step, index++) {
     view.setUint32(0, index);
     const piece = block.subarray(at, at + step);
-    const digest = createHash(name).update(number).update(piece).digest();
+    scratch.set(piece, 4);
+    const digest = hasher(scratch.subarray(0, 4 + piece.length));
     piece.set(digest.subarray(0, piece.length));
     wipe(digest);
   }
+}
+
+interface Diffusion {
+  readonly hasher: (bytes: Uint8Array) => Uint8Array;
+  /** Bytes of a digest. */
+  readonly step: number;
+  readonly scratch: Uint8Array;
 }

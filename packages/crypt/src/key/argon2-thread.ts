@@ -1,7 +1,7 @@
-import { Worker } from "node:worker_threads";
 import { CevError } from "@cev/core";
 import type { AbortSignalLike } from "@cev/core";
 import type { Argon2Derivation } from "./native-kdf.ts";
+import { runInThread } from "./thread.ts";
 
 /** What the thread is asked to do. */
 export interface Argon2Request extends Argon2Derivation {
@@ -17,21 +17,5 @@ export async function argon2InWorker(request: Argon2Request, signal?: AbortSigna
     const hint = "Node.js 24.7 and later can";
     throw new CevError("CEV_NOT_SUPPORTED", "argon2 of an empty passphrase cannot be had here", { hint });
   }
-  // The worker lies beside this file: as TypeScript in the sources, compiled in the published package.
-  const suffix = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const worker = new Worker(new URL(`./argon2-worker.${suffix}`, import.meta.url), { workerData: request });
-  const stop = (): void => void worker.terminate();
-  signal?.addEventListener("abort", stop);
-  try {
-    return await new Promise((resolve, reject) => {
-      worker.once("message", resolve);
-      worker.once("error", reject);
-      worker.once("exit", (status) => {
-        if (signal?.aborted === true) reject(new CevError("CEV_CANCELLED", "deriving the key was cancelled"));
-        else reject(new Error(`the argon2 worker ended with status ${status}`));
-      });
-    });
-  } finally {
-    signal?.removeEventListener("abort", stop);
-  }
+  return runInThread("argon2-worker", request, signal);
 }

@@ -1,6 +1,6 @@
 import { CevError } from "@cev/core";
 import type { AbortSignalLike, Environment } from "@cev/core";
-import { opensslHash } from "./hash.ts";
+import { hashLength } from "./hash.ts";
 import { measureDerivation } from "./kdf.ts";
 import { memoryForKeys, thisMachine } from "./machine.ts";
 import type { Machine } from "./machine.ts";
@@ -70,7 +70,7 @@ export function checkCostChoice(choice: KeyCost | CostTarget, version: 1 | 2): v
     return;
   }
   const { timeMs, memoryKibibytesMax, lanesMax, hash } = choice;
-  if (hash !== undefined) opensslHash(hash);
+  if (hash !== undefined) hashLength(hash);
   if (timeMs !== undefined) checkRange("the time in milliseconds", timeMs, 1, 2 ** 32 - 1);
   if (type === "pbkdf2" && (memoryKibibytesMax !== undefined || lanesMax !== undefined))
     throw invalid("pbkdf2 has neither memory nor lanes");
@@ -81,7 +81,7 @@ export function checkCostChoice(choice: KeyCost | CostTarget, version: 1 | 2): v
 
 function checkForced(cost: KeyCost): void {
   if (cost.type === "pbkdf2") {
-    opensslHash(cost.hash);
+    hashLength(cost.hash);
     checkRange("the number of iterations", cost.iterations, ITERATIONS_MIN, ITERATIONS_MAX);
     return;
   }

@@ -2,10 +2,11 @@ import { CevError, isCevError } from "@cev/core";
 import type { AbortSignalLike } from "@cev/core";
 import { argon2InWorker } from "./argon2-thread.ts";
 import { CannotStart, deriveInProcess } from "./derive-in-process.ts";
-import { opensslHash } from "./hash.ts";
+import { isWhirlpool, opensslHash } from "./hash.ts";
 import { deriveNatively, hasNativeArgon2 } from "./native-kdf.ts";
 import type { Derivation } from "./native-kdf.ts";
 import { wipe } from "./secret.ts";
+import { runInThread } from "./thread.ts";
 import type { KeyCost } from "./cost.ts";
 import type { KeyDerivation } from "../header/luks-volume.ts";
 
@@ -70,8 +71,7 @@ export async function deriveKey(
 ): Promise<Uint8Array> {
   if (signal?.aborted === true) throw cancelled();
   const derivation = derivationOf(kdf, length);
-  if (derivation.type !== "pbkdf2" && !hasNativeArgon2)
-    return argon2InWorker({ ...derivation, passphrase }, signal);
+  if (!isNative(derivation)) return deriveInThread(derivation, passphrase, signal);
   try {
     if (signal === undefined) return await deriveNatively(derivation, passphrase);
     if (isCheap(derivation)) return await unlessAborted(deriveNatively(derivation, passphrase), signal);
@@ -96,8 +96,8 @@ export async function measureDerivation(
   if (signal?.aborted === true) throw cancelled();
   const derivation = derivationOf({ ...cost, salt: new Uint8Array(32) }, length);
   const passphrase = new Uint8Array(8);
-  if (derivation.type !== "pbkdf2" && !hasNativeArgon2) {
-    await argon2InWorker({ ...derivation, passphrase }, signal);
+  if (!isNative(derivation)) {
+    await deriveInThread(derivation, passphrase, signal);
     return;
   }
   const work = deriveNatively(derivation, passphrase);
@@ -109,12 +109,27 @@ function derivationOf(kdf: KeyDerivation, length: number): Derivation {
   if (kdf.type === "pbkdf2") {
     if (kdf.iterations > ITERATIONS_MAX)
       throw new CevError("CEV_NOT_SUPPORTED", `${kdf.iterations} iterations are more than Node.js counts`);
-    return { type: "pbkdf2", hash: opensslHash(kdf.hash), iterations: kdf.iterations, salt, length };
+    const hash = isWhirlpool(kdf.hash) ? kdf.hash : opensslHash(kdf.hash);
+    return { type: "pbkdf2", hash, iterations: kdf.iterations, salt, length };
   }
   const { type, passes, lanes } = kdf;
   // The algorithm itself asks for at least eight blocks of 1 KiB in each lane.
   const memoryKibibytes = Math.max(kdf.memoryKibibytes, 8 * lanes);
   return { type, passes, memoryKibibytes, lanes, salt, length };
+}
+
+/** What this Node.js can do by itself. */
+function isNative(derivation: Derivation): boolean {
+  return derivation.type === "pbkdf2" ? !isWhirlpool(derivation.hash) : hasNativeArgon2;
+}
+
+function deriveInThread(
+  derivation: Derivation,
+  passphrase: Uint8Array,
+  signal?: AbortSignalLike,
+): Promise<Uint8Array> {
+  if (derivation.type !== "pbkdf2") return argon2InWorker({ ...derivation, passphrase }, signal);
+  return runInThread("whirlpool-worker", { ...derivation, passphrase }, signal);
 }
 
 /** So fast that it need not be stopped: about as long as a process takes to start, or a few times that. */
