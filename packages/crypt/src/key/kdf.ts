@@ -132,10 +132,13 @@ function deriveInThread(
   return runInThread("whirlpool-worker", { ...derivation, passphrase }, signal);
 }
 
-/** So fast that it need not be stopped: about as long as a process takes to start, or a few times that. */
+/**
+ * So fast that it need not be stopped: about half a second, of which a process's start would be a good part. Up to 1 GiB gone through by argon2, or a million
+ * iterations of pbkdf2.
+ */
 function isCheap(derivation: Derivation): boolean {
-  if (derivation.type === "pbkdf2") return derivation.iterations <= 250_000;
-  return derivation.memoryKibibytes * derivation.passes <= 131_072;
+  if (derivation.type === "pbkdf2") return derivation.iterations <= 1_000_000;
+  return derivation.memoryKibibytes * derivation.passes <= 1_048_576;
 }
 
 async function deriveStoppably(
