@@ -1,5 +1,7 @@
+import crypto from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { argon2InWorker } from "../src/key/argon2-thread.ts";
+import { hasNativeArgon2 } from "../src/key/native-kdf.ts";
 import { KDF_LIMITS, checkKdfCost, deriveKey } from "../src/key/kdf.ts";
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, "latin1");
@@ -9,7 +11,15 @@ describe("pbkdf2", () => {
   test.each([
     // RFC 6070
     ["sha1", "password", "salt", 1, "0c60c80f961f0e71f3a9b524af6012062fe037a6"],
+    ["sha1", "password", "salt", 2, "ea6c014dc72d6f8ccd1ed92ace1d41f0d8de8957"],
     ["sha1", "password", "salt", 4096, "4b007901b765489abead49d926f721d065a429c1"],
+    [
+      "sha1",
+      "passwordPASSWORDpassword",
+      "saltSALTsaltSALTsaltSALTsaltSALTsalt",
+      4096,
+      "3d2eec4fe41c849b80c8d83662c0e44a8b291a964cf2f07038",
+    ],
     ["sha1", "pass\0word", "sa\0lt", 4096, "56fa6aa75548099dcc37d7f03425e0c3"],
     // RFC 7914, section 11
     [
@@ -19,6 +29,14 @@ describe("pbkdf2", () => {
       1,
       "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc" +
         "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783",
+    ],
+    [
+      "sha256",
+      "Password",
+      "NaCl",
+      80_000,
+      "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56" +
+        "a1d425a1225833549adb841b51c9b3176a272bdebba1d078478f62b397f33c8d",
     ],
   ])("%s of %j and %j, %i iterations, as published", async (hash, passphrase, salt, iterations, expected) => {
     const kdf = { type: "pbkdf2", hash, iterations, salt: bytes(salt) } as const;
@@ -43,6 +61,29 @@ describe.each(ARGON2)("%s, %i passes over %i KiB", (type, passes, memoryKibibyte
     const key = await argon2InWorker({ type, ...request, passphrase: bytes("password"), length: 32 });
     expect(hex(key)).toBe(expected);
   });
+});
+
+interface WithSecret {
+  readonly argon2Sync?: (type: string, parameters: object) => Uint8Array;
+}
+
+// RFC 9106, sections 5.2 and 5.3. They have a secret and associated data, which LUKS has not: so they are asked of Node.js itself.
+test.skipIf(!hasNativeArgon2).each([
+  ["argon2i", "c814d9d1dc7f37aa13f0d77f2494bda1c8de6b016dd388d29952a4c4672b6ce8"],
+  ["argon2id", "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659"],
+])("the %s that is built in gives what RFC 9106 says", (type, expected) => {
+  const fill = (length: number, value: number): Buffer => Buffer.alloc(length, value);
+  const tag = (crypto as WithSecret).argon2Sync!(type, {
+    message: fill(32, 1),
+    nonce: fill(16, 2),
+    secret: fill(8, 3),
+    associatedData: fill(12, 4),
+    parallelism: 4,
+    tagLength: 32,
+    memory: 32,
+    passes: 3,
+  });
+  expect(hex(tag)).toBe(expected);
 });
 
 test("several lanes give the same in a worker thread as natively, also with less memory than lanes need", async () => {

@@ -32,7 +32,15 @@ const allowed: Readonly<Record<string, Allowance>> = {
   "drive-link": { own: ["core"], node: [], others: [] },
   crypt: {
     own: ["core"],
-    node: ["node:child_process", "node:crypto", "node:os", "node:url", "node:worker_threads"],
+    node: [
+      "node:buffer",
+      "node:child_process",
+      "node:crypto",
+      "node:os",
+      "node:process",
+      "node:url",
+      "node:worker_threads",
+    ],
     others: ["hash-wasm"],
   },
   nbd: { own: ["core"], node: "all", others: [] },

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { env, execArgv, execPath } from "node:process";
 import { fileURLToPath } from "node:url";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { CevError } from "@cev/core";
@@ -46,12 +47,12 @@ function start(): ChildProcessWithoutNullStreams {
   const { url } = import.meta;
   // It lies beside this file: as TypeScript in the sources, compiled in the published package.
   const program = new URL(`./derive-child.${url.endsWith(".ts") ? "ts" : "js"}`, url);
-  const options = process.execArgv.filter((option) => /^--(openssl|enable-fips|force-fips)/.test(option));
+  const options = execArgv.filter((option) => /^--(openssl|enable-fips|force-fips)/.test(option));
   // NODE_OPTIONS are meant for the program itself; Electron's executable is a Node.js only when told so.
-  const env = { ...process.env, NODE_OPTIONS: "", NODE_NO_WARNINGS: "1", ELECTRON_RUN_AS_NODE: "1" };
+  const childEnv = { ...env, NODE_OPTIONS: "", NODE_NO_WARNINGS: "1", ELECTRON_RUN_AS_NODE: "1" };
   try {
-    return spawn(process.execPath, [...options, fileURLToPath(program)], {
-      env,
+    return spawn(execPath, [...options, fileURLToPath(program)], {
+      env: childEnv,
       stdio: ["pipe", "pipe", "inherit"],
       windowsHide: true,
     }) as unknown as ChildProcessWithoutNullStreams;
