@@ -9,16 +9,18 @@ export interface CopiedRange {
   readonly end: number;
 }
 
-/** Puts a range of a backup where it was, durably. What is there already is not written again. */
+/** Puts a range of a backup where it was, or to `target`, durably. What is there already is not written again. */
 export async function copyRange(
   backup: HeaderSource,
   device: HeaderDevice,
   { offset, end }: CopiedRange,
+  target: number = offset,
 ): Promise<void> {
   for (let at = offset; at < end; at += STEP) {
     const length = Math.min(STEP, end - at);
+    const to = target + at - offset;
     const bytes = await backup.read(at, length);
-    if (Buffer.compare(bytes, await device.read(at, length)) !== 0) await device.writeDurably(at, bytes);
+    if (Buffer.compare(bytes, await device.read(to, length)) !== 0) await device.writeDurably(to, bytes);
   }
 }
 

@@ -66,7 +66,10 @@ export function planFormat(shape: FormatShape, target: FormatTarget): FormatPlan
   if (target.keyCount === 0) throw invalid("at least one key is needed");
   const ids = Array.from({ length: target.keyCount }, (_, index) => (shape.keyslot ?? 0) + index);
   const layout = version === 1 ? layout1(shape, target, keySize, ids) : layout2(shape, target, keySize, ids);
-  const sectorSize = sectorSizeOf(shape, version, layout.dataOffset, target);
+  const { dataOffset } = layout;
+  if (dataOffset + 512 > target.data.size)
+    throw invalid(`the device ends at byte ${target.data.size}, before its data at byte ${dataOffset}`);
+  const sectorSize = sectorSizeOf(shape, version, dataOffset, target);
   const common = { version, encryption, keySize, hash, sectorSize, label, subsystem };
   return { ...common, keyslotEncryption, keyslotKeySize, ...layout };
 }
@@ -100,8 +103,6 @@ function layout2(
     ...(keyslotsSize === undefined ? {} : { keyslotsSize }),
   });
   const { dataOffset, headerLength } = layout;
-  if (!target.isDetached && dataOffset + 512 > target.data.size)
-    throw invalid(`the device ends at byte ${target.data.size}, before its data at byte ${dataOffset}`);
   const places = placeLuks2Keyslots(layout, keySize, ids);
   const write = (device: HeaderDevice, volume: NewLuksVolume): Promise<void> =>
     formatLuks2(device, volume, layout);

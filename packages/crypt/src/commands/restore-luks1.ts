@@ -71,8 +71,7 @@ async function changeOver(
   const passing: Change[] = [];
   for (const [index, id] of conflicts.slice(0, spare.length).entries()) {
     const place = spare[index]!;
-    const { offset, end } = ranges[id]!;
-    await device.writeDurably(ranges[place]!.offset, await backup.read(offset, end - offset));
+    await copyRange(backup, device, ranges[id]!, ranges[place]!.offset);
     passing.push([place, { ...wanted.keyslots[id]!, offset: ranges[place]!.offset }]);
   }
   await commit(withKeyslots(former, [...added.map((id): Change => [id, wanted.keyslots[id]!]), ...passing]));

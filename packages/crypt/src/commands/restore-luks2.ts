@@ -64,7 +64,7 @@ async function bridge(
     taken.sort((left, right) => left.offset - right.offset);
     const gap = findGap(taken, { ...window, size });
     if (gap === null) continue;
-    await device.writeDurably(gap, await backup.read(offset, size));
+    await copyRange(backup, device, { offset, end: offset + size }, gap);
     taken.push({ id, offset: gap, size });
     moveArea(json, id, gap);
     movedCount++;
