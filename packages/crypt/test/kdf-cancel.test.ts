@@ -1,8 +1,11 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { argon2InWorker } from "../src/key/argon2-thread.ts";
-import { deriveInProcess } from "../src/key/derive-in-process.ts";
-import { costShare, deriveKey, KDF_LIMITS } from "../src/key/kdf.ts";
+import { deriveInProcess, derivingProgram, encodeRequest } from "../src/key/derive-in-process.ts";
+import type { DerivingProgram } from "../src/key/derive-in-process.ts";
+import { costShare, deriveKey, deriveStoppably, KDF_LIMITS } from "../src/key/kdf.ts";
 
 const salt = Buffer.from("somesaltsomesalt");
 /** Minutes of work, each. */
@@ -58,6 +61,55 @@ test.each([
     const key = await deriveInProcess({ ...kdf, length: 64 }, passphrase, signal);
     expect(Buffer.from(key)).toEqual(Buffer.from(await deriveKey(passphrase, kdf, 64)));
   }
+});
+
+describe("where no process can be had", () => {
+  const { program, executable } = derivingProgram();
+  const cheap = { type: "pbkdf2", hash: "sha256", iterations: 1000, salt, length: 32 } as const;
+  const hosts: [name: string, host: DerivingProgram][] = [
+    ["the executable is the application itself", { program, executable: null }],
+    ["the executable is not there", { program, executable: "/nowhere/node" }],
+    ["the program is not there, as after bundling", { program: `${program}.gone`, executable }],
+    ["another program answers", { program: "--version", executable }],
+  ];
+
+  test.each(hosts)("(%s) the key is derived all the same", async (_name, host) => {
+    const { signal } = new AbortController();
+    const expected = await deriveKey(Buffer.from("x"), cheap, 32);
+    const key = await deriveStoppably(cheap, Buffer.from("x"), signal, host);
+    expect(Buffer.from(key)).toEqual(Buffer.from(expected));
+  });
+
+  test("the signal is answered at once", async () => {
+    const controller = new AbortController();
+    const slow = { ...cheap, iterations: 3_000_000 };
+    const host = { program, executable: null };
+    setTimeout(() => controller.abort(), 10);
+    const work = deriveStoppably(slow, Buffer.from("x"), controller.signal, host);
+    await expect(work).rejects.toMatchObject({ code: "CEV_CANCELLED" });
+  });
+});
+
+test("a process that derives ends when whoever asked is gone", { timeout: 10_000 }, async () => {
+  const { program, executable } = derivingProgram();
+  const child = spawn(executable!, [program], { stdio: ["pipe", "pipe", "ignore"] });
+  const derivation = { ...COSTLY[1], length: 32 };
+  child.stdin.write(encodeRequest(derivation, Buffer.from("x")));
+  await once(child.stdout, "data");
+  child.stdin.destroy();
+  expect(await once(child, "exit")).toEqual([null, "SIGKILL"]);
+});
+
+test("a program ends as soon as it has its key, and nothing keeps it", { timeout: 10_000 }, async () => {
+  const url = JSON.stringify(new URL("../src/key/derive-in-process.ts", import.meta.url).href);
+  const script = `import { deriveInProcess, derivingProgram, encodeRequest } from ${url};
+    const derivation = { type: "pbkdf2", hash: "sha256", iterations: 10, salt: Buffer.alloc(8), length: 4 };
+    const key = await deriveInProcess(derivation, Buffer.from("x"), new AbortController().signal);
+    console.log(key.length);`;
+  const args = ["--conditions=@cev/source", "--input-type=module", "--eval", script];
+  const child = spawn(derivingProgram().executable!, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const [said, ended] = await Promise.all([once(child.stdout, "data"), once(child, "exit")]);
+  expect([String(said[0]), ended[0]]).toEqual(["4\n", 0]);
 });
 
 test("shares of the limits are what derivations are added up by", () => {

@@ -38,6 +38,7 @@ const allowed: Readonly<Record<string, Allowance>> = {
       "node:crypto",
       "node:os",
       "node:process",
+      "node:sea",
       "node:url",
       "node:worker_threads",
     ],

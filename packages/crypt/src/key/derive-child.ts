@@ -5,6 +5,8 @@ import type { Derivation } from "./native-kdf.ts";
 // A process that derives one key: the request on its standard input (see `deriveInProcess`), the key on its standard output.
 type Request = Derivation & { readonly salt: string; readonly passphraseLength: number };
 
+// The first byte says that this program runs, and not another one.
+stdout.write(Uint8Array.of(0x06));
 receive();
 // Whoever asked is gone. An ordinary exit would wait for the derivation.
 stdin.on("close", () => kill(pid, "SIGKILL"));

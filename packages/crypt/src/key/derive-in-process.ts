@@ -1,25 +1,47 @@
 import { spawn } from "node:child_process";
-import { env, execArgv, execPath } from "node:process";
-import { fileURLToPath } from "node:url";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import { env, execArgv, execPath, versions } from "node:process";
+import { isSea } from "node:sea";
+import { fileURLToPath } from "node:url";
 import { CevError } from "@cev/core";
 import type { AbortSignalLike } from "@cev/core";
 import type { Derivation } from "./native-kdf.ts";
 import { wipe } from "./secret.ts";
 
-/** The process could not be started at all: the system, or Node's permissions, do not allow it. */
+/** What is started: an executable of Node, and the program that derives. */
+export interface DerivingProgram {
+  /** Null: there is no executable that would run another program. */
+  readonly executable: string | null;
+  readonly program: string;
+}
+
+/** The process could not be started, or was not what it should be: the system, Node's permissions or a bundler are in the way. */
 export class CannotStart extends Error {}
+
+// The first byte of the answer: the program runs.
+const READY = 0x06;
+
+/** The executable that runs this, and the program beside this file: as TypeScript in the sources, compiled in the published package. */
+export function derivingProgram(): DerivingProgram {
+  const { url } = import.meta;
+  const program = fileURLToPath(new URL(`./derive-child.${url.endsWith(".ts") ? "ts" : "js"}`, url));
+  // An application that is one executable, or Electron's, would start itself once more.
+  const isApplication = isSea() || versions["electron"] !== undefined || versions["pkg"] !== undefined;
+  return { executable: isApplication ? null : execPath, program };
+}
 
 /**
  * Derives a key in a process of its own, which is killed when `signal` fires: nothing else stops the processor. (A native call goes on
- * to its end in a thread that was terminated, and whoever terminates it waits.) It ends by itself when this process dies.
+ * to its end in a thread that was terminated, and whoever terminates it waits.) The passphrase goes through a pipe. The process ends by
+ * itself when this one dies. Throws `CannotStart` when it does not come to deriving.
  */
 export async function deriveInProcess(
   derivation: Derivation,
   passphrase: Uint8Array,
   signal: AbortSignalLike,
+  host: DerivingProgram = derivingProgram(),
 ): Promise<Uint8Array> {
-  const child = start();
+  const child = start(host);
   const kill = (): void => void child.kill("SIGKILL");
   signal.addEventListener("abort", kill);
   const received: Buffer[] = [];
@@ -32,9 +54,10 @@ export async function deriveInProcess(
     child.stdin.write(message);
     const status = await ended(child);
     if (signal.aborted) throw new CevError("CEV_CANCELLED", "deriving the key was cancelled");
-    const key = Uint8Array.from(Buffer.concat(received));
-    if (status === 0 && key.length === derivation.length) return key;
-    wipe(key);
+    const answer = Buffer.concat(received);
+    received.push(answer);
+    if (answer[0] !== READY) throw new CannotStart(`the process ended with ${String(status)}`);
+    if (status === 0 && answer.length === 1 + derivation.length) return Uint8Array.from(answer.subarray(1));
     throw new Error(`the process that derives the key ended with ${String(status)}`);
   } finally {
     signal.removeEventListener("abort", kill);
@@ -43,17 +66,15 @@ export async function deriveInProcess(
   }
 }
 
-function start(): ChildProcessWithoutNullStreams {
-  const { url } = import.meta;
-  // It lies beside this file: as TypeScript in the sources, compiled in the published package.
-  const program = new URL(`./derive-child.${url.endsWith(".ts") ? "ts" : "js"}`, url);
+function start({ executable, program }: DerivingProgram): ChildProcessWithoutNullStreams {
+  if (executable === null) throw new CannotStart("this executable runs no other program");
   const options = execArgv.filter((option) => /^--(openssl|enable-fips|force-fips)/.test(option));
-  // NODE_OPTIONS are meant for the program itself; Electron's executable is a Node.js only when told so.
-  const childEnv = { ...env, NODE_OPTIONS: "", NODE_NO_WARNINGS: "1", ELECTRON_RUN_AS_NODE: "1" };
+  // NODE_OPTIONS are meant for the program itself.
+  const childEnv = { ...env, NODE_OPTIONS: "", NODE_NO_WARNINGS: "1" };
   try {
-    return spawn(execPath, [...options, fileURLToPath(program)], {
+    return spawn(executable, [...options, program], {
       env: childEnv,
-      stdio: ["pipe", "pipe", "inherit"],
+      stdio: ["pipe", "pipe", "ignore"],
       windowsHide: true,
     }) as unknown as ChildProcessWithoutNullStreams;
   } catch (error) {
@@ -69,8 +90,8 @@ function ended(child: ChildProcessWithoutNullStreams): Promise<number | string |
   });
 }
 
-/** The length of a JSON text in four bytes, the text, the passphrase. */
-function encodeRequest(derivation: Derivation, passphrase: Uint8Array): Uint8Array {
+/** What the program reads: the length of a JSON text in four bytes, the text, the passphrase. */
+export function encodeRequest(derivation: Derivation, passphrase: Uint8Array): Uint8Array {
   const salt = Buffer.from(derivation.salt).toString("base64");
   const text = Buffer.from(JSON.stringify({ ...derivation, salt, passphraseLength: passphrase.length }));
   const message = Buffer.alloc(4 + text.length + passphrase.length);

@@ -2,6 +2,7 @@ import { CevError, isCevError } from "@cev/core";
 import type { AbortSignalLike } from "@cev/core";
 import { argon2InWorker } from "./argon2-thread.ts";
 import { CannotStart, deriveInProcess } from "./derive-in-process.ts";
+import type { DerivingProgram } from "./derive-in-process.ts";
 import { isWhirlpool, opensslHash } from "./hash.ts";
 import { deriveNatively, hasNativeArgon2 } from "./native-kdf.ts";
 import type { Derivation } from "./native-kdf.ts";
@@ -141,15 +142,19 @@ function isCheap(derivation: Derivation): boolean {
   return derivation.memoryKibibytes * derivation.passes <= 1_048_576;
 }
 
-async function deriveStoppably(
+/**
+ * Derives a key in a process of its own, or where that cannot be had on the thread pool; there it is answered at once when the signal fires, and
+ * the derivation goes on to its end.
+ */
+export async function deriveStoppably(
   derivation: Derivation,
   passphrase: Uint8Array,
   signal: AbortSignalLike,
+  host?: DerivingProgram,
 ): Promise<Uint8Array> {
   try {
-    return await deriveInProcess(derivation, passphrase, signal);
+    return await deriveInProcess(derivation, passphrase, signal, host);
   } catch (error) {
-    // Where no process may be started it is at least answered at once.
     if (error instanceof CannotStart) return unlessAborted(deriveNatively(derivation, passphrase), signal);
     throw error;
   }
