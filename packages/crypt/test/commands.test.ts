@@ -185,6 +185,23 @@ describe.each([1, 2] as const)("LUKS%i", (version) => {
     expect(data.log).toEqual([]);
     expect(await opens(lower, "k")).toBe(0);
     expect(lower.claims.count + data.claims.count).toBe(0);
+    const behind = new MemoryLayer(environment, { size: lower.limits.size + 64 * KIB });
+    const options = { ...shape, environment, keys: [key("k")], cost };
+    const dataOffset = lower.limits.size + 32 * KIB;
+    await luksFormat(lower, { ...options, data: behind, dataOffset });
+    expect(await opens(lower, "k")).toBe(0);
+    await refused(lower, "CEV_INVALID", () => luksFormat(lower, { ...options, data, dataOffset }));
+  });
+
+  test("a device of blocks of 4 KiB is written in whole blocks", async () => {
+    const lower = new MemoryLayer(environment, { size: SIZE, blockSize: 4096 });
+    await luksFormat(lower, { environment, keys: [key("a")], version, ...SMALL });
+    await luksAddKey(lower, { environment, keys: [key("a")], newKey: key("b"), cost });
+    expect(await luksRemoveKey(lower, { environment, key: key("a") })).toBe(0);
+    expect(await opens(lower, "b")).toBe(1);
+    const backup = await backupOf(lower);
+    await luksHeaderRestore(lower, { environment, backup });
+    expect(await opens(lower, "b")).toBe(1);
   });
 });
 

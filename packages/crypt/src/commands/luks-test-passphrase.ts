@@ -1,12 +1,13 @@
 import type { Layer } from "@cev/core";
 import { headerSourceOf } from "../header/header-device.ts";
-import { readLuksVolume } from "../header/read-volume.ts";
 import { unlockVolume } from "../header/unlock.ts";
 import { wipe } from "../key/secret.ts";
-import { luksVersionAtStart, readLuks2Copies } from "../luks2/copies.ts";
+import { luks1VolumeOf } from "../luks1/volume.ts";
+import { luks2VolumeOf, luksVersionAtStart, readLuks2Copies } from "../luks2/copies.ts";
 import { unlockOptionsOf } from "./command.ts";
 import type { CommandOptions } from "./command.ts";
 import { noHeader } from "./edit-header.ts";
+import { findHeader } from "./header-extent.ts";
 
 /** Settings of `luksTestPassphrase` and `luksVolumeKey`. */
 export interface LuksKeyOptions extends CommandOptions {
@@ -38,11 +39,13 @@ export async function luksTestPassphrase(lower: Layer, options: LuksKeyOptions):
  */
 export async function luksVolumeKey(lower: Layer, options: LuksKeyOptions): Promise<LuksVolumeKey> {
   const source = headerSourceOf(lower, options.environment, options.name);
-  const found = await readLuksVolume(source);
+  // Where the data lies takes no part here: the header may be a detached one.
+  const found = await findHeader(source);
   if (found === null) throw noHeader(source.name);
+  const volume = found.version === 1 ? luks1VolumeOf(found.header) : luks2VolumeOf(found.copies);
   const { keys, keyslot, allowUnbound: isUnboundAllowed } = options;
   const unlock = { ...unlockOptionsOf(options), keyslot, isUnboundAllowed };
-  const { volumeKey, keyslotId } = await unlockVolume(found.volume, source, keys, unlock);
+  const { volumeKey, keyslotId } = await unlockVolume(volume, source, keys, unlock);
   return { volumeKey, keyslotId };
 }
 
