@@ -193,6 +193,23 @@ describeWith(
       },
     );
 
+    test("long passphrases, with any bytes, and a key file of 8 MiB mean the same to both", async () => {
+      const path = blank("long.img");
+      const keys = [
+        Buffer.from("\0\n\r\xff", "latin1"),
+        Buffer.from(`${"long ".repeat(130)}\0 and longer`),
+        Buffer.alloc(8 * MIB, "key file "),
+      ];
+      await work(path, async (device) => {
+        await luksFormat(device, { environment, keys, cost });
+        for (const [slot, bytes] of keys.entries()) {
+          const file = ["--key-file", written("long.key", bytes), path];
+          const args = ["open", "--test-passphrase", "--verbose", "--disable-locks", ...file];
+          expect(await output("cryptsetup", args)).toContain(`Key slot ${slot} unlocked`);
+        }
+      });
+    });
+
     test("an unbound key, keyslots of another cipher, argon2, a label and large metadata", async () => {
       const path = blank("rich.img");
       await work(path, async (device) => {
