@@ -193,6 +193,25 @@ describeWith(
       },
     );
 
+    test("formatting overwrites as much as cryptsetup does, and leaves as much", async () => {
+      const [ours, theirs] = [join(folder, "wiped.img"), join(folder, "wiped-too.img")];
+      const cases = [
+        { options: { version: 2 }, args: ["--type", "luks2"] },
+        {
+          options: { version: 2, keyslotsSize: MIB },
+          args: ["--type", "luks2", "--luks2-keyslots-size", `${MIB}`],
+        },
+        { options: { version: 1, dataOffset: 8 * MIB }, args: ["--type", "luks1", "--offset", "16384"] },
+      ] as const;
+      for (const { options, args } of cases) {
+        for (const path of [ours, theirs]) writeFileSync(path, Buffer.alloc(SIZE, 0x5a));
+        await work(ours, (device) => luksFormat(device, { environment, keys: [key("k")], cost, ...options }));
+        await output("cryptsetup", ["luksFormat", ...QUICK, ...args, theirs, "-"], { input: "k" });
+        const [left, right] = [ours, theirs].map((path) => pagesOf(readFileSync(path)));
+        expect(left).toBe(right);
+      }
+    });
+
     test("long passphrases, with any bytes, and a key file of 8 MiB mean the same to both", async () => {
       const path = blank("long.img");
       const keys = [
@@ -305,6 +324,17 @@ describeWith(
     });
   },
 );
+
+/** Of each 4 KiB whether they are zeroes, as they were, or something else. */
+function pagesOf(bytes: Buffer): string {
+  const [zeroes, former] = [Buffer.alloc(4096), Buffer.alloc(4096, 0x5a)];
+  let pages = "";
+  for (let at = 0; at < bytes.length; at += 4096) {
+    const page = bytes.subarray(at, at + 4096);
+    pages += page.equals(zeroes) ? "0" : page.equals(former) ? "-" : "x";
+  }
+  return pages;
+}
 
 /** The text of a dump without what is drawn by lot. */
 function withoutRandomness(text: string): string {

@@ -7,10 +7,11 @@ const STEP = 1024 * 1024;
 /** Bytes of a header in which all that identifies it lies. */
 const HEADER_LENGTH = 4096;
 // Beyond what a header itself takes no more than this is wiped, as cryptsetup does: what is recognised on a disk lies before it.
-const ZEROED_MAX = 4 * 1024 * 1024;
+const ZEROED_MAX = { 1: 128 * 1024 * 1024, 2: 4 * 1024 * 1024 } as const;
 
 /** What is to be overwritten. Bytes. */
 export interface WipeRange {
+  readonly version: 1 | 2;
   readonly keyslotsOffset: number;
   readonly headerLength: number;
   readonly dataOffset: number;
@@ -24,14 +25,14 @@ export interface WipeRange {
 export async function wipeFormer(
   lower: Layer,
   device: HeaderDevice,
-  { keyslotsOffset, headerLength, dataOffset }: WipeRange,
+  { version, keyslotsOffset, headerLength, dataOffset }: WipeRange,
   environment: Environment,
   onWiped: (done: number) => void,
 ): Promise<void> {
   for (const offset of await headersOn(device))
     await device.writeDurably(offset, new Uint8Array(HEADER_LENGTH));
   const bytes = new Uint8Array(Math.min(STEP, Math.max(keyslotsOffset, headerLength)));
-  const zeroedEnd = Math.max(headerLength, Math.min(dataOffset, ZEROED_MAX, device.size));
+  const zeroedEnd = Math.max(headerLength, Math.min(dataOffset, ZEROED_MAX[version], device.size));
   const ranges = [
     { from: 0, to: keyslotsOffset, isRandom: false },
     { from: keyslotsOffset, to: headerLength, isRandom: true },
