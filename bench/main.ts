@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { benchCore } from "./core/main.ts";
+import { benchCrypt } from "./crypt/main.ts";
 import { benchLvm } from "./lvm/main.ts";
 import { benchNbd } from "./nbd/main.ts";
 import { benchRaid } from "./raid/main.ts";
@@ -8,13 +9,14 @@ import { benchSnapshot } from "./snapshot/main.ts";
 
 const PARTS: Record<string, (report: Report) => Promise<void>> = {
   core: benchCore,
+  crypt: benchCrypt,
   lvm: benchLvm,
   nbd: benchNbd,
   raid: benchRaid,
   snapshot: benchSnapshot,
 };
 
-const HELP = `usage: pnpm bench [core] [lvm] [nbd] [raid] [snapshot]
+const HELP = `usage: pnpm bench [core] [crypt] [lvm] [nbd] [raid] [snapshot]
 
 Measures cev side by side with its peers, in alternating runs, and prints ratios; without names, all parts.`;
 
