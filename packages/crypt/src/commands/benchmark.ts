@@ -72,8 +72,8 @@ function named(mode: string, keySize: number): BenchmarkedCipher[] {
 }
 
 /**
- * What key derivations and ciphers take on this machine, in memory alone (`cryptsetup benchmark`). Ciphers are measured as the data path runs them, in one
- * thread, requests of 1 MiB in sectors of 4096 bytes. Throws `CEV_CANCELLED`.
+ * What key derivations and ciphers take on this machine, in memory alone (`cryptsetup benchmark`). Ciphers are measured as the
+ * data path runs them, in one thread, requests of 1 MiB in sectors of 4096 bytes. Throws `CEV_CANCELLED`.
  */
 export async function benchmark(options: BenchmarkOptions): Promise<{
   readonly kdfs: readonly KdfResult[];

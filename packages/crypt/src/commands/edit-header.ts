@@ -16,9 +16,9 @@ export interface EditContext {
 }
 
 /**
- * Claims the device (open) that carries a LUKS header, reads the header, and runs `change` on its editor. Throws `CEV_BUSY` when somebody else writes
- * the device, `CEV_BAD_METADATA` when there is no header or it cannot be used, `CEV_UNKNOWN_FEATURE` when not all of it is known here.
- * `command`: what is being done, for whoever meets the claim.
+ * Claims the device (open) that carries a LUKS header, reads the header, and runs `change` on its editor. Throws `CEV_BUSY` when
+ * somebody else writes the device, `CEV_BAD_METADATA` when there is no header or it cannot be used, `CEV_UNKNOWN_FEATURE` when
+ * not all of it is known here. `command`: what is being done, for whoever meets the claim.
  */
 export async function editHeader<Result>(
   lower: Layer,

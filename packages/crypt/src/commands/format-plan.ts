@@ -50,7 +50,10 @@ const LABEL_LENGTH_MAX = 47;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const LUKS1_KEYSLOTS_OFFSET = 4096;
 
-/** Decides all that was left open. Throws `CEV_INVALID`, `CEV_NO_SPACE`, or `CEV_UNKNOWN_FEATURE` for a cipher or hash that is not known here. */
+/**
+ * Decides all that was left open. Throws `CEV_INVALID`, `CEV_NO_SPACE`, or `CEV_UNKNOWN_FEATURE` for a cipher or hash that is not
+ * known here.
+ */
 export function planFormat(shape: FormatShape, target: FormatTarget): FormatPlan {
   const { version = 2, encryption = ENCRYPTION_DEFAULT, hash = "sha256", label = "", subsystem = "" } = shape;
   if (version === 1) refuseForLuks1(shape);

@@ -24,7 +24,10 @@ export interface LuksAddKeyOptions extends CommandOptions, NewKeyOptions {
   readonly keyslot?: number;
   /** The number of the new keyslot. By default the first free one. */
   readonly newKeyslot?: number;
-  /** Keeps a key of its own, which opens no data, in place of the volume key: this one, or a random one. Nothing else is asked for. LUKS2 alone. */
+  /**
+   * Keeps a key of its own, which opens no data, in place of the volume key: this one, or a random one. Nothing else is asked
+   * for. LUKS2 alone.
+   */
   readonly unbound?: { readonly keySize: number } | { readonly key: Uint8Array };
 }
 
@@ -34,9 +37,10 @@ interface Wrapped {
 }
 
 /**
- * Gives a LUKS device one more key and returns the number of its keyslot. `lower` is open. Cut at any moment, the device still opens with what opened
- * it. A copy of the header that was damaged is whole again afterwards. Throws `CEV_WRONG_KEY`, `CEV_KEY_REQUIRED`, `CEV_NO_SPACE`, `CEV_INVALID`,
- * `CEV_BUSY`, `CEV_CANCELLED`, and what reading a header throws; then nothing was written.
+ * Gives a LUKS device one more key and returns the number of its keyslot. `lower` is open. Cut at any moment, the device still
+ * opens with what opened it. A copy of the header that was damaged is whole again afterwards. Throws `CEV_WRONG_KEY`,
+ * `CEV_KEY_REQUIRED`, `CEV_NO_SPACE`, `CEV_INVALID`, `CEV_BUSY`, `CEV_CANCELLED`, and what reading a header throws; then nothing
+ * was written.
  */
 export async function luksAddKey(lower: Layer, options: LuksAddKeyOptions): Promise<number> {
   return editHeader(lower, "luksAddKey", options, async (editor, device) => {

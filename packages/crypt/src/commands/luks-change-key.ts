@@ -23,15 +23,17 @@ export interface LuksChangeKeyOptions extends CommandOptions, NewKeyOptions {
 export type LuksConvertKeyOptions = Omit<LuksChangeKeyOptions, "newKey">;
 
 /**
- * Puts another passphrase in the place of one, and returns the number of its keyslot. LUKS2 keeps the number; so does LUKS1 when it was given, else the
- * key moves to a free keyslot, as with `cryptsetup`. Cut at any moment, the old or the new passphrase opens: so there must be room for both, and
- * `CEV_NO_SPACE` is thrown when there is none. Throws as `luksAddKey`.
+ * Puts another passphrase in the place of one, and returns the number of its keyslot. LUKS2 keeps the number; so does LUKS1 when
+ * it was given, else the key moves to a free keyslot, as with `cryptsetup`. Cut at any moment, the old or the new passphrase
+ * opens: so there must be room for both, and `CEV_NO_SPACE` is thrown when there is none. Throws as `luksAddKey`.
  */
 export async function luksChangeKey(lower: Layer, options: LuksChangeKeyOptions): Promise<number> {
   return changeKey(lower, "luksChangeKey", options);
 }
 
-/** Gives the keyslot of a passphrase another cost or cipher, and returns its number. As `luksChangeKey`, with the same passphrase. */
+/**
+ * Gives the keyslot of a passphrase another cost or cipher, and returns its number. As `luksChangeKey`, with the same passphrase.
+ */
 export async function luksConvertKey(lower: Layer, options: LuksConvertKeyOptions): Promise<number> {
   return changeKey(lower, "luksConvertKey", { ...options, newKey: options.key });
 }
@@ -67,7 +69,10 @@ async function changeKey(lower: Layer, command: string, options: LuksChangeKeyOp
   });
 }
 
-/** From the free keyslot of LUKS1 where it had to go first to the number that was asked for. Nothing in an area depends on where it lies. */
+/**
+ * From the free keyslot of LUKS1 where it had to go first to the number that was asked for. Nothing in an area depends on where
+ * it lies.
+ */
 async function moveBack(editor: Luks1Editor, { slot, area }: NewKeyslot, old: Keyslot): Promise<number> {
   const place = editor.placeKeyslot({ keySize: slot.keySize, id: old.id });
   const moved = { ...slot, id: old.id, area: { ...slot.area, ...place.area } };

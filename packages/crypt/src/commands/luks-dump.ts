@@ -13,8 +13,8 @@ import type { Luks2Facts } from "./describe-luks2.ts";
 export type LuksDump = Luks1Dump | (Luks2Dump & Luks2Facts);
 
 /**
- * Reads what the header of a LUKS device says, also of a device that cannot be opened here. Writes nothing. Throws `CEV_BAD_METADATA` when there is no
- * header that can be used.
+ * Reads what the header of a LUKS device says, also of a device that cannot be opened here. Writes nothing. Throws
+ * `CEV_BAD_METADATA` when there is no header that can be used.
  */
 export async function luksDump(lower: Layer, options: CommandOptions): Promise<LuksDump> {
   const source = headerSourceOf(lower, options.environment, options.name);

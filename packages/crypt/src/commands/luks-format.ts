@@ -13,9 +13,10 @@ import { randomUuid } from "./random-uuid.ts";
 import { wipeFormer } from "./wipe-former.ts";
 
 /**
- * Makes a LUKS device of `lower` (which is open); with `data`, a detached header on `lower`. Whatever `lower` held is lost. All keys are derived
- * before anything is written. Cut at any write, there is the former header, none, or the new one. Returns the UUID. Throws `CEV_INVALID`,
- * `CEV_NO_SPACE`, `CEV_UNKNOWN_FEATURE`, `CEV_BUSY` when somebody else writes the device, `CEV_CANCELLED`; then nothing is written.
+ * Makes a LUKS device of `lower` (which is open); with `data`, a detached header on `lower`. Whatever `lower` held is lost. All
+ * keys are derived before anything is written. Cut at any write, there is the former header, none, or the new one. Returns the
+ * UUID. Throws `CEV_INVALID`, `CEV_NO_SPACE`, `CEV_UNKNOWN_FEATURE`, `CEV_BUSY` when somebody else writes the device,
+ * `CEV_CANCELLED`; then nothing is written.
  */
 export async function luksFormat(lower: Layer, options: LuksFormatOptions): Promise<string> {
   const { data, environment, signal } = options;

@@ -12,9 +12,9 @@ const STEP = 1024 * 1024;
 const LUKS1_KEYSLOTS_OFFSET = 4096;
 
 /**
- * The bytes of a backup of a LUKS header with all that its keyslots hold, piece by piece: what `cryptsetup luksHeaderBackup` writes into its file, byte for
- * byte. Whoever has the file can open the device with the passphrases of that time for ever, also after they were changed. Throws `CEV_BAD_METADATA` when
- * there is no header that can be used.
+ * The bytes of a backup of a LUKS header with all that its keyslots hold, piece by piece: what `cryptsetup luksHeaderBackup`
+ * writes into its file, byte for byte. Whoever has the file can open the device with the passphrases of that time for ever, also
+ * after they were changed. Throws `CEV_BAD_METADATA` when there is no header that can be used.
  */
 export async function* luksHeaderBackup(
   lower: Layer,

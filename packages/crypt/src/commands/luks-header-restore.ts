@@ -19,17 +19,18 @@ export interface LuksHeaderRestoreOptions extends CommandOptions {
   /** The backup: a `Device`, or whatever its bytes can be read from. */
   readonly backup: HeaderSource;
   /**
-   * Also where there is no header that can be used, one of the other version, or one with another UUID: a device that was something else is lost then.
-   * Default false.
+   * Also where there is no header that can be used, one of the other version, or one with another UUID: a device that was
+   * something else is lost then. Default false.
    */
   readonly allowForeign?: boolean;
 }
 
 /**
- * Puts a header and its keyslots back from a backup. `lower` is open. The passphrases of the backup open the device afterwards, and no others. Cut at any
- * write, a former or a restored passphrase opens as long as there is room for one more keyslot (in LUKS1: and the volume key is the same); else
- * the backup is to be restored once more. Throws `CEV_BAD_METADATA` for a backup that cannot be used, `CEV_INVALID` when it does not fit the device,
- * `CEV_UNKNOWN_FEATURE` when the backup asks for what is not known here; then nothing was written.
+ * Puts a header and its keyslots back from a backup. `lower` is open. The passphrases of the backup open the device afterwards,
+ * and no others. Cut at any write, a former or a restored passphrase opens as long as there is room for one more keyslot (in
+ * LUKS1: and the volume key is the same); else the backup is to be restored once more. Throws `CEV_BAD_METADATA` for a backup
+ * that cannot be used, `CEV_INVALID` when it does not fit the device, `CEV_UNKNOWN_FEATURE` when the backup asks for what is not
+ * known here; then nothing was written.
  */
 export async function luksHeaderRestore(lower: Layer, options: LuksHeaderRestoreOptions): Promise<void> {
   const { backup, environment, signal, allowForeign = false } = options;

@@ -24,8 +24,8 @@ export interface LuksKillSlotOptions extends CommandOptions {
 }
 
 /**
- * Takes a passphrase out of a LUKS device, and returns the number of the keyslot it was in. The keyslot's area is overwritten. Throws `CEV_WRONG_KEY`
- * when no keyslot has it, `CEV_INVALID` for the last keyslot, and what reading a header throws.
+ * Takes a passphrase out of a LUKS device, and returns the number of the keyslot it was in. The keyslot's area is overwritten.
+ * Throws `CEV_WRONG_KEY` when no keyslot has it, `CEV_INVALID` for the last keyslot, and what reading a header throws.
  */
 export async function luksRemoveKey(lower: Layer, options: LuksRemoveKeyOptions): Promise<number> {
   return editHeader(lower, "luksRemoveKey", options, async (editor, device) => {
@@ -63,8 +63,8 @@ export async function luksKillSlot(lower: Layer, options: LuksKillSlotOptions): 
 }
 
 /**
- * Takes all keys of the data out of a LUKS device: from then on nothing opens it, but a backup of the header. Returns the numbers of the keyslots. Keys
- * that open no data stay.
+ * Takes all keys of the data out of a LUKS device: from then on nothing opens it, but a backup of the header. Returns the numbers
+ * of the keyslots. Keys that open no data stay.
  */
 export async function luksErase(lower: Layer, options: CommandOptions): Promise<readonly number[]> {
   return editHeader(lower, "luksErase", options, async (editor) => {

@@ -26,7 +26,10 @@ export interface LuksVolumeKey {
   readonly volumeKey: Uint8Array;
 }
 
-/** The number of the keyslot that one of the keys opens. Writes nothing. Throws `CEV_WRONG_KEY` when none does, and what reading a header throws. */
+/**
+ * The number of the keyslot that one of the keys opens. Writes nothing. Throws `CEV_WRONG_KEY` when none does, and what reading a
+ * header throws.
+ */
 export async function luksTestPassphrase(lower: Layer, options: LuksKeyOptions): Promise<number> {
   const { keyslotId, volumeKey } = await luksVolumeKey(lower, options);
   wipe(volumeKey);
@@ -34,8 +37,8 @@ export async function luksTestPassphrase(lower: Layer, options: LuksKeyOptions):
 }
 
 /**
- * The volume key itself (`cryptsetup luksDump --dump-volume-key`): whoever has it reads the data whatever becomes of the passphrases. Throws as
- * `luksTestPassphrase`.
+ * The volume key itself (`cryptsetup luksDump --dump-volume-key`): whoever has it reads the data whatever becomes of the
+ * passphrases. Throws as `luksTestPassphrase`.
  */
 export async function luksVolumeKey(lower: Layer, options: LuksKeyOptions): Promise<LuksVolumeKey> {
   const source = headerSourceOf(lower, options.environment, options.name);

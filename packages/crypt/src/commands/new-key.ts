@@ -54,7 +54,10 @@ export function planNewKey(volume: LuksVolume, options: NewKeyOptions, keySize: 
   return { encryption, encryptionKeySize, cost, hash };
 }
 
-/** Wraps a key (the volume key, or one that opens nothing) under the new passphrase. Measures the cost first where it is not given. */
+/**
+ * Wraps a key (the volume key, or one that opens nothing) under the new passphrase. Measures the cost first where it is not
+ * given.
+ */
 export async function makeKeyslot(
   place: KeyslotPlace,
   wrapped: Uint8Array,

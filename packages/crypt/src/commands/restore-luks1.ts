@@ -15,8 +15,8 @@ type Change = readonly [id: number, slot: Luks1Keyslot];
 const AREAS_OFFSET = 4096;
 
 /**
- * Restores a LUKS1 header. Where device and backup have the same volume key, keyslots that hold something else in each go by way of free ones,
- * so that at every moment one opens; else the areas are written, and then the header.
+ * Restores a LUKS1 header. Where device and backup have the same volume key, keyslots that hold something else in each go by way
+ * of free ones, so that at every moment one opens; else the areas are written, and then the header.
  */
 export async function restoreLuks1(
   device: HeaderDevice,

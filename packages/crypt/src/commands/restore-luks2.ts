@@ -13,8 +13,8 @@ type Found = FoundHeader & { readonly version: 2 };
 type Area = ReturnType<typeof areasOf>[number];
 
 /**
- * Restores a LUKS2 header. Where a keyslot of the backup lies on one of the device that holds something else, it is first put into a gap, and a header
- * that names it there takes the place of the former one; only then is the former keyslot overwritten.
+ * Restores a LUKS2 header. Where a keyslot of the backup lies on one of the device that holds something else, it is first put
+ * into a gap, and a header that names it there takes the place of the former one; only then is the former keyslot overwritten.
  */
 export async function restoreLuks2(
   device: HeaderDevice,
@@ -38,8 +38,8 @@ export async function restoreLuks2(
 }
 
 /**
- * Makes a way from the former header to the wanted one on which at least one passphrase opens at every moment. True when both header copies are replaced by
- * one of that way; false when none is needed, or none was found.
+ * Makes a way from the former header to the wanted one on which at least one passphrase opens at every moment. True when both
+ * header copies are replaced by one of that way; false when none is needed, or none was found.
  */
 async function bridge(
   device: HeaderDevice,

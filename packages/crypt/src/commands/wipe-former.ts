@@ -18,9 +18,9 @@ export interface WipeRange {
 }
 
 /**
- * Takes away what a device held before, where a new header is to be. The former LUKS header goes first, both copies of it: cut at any
- * write the former header opens all that it did, or there is none. Then zeroes where the new header goes and up to the data, and random bytes where its
- * keyslots go.
+ * Takes away what a device held before, where a new header is to be. The former LUKS header goes first, both copies of it: cut at
+ * any write the former header opens all that it did, or there is none. Then zeroes where the new header goes and up to the data,
+ * and random bytes where its keyslots go.
  */
 export async function wipeFormer(
   lower: Layer,

@@ -34,15 +34,15 @@ export interface UnlockOptions {
 }
 
 /**
- * All that is derived to unlock a device may cost so many times what one derivation may: else a header of 32 keyslots, each just within
- * the limits, would run for half an hour with one passphrase. What `cryptsetup` makes costs a sixteenth for each keyslot.
+ * All that is derived to unlock a device may cost so many times what one derivation may: else a header of 32 keyslots, each just
+ * within the limits, would run for half an hour with one passphrase. What `cryptsetup` makes costs a sixteenth for each keyslot.
  */
 const SHARES_MAX = 8;
 
 /**
  * Tries each passphrase on each keyslot, preferred ones first; keyslots to be ignored, and keys that open nothing here, are left
- * out. Throws `CEV_KEY_REQUIRED` when there is no passphrase, `CEV_WRONG_KEY` when none fits, `CEV_INVALID` when there is no keyslot
- * of the number that was asked for.
+ * out. Throws `CEV_KEY_REQUIRED` when there is no passphrase, `CEV_WRONG_KEY` when none fits, `CEV_INVALID` when there is no
+ * keyslot of the number that was asked for.
  */
 export async function unlockVolume(
   volume: LuksVolume,

@@ -9,8 +9,8 @@ export interface Argon2Request extends Argon2Derivation {
 }
 
 /**
- * Runs argon2 as WebAssembly in a thread of its own, which is terminated when `signal` fires: for versions of Node without an argon2 of
- * their own. Throws `CEV_NOT_SUPPORTED` for an empty passphrase, which the library does not take.
+ * Runs argon2 as WebAssembly in a thread of its own, which is terminated when `signal` fires: for versions of Node without an
+ * argon2 of their own. Throws `CEV_NOT_SUPPORTED` for an empty passphrase, which the library does not take.
  */
 export async function argon2InWorker(request: Argon2Request, signal?: AbortSignalLike): Promise<Uint8Array> {
   if (request.passphrase.length === 0) {

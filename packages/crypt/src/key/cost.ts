@@ -61,7 +61,10 @@ export function isForced(choice: KeyCost | CostTarget): choice is KeyCost {
   return "iterations" in choice || "passes" in choice;
 }
 
-/** Throws `CEV_INVALID` for a cost that cannot be, or that would be so small that the key is not safe. Fast: for checks beforehand. */
+/**
+ * Throws `CEV_INVALID` for a cost that cannot be, or that would be so small that the key is not safe. Fast: for checks
+ * beforehand.
+ */
 export function checkCostChoice(choice: KeyCost | CostTarget, version: 1 | 2): void {
   const type = choice.type ?? defaultType(version);
   if (version === 1 && type !== "pbkdf2") throw invalid(`LUKS1 has no ${type}, only pbkdf2`);
@@ -120,9 +123,8 @@ export async function chooseCost(choice: KeyCost | CostTarget, context: CostCont
 }
 
 /**
- * Iterations of the digest of a volume key: an eighth of a second, or as few as may be where costs are given. `chosen`: what the choice
- * came to, where that is known. The key is random through and
- * through: guessing it is no easier for a cheap digest.
+ * Iterations of the digest of a volume key: an eighth of a second, or as few as may be where costs are given. `chosen`: what the
+ * choice came to, where that is known. The key is random through and through: guessing it is no easier for a cheap digest.
  */
 export async function chooseDigestIterations(
   choice: KeyCost | CostTarget,

@@ -21,7 +21,10 @@ export class CannotStart extends Error {}
 // The first byte of the answer: the program runs.
 const READY = 0x06;
 
-/** The executable that runs this, and the program beside this file: as TypeScript in the sources, compiled in the published package. */
+/**
+ * The executable that runs this, and the program beside this file: as TypeScript in the sources, compiled in the published
+ * package.
+ */
 export function derivingProgram(): DerivingProgram {
   const { url } = import.meta;
   const program = fileURLToPath(new URL(`./derive-child.${url.endsWith(".ts") ? "ts" : "js"}`, url));
@@ -31,9 +34,9 @@ export function derivingProgram(): DerivingProgram {
 }
 
 /**
- * Derives a key in a process of its own, which is killed when `signal` fires: nothing else stops the processor. (A native call goes on
- * to its end in a thread that was terminated, and whoever terminates it waits.) The passphrase goes through a pipe. The process ends by
- * itself when this one dies. Throws `CannotStart` when it does not come to deriving.
+ * Derives a key in a process of its own, which is killed when `signal` fires: nothing else stops the processor. (A native call
+ * goes on to its end in a thread that was terminated, and whoever terminates it waits.) The passphrase goes through a pipe. The
+ * process ends by itself when this one dies. Throws `CannotStart` when it does not come to deriving.
  */
 export async function deriveInProcess(
   derivation: Derivation,

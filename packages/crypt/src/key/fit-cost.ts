@@ -23,9 +23,9 @@ const ROUNDS_MAX = 12;
 const UINT32_MAX = 2 ** 32 - 1;
 
 /**
- * Passes and memory with which argon2 takes about the time wanted, by the rule of `cryptsetup`: memory grows first, up to its bound, and only then the
- * passes; when it has to be less, passes are given up first, down to their minimum, and only then memory.
- * `measure`: milliseconds for so many passes over so much memory.
+ * Passes and memory with which argon2 takes about the time wanted, by the rule of `cryptsetup`: memory grows first, up to its
+ * bound, and only then the passes; when it has to be less, passes are given up first, down to their minimum, and only then
+ * memory. `measure`: milliseconds for so many passes over so much memory.
  */
 export async function fitArgon2(
   target: Argon2Target,

@@ -52,7 +52,8 @@ export function checkKdfCost(kdf: KeyDerivation, limits: KdfLimits): void {
 }
 
 /**
- * What deriving costs, in shares of what the limits allow one derivation to take: 1 is all of it. Whoever tries many keyslots adds up.
+ * What deriving costs, in shares of what the limits allow one derivation to take: 1 is all of it. Whoever tries many keyslots
+ * adds up.
  */
 export function costShare(kdf: KeyDerivation, limits: KdfLimits): number {
   if (kdf.type === "pbkdf2") return kdf.iterations / limits.iterationsMax;
@@ -60,8 +61,8 @@ export function costShare(kdf: KeyDerivation, limits: KdfLimits): number {
 }
 
 /**
- * Derives a key of `length` bytes, off the event loop's thread. The caller checks the cost first, and wipes the result.
- * Throws `CEV_UNKNOWN_FEATURE` for a hash that is not to be had, `CEV_NO_MEMORY` when argon2 does not get its memory, `CEV_CANCELLED` as
+ * Derives a key of `length` bytes, off the event loop's thread. The caller checks the cost first, and wipes the result. Throws
+ * `CEV_UNKNOWN_FEATURE` for a hash that is not to be had, `CEV_NO_MEMORY` when argon2 does not get its memory, `CEV_CANCELLED` as
  * soon as `signal` fires; then nothing goes on in the background for longer than a moment.
  */
 export async function deriveKey(
@@ -86,8 +87,8 @@ export async function deriveKey(
 }
 
 /**
- * Derives a key of nothing and throws it away: for its time. It runs where keys are derived without a signal, so that nothing but the derivation is
- * measured; when the signal fires it is given up at once, and goes on to its end.
+ * Derives a key of nothing and throws it away: for its time. It runs where keys are derived without a signal, so that nothing but
+ * the derivation is measured; when the signal fires it is given up at once, and goes on to its end.
  */
 export async function measureDerivation(
   cost: KeyCost,
@@ -134,8 +135,8 @@ function deriveInThread(
 }
 
 /**
- * So fast that it need not be stopped: about half a second, of which a process's start would be a good part. Up to 1 GiB gone through by argon2, or a million
- * iterations of pbkdf2.
+ * So fast that it need not be stopped: about half a second, of which a process's start would be a good part. Up to 1 GiB gone
+ * through by argon2, or a million iterations of pbkdf2.
  */
 function isCheap(derivation: Derivation): boolean {
   if (derivation.type === "pbkdf2") return derivation.iterations <= 1_000_000;
@@ -143,8 +144,8 @@ function isCheap(derivation: Derivation): boolean {
 }
 
 /**
- * Derives a key in a process of its own, or where that cannot be had on the thread pool; there it is answered at once when the signal fires, and
- * the derivation goes on to its end.
+ * Derives a key in a process of its own, or where that cannot be had on the thread pool; there it is answered at once when the
+ * signal fires, and the derivation goes on to its end.
  */
 export async function deriveStoppably(
   derivation: Derivation,

@@ -15,8 +15,8 @@ export function thisMachine(): Machine {
 const MIB = 2 ** 20;
 
 /**
- * Bytes of memory that deriving a key should take here at most, as `cryptsetup` reckons: half of what there is; on a machine with less
- * than 4 GiB at most half of what is free, unless that is very little.
+ * Bytes of memory that deriving a key should take here at most, as `cryptsetup` reckons: half of what there is; on a machine with
+ * less than 4 GiB at most half of what is free, unless that is very little.
  */
 export function memoryForKeys({ memory, memoryFree }: Machine): number {
   const half = memory / 2;

@@ -44,8 +44,8 @@ const nativeArgon2 = (crypto as { readonly argon2?: NativeArgon2 }).argon2;
 export const hasNativeArgon2: boolean = nativeArgon2 !== undefined;
 
 /**
- * Derives a key on Node's thread pool. Nothing stops it once it runs. Rejects with Node's own errors. Imports nothing else: it also runs
- * in a process of its own, which is to start fast.
+ * Derives a key on Node's thread pool. Nothing stops it once it runs. Rejects with Node's own errors. Imports nothing else: it
+ * also runs in a process of its own, which is to start fast.
  */
 export function deriveNatively(derivation: Derivation, passphrase: Uint8Array): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {

@@ -3,8 +3,8 @@ import { CevError } from "@cev/core";
 import type { AbortSignalLike } from "@cev/core";
 
 /**
- * Runs one of the workers beside this file on a request, in a thread of its own that is terminated when `signal` fires. What it runs must be JavaScript or
- * WebAssembly: a native call would go on to its end.
+ * Runs one of the workers beside this file on a request, in a thread of its own that is terminated when `signal` fires. What it
+ * runs must be JavaScript or WebAssembly: a native call would go on to its end.
  */
 export async function runInThread(
   name: "argon2-worker" | "whirlpool-worker",

@@ -15,7 +15,8 @@ interface Tables {
 const TABLES: Tables = /* @__PURE__ */ makeTables();
 
 /**
- * The hash Whirlpool (ISO/IEC 10118-3), which OpenSSL has only in a module that Node.js does not load. Several times slower than OpenSSL's hashes.
+ * The hash Whirlpool (ISO/IEC 10118-3), which OpenSSL has only in a module that Node.js does not load. Several times slower than
+ * OpenSSL's hashes.
  */
 export class Whirlpool {
   readonly #state = new Int32Array(16);
