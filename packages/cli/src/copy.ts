@@ -12,6 +12,7 @@ import { complain, warnOf } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { openSources } from "./sources.ts";
 import type { KeyOptions } from "./sources.ts";
+import type { LockOptions } from "./open-options.ts";
 import { unfinishedSyncs } from "./sync-display.ts";
 import { salvage } from "./salvage.ts";
 import type { LostRange } from "./salvage.ts";
@@ -23,7 +24,7 @@ const CHUNK = 1 << 20;
 const WRITES_MAX = 4;
 const LOST_LISTED_MAX = 100;
 
-export interface CopyOptions extends KeyOptions {
+export interface CopyOptions extends KeyOptions, LockOptions {
   readonly device: string;
   readonly to?: string;
   readonly from?: string;
@@ -47,6 +48,8 @@ export async function copy(sources: readonly string[], options: CopyOptions): Pr
     isReadOnly,
     canWriteDegraded: options.degraded === true,
     only: isReadOnly ? null : [options.device],
+    askFor: [options.device],
+    signal: interrupt.signal,
   });
   let later: LaterProblems | null = null;
   let lost: readonly LostRange[] = [];

@@ -5,9 +5,10 @@ import { complainOf, say } from "./output.ts";
 import { arrayLines, arrayOf } from "./raid/array-lines.ts";
 import { openSources } from "./sources.ts";
 import type { KeyOptions } from "./sources.ts";
+import type { LockOptions } from "./open-options.ts";
 import { drawTree } from "./tree.ts";
 
-export interface InspectOptions extends KeyOptions {
+export interface InspectOptions extends KeyOptions, LockOptions {
   readonly json?: boolean;
 }
 

@@ -9,6 +9,7 @@ import { COPY_HELP, INSPECT_HELP, PROGRAM_HELP, SCHEMA_HELP, SERVE_HELP } from "
 import { inspect } from "./inspect.ts";
 import type { InspectOptions } from "./inspect.ts";
 import { addLvmCommands } from "./lvm/lvm-program.ts";
+import { withLocks } from "./open-options.ts";
 import { addRaidCommands } from "./raid/raid-program.ts";
 import { schema } from "./schema.ts";
 import { serve } from "./serve.ts";
@@ -26,7 +27,7 @@ export function buildProgram(ended: Ended): Command {
     .addHelpText("after", PROGRAM_HELP)
     .hook("preAction", (_program, command) => refuseEmptyWords(command));
 
-  withKeys(
+  withOpening(
     quiet(program.command("inspect"))
       .summary("show what is in disk images")
       .description(
@@ -38,7 +39,7 @@ export function buildProgram(ended: Ended): Command {
     .addHelpText("after", INSPECT_HELP)
     .action(async (sources: string[], options: InspectOptions) => ended(await inspect(sources, options)));
 
-  withKeys(
+  withOpening(
     quiet(program.command("copy"))
       .summary("copy a device's content to a file, or a file into a device")
       .description("Copy a device's content to a file or standard output, or from there into a device.")
@@ -53,7 +54,7 @@ export function buildProgram(ended: Ended): Command {
     .addHelpText("after", COPY_HELP)
     .action(async (sources: string[], options: CopyOptions) => ended(await copy(sources, options)));
 
-  withKeys(
+  withOpening(
     quiet(program.command("serve"))
       .summary("serve devices over NBD")
       .description("Serve devices over NBD (network block device), on a Unix socket or a TCP port.")
@@ -101,6 +102,13 @@ function withKeys(command: Command): Command {
       collect,
     )
     .option("--key-file <file>", "a key: the file, byte for byte (repeatable)", collect);
+}
+
+/** Keys, and what is to be known of encrypted devices. */
+function withOpening(command: Command): Command {
+  return withLocks(withKeys(command))
+    .option("--keyfile-size <bytes>", "take so many bytes of key files")
+    .option("--keyfile-offset <bytes>", "pass over the first bytes of key files");
 }
 
 function versionText(): string {

@@ -8,9 +8,10 @@ import { openDevice } from "./open-device.ts";
 import { say, warnOf } from "./output.ts";
 import { openSources } from "./sources.ts";
 import type { KeyOptions } from "./sources.ts";
+import type { LockOptions } from "./open-options.ts";
 import { showSyncs } from "./sync-display.ts";
 
-export interface ServeOptions extends KeyOptions {
+export interface ServeOptions extends KeyOptions, LockOptions {
   readonly device?: readonly string[];
   readonly socket?: string;
   readonly listen?: string;
@@ -24,12 +25,16 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
   const address = addressOf(options);
   const isReadOnly = options.readOnly === true;
   using ending = new Ending();
+  const abort = new AbortController();
+  void ending.first.then(() => abort.abort(new CevError("CEV_CANCELLED", "ended by a signal")));
   const stack = await openSources({
     ...options,
     sources,
     isReadOnly,
     canWriteDegraded: options.degraded === true,
     only: options.device ?? null,
+    askFor: options.device ?? null,
+    signal: abort.signal,
   });
   try {
     warnOf(stack, options.device ?? []);

@@ -1,6 +1,11 @@
 import { environmentFrom } from "@cev/core";
-import { isStackFilePath, openImages, openStackFile, readKeyFile, readPassphraseFile } from "@cev/stack";
+import type { KeyQuestion } from "@cev/core";
+import { isStackFilePath, openImages, openStackFile } from "@cev/stack";
 import type { Stack } from "@cev/stack";
+import { KeyReader } from "./keys/key-reader.ts";
+import { Terminal } from "./keys/terminal.ts";
+import { knownLock, whole } from "./open-options.ts";
+import type { LockOptions } from "./open-options.ts";
 import { standardDrivers } from "./standard-drivers.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -8,15 +13,21 @@ import { UsageError } from "./usage-error.ts";
 export interface KeyOptions {
   readonly passphraseFile?: readonly string[];
   readonly keyFile?: readonly string[];
+  readonly keyfileSize?: string;
+  readonly keyfileOffset?: string;
 }
 
 /** What is to be opened, and how. */
-export interface SourceRequest extends KeyOptions {
+export interface SourceRequest extends KeyOptions, LockOptions {
   readonly sources: readonly string[];
   readonly isReadOnly: boolean;
   readonly canWriteDegraded: boolean;
   /** Devices that are needed; null: all. */
   readonly only: readonly string[] | null;
+  /** Devices for whose sake a passphrase is asked for where there is a terminal; null: any. By default nobody is asked. */
+  readonly askFor?: readonly string[] | null;
+  /** Ends what takes long. */
+  readonly signal?: AbortSignal;
 }
 
 /** Opens image files, or one stack file. */
@@ -26,15 +37,52 @@ export async function openSources(request: SourceRequest): Promise<Stack> {
   if (stackFile !== undefined && sources.length > 1) {
     throw new UsageError(`give either image files or one stack file, and ${stackFile} is a stack file`);
   }
+  const lock = knownLock(request, stackFile === undefined ? sources : []);
+  if (stackFile !== undefined && lock !== null)
+    throw new UsageError("--header and --type plain are for image files; a stack file says it itself");
+  using reader = new KeyReader(request.signal === undefined ? {} : { signal: request.signal });
+  const secrets = await readSecrets(request, reader);
   const options = {
     environment: environmentFrom(globalThis),
     drivers: standardDrivers(),
-    keys: await readKeys(request),
+    ...secrets,
     isReadOnly,
     canWriteDegraded,
-    ...(only === null ? {} : { only }),
+    ...askOf(request, secrets),
+    ...(request.signal === undefined ? {} : { signal: request.signal }),
   };
-  return stackFile === undefined ? openImages(sources, options) : openStackFile(stackFile, options);
+  const named = only === null ? {} : { only };
+  try {
+    if (stackFile !== undefined) return await openStackFile(stackFile, { ...options, ...named });
+    const wanted = only ?? request.askFor ?? null;
+    return await openImages(imagesOf(sources, request.header), {
+      ...options,
+      ...(wanted === null ? {} : { only: wanted }),
+      ...(lock === null ? {} : { known: [lock] }),
+      ...(request.header === undefined ? {} : { readOnlyImages: [request.header] }),
+    });
+  } catch (error) {
+    throw request.signal?.aborted === true ? request.signal.reason : error;
+  }
+}
+
+const imagesOf = (sources: readonly string[], header: string | undefined): readonly string[] =>
+  header === undefined || sources.includes(header) ? sources : [...sources, header];
+
+/** Somebody is asked only where no key was given at all: a wrong one is told. */
+function askOf(
+  { askFor, signal }: SourceRequest,
+  { keys, keyFiles }: Secrets,
+): { readonly ask?: (question: KeyQuestion) => Promise<Uint8Array | null> } {
+  if (askFor === undefined || keys.length + keyFiles.length > 0) return {};
+  return {
+    async ask({ name, attempt }) {
+      using terminal = Terminal.anywhere();
+      if (terminal === null) return null;
+      const again = attempt > 0 ? "No key available with this passphrase.\n" : "";
+      return terminal.ask({ prompt: `${again}Enter passphrase for ${name}: `, isHidden: true, signal });
+    },
+  };
 }
 
 /** Opens sources for reading alone and looks into them; the stack stays open for whoever gets what was found. */
@@ -59,9 +107,35 @@ export async function lookInto<Found>(
 }
 
 /** The bytes of all passphrases and keys. */
-export async function readKeys({ passphraseFile = [], keyFile = [] }: KeyOptions): Promise<Uint8Array[]> {
+export async function readKeys(options: KeyOptions): Promise<Uint8Array[]> {
+  using reader = new KeyReader();
+  const { keys, keyFiles } = await readSecrets(options, reader);
+  // What the reader gave is wiped with it.
+  return [...keys, ...keyFiles].map((key) => Uint8Array.from(key));
+}
+
+/** Passphrases, and key files, which plain dm-crypt does not hash. */
+interface Secrets {
+  readonly keys: readonly Uint8Array[];
+  readonly keyFiles: readonly Uint8Array[];
+}
+
+async function readSecrets(
+  { passphraseFile = [], keyFile = [], keyfileSize, keyfileOffset, type }: KeyOptions & LockOptions,
+  reader: KeyReader,
+): Promise<Secrets> {
   const keys: Uint8Array[] = [];
-  for (const path of passphraseFile) keys.push(await readPassphraseFile(path));
-  for (const path of keyFile) keys.push(await readKeyFile(path));
-  return keys;
+  const keyFiles: Uint8Array[] = [];
+  const range = {
+    offset: whole(keyfileOffset, "--keyfile-offset"),
+    size: whole(keyfileSize, "--keyfile-size"),
+  };
+  for (const path of passphraseFile)
+    keys.push(await reader.read({ prompt: "Enter passphrase: ", passphraseFile: path }));
+  for (const path of keyFile) {
+    const key = await reader.read({ prompt: "Enter passphrase: ", keyFile: path, range });
+    // As cryptsetup has it: in plain mode what comes from standard input is hashed.
+    (path === "-" && type === "plain" ? keys : keyFiles).push(key);
+  }
+  return { keys, keyFiles };
 }
