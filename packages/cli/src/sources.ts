@@ -80,7 +80,7 @@ function askOf(
       using terminal = Terminal.anywhere();
       if (terminal === null) return null;
       const again = attempt > 0 ? "No key available with this passphrase.\n" : "";
-      return terminal.ask({ prompt: `${again}Enter passphrase for ${name}: `, isHidden: true, signal });
+      return await terminal.ask({ prompt: `${again}Enter passphrase for ${name}: `, isHidden: true, signal });
     },
   };
 }
