@@ -38,6 +38,7 @@ describe("a header of 4 MiB whose checksum holds costs no more than 8 MiB before
   test.each([
     ["two million values", filled('{"a":[', "0,", "0]}")],
     ["arrays within arrays", filled('{"a":', "[", "")],
+    ["arrays of one", filled('{"a":[', "[0],", "[0]]}")],
     ["empty objects", filled('{"a":[', "{},", "{}]}")],
     ["members of the same name", filled("{", '"a":{"b":[]},', '"c":0}')],
     ["one long name", filled('{"', "n", '":0}')],

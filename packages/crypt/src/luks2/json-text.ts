@@ -22,7 +22,7 @@ export interface JsonNode {
 }
 
 // A text of 4 MiB could hold two million values: a header has some hundred, and tokens may add their own.
-const VALUES_MAX = 16_384;
+const VALUES_MAX = 8192;
 const NAME_LENGTH_MAX = 1024;
 // As deep as the parser of cryptsetup goes.
 const DEPTH_MAX = 31;
@@ -34,7 +34,7 @@ const COLON = 0x3a;
 
 /**
  * Parses the JSON text (RFC 8259) at the beginning of `bytes`, up to the end of its only value; what follows is for the caller to judge.
- * The text is not trusted: it may hold 16,384 values, 31 levels deep. Throws `CEV_BAD_METADATA` with the byte.
+ * The text is not trusted: it may hold 8192 values, 31 levels deep. Throws `CEV_BAD_METADATA` with the byte.
  */
 export function parseJsonText(bytes: Uint8Array, place: JsonPlace): JsonNode {
   const end = bytes.indexOf(0);
