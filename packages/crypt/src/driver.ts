@@ -1,7 +1,9 @@
-import { CevError, INTERFACE_VERSION } from "@cev/core";
+import { CevError, INTERFACE_VERSION, isCevError } from "@cev/core";
 import type { Details, Device, Driver, Finding, NamedLayer, OpenContext, OpenedDevice } from "@cev/core";
-import { detailsOf, summarize } from "./header/details.ts";
+import { describeLuks2 } from "./commands/describe-luks2.ts";
+import { detailsOf, printable, summarize } from "./header/details.ts";
 import { readLuksVolume } from "./header/read-volume.ts";
+import { readLuks2Dump } from "./luks2/describe.ts";
 import { DETACHED_HINT, openLuks } from "./open-luks.ts";
 import { cryptOptions, cryptOptionsSchema } from "./options.ts";
 import type { CryptOptions } from "./options.ts";
@@ -22,7 +24,13 @@ export const cryptDriver: Driver<CryptOptions> = {
 };
 
 async function probe(device: Device): Promise<Finding | null> {
-  const found = await readLuksVolume(device);
+  let found: Awaited<ReturnType<typeof readLuksVolume>>;
+  try {
+    found = await readLuksVolume(device);
+  } catch (error) {
+    if (isCevError(error) && error.code === "CEV_UNKNOWN_FEATURE") return findClosed(device, error);
+    throw error;
+  }
   if (found === null) return null;
   const { volume, problem, isDetached } = found;
   const remark =
@@ -41,6 +49,31 @@ async function probe(device: Device): Promise<Finding | null> {
           },
         }
       : {}),
+  };
+}
+
+/** A header that asks for what is not known here: it is shown all the same, with why it is not opened. */
+async function findClosed(device: Device, error: CevError): Promise<Finding> {
+  const { version, uuid, label, jsonText } = await readLuks2Dump(device);
+  const { requirements, segments } = describeLuks2(jsonText);
+  const isReencrypting = requirements.some((name) => name.includes("reencrypt"));
+  const state = isReencrypting ? "being reencrypted" : "cannot be opened here";
+  return {
+    summary: `LUKS${version} ${uuid} (${state})`,
+    group: null,
+    details: {
+      version,
+      uuid,
+      label: printable(label),
+      requirements: requirements.map(printable),
+      ciphers: segments.map(({ encryption }) => printable(encryption ?? "")),
+    },
+    closed: {
+      severity: "error",
+      code: error.code,
+      message: `${device.name}: ${error.message}`,
+      device: device.name,
+    },
   };
 }
 

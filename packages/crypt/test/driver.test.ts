@@ -79,6 +79,18 @@ describe("probe", () => {
     expect((await probe(image))!.details["label"]).toBe("a\ufffd[2Jb");
   });
 
+  test("a device that asks for what is not known here is shown, and why it cannot be opened", async () => {
+    const image = changeMetadata(copy(), (metadata) => {
+      metadata["config"]!["requirements"] = { mandatory: ["from-the-future"] };
+    });
+    const finding = await probe(image);
+    expect(finding).toMatchObject({
+      summary: `LUKS2 ${UUID} (cannot be opened here)`,
+      details: { requirements: ["from-the-future"], ciphers: ["aes-xts-plain64"] },
+      closed: { severity: "error", code: "CEV_UNKNOWN_FEATURE", device: "disk0.img" },
+    });
+  });
+
   test("a device that ends within its data is refused", async () => {
     const { code } = await errorOf(probe(copy().subarray(0, 1_048_576)));
     expect(code).toBe("CEV_BAD_METADATA");

@@ -5,7 +5,7 @@ import type { LuksVolume } from "./luks-volume.ts";
 const PLURAL = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 /** Whoever made the header chose these texts: nothing in them may steer a terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, "\u{fffd}");
 }
 
@@ -25,6 +25,7 @@ export function detailsOf(volume: LuksVolume): Details {
     subsystem: printable(volume.subsystem),
     flags: volume.flags,
     cipher: segment.encryption,
+    keyBits: (volume.keyslots.find(({ id }) => digest?.keyslots.includes(id))?.keySize ?? 0) * 8,
     sectorSize: segment.sectorSize,
     dataOffset: segment.offset,
     dataSize: segment.size,
