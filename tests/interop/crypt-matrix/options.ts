@@ -5,6 +5,8 @@ import { isWanted, numberOf, ownArguments } from "../matrix/arguments.ts";
 import { byChance } from "../raid-matrix/cases.ts";
 import { allCases, everyOne } from "./cases.ts";
 import type { CryptCase } from "./cases.ts";
+import { allCrashes, crashId } from "./crash/crash-way.ts";
+import type { CrashCase } from "./crash/crash-way.ts";
 import { WAYS } from "./verdict.ts";
 import type { Way } from "./verdict.ts";
 
@@ -14,8 +16,11 @@ export const HELP = `The interop matrix of @cev/crypt: devices exchanged with cr
 
   --what LIST       read: made by cryptsetup, filled by the kernel, read by cev; write: the same, written by cev, judged by both;
                     create: made and written by cev, judged by both; qemu: LUKS1 made by QEMU and by cev, written by cev,
-                    read by the other; images: those of cryptsetup's own tests, read by cev and the kernel
+                    read by the other; images: those of cryptsetup's own tests, read by cev and the kernel;
+                    crash: cev's operations on headers, with power cuts among their writes, judged by cev and cryptsetup
                     (${WAYS_DEFAULT})
+  --operation LIST  for crash: luksAddKey and so on (all)
+  --cuts N          for crash: so many states of each operation (100); cryptsetup looks at a tenth of them
   --suite DIR       for images: the folder of cryptsetup's tests
   --format LIST     plain, luks1, luks2 (all)
   --cipher LIST     as cryptsetup's --cipher: aes-xts-plain64 (all)
@@ -37,6 +42,8 @@ export interface MatrixOptions {
   readonly ways: readonly Way[];
   /** The folder of cryptsetup's tests; null: it was not said. */
   readonly suite: string | null;
+  readonly crashes: readonly CrashCase[];
+  readonly cuts: number;
   readonly seed: number;
   readonly jobs: number;
   readonly isKept: boolean;
@@ -53,6 +60,8 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
     options: {
       what: { type: "string", default: WAYS_DEFAULT },
       suite: text,
+      operation: text,
+      cuts: { type: "string", default: "100" },
       format: text,
       cipher: text,
       hash: text,
@@ -80,7 +89,12 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
       isWanted(values.hash, hash) &&
       (values.case === undefined || id === values.case),
   );
-  if (wanted.length === 0) throw new Error("no case of the matrix is like this");
+  const crashes = allCrashes().filter(
+    (one) =>
+      isWanted(values.operation, one.scene.name.split(" ")[0]!) &&
+      (values.case === undefined || crashId(one) === values.case),
+  );
+  if (wanted.length + crashes.length === 0) throw new Error("no case of the matrix is like this");
   const chosen = values.all ? wanted : everyOne(wanted, seed);
   return {
     cases:
@@ -89,6 +103,8 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
         : byChance(chosen, ({ id }) => id, seed).slice(0, numberOf("sample", values.sample)),
     ways,
     suite: values.suite ?? null,
+    crashes,
+    cuts: numberOf("cuts", values.cuts),
     seed,
     jobs: Math.max(1, numberOf("jobs", values.jobs)),
     isKept: values.keep,

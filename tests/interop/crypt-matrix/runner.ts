@@ -2,6 +2,8 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SharedDisk } from "../raid-matrix/shared-disk.ts";
 import type { CryptCase } from "./cases.ts";
+import { runCrash } from "./crash/crash-way.ts";
+import type { CrashCase } from "./crash/crash-way.ts";
 import { CONTENT } from "./exchange/content.ts";
 import { createCrypt } from "./exchange/create.ts";
 import { judged, makeInKernel, readCrypt } from "./exchange/from-kernel.ts";
@@ -23,6 +25,9 @@ export interface RunPlan {
   readonly ways: readonly Way[];
   /** For the way `images`: the folder of cryptsetup's tests. */
   readonly suite: string | null;
+  /** For the way `crash`: which operations, and so many power cuts of each. */
+  readonly crashes: readonly CrashCase[];
+  readonly cuts: number;
   readonly seed: number;
   /** How many kernels run at once. */
   readonly jobs: number;
@@ -45,9 +50,14 @@ export async function runMatrix(plan: RunPlan): Promise<void> {
     for (const one of plan.cases)
       if (qemuCipher(one) !== null)
         batches.push(async () => plan.report([await exchangeWithQemu(one, plan.folder, plan.seed)]));
-  const { suite } = plan;
+  const { suite, seed, cuts, folder } = plan;
+  if (plan.ways.includes("crash"))
+    for (const one of plan.crashes)
+      batches.push(async () =>
+        plan.report([await runCrash(one, { seed, cuts, judged: Math.ceil(cuts / 10), folder })]),
+      );
   if (plan.ways.includes("images") && suite !== null)
-    batches.push(async () => plan.report(await runImages(suite, plan.folder)));
+    batches.push(async () => plan.report(await runImages(suite, folder)));
   const queue = batches.values();
   await Promise.all(
     Array.from({ length: plan.jobs }, async () => {

@@ -1,0 +1,136 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { environmentFrom } from "@cev/core";
+import { WriteRecorder } from "../../../../packages/crypt/test/write-recorder.ts";
+import { hashText } from "../../raid-matrix/hash.ts";
+import { Random } from "../../src/random.ts";
+import { run } from "../../src/run.ts";
+import { failureOf } from "../verdict.ts";
+import type { Verdict } from "../verdict.ts";
+import { isOpenedBy, judgeCut } from "./judge-cut.ts";
+import { SCENES } from "./scenes.ts";
+import type { KeyName, Scene } from "./scenes.ts";
+import { KEYS, MAKERS, makeStart } from "./start.ts";
+import type { Maker } from "./start.ts";
+
+/** One operation on a header of one version that one of the two programs made. */
+export interface CrashCase {
+  readonly scene: Scene;
+  readonly maker: Maker;
+  readonly version: 1 | 2;
+}
+
+/** How much of what power cuts may leave is looked at. */
+export interface CrashSample {
+  readonly seed: number;
+  /** So many states of each operation, by cev; of all where there are no more. */
+  readonly cuts: number;
+  /** So many of those by cryptsetup, too. */
+  readonly judged: number;
+  /** A folder that exists. */
+  readonly folder: string;
+}
+
+export function crashId({ scene, maker, version }: CrashCase): string {
+  return `${scene.name.replaceAll(" ", "_")}/luks${version}/${maker}`;
+}
+
+/** Every operation, on headers of every version and maker. */
+export function allCrashes(): readonly CrashCase[] {
+  return SCENES.flatMap((scene) =>
+    scene.versions.flatMap((version) => MAKERS.map((maker) => ({ scene, maker, version }))),
+  );
+}
+
+let folderCount = 0;
+
+/** Runs an operation once, recording every write, and looks at what power cuts among them would have left. */
+export async function runCrash(crashCase: CrashCase, sample: CrashSample): Promise<Verdict> {
+  const { scene, maker, version } = crashCase;
+  const id = crashId(crashCase);
+  const folder = join(sample.folder, `crash-${folderCount++}`);
+  mkdirSync(folder);
+  const failures: string[] = [];
+  try {
+    const start = await makeStart(maker, version, folder);
+    scene.prepare?.(start);
+    const environment = environmentFrom(globalThis);
+    const recorder = new WriteRecorder(environment, start.slice());
+    await recorder.open();
+    await scene.run(recorder, version);
+    await recorder.close();
+    failures.push(...(await cutFailures(crashCase, recorder, sample, folder)));
+  } catch (error) {
+    failures.push(failureOf(error));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return { way: "crash", kind: scene.name, id, isRefused: false, failures, log: "" };
+}
+
+async function endFailures({ after }: Scene, device: Uint8Array): Promise<string[]> {
+  const failures: string[] = [];
+  for (const name of Object.keys(KEYS) as KeyName[])
+    if ((await isOpenedBy(device, name)) !== after.includes(name))
+      failures.push(
+        `in the end the ${name} passphrase ${after.includes(name) ? "does not open" : "opens"} it`,
+      );
+  return failures;
+}
+
+async function cutFailures(
+  crashCase: CrashCase,
+  recorder: WriteRecorder,
+  { seed, cuts, judged }: CrashSample,
+  folder: string,
+): Promise<string[]> {
+  const { scene, version } = crashCase;
+  const random = new Random(hashText(`${crashId(crashCase)} ${seed}`));
+  const imageSeed = random.below(2 ** 31);
+  let imageCount = 0;
+  let end = recorder.initial;
+  for (const { image } of recorder.crashImages(imageSeed)) {
+    imageCount++;
+    end = image;
+  }
+  const failures = await endFailures(scene, end);
+  const chosen = new Set(random.shuffle([...Array(imageCount).keys()]).slice(0, cuts));
+  const byCryptsetup = new Set(random.shuffle([...chosen]).slice(0, judged));
+  // A new header is not there yet, and one of another version has no copies, until it is written.
+  const hasCopies = version === 2 && scene.kept.length > 0 && !scene.name.startsWith("luksConvert to");
+  let index = 0;
+  for (const { name, image } of recorder.crashImages(imageSeed)) {
+    const number = index++;
+    if (!chosen.has(number)) continue;
+    const found = await judgeCut(scene, image, hasCopies);
+    failures.push(...found.failures.map((failure) => `power cut at ${name}: ${failure}`));
+    if (!byCryptsetup.has(number)) continue;
+    const other = await openedByCryptsetup(image, folder);
+    if (other.join() !== found.opening.join())
+      failures.push(
+        `power cut at ${name}: cev opens it by ${listed(found.opening)}, cryptsetup by ${listed(other)}`,
+      );
+  }
+  return failures;
+}
+
+/** The passphrases that cryptsetup opens a device with. */
+async function openedByCryptsetup(device: Uint8Array, folder: string): Promise<KeyName[]> {
+  const image = join(folder, "cut.img");
+  const opening: KeyName[] = [];
+  for (const name of Object.keys(KEYS) as KeyName[]) {
+    const key = join(folder, `cut.${name}`);
+    writeFileSync(key, KEYS[name]);
+    // It repairs what it opens.
+    writeFileSync(image, device);
+    const { status } = await run("cryptsetup", [
+      ...["open", "--test-passphrase", "--disable-locks", "--key-file", key, image],
+    ]);
+    if (status === 0) opening.push(name);
+  }
+  return opening;
+}
+
+function listed(names: readonly string[]): string {
+  return names.length === 0 ? "none" : names.join(" and ");
+}
