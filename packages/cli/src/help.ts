@@ -8,6 +8,7 @@ Examples:
   $ cev serve disk*.img --device vg0/root --socket /tmp/root.sock --passphrase-file secret
   $ cev raid detail disk*.img                             how is the array? (cev raid --help)
   $ cev lvm lvs disk*.img                                 which volumes? (cev lvm --help)
+  $ cev crypt luksDump disk0.img                          which keyslots? (cev crypt --help)
 
 A source is any number of image files (or block devices), or one stack file that says how
 devices stand on one another:

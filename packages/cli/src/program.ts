@@ -4,6 +4,7 @@ import { collect } from "./collect.ts";
 import type { ExitStatus } from "./exit-status.ts";
 import { copy } from "./copy.ts";
 import type { CopyOptions } from "./copy.ts";
+import { addCryptCommands } from "./crypt/crypt-program.ts";
 import { refuseEmptyWords } from "./empty-words.ts";
 import { COPY_HELP, INSPECT_HELP, PROGRAM_HELP, SCHEMA_HELP, SERVE_HELP } from "./help.ts";
 import { inspect } from "./inspect.ts";
@@ -76,6 +77,7 @@ export function buildProgram(ended: Ended): Command {
   };
   addRaidCommands(program, parts);
   addLvmCommands(program, parts);
+  addCryptCommands(program, parts);
 
   quiet(program.command("schema"))
     .summary("print the JSON Schema of stack files")

@@ -27,7 +27,8 @@ export class StandardInput implements Disposable {
         if (piece === null) return gatherer.take();
         const end = piece.indexOf(NEWLINE);
         gatherer.add(end < 0 ? piece : piece.subarray(0, end));
-        if (end >= 0) this.#rest = piece.slice(end + 1);
+        // A copy: a slice of a Buffer is the same memory.
+        if (end >= 0) this.#rest = Uint8Array.from(piece.subarray(end + 1));
         piece.fill(0);
         if (end >= 0) return gatherer.take();
       }

@@ -110,7 +110,8 @@ export class Terminal implements Disposable {
       if (byte === NEWLINE || byte === RETURN || (byte === CTRL_D && line.length > 0)) {
         // What is pasted may end its lines with both.
         const next = byte === RETURN && bytes[at + 1] === NEWLINE ? at + 2 : at + 1;
-        this.#ahead = bytes.slice(next);
+        // A copy: a slice of a Buffer is the same memory.
+        this.#ahead = Uint8Array.from(bytes.subarray(next));
         bytes.fill(0);
         return true;
       }

@@ -1,0 +1,159 @@
+import { Device, closeTree, openTree } from "@cev/core";
+import { luksFormat, luksHeaderLength } from "@cev/crypt";
+import type { LuksFormatOptions } from "@cev/crypt";
+import { existsSync } from "node:fs";
+import { unlink } from "node:fs/promises";
+import { ExitStatus } from "../exit-status.ts";
+import { wipe } from "../lvm/open-for-change.ts";
+import { UsageError } from "../usage-error.ts";
+import { confirm } from "./confirm.ts";
+import { costOf } from "./cost.ts";
+import type { CostOptions, KeyOptions } from "./crypt-options.ts";
+import { parseBytes, parseCipherName, parseKeyBits, parseSectors, parseType, parseWhole } from "./parse.ts";
+import { readExisting, readVolumeKey } from "./read-keys.ts";
+import { answer, inSession } from "./session.ts";
+import type { Session } from "./session.ts";
+import type { Target } from "./target.ts";
+
+/** Options of `cev crypt luksFormat`. */
+export interface FormatOptions extends KeyOptions, CostOptions {
+  readonly cipher?: string;
+  readonly keySize?: string;
+  readonly keySlot?: string;
+  readonly sectorSize?: string;
+  readonly label?: string;
+  readonly subsystem?: string;
+  readonly uuid?: string;
+  readonly offset?: string;
+  readonly alignPayload?: string;
+  readonly luks2MetadataSize?: string;
+  readonly luks2KeyslotsSize?: string;
+  readonly keyslotCipher?: string;
+  readonly keyslotKeySize?: string;
+  readonly volumeKeyFile?: string;
+  readonly masterKeyFile?: string;
+  readonly makeImages?: string;
+}
+
+type FormatSettings = Omit<LuksFormatOptions, "environment" | "keys">;
+
+const CRYPT_DRIVER = "@cev/crypt";
+
+/** `cev crypt luksFormat`: a new header, and the first passphrase. */
+export async function format(
+  word: string,
+  keyWord: string | undefined,
+  options: FormatOptions,
+): Promise<ExitStatus> {
+  const settings = settingsOf(options);
+  const imageSize = parseBytes(options.makeImages, "--make-images");
+  const made = options.header ?? word;
+  const isMade = !existsSync(made);
+  try {
+    await inSession(options, async (session) => {
+      await using data = options.header === undefined ? null : await session.open(word, { isReadOnly: true });
+      const headerSize = data === null ? imageSize : luksHeaderLength(settings);
+      await using target = await session.open(made, {
+        isReadOnly: false,
+        isNew: true,
+        imageSize: headerSize,
+      });
+      if (target.content !== null || !isMade) await confirm(session.keys, warningOf(target), options);
+      const passphrase = await readExisting(
+        session.keys,
+        { ...options, verifyPassphrase: true },
+        `Enter passphrase for ${word}: `,
+        keyWord,
+      );
+      const uuid = await make(session, target, passphrase, options, {
+        ...settings,
+        ...(data === null ? {} : { data: data.layer }),
+      });
+      answer(options, `${made}: LUKS${settings.version ?? 2} ${uuid}`, {
+        command: "luksFormat",
+        device: made,
+        version: settings.version ?? 2,
+        uuid,
+      });
+    });
+  } catch (error) {
+    if (isMade) await unlink(made).catch(() => undefined);
+    throw error;
+  }
+  return ExitStatus.done;
+}
+
+async function make(
+  session: Session,
+  target: Target,
+  passphrase: Uint8Array,
+  options: FormatOptions,
+  settings: FormatSettings,
+): Promise<string> {
+  const volumeKey = await readVolumeKey(options, settings.keySize);
+  try {
+    await takeAway(target);
+    return await luksFormat(target.layer, {
+      ...session.common(target),
+      ...settings,
+      keys: [passphrase],
+      ...(volumeKey === null ? {} : { volumeKey }),
+    });
+  } finally {
+    volumeKey?.fill(0);
+  }
+}
+
+/** What is not LUKS may be recognised by what stands at the device's end, too. */
+async function takeAway({ content, layer, environment, name }: Target): Promise<void> {
+  if (content === null || content.driver === CRYPT_DRIVER) return;
+  await openTree(layer);
+  try {
+    const device = await Device.open(layer, environment, { name });
+    await wipe(device).finally(() => device.close());
+  } finally {
+    await closeTree(layer);
+  }
+}
+
+function warningOf({ name, content }: Target): string {
+  const lost = `This will overwrite data on ${name} irrevocably.`;
+  return content === null ? lost : `${name} carries something already: ${content.summary}. ${lost}`;
+}
+
+function settingsOf(options: FormatOptions): FormatSettings {
+  const version = parseType(options.type) ?? 2;
+  const luks2 = { "--label": options.label, "--subsystem": options.subsystem };
+  for (const [name, value] of Object.entries(luks2))
+    if (version === 1 && value !== undefined) throw new UsageError(`${name} is only for luks2`);
+  if (options.offset !== undefined && options.alignPayload !== undefined)
+    throw new UsageError("give either --offset or --align-payload");
+  const settings = {
+    version,
+    encryption: parseCipherName(options.cipher),
+    keySize: parseKeyBits(options.keySize, "--key-size"),
+    hash: options.hash,
+    sectorSize: parseWhole(options.sectorSize, "--sector-size", { min: 512, max: 4096 }),
+    label: options.label,
+    subsystem: options.subsystem,
+    uuid: options.uuid,
+    dataOffset: parseSectors(options.offset, "--offset"),
+    alignment: parseSectors(options.alignPayload, "--align-payload"),
+    metadataSize: parseBytes(options.luks2MetadataSize, "--luks2-metadata-size"),
+    keyslotsSize: parseBytes(options.luks2KeyslotsSize, "--luks2-keyslots-size"),
+    keyslot: parseWhole(options.keySlot, "--key-slot", { min: 0, max: version === 1 ? 7 : 31 }),
+    keyslotEncryption: parseCipherName(options.keyslotCipher),
+    keyslotKeySize: parseKeyBits(options.keyslotKeySize, "--keyslot-key-size"),
+    cost: costOf(options, version),
+  };
+  return withoutUndefined(settings);
+}
+
+/** Without what was not given. */
+export function withoutUndefined<Settings extends object>(settings: Settings): Given<Settings> {
+  const given = Object.entries(settings).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as Given<Settings>;
+}
+
+/** Members are there or not, and are never undefined. */
+type Given<Settings> = { [Name in keyof Settings]?: Exclude<Settings[Name], undefined> };

@@ -1,0 +1,59 @@
+import { luksTestPassphrase, luksUuid } from "@cev/crypt";
+import { ExitStatus } from "../exit-status.ts";
+import { complain } from "../output.ts";
+import { UsageError } from "../usage-error.ts";
+import type { KeyOptions } from "./crypt-options.ts";
+import { withoutUndefined } from "./format.ts";
+import { parseWhole } from "./parse.ts";
+import { readExisting, withTries } from "./read-keys.ts";
+import { answer, onHeader } from "./session.ts";
+
+export interface OpenOptions extends KeyOptions {
+  readonly testPassphrase?: boolean;
+  readonly keySlot?: string;
+  readonly unbound?: boolean;
+  readonly tries?: string;
+}
+
+const TRIES_DEFAULT = 3;
+
+/** `cev crypt open`: tests a passphrase. What cryptsetup hands to the kernel is opened by other commands, and it says by which. */
+export async function openDevice(
+  word: string,
+  _name: string | undefined,
+  options: OpenOptions,
+): Promise<ExitStatus> {
+  const keyslot = parseWhole(options.keySlot, "--key-slot", { min: 0, max: 31 });
+  const tries = parseWhole(options.tries, "--tries", { min: 1, max: 1000 }) ?? TRIES_DEFAULT;
+  await onHeader(word, options, true, async (lower, { keys }, common) => {
+    if (options.testPassphrase !== true) {
+      const uuid = await luksUuid(lower, common);
+      throw new UsageError(otherCommands(word, options.header, uuid));
+    }
+    const attempt = async (): Promise<number> => {
+      const key = await readExisting(keys, options, `Enter passphrase for ${word}: `);
+      return luksTestPassphrase(lower, {
+        ...common,
+        ...withoutUndefined({ keyslot }),
+        keys: [key],
+        allowUnbound: options.unbound === true,
+      });
+    };
+    const id = await withTries(keys, tries, attempt, () => complain("no key available with this passphrase"));
+    answer(options, `Key slot ${id} unlocked.`, {
+      command: "open",
+      device: word,
+      isOpened: true,
+      keyslot: id,
+    });
+  });
+  return ExitStatus.done;
+}
+
+function otherCommands(word: string, header: string | undefined, uuid: string): string {
+  const sources = header === undefined ? word : `${word} ${header}`;
+  return (
+    `nothing is mapped without a kernel. To have the plaintext as a device: cev serve ${sources} --device luks/${uuid} --socket ` +
+    `SOCKET; as a file: cev copy ${sources} --device luks/${uuid} --to FILE. To test a passphrase only, add --test-passphrase`
+  );
+}

@@ -1,0 +1,96 @@
+import { CevError, formatError } from "@cev/core";
+import type { Environment, Layer, Problem } from "@cev/core";
+import { isLuks } from "@cev/crypt";
+import type { KdfLimits, CryptProgress } from "@cev/crypt";
+import { Interrupt } from "../interrupt.ts";
+import { KeyReader } from "../keys/key-reader.ts";
+import { say } from "../output.ts";
+import type { DeviceOptions, KeyOptions } from "./crypt-options.ts";
+import { kdfLimitsOf } from "./kdf-limits.ts";
+import { parseType, parseWhole } from "./parse.ts";
+import { openTarget } from "./target.ts";
+import type { Target, TargetRequest } from "./target.ts";
+import { WorkLine } from "./work-line.ts";
+
+/** What every operation is handed. */
+export interface Common {
+  readonly environment: Environment;
+  readonly signal: AbortSignal;
+  readonly kdfLimits: KdfLimits;
+  /** What the user calls the device. */
+  readonly name: string;
+  readonly onProgress: (progress: CryptProgress) => void;
+}
+
+/** What a command works with. */
+export interface Session {
+  readonly keys: KeyReader;
+  readonly signal: AbortSignal;
+  /** Opens what carries the header: the device, or the file that `--header` names. */
+  open(word: string, request: TargetRequest): Promise<Target>;
+  /** What the operations on this target are handed. */
+  common(target: Target): Common;
+}
+
+/** Runs a command: keys are wiped, what is open is closed, and a signal ends it. */
+export async function inSession<Result>(
+  options: KeyOptions,
+  work: (session: Session) => Promise<Result>,
+): Promise<Result> {
+  const kdfLimits = kdfLimitsOf(options);
+  const seconds = parseWhole(options.timeout, "--timeout");
+  using interrupt = new Interrupt();
+  const { signal } = interrupt;
+  using keys = new KeyReader({ signal, timeoutMs: seconds === undefined ? undefined : seconds * 1000 });
+  using line = new WorkLine();
+  const session: Session = {
+    keys,
+    signal,
+    open: (word, request) => openTarget(word, options, request),
+    common: ({ environment, name }) => ({
+      environment,
+      signal,
+      kdfLimits,
+      name,
+      onProgress: (progress) => line.update(progress),
+    }),
+  };
+  try {
+    return await work(session);
+  } catch (error) {
+    line[Symbol.dispose]();
+    if (!signal.aborted || error === signal.reason) throw error;
+    throw new CevError("CEV_CANCELLED", formatError(error), { cause: error });
+  }
+}
+
+/** Opens the header of a LUKS device. `isReadOnly`: nothing of it is changed. */
+export async function onHeader<Result>(
+  word: string,
+  options: KeyOptions,
+  isReadOnly: boolean,
+  work: (lower: Layer, session: Session, common: Common) => Promise<Result>,
+): Promise<Result> {
+  const version = parseType(options.type);
+  return inSession(options, async (session) => {
+    await using target = await session.open(options.header ?? word, { isReadOnly });
+    const common = session.common(target);
+    if (version !== null && !(await isLuks(target.layer, { ...common, version })))
+      throw new CevError("CEV_NOT_FOUND", `there is no LUKS${version} header`, {
+        source: target.name,
+        hint: "leave --type out to take what is there",
+      });
+    return await work(target.layer, session, common);
+  });
+}
+
+/** Prints what came of a command: a line for people (none in batch mode), or JSON. */
+export function answer(
+  { json, batchMode }: DeviceOptions,
+  line: string | null,
+  result: Readonly<Record<string, unknown>>,
+  problems: readonly Problem[] = [],
+): void {
+  if (json === true) say(JSON.stringify({ ...result, problems }, null, 2));
+  else if (batchMode !== true && line !== null) say(line);
+}
