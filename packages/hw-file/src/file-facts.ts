@@ -1,11 +1,13 @@
 import { constants } from "node:fs";
-import { open, readFile, realpath, stat } from "node:fs/promises";
+import { open, readFile, realpath, stat, statfs } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { openError, refusedFile } from "./file-errors.ts";
 
 /** What is known of a file before it is opened. */
 export interface FileFacts {
   readonly isBlockDevice: boolean;
+  /** It lies in a file system that is memory (tmpfs, ramfs): no call on it waits for a device. */
+  readonly isInMemory: boolean;
   /** Of the file, as the system gives it. Bytes. */
   readonly size: number;
   readonly logicalBlockSize: number;
@@ -16,6 +18,8 @@ export interface FileFacts {
 
 const SECTOR_SIZE = 512;
 const PHYSICAL_DEFAULT = 4096;
+// Of statfs(2), on Linux: tmpfs, ramfs.
+const MEMORY_FILE_SYSTEMS = [0x0102_1994, 0x8584_58f6];
 
 /** Looks at a file. Null: there is none. Throws `CEV_ACCESS`, or `CEV_INVALID` for what holds no blocks (a folder). */
 export async function inspectFile(path: string): Promise<FileFacts | null> {
@@ -26,6 +30,7 @@ export async function inspectFile(path: string): Promise<FileFacts | null> {
       throw refusedFile("CEV_INVALID", path, "is neither a regular file nor a block device");
     return {
       isBlockDevice: false,
+      isInMemory: await isInMemory(path),
       size: Number(found.size),
       logicalBlockSize: SECTOR_SIZE,
       physicalBlockSize: physicalOf(Number(found.blksize), SECTOR_SIZE),
@@ -34,6 +39,15 @@ export async function inspectFile(path: string): Promise<FileFacts | null> {
   } catch (error) {
     if (isErrno(error, "ENOENT")) return null;
     throw error instanceof Error && "place" in error ? error : openError(error, path, true);
+  }
+}
+
+async function isInMemory(path: string): Promise<boolean> {
+  if (process.platform !== "linux") return false;
+  try {
+    return MEMORY_FILE_SYSTEMS.includes((await statfs(path)).type);
+  } catch {
+    return false;
   }
 }
 
@@ -46,6 +60,7 @@ async function inspectBlockDevice(path: string, rdev: bigint): Promise<FileFacts
   const sectors = await numberIn(folder, "size");
   return {
     isBlockDevice: true,
+    isInMemory: false,
     size: sectors === null ? await sizeByReading(path, logicalBlockSize) : sectors * SECTOR_SIZE,
     logicalBlockSize,
     physicalBlockSize: physicalOf(physical, logicalBlockSize),

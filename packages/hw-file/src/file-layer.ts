@@ -17,6 +17,7 @@ import { inspectFile } from "./file-facts.ts";
 import type { FileFacts } from "./file-facts.ts";
 import { lockFile } from "./file-lock.ts";
 import type { FileLock, LockScope } from "./file-lock.ts";
+import { memoryCalls } from "./memory-calls.ts";
 import { FileRequest } from "./file-request.ts";
 import type { RequestOwner } from "./file-request.ts";
 import { findHolePuncher } from "./hole-puncher.ts";
@@ -31,7 +32,7 @@ import { SyncGroup } from "./sync-group.ts";
 export interface FileLayerSettings {
   /** How many system calls are under way at once; further requests wait, and neighbours among them share a call. Default 16. */
   readonly queueDepthMax?: number;
-  /** The system calls; by default those of `node:fs`. */
+  /** The system calls; by default those of `node:fs`, and where the file lies in memory some of them at once. */
   readonly calls?: FileCalls;
   /** How holes are punched; null: not at all. By default as the platform lets us. */
   readonly holes?: HolePuncher | null;
@@ -51,7 +52,7 @@ const ZEROES = new Uint8Array(256 * 1024);
 const WRITABLE_SUPPORT: Support = { ...FULL_SUPPORT, fua: "emulated" };
 const WITHOUT_HOLES: Support = { ...WRITABLE_SUPPORT, discard: "none", writeZeroes: "none" };
 
-/** A regular file or a block device. Reads and writes go to the thread pool of Node: nothing here blocks. */
+/** A regular file or a block device. Whatever may wait for a device goes to the thread pool of Node: nothing here blocks. */
 export class FileLayer extends LayerBase implements RequestOwner {
   readonly name = "file";
   readonly path: string;
@@ -63,13 +64,15 @@ export class FileLayer extends LayerBase implements RequestOwner {
   readonly #environment: Environment;
   readonly #options: FileOptions;
   readonly #facts: FileFacts | null;
-  readonly #calls: FileCalls;
+  readonly #ownCalls: FileCalls | null;
+  #calls: FileCalls;
   readonly #queueDepthMax: number;
   readonly #waiting = new RequestQueue();
   readonly #free: FileRequest[] = [];
   readonly #syncs: SyncGroup;
   readonly #holes: HolePuncher | null;
   #underWayCount = 0;
+  #isStarting = false;
   #handle: FileHandle | null = null;
   #fd = -1;
   #lock: FileLock | null = null;
@@ -100,8 +103,9 @@ export class FileLayer extends LayerBase implements RequestOwner {
     this.#environment = environment;
     this.#options = options;
     this.#facts = facts;
-    this.#calls = settings.calls ?? systemCalls;
-    this.#syncs = new SyncGroup(this.name, this.#calls, (request) => this.#release(request));
+    this.#ownCalls = settings.calls ?? null;
+    this.#calls = systemCalls;
+    this.#syncs = new SyncGroup(this.name, (request) => this.#release(request));
     this.#queueDepthMax = settings.queueDepthMax ?? QUEUE_DEPTH_DEFAULT;
   }
 
@@ -146,6 +150,7 @@ export class FileLayer extends LayerBase implements RequestOwner {
       if (facts === null || hasChanged || facts.size < this.limits.size) {
         throw refusedFile("CEV_IO", this.path, "was replaced or cut short while it was being opened");
       }
+      this.#calls = this.#ownCalls ?? (facts.isInMemory ? memoryCalls : systemCalls);
       if (!this.isReadOnly) this.#lock = await lockFile(handle.fd, facts.identity, this.path);
     } catch (error) {
       await handle.close();
@@ -153,7 +158,7 @@ export class FileLayer extends LayerBase implements RequestOwner {
     }
     this.#handle = handle;
     this.#fd = handle.fd;
-    this.#syncs.begin(handle.fd);
+    this.#syncs.begin(handle.fd, this.#calls);
   }
 
   submit(io: Io): void {
@@ -225,15 +230,22 @@ export class FileLayer extends LayerBase implements RequestOwner {
   }
 
   #startWaiting(): void {
-    while (this.#underWayCount < this.#queueDepthMax) {
-      const request = this.#waiting.shift();
-      if (request === null) return;
-      if (request.state === "ended") {
-        this.#release(request);
-        continue;
+    // A call that ends before it returns comes here once more: the loop below goes on anyway.
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    try {
+      while (this.#underWayCount < this.#queueDepthMax) {
+        const request = this.#waiting.shift();
+        if (request === null) return;
+        if (request.state === "ended") {
+          this.#release(request);
+          continue;
+        }
+        this.#gather(request);
+        this.#start(request);
       }
-      this.#gather(request);
-      this.#start(request);
+    } finally {
+      this.#isStarting = false;
     }
   }
 

@@ -7,7 +7,7 @@ import type { FileRequest } from "./file-request.ts";
 /** Makes requests durable: those that wait share one sync, which begins after all of them came in. */
 export class SyncGroup {
   readonly #name: string;
-  readonly #calls: FileCalls;
+  #calls: FileCalls | null = null;
   readonly #release: (request: FileRequest) => void;
   readonly #waiting: FileRequest[] = [];
   readonly #running: FileRequest[] = [];
@@ -15,15 +15,15 @@ export class SyncGroup {
   #fd = -1;
 
   /** `name`: of the layer, for errors. `release`: takes back a request that was cancelled while it waited. */
-  constructor(name: string, calls: FileCalls, release: (request: FileRequest) => void) {
+  constructor(name: string, release: (request: FileRequest) => void) {
     this.#name = name;
-    this.#calls = calls;
     this.#release = release;
   }
 
   /** A file was opened: what failed on the one before does not count. */
-  begin(fd: number): void {
+  begin(fd: number, calls: FileCalls): void {
     this.#fd = fd;
+    this.#calls = calls;
     this.#error = null;
   }
 
@@ -43,7 +43,7 @@ export class SyncGroup {
         this.#running.push(request);
       }
     }
-    if (this.#running.length > 0) this.#calls.fdatasync(this.#fd, this.#ended);
+    if (this.#running.length > 0) this.#calls!.fdatasync(this.#fd, this.#ended);
   }
 
   readonly #ended = (error: NodeJS.ErrnoException | null): void => {

@@ -8,6 +8,7 @@ import type { TestBench } from "@cev/test-kit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FileLayer, findHolePuncher } from "../src/index.ts";
 import type { FileLayerSettings, HolePuncher } from "../src/index.ts";
+import { memoryCalls } from "../src/memory-calls.ts";
 
 const SUPPORT: Support = { ...FULL_SUPPORT, fua: "emulated" };
 const WITHOUT_HOLES: Support = { ...SUPPORT, discard: "none", writeZeroes: "none" };
@@ -38,6 +39,11 @@ interface Configuration {
 
 const configurations: readonly Configuration[] = [
   { name: "one call at a time", support: WITHOUT_HOLES, settings: { holes: null, queueDepthMax: 1 } },
+  {
+    name: "calls that end before they return",
+    support: WITHOUT_HOLES,
+    settings: { holes: null, calls: memoryCalls },
+  },
   { name: "without holes", support: WITHOUT_HOLES, settings: { holes: null } },
   { name: "on a file system without holes", support: SUPPORT, settings: { holes: refusing } },
   ...(holes === null ? [] : [{ name: "with holes", support: SUPPORT, settings: { holes } }]),
