@@ -16,6 +16,9 @@ describe("an encryption is taken apart as by dm-crypt", () => {
     ["aes", { cipher: "aes", mode: "cbc", iv: "plain" }],
     ["aes-plain", { cipher: "aes", mode: "cbc", iv: "plain" }],
     ["aes:1-cbc-plain64", { cipher: "aes", mode: "cbc", iv: "plain64" }],
+    ["serpent-xts-plain64", { cipher: "serpent", mode: "xts" }],
+    ["twofish-lrw-benbi", { cipher: "twofish", mode: "lrw", iv: "benbi", narrowBlockLength: 16 }],
+    ["aes-xts-essiv:wp256", { mode: "xts", essivHash: "wp256" }],
     ["capi:xts(aes)-plain64", { cipher: "aes", mode: "xts", iv: "plain64", essivHash: null }],
     ["capi:ecb(camellia)", { cipher: "camellia", mode: "ecb", iv: null }],
     ["capi:cbc(aes)-essiv:sha256", { mode: "cbc", iv: "plain64", essivHash: "sha256" }],
@@ -30,13 +33,13 @@ describe("an encryption is taken apart as by dm-crypt", () => {
 describe("what is not known is refused by name", () => {
   const cases: [encryption: string, said: string][] = [
     ["", '""'],
-    ["serpent-xts-plain64", '"serpent"'],
+    ["blowfish-cbc-plain64", '"blowfish"'],
     ["AES-cbc-plain64", '"AES"'],
     ["cipher_null-ecb", "does not encrypt"],
     ["xchacha12,aes-adiantum-plain64", '"xchacha12,aes"'],
     ["paes-xts-plain64", "hardware"],
     ["constructor-cbc-plain", '"constructor"'],
-    ["aes-lrw-plain64", '"lrw"'],
+    ["aes-hctr2-plain64", '"hctr2"'],
     ["aes-gcm-random", '"gcm" of "aes-gcm-random" is not known here: it comes with integrity tags'],
     ["aes-XTS-plain64", '"XTS"'],
     ["aes-cbc", "no iv is named"],
@@ -87,8 +90,9 @@ describe("what is not known is refused by name", () => {
   });
 });
 
-test("lengths of keys are those of the cipher, twice for xts", () => {
+test("lengths of keys are those of the cipher, twice for xts, and 16 bytes more for lrw", () => {
   expect(keySizesOf("aes-xts-plain64")).toEqual([32, 48, 64]);
   expect(keySizesOf("camellia-cbc-essiv:sha256")).toEqual([16, 24, 32]);
+  expect(keySizesOf("aes-lrw-benbi")).toEqual([32, 40, 48]);
   expect(keySizesOf("sm4-xts-plain64")).toEqual([32]);
 });

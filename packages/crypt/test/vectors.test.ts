@@ -286,6 +286,41 @@ describe("block ciphers", () => {
       "0123456789abcdeffedcba9876543210",
       "681edf34d206965e86b3e94f536e4246",
     ],
+    [
+      "Twofish, table of the authors",
+      "twofish",
+      "00".repeat(16),
+      "00".repeat(16),
+      "9f589f5cf6122c32b6bfec2f2ae8c35a",
+    ],
+    [
+      "Twofish, table of the authors",
+      "twofish",
+      "0123456789abcdeffedcba98765432100011223344556677",
+      "00".repeat(16),
+      "cfd1d2e5a9be9cdf501f13b892bd2248",
+    ],
+    [
+      "Twofish, table of the authors",
+      "twofish",
+      "0123456789abcdeffedcba987654321000112233445566778899aabbccddeeff",
+      "00".repeat(16),
+      "37527be0052334b89f0cfccae87cfa20",
+    ],
+    [
+      "Serpent, plaintext of SP 800-38A",
+      "serpent",
+      "2b7e151628aed2a6abf7158809cf4f3c",
+      "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51",
+      "f7a721e6c756b655cbdf533fc3b31ac44bc604293a81a6a6e4cba78d1a32a29e",
+    ],
+    [
+      "Serpent, plaintext of SP 800-38A",
+      "serpent",
+      "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4",
+      "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51",
+      "78e5848ed9d5de2d4db02f53616afdf2505df16892408ef69c3b9ea667d9ddb8",
+    ],
   ];
   test.each(vectors)("%s: %s with the key %s", (_source, cipher, key, plain, encrypted) => {
     const spec = parseCipher(`${cipher}-ecb`, key.length / 2);

@@ -1,9 +1,13 @@
 import { createCipheriv, createDecipheriv, createSecretKey, getCipherInfo } from "node:crypto";
+import { KernelTransform } from "./kernel-transform.ts";
+import { expandSerpentKey } from "./serpent-keys.ts";
+import { expandTwofishKey } from "./twofish-keys.ts";
+import { serpentKernel, twofishKernel } from "../kernels/block-kernel.ts";
 
 /** Ciphers of 16-byte blocks, as Linux calls them. */
-export type BlockCipher = "aes" | "camellia" | "aria" | "sm4";
+export type BlockCipher = "aes" | "camellia" | "aria" | "sm4" | "serpent" | "twofish";
 
-/** How a block cipher is applied to a run of blocks by OpenSSL itself. */
+/** How a run of blocks is gone through: each by itself, or chained as one. */
 export type BlockChaining = "ecb" | "cbc";
 
 /** A run of whole blocks of 16 bytes. The result is the callee's own memory: copy it out, then `discardResult`. */
@@ -17,6 +21,8 @@ const KEY_SIZES: Readonly<Record<BlockCipher, readonly number[]>> = {
   camellia: [16, 24, 32],
   aria: [16, 24, 32],
   sm4: [16],
+  serpent: [16, 24, 32],
+  twofish: [16, 24, 32],
 };
 
 /** Names of the ciphers that are known here and that the OpenSSL of this Node.js has. */
@@ -25,10 +31,16 @@ export function blockCiphers(): readonly BlockCipher[] {
   return names.filter((name) => blockCipherKeySizes(name).length > 0);
 }
 
+/** False for the ciphers that are kernels of this package's own. */
+export function isOpensslCipher(cipher: BlockCipher): boolean {
+  return cipher !== "serpent" && cipher !== "twofish";
+}
+
 /** The lengths of key in bytes that a cipher takes, ascending; none when it is not known, or not in the OpenSSL of this Node.js. */
 export function blockCipherKeySizes(cipher: string): readonly number[] {
   if (!Object.hasOwn(KEY_SIZES, cipher)) return [];
   const name = cipher as BlockCipher;
+  if (!isOpensslCipher(name)) return KEY_SIZES[name];
   // Some builds of OpenSSL leave ciphers out, and what stands in for it elsewhere (BoringSSL) has AES alone.
   return KEY_SIZES[name].filter((keySize) =>
     (["ecb", "cbc"] as const).every(
@@ -39,7 +51,7 @@ export function blockCipherKeySizes(cipher: string): readonly number[] {
 
 /**
  * A persistent encryption or decryption under one key. ECB keeps no state between calls; CBC goes on from one call to the next, from a zero
- * block at first.
+ * block at first; what `isOpensslCipher` denies chains when it decrypts only.
  */
 export function createBlockTransform(
   cipher: BlockCipher,
@@ -47,6 +59,10 @@ export function createBlockTransform(
   chaining: BlockChaining,
   direction: "encrypt" | "decrypt",
 ): BlockTransform {
+  if (cipher === "serpent")
+    return new KernelTransform(serpentKernel, expandSerpentKey(key), chaining, direction);
+  if (cipher === "twofish")
+    return new KernelTransform(twofishKernel, expandTwofishKey(key), chaining, direction);
   const algorithm = opensslName(cipher, key.length, chaining);
   const secret = createSecretKey(key);
   const iv = chaining === "ecb" ? null : new Uint8Array(16);

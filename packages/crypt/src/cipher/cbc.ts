@@ -1,5 +1,5 @@
 import type { Slab } from "@cev/core";
-import { createBlockTransform, discardResult, transformInPlace } from "./block-cipher.ts";
+import { createBlockTransform, discardResult, isOpensslCipher, transformInPlace } from "./block-cipher.ts";
 import type { BlockTransform } from "./block-cipher.ts";
 import type { CipherSpec } from "./cipher-spec.ts";
 import { IvGenerator } from "./iv-generator.ts";
@@ -24,7 +24,8 @@ export class CbcMode implements SlabMode {
   readonly #unitsMin: number;
   readonly #iv: IvGenerator;
   readonly #block: BlockTransform;
-  readonly #encrypt: BlockTransform;
+  /** Null where units are always encrypted side by side. */
+  readonly #encrypt: BlockTransform | null;
   readonly #decrypt: BlockTransform;
   /** The last block of ciphertext that went through each of the two: what they chain on to. */
   readonly #encryptLast: Uint8Array = new Uint8Array(BLOCK_LENGTH);
@@ -37,7 +38,9 @@ export class CbcMode implements SlabMode {
     this.encryptLengthMax = UNITS_MAX * units.unitLength;
     this.#iv = new IvGenerator(spec, key, units.sectorStep);
     this.#block = createBlockTransform(spec.cipher, key, "ecb", "encrypt");
-    this.#encrypt = createBlockTransform(spec.cipher, key, "cbc", "encrypt");
+    this.#encrypt = isOpensslCipher(spec.cipher)
+      ? createBlockTransform(spec.cipher, key, "cbc", "encrypt")
+      : null;
     this.#decrypt = createBlockTransform(spec.cipher, key, "cbc", "decrypt");
   }
 
@@ -46,8 +49,9 @@ export class CbcMode implements SlabMode {
     const unitCount = length / this.#unitLength;
     this.#iv.write(slab, kernel.row, unitCount, sector);
     kernel.xorIntoRow(0, unitCount, source, this.#unitLength);
-    if (unitCount >= this.#unitsMin) this.#encryptSideBySide(kernel, unitCount, source, target);
-    else this.#encryptInTurn(kernel, unitCount, source, target);
+    if (this.#encrypt === null || unitCount >= this.#unitsMin)
+      this.#encryptSideBySide(kernel, unitCount, source, target);
+    else this.#encryptInTurn(kernel, this.#encrypt, unitCount, source, target);
   }
 
   decrypt(slab: Slab, sector: number, address: number, length: number): void {
@@ -82,7 +86,13 @@ export class CbcMode implements SlabMode {
   }
 
   /** Precondition: the row holds the units' first blocks XOR their IVs. */
-  #encryptInTurn(kernel: ChainingKernel, unitCount: number, source: number, target: number): void {
+  #encryptInTurn(
+    kernel: ChainingKernel,
+    encrypt: BlockTransform,
+    unitCount: number,
+    source: number,
+    target: number,
+  ): void {
     const { bytes } = kernel.slab;
     const unitLength = this.#unitLength;
     const last = this.#encryptLast;
@@ -92,7 +102,7 @@ export class CbcMode implements SlabMode {
       // OpenSSL adds the last block of what it encrypted before, so that is taken out beforehand.
       const from = kernel.row + unit * BLOCK_LENGTH;
       for (let at = 0; at < BLOCK_LENGTH; at++) bytes[address + at] = bytes[from + at]! ^ last[at]!;
-      transformInPlace(this.#encrypt, bytes, address, unitLength);
+      transformInPlace(encrypt, bytes, address, unitLength);
       copyBlock(bytes, address + unitLength - BLOCK_LENGTH, last);
     }
   }

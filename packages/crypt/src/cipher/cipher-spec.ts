@@ -3,10 +3,11 @@ import { blockCipherKeySizes, blockCiphers } from "./block-cipher.ts";
 import type { BlockCipher } from "./block-cipher.ts";
 import { decodeEncryption } from "./encryption-text.ts";
 import type { EncryptionParts } from "./encryption-text.ts";
+import { LRW_TWEAK_KEY_LENGTH } from "./lrw.ts";
 import { hashLength } from "../key/hash.ts";
 
 /** How blocks of a unit depend on one another. */
-export type CipherMode = "xts" | "cbc" | "ctr" | "ecb";
+export type CipherMode = "xts" | "lrw" | "cbc" | "ctr" | "ecb";
 
 /**
  * What numbers a unit's initialization vector is made of (16 bytes): plain is the unit's number in 32 bits, little-endian, plain64 in
@@ -24,13 +25,13 @@ export interface CipherSpec {
   readonly essivHash: string | null;
   /** Bytes of what benbi counts: blocks of 16 bytes; in ctr, to the kernel a stream cipher, single bytes. */
   readonly narrowBlockLength: 1 | 16;
-  /** Bytes. For xts both halves of the key together. */
+  /** Bytes. For xts both halves of the key together, for lrw the cipher's and 16 more. */
   readonly keySize: number;
 }
 
 // As long as the kernel and cryptsetup take it.
 const ENCRYPTION_LENGTH_MAX = 127;
-const MODES: readonly CipherMode[] = ["xts", "cbc", "ctr", "ecb"];
+const MODES: readonly CipherMode[] = ["xts", "lrw", "cbc", "ctr", "ecb"];
 const IVS: readonly IvName[] = ["plain", "plain64", "plain64be", "benbi", "null"];
 const WITH_TAGS = "it comes with integrity tags, which are not known here";
 // What is refused for a reason that is worth saying.
@@ -73,7 +74,9 @@ export function keySizesOf(encryption: string): readonly number[] {
 
 function keySizesFor(cipher: BlockCipher, mode: CipherMode): readonly number[] {
   const sizes = blockCipherKeySizes(cipher);
-  return mode === "xts" ? sizes.map((size) => 2 * size) : sizes;
+  if (mode === "xts") return sizes.map((size) => 2 * size);
+  if (mode === "lrw") return sizes.map((size) => size + LRW_TWEAK_KEY_LENGTH);
+  return sizes;
 }
 
 function parseEncryption(encryption: string): Omit<CipherSpec, "keySize"> {

@@ -1,10 +1,9 @@
-import { createHash } from "node:crypto";
 import type { Slab } from "@cev/core";
 import { createBlockTransform, transformInPlace } from "./block-cipher.ts";
 import type { BlockTransform } from "./block-cipher.ts";
 import type { CipherSpec, IvName } from "./cipher-spec.ts";
 import { ivKernel } from "../kernels/iv-kernel.ts";
-import { opensslHash } from "../key/hash.ts";
+import { digest } from "../key/hash.ts";
 import { wipe } from "../key/secret.ts";
 
 /** Bytes of an initialization vector: a block. */
@@ -52,7 +51,7 @@ export class IvGenerator {
 /** The encryption of ESSIV's numbers: under a hash of the whole key. Null for a cipher without it. */
 export function createEssiv(spec: CipherSpec, key: Uint8Array): BlockTransform | null {
   if (spec.essivHash === null) return null;
-  const salt = createHash(opensslHash(spec.essivHash)).update(key).digest();
+  const salt = digest(spec.essivHash, key);
   const transform = createBlockTransform(spec.cipher, salt, "ecb", "encrypt");
   wipe(salt);
   return transform;

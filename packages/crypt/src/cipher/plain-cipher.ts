@@ -1,5 +1,7 @@
 import { createBlockTransform } from "./block-cipher.ts";
 import type { CipherSpec } from "./cipher-spec.ts";
+import { LrwTweaks } from "./lrw-tweaks.ts";
+import { LRW_TWEAK_KEY_LENGTH } from "./lrw.ts";
 import { plainIvs } from "./plain-iv.ts";
 import type { UnitRun } from "./unit-run.ts";
 import { wipe } from "../key/secret.ts";
@@ -31,6 +33,8 @@ export function transformWithIvs(
   switch (spec.mode) {
     case "xts":
       return xts(direction, spec, key, data, ivs);
+    case "lrw":
+      return lrw(direction, spec, key, data, ivs);
     case "cbc":
       if (direction === "encrypt") return encryptCbc(spec, key, data, ivs);
       return decryptCbc(spec, key, data, ivs);
@@ -63,6 +67,31 @@ function xts(
   replaceBlocks(direction, spec, key.subarray(0, half), data);
   xorInto(data, tweaks);
   wipe(tweaks, ivs);
+}
+
+/** ECB between two XORs with the product of the second part of the key and the block's number, which begins with the IV. */
+function lrw(
+  direction: "encrypt" | "decrypt",
+  spec: CipherSpec,
+  key: Uint8Array,
+  data: Uint8Array,
+  ivs: Uint8Array,
+): void {
+  const cipherLength = key.length - LRW_TWEAK_KEY_LENGTH;
+  const unitLength = (data.length / ivs.length) * BLOCK_LENGTH;
+  const products = new LrwTweaks(key.subarray(cipherLength));
+  // The last block is room for the IV.
+  const tweaks = new Uint8Array(data.length + BLOCK_LENGTH);
+  const view = new DataView(tweaks.buffer);
+  for (let unit = 0; unit * BLOCK_LENGTH < ivs.length; unit++) {
+    tweaks.set(ivs.subarray(unit * BLOCK_LENGTH, (unit + 1) * BLOCK_LENGTH), data.length);
+    products.write(view, data.length, unit * unitLength, unitLength / BLOCK_LENGTH);
+  }
+  xorInto(data, tweaks);
+  replaceBlocks(direction, spec, key.subarray(0, cipherLength), data);
+  xorInto(data, tweaks);
+  products.clear();
+  wipe(tweaks);
 }
 
 /** NIST SP 800-38A, 6.2. Blocks depend on one another within a unit only: so all units take a step together. */

@@ -3,6 +3,7 @@ import { CbcMode } from "./cbc.ts";
 import type { CipherSpec } from "./cipher-spec.ts";
 import { CtrMode } from "./ctr.ts";
 import { EcbMode } from "./ecb.ts";
+import { LrwMode } from "./lrw.ts";
 import { SlabCipher } from "./slab-cipher.ts";
 import type { UnitOptions } from "./unit-run.ts";
 import { XtsCipher } from "./xts.ts";
@@ -32,6 +33,8 @@ export function createSectorCipher(
   switch (spec.mode) {
     case "xts":
       return new XtsCipher(spec, key, pool, units);
+    case "lrw":
+      return new SlabCipher(new LrwMode(spec, key, units), pool, units);
     case "cbc":
       return new SlabCipher(new CbcMode(spec, key, units), pool, units);
     case "ctr":

@@ -1,0 +1,2 @@
+export { decryptBlocks } from "./serpent/decrypt";
+export { encryptBlocks } from "./serpent/encrypt";
