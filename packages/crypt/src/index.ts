@@ -37,6 +37,8 @@ export { luksUuid } from "./commands/luks-uuid.ts";
 export type { LuksUuidOptions } from "./commands/luks-uuid.ts";
 export { PERSISTENT_FLAGS, luksConfig } from "./commands/luks-config.ts";
 export type { LuksConfigOptions } from "./commands/luks-config.ts";
+export { luksConvert } from "./commands/luks-convert.ts";
+export type { LuksConvertOptions } from "./commands/luks-convert.ts";
 export { luksRepair } from "./commands/luks-repair.ts";
 export type { LuksRepairOptions } from "./commands/luks-repair.ts";
 export { tokenAddKeyring, tokenExport, tokenImport, tokenRemove, tokenUnassign } from "./commands/token.ts";
