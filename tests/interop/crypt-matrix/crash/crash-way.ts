@@ -1,7 +1,5 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { environmentFrom } from "@cev/core";
-import { WriteRecorder } from "../../../../packages/crypt/test/write-recorder.ts";
 import { hashText } from "../../raid-matrix/hash.ts";
 import { Random } from "../../src/random.ts";
 import { run } from "../../src/run.ts";
@@ -10,6 +8,7 @@ import type { Verdict } from "../verdict.ts";
 import { isOpenedBy, judgeCut } from "./judge-cut.ts";
 import { SCENES } from "./scenes.ts";
 import type { KeyName, Scene } from "./scenes.ts";
+import { RecordedDisk } from "./recorded-disk.ts";
 import { KEYS, MAKERS, makeStart } from "./start.ts";
 import type { Maker } from "./start.ts";
 
@@ -53,13 +52,13 @@ export async function runCrash(crashCase: CrashCase, sample: CrashSample): Promi
   const failures: string[] = [];
   try {
     const start = await makeStart(maker, version, folder);
-    scene.prepare?.(start);
-    const environment = environmentFrom(globalThis);
-    const recorder = new WriteRecorder(environment, start.slice());
-    await recorder.open();
-    await scene.run(recorder, version);
-    await recorder.close();
-    failures.push(...(await cutFailures(crashCase, recorder, sample, folder)));
+    const backup = (await scene.prepare?.(start)) ?? start.slice();
+    const disk = new RecordedDisk(start);
+    await disk.open();
+    await scene.run(disk, { version, backup });
+    await disk.close();
+    failures.push(...(await endFailures(scene, disk.bytes)));
+    failures.push(...(await cutFailures(crashCase, disk, sample, folder)));
   } catch (error) {
     failures.push(failureOf(error));
   } finally {
@@ -80,31 +79,20 @@ async function endFailures({ after }: Scene, device: Uint8Array): Promise<string
 
 async function cutFailures(
   crashCase: CrashCase,
-  recorder: WriteRecorder,
+  disk: RecordedDisk,
   { seed, cuts, judged }: CrashSample,
   folder: string,
 ): Promise<string[]> {
   const { scene, version } = crashCase;
   const random = new Random(hashText(`${crashId(crashCase)} ${seed}`));
-  const imageSeed = random.below(2 ** 31);
-  let imageCount = 0;
-  let end = recorder.initial;
-  for (const { image } of recorder.crashImages(imageSeed)) {
-    imageCount++;
-    end = image;
-  }
-  const failures = await endFailures(scene, end);
-  const chosen = new Set(random.shuffle([...Array(imageCount).keys()]).slice(0, cuts));
-  const byCryptsetup = new Set(random.shuffle([...chosen]).slice(0, judged));
-  // A new header is not there yet, and one of another version has no copies, until it is written.
-  const hasCopies = version === 2 && scene.kept.length > 0 && !scene.name.startsWith("luksConvert to");
-  let index = 0;
-  for (const { name, image } of recorder.crashImages(imageSeed)) {
-    const number = index++;
-    if (!chosen.has(number)) continue;
+  const hasCopies = version === 2 && scene.keepsCopies;
+  const failures: string[] = [];
+  const stride = Math.max(1, Math.floor(cuts / judged));
+  let number = 0;
+  for (const { name, image } of disk.cutImages(random, cuts)) {
     const found = await judgeCut(scene, image, hasCopies);
     failures.push(...found.failures.map((failure) => `power cut at ${name}: ${failure}`));
-    if (!byCryptsetup.has(number)) continue;
+    if (number++ % stride !== 0) continue;
     const other = await openedByCryptsetup(image, folder);
     if (other.join() !== found.opening.join())
       failures.push(
