@@ -8,10 +8,11 @@ const TERMINAL = join(import.meta.dirname, "../src/keys/terminal.ts");
 
 /** Asks, says what was typed, and how long the answer is. */
 const ASKS = `
-const { askSecret } = await import(${JSON.stringify(TERMINAL)});
+const { Terminal } = await import(${JSON.stringify(TERMINAL)});
 try {
-  const answer = await askSecret("Secret? ");
-  console.log("got " + (answer === null ? "nothing" : Buffer.from(answer).toString("hex")) + ".");
+  using terminal = Terminal.anywhere();
+  const answer = await terminal.ask({ prompt: "Secret? ", isHidden: true });
+  console.log("got " + Buffer.from(answer).toString("hex") + ".");
 } catch (error) {
   console.log("threw " + error.code + ".");
 }

@@ -51,7 +51,7 @@ export async function openDevice(
 }
 
 function otherCommands(word: string, header: string | undefined, uuid: string): string {
-  const sources = header === undefined ? word : `${word} ${header}`;
+  const sources = header === undefined ? word : `${word} --header ${header}`;
   return (
     `nothing is mapped without a kernel. To have the plaintext as a device: cev serve ${sources} --device luks/${uuid} --socket ` +
     `SOCKET; as a file: cev copy ${sources} --device luks/${uuid} --to FILE. To test a passphrase only, add --test-passphrase`

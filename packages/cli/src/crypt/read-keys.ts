@@ -71,11 +71,6 @@ function refuseBoth(
     throw new UsageError(`give either a key file (${oneName}) or ${otherName}`);
 }
 
-/** What an option that makes no sense without another one says. */
-export function needs(condition: boolean, message: string): void {
-  if (!condition) throw new UsageError(message);
-}
-
 /** Tries again where a person may have mistyped. */
 export async function withTries<Result>(
   keys: KeyReader,

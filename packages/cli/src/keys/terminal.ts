@@ -132,16 +132,4 @@ export class Terminal implements Disposable {
   }
 }
 
-/**
- * Asks for a secret on a terminal, also where standard input is none, without showing it. Null: there is no terminal. The caller wipes the
- * answer. Throws `CEV_CANCELLED` for Ctrl-C, Ctrl-D, and an abort.
- */
-export async function askSecret(
-  prompt: string,
-  options: { readonly signal?: AbortSignal } = {},
-): Promise<Uint8Array | null> {
-  using terminal = Terminal.anywhere();
-  return terminal === null ? null : await terminal.ask({ prompt, isHidden: true, signal: options.signal });
-}
-
 const cancelled = (message: string): CevError => new CevError("CEV_CANCELLED", message);
