@@ -91,8 +91,11 @@ export async function lookInto<Found>(
   keys: KeyOptions,
   look: (stack: Stack) => Promise<Found>,
 ): Promise<Found> {
+  // Who calls hands over options of its own: --size of lvcreate says nothing of a lock.
+  const { passphraseFile = [], keyFile = [] } = keys;
   const stack = await openSources({
-    ...keys,
+    passphraseFile,
+    keyFile,
     sources,
     isReadOnly: true,
     canWriteDegraded: false,
