@@ -5,7 +5,9 @@ import { CHEAP, IMAGE, cryptFolder, hasCryptsetup, luksFolder } from "./crypt-he
 import type { CryptFolder } from "./crypt-helpers.ts";
 import { golden } from "./helpers.ts";
 import { run } from "./in-process.ts";
-import { makeGroup } from "./lvm-helpers.ts";
+import { archiveApart, makeGroup } from "./lvm-helpers.ts";
+
+archiveApart();
 
 /** Both tell the same of a header. */
 async function expectSameDump(folder: CryptFolder, ...words: string[]): Promise<string> {
@@ -159,7 +161,7 @@ describe("luksFormat", () => {
 
   test("works on a logical volume that is named with --devices", async () => {
     const group = await makeGroup();
-    await group.lvm("lvcreate", "-L", "4M", "-n", "safe", "vg0");
+    expect(await group.lvm("lvcreate", "-L", "4M", "-n", "safe", "vg0")).toMatchObject({ status: 0 });
     writeFileSync(join(group.cwd, "a"), "key");
     const devices = ["--devices", "d0.img", "d1.img"];
     const words = [
