@@ -256,6 +256,19 @@ describe("a header", () => {
     expect(JSON.parse(wrong.stdout.toString())).toMatchObject({ problems: [{ code: "CEV_NOT_FOUND" }] });
   });
 
+  test("becomes luks2 and luks1 again, and the key opens it all the while", async () => {
+    const folder = await luksFolder("--type", "luks1");
+    const { crypt } = folder;
+    expect(await crypt("convert", IMAGE)).toMatchObject({ status: 2 });
+    expect(await crypt("convert", IMAGE, "--type", "luks2")).toMatchObject({ status: 2 });
+    for (const type of ["luks2", "luks1"]) {
+      expect(await crypt("convert", "-q", IMAGE, "--type", type)).toMatchObject({ status: 0, stderr: "" });
+      expect(await crypt("isLuks", "--type", type, IMAGE)).toMatchObject({ status: 0 });
+      expect(await crypt("open", "--test-passphrase", "-d", "a", IMAGE)).toMatchObject({ status: 0 });
+      if (hasCryptsetup) folder.judge(["open", "--test-passphrase", "-d", "a", "--type", type, IMAGE]);
+    }
+  });
+
   test("carries tokens, which are exported and removed", async () => {
     const { crypt, file } = await luksFolder();
     file("token", JSON.stringify({ type: "mine", keyslots: ["0"], secret: "none" }));

@@ -47,6 +47,16 @@ Examples:
 Only luks2 headers have these. A keyslot that is to be ignored is tried only when it is named.
 `;
 
+export const CONVERT_HELP = `
+Examples:
+  $ cev crypt luksHeaderBackup disk.img --header-backup-file disk.header
+  $ cev crypt convert disk.img --type luks2
+
+The data stays where and as it is. To luks1 only headers can go that use nothing luks1 has not:
+pbkdf2 with one hash in all keyslots, numbers below 8, no tokens, labels or unbound keys, sectors of
+512 bytes.
+`;
+
 export const REPAIR_HELP = `
 Examples:
   $ cev crypt luksHeaderBackup disk.img --header-backup-file disk.header

@@ -2,6 +2,7 @@ import { Argument, Option } from "commander";
 import type { Command } from "commander";
 import { benchmark } from "./benchmark.ts";
 import type { BenchmarkOptions } from "./benchmark.ts";
+import { convert } from "./convert.ts";
 import { changeCommand, deviceCommand, withCost, withKey, withKeyslotCipher } from "./crypt-options.ts";
 import type { CryptProgramParts, KeyOptions } from "./crypt-options.ts";
 import { dump } from "./dump.ts";
@@ -17,6 +18,7 @@ import {
   BACKUP_HELP,
   BENCHMARK_HELP,
   CONFIG_HELP,
+  CONVERT_HELP,
   DUMP_HELP,
   FORMAT_HELP,
   ISLUKS_HELP,
@@ -97,6 +99,13 @@ export function addHeaderCommands(crypt: Command, parts: CryptProgramParts): voi
     .option("-S, --key-slot <number>", "the keyslot")
     .option("--flags <list>", "kept for opening, such as allow-discards; none takes all away")
     .action(async (word: string, options: ConfigOptions) => ended(await config(word, options)));
+
+  changeCommand(crypt, parts, "convert", {
+    summary: "turn luks1 into luks2 or back",
+    help: CONVERT_HELP,
+  })
+    .argument("<device>", DEVICE)
+    .action(async (word: string, options: KeyOptions) => ended(await convert(word, options)));
 
   changeCommand(crypt, parts, "repair", { summary: "repair a damaged header", help: REPAIR_HELP })
     .argument("<device>", DEVICE)
