@@ -127,7 +127,7 @@ test("the kernels, the plain implementation and OpenSSL agree, whatever the ciph
         cipher.close();
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
   expect(pool.bytesLent).toBe(0);
 });
