@@ -176,12 +176,21 @@ describe("luksFormat", () => {
       "a",
       ...devices,
     ];
+    // It is there already, whatever it holds.
+    const unasked = await run(
+      words.filter((word) => word !== "-q"),
+      group,
+    );
+    expect(unasked.status).toBe(2);
+    expect(unasked.stderr).toMatch(/overwrite data on vg0\/safe irrevocably/);
     expect(await run(words, group)).toMatchObject({ status: 0, stderr: "" });
     const tested = await run(
       ["crypt", "open", "--test-passphrase", "-d", "a", "vg0/safe", ...devices],
       group,
     );
     expect(tested).toMatchObject({ status: 0 });
+    const apart = await run([...words, "--header", "apart"], group);
+    expect(apart).toMatchObject({ status: 0, stderr: "" });
     const seen = await run(["inspect", "d0.img", "d1.img"], group);
     expect(seen.stdout.toString()).toMatch(/vg0\/safe .*LUKS1/);
   });

@@ -11,7 +11,7 @@ export async function convert(word: string, options: KeyOptions): Promise<ExitSt
   const to = parseType(options.type);
   if (to === null) throw new UsageError("say what it is to become: --type luks1 or --type luks2");
   await inSession(options, async (session) => {
-    await using target = await session.open(options.header ?? word, { isReadOnly: false });
+    await using target = await session.openHeader(word, { isReadOnly: false });
     const common = session.common(target);
     await confirm(
       session.keys,

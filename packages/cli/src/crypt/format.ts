@@ -1,7 +1,6 @@
 import { Device, closeTree, openTree } from "@cev/core";
 import { luksFormat, luksHeaderLength } from "@cev/crypt";
 import type { LuksFormatOptions } from "@cev/crypt";
-import { existsSync } from "node:fs";
 import { unlink } from "node:fs/promises";
 import { ExitStatus } from "../exit-status.ts";
 import { wipe } from "../lvm/open-for-change.ts";
@@ -47,18 +46,19 @@ export async function format(
 ): Promise<ExitStatus> {
   const settings = settingsOf(options);
   const imageSize = parseBytes(options.makeImages, "--make-images");
-  const made = options.header ?? word;
-  const isMade = !existsSync(made);
+  const place = options.header ?? word;
+  let made: string | null = null;
   try {
     await inSession(options, async (session) => {
       await using data = options.header === undefined ? null : await session.open(word, { isReadOnly: true });
       const headerSize = data === null ? imageSize : luksHeaderLength(settings);
-      await using target = await session.open(made, {
-        isReadOnly: false,
-        isNew: true,
-        imageSize: headerSize,
-      });
-      if (target.content !== null || !isMade) await confirm(session.keys, warningOf(target), options);
+      const request = { isReadOnly: false, isNew: true, imageSize: headerSize };
+      await using target =
+        options.header === undefined
+          ? await session.open(word, request)
+          : await session.openFile(options.header, request);
+      if (target.isMade) made = place;
+      else await confirm(session.keys, warningOf(target), options);
       const passphrase = await readExisting(
         session.keys,
         { ...options, verifyPassphrase: true },
@@ -69,15 +69,15 @@ export async function format(
         ...settings,
         ...(data === null ? {} : { data: data.layer }),
       });
-      answer(options, `${made}: LUKS${settings.version ?? 2} ${uuid}`, {
+      answer(options, `${place}: LUKS${settings.version ?? 2} ${uuid}`, {
         command: "luksFormat",
-        device: made,
+        device: place,
         version: settings.version ?? 2,
         uuid,
       });
     });
   } catch (error) {
-    if (isMade) await unlink(made).catch(() => undefined);
+    if (made !== null) await unlink(made).catch(() => undefined);
     throw error;
   }
   return ExitStatus.done;

@@ -41,7 +41,7 @@ export async function testLuks(word: string, options: KeyOptions): Promise<ExitS
   const version = parseType(options.type);
   let isThere = false;
   await inSession(options, async (session) => {
-    await using target = await session.open(options.header ?? word, { isReadOnly: true });
+    await using target = await session.openHeader(word, { isReadOnly: true });
     isThere = await isLuks(target.layer, {
       ...session.common(target),
       ...(version === null ? {} : { version }),
@@ -86,7 +86,7 @@ export async function repair(word: string, options: UuidOptions): Promise<ExitSt
   const version = parseType(options.type);
   const choice = withoutUndefined({ version: version ?? undefined, uuid: options.uuid });
   await inSession(options, async (session) => {
-    await using target = await session.open(options.header ?? word, { isReadOnly: false });
+    await using target = await session.openHeader(word, { isReadOnly: false });
     const settings = { ...session.common(target), ...choice };
     const planned = await luksRepair(target.layer, { ...settings, isDryRun: true });
     if (planned.length > 0)

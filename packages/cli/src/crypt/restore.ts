@@ -13,8 +13,8 @@ import type { Target } from "./target.ts";
 export async function headerRestore(word: string, options: BackupOptions): Promise<ExitStatus> {
   const path = options.headerBackupFile;
   await inSession(options, async (session) => {
-    await using target = await session.open(options.header ?? word, { isReadOnly: false });
-    await using backup = await session.open(path, { isReadOnly: true });
+    await using target = await session.openHeader(word, { isReadOnly: false });
+    await using backup = await session.openFile(path, { isReadOnly: true });
     const common = session.common(target);
     const { layer } = target;
     const before = await uuidOf(layer, common);

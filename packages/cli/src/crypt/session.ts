@@ -26,8 +26,12 @@ export interface Common {
 export interface Session {
   readonly keys: KeyReader;
   readonly signal: AbortSignal;
-  /** Opens what carries the header: the device, or the file that `--header` names. */
+  /** Opens a device, wherever the options say that it is to be looked for. */
   open(word: string, request: TargetRequest): Promise<Target>;
+  /** Opens a file that is named apart: `--devices` says nothing of it. */
+  openFile(path: string, request: TargetRequest): Promise<Target>;
+  /** Opens what carries the header: the device, or the file that `--header` names. */
+  openHeader(word: string, request: TargetRequest): Promise<Target>;
   /** What the operations on this target are handed. */
   common(target: Target): Common;
 }
@@ -47,6 +51,11 @@ export async function inSession<Result>(
     keys,
     signal,
     open: (word, request) => openTarget(word, options, request),
+    openFile: (path, request) => openTarget(path, {}, request),
+    openHeader: (word, request) =>
+      options.header === undefined
+        ? openTarget(word, options, request)
+        : openTarget(options.header, {}, request),
     common: ({ environment, name }) => ({
       environment,
       signal,
@@ -73,7 +82,7 @@ export async function onHeader<Result>(
 ): Promise<Result> {
   const version = parseType(options.type);
   return inSession(options, async (session) => {
-    await using target = await session.open(options.header ?? word, { isReadOnly });
+    await using target = await session.openHeader(word, { isReadOnly });
     const common = session.common(target);
     if (version !== null && !(await isLuks(target.layer, { ...common, version })))
       throw new CevError("CEV_NOT_FOUND", `there is no LUKS${version} header`, {

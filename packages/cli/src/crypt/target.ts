@@ -24,6 +24,8 @@ export interface Target extends AsyncDisposable {
   readonly environment: Environment;
   /** What it carried before, in a few words. Null: nothing known, or nobody asked. */
   readonly content: TargetContent | null;
+  /** The file was not there before. */
+  readonly isMade: boolean;
 }
 
 /** What is known of a device before it is overwritten. */
@@ -68,10 +70,13 @@ async function openAbsent(word: string, request: TargetRequest): Promise<Target>
     });
   const environment = environmentFrom(globalThis);
   const found = fileEntry(word, imageSize);
-  return open(word, found, environment, null, {}, request).catch(async (error: unknown) => {
+  try {
+    const target = await open(word, found, environment, null, {}, request);
+    return { ...target, isMade: true };
+  } catch (error) {
     await unlink(word).catch(() => undefined);
     throw error;
-  });
+  }
 }
 
 interface FoundTarget {
@@ -163,6 +168,7 @@ async function open(
       layer,
       environment,
       content,
+      isMade: false,
       async [Symbol.asyncDispose]() {
         await closeTree(layer).finally(() => stack.close());
       },
