@@ -129,6 +129,17 @@ describe("luksFormat", () => {
     const refused = await run(["crypt", "luksFormat", images[0]!, key]);
     expect(refused.status).toBe(2);
     expect(refused.stderr).toMatch(/carries something already: md .*There is no terminal to ask at/);
+    const impossible = await run([
+      "crypt",
+      "luksFormat",
+      "-q",
+      ...CHEAP,
+      "--cipher",
+      "none-xts-plain64",
+      images[0]!,
+      key,
+    ]);
+    expect(impossible.status).toBe(1);
     expect(readFileSync(images[0]!).equals(before)).toBe(true);
   });
 

@@ -1,9 +1,8 @@
-import { Device, closeTree, openTree } from "@cev/core";
-import { luksFormat, luksHeaderLength } from "@cev/crypt";
+import { Device } from "@cev/core";
+import { luksDump, luksFormat, luksHeaderLength } from "@cev/crypt";
 import type { LuksFormatOptions } from "@cev/crypt";
 import { unlink } from "node:fs/promises";
 import { ExitStatus } from "../exit-status.ts";
-import { wipe } from "../lvm/open-for-change.ts";
 import { UsageError } from "../usage-error.ts";
 import { confirm } from "./confirm.ts";
 import { costOf } from "./cost.ts";
@@ -11,7 +10,7 @@ import type { CostOptions, KeyOptions } from "./crypt-options.ts";
 import { parseBytes, parseCipherName, parseKeyBits, parseSectors, parseType, parseWhole } from "./parse.ts";
 import { readExisting, readVolumeKey } from "./read-keys.ts";
 import { answer, inSession } from "./session.ts";
-import type { Session } from "./session.ts";
+import type { Common, Session } from "./session.ts";
 import type { Target } from "./target.ts";
 
 /** Options of `cev crypt luksFormat`. */
@@ -37,6 +36,8 @@ export interface FormatOptions extends KeyOptions, CostOptions {
 type FormatSettings = Omit<LuksFormatOptions, "environment" | "keys">;
 
 const CRYPT_DRIVER = "@cev/crypt";
+/** Where formats with a record at the end have it. */
+const END_LENGTH = 1 << 20;
 
 /** `cev crypt luksFormat`: a new header, and the first passphrase. */
 export async function format(
@@ -92,27 +93,34 @@ async function make(
 ): Promise<string> {
   const volumeKey = await readVolumeKey(options, settings.keySize);
   try {
-    await takeAway(target);
-    return await luksFormat(target.layer, {
-      ...session.common(target),
+    const common = session.common(target);
+    const uuid = await luksFormat(target.layer, {
+      ...common,
       ...settings,
       keys: [passphrase],
       ...(volumeKey === null ? {} : { volumeKey }),
     });
+    // Only now: a format that is refused leaves everything as it was.
+    if (settings.data === undefined) await clearEnd(target, common);
+    return uuid;
   } finally {
     volumeKey?.fill(0);
   }
 }
 
-/** What is not LUKS may be recognised by what stands at the device's end, too. */
-async function takeAway({ content, layer, environment, name }: Target): Promise<void> {
+/** What is not LUKS may be recognised by what stands at the device's end, which the header does not reach. */
+async function clearEnd({ content, layer, environment }: Target, common: Common): Promise<void> {
   if (content === null || content.driver === CRYPT_DRIVER) return;
-  await openTree(layer);
+  const dump = await luksDump(layer, common);
+  const dataOffset = dump.version === 1 ? dump.payloadOffset : (dump.segments[0]?.offset ?? 0);
+  const { size } = layer.limits;
+  const device = await Device.open(layer, environment);
   try {
-    const device = await Device.open(layer, environment, { name });
-    await wipe(device).finally(() => device.close());
+    const start = Math.max(dataOffset, size - END_LENGTH);
+    await device.writeZeroes(start, size - start);
+    await device.flush();
   } finally {
-    await closeTree(layer);
+    await device.close();
   }
 }
 
