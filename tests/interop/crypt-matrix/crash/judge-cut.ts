@@ -38,7 +38,7 @@ export async function judgeCut(scene: Scene, device: Uint8Array, hasCopies: bool
   if (hasCopies && wholeCopies(device) === 0) failures.push("both copies of the header are broken");
   try {
     if (kept.length > 0 && opening.includes(kept[0]!))
-      failures.push(...(await workFailures(device, kept, hasCopies)));
+      failures.push(...(await workFailures(device, scene, hasCopies)));
   } catch (error) {
     failures.push(failureOf(error));
   }
@@ -64,7 +64,7 @@ export async function isOpenedBy(device: Uint8Array, name: KeyName): Promise<boo
 /** The data is what it was; and the next operation succeeds, and leaves a header that is whole. */
 async function workFailures(
   device: Uint8Array,
-  kept: readonly KeyName[],
+  { kept, repair }: Scene,
   hasCopies: boolean,
 ): Promise<string[]> {
   const failures: string[] = [];
@@ -76,6 +76,7 @@ async function workFailures(
   const copy = device.slice();
   const layer = new GappedLayer(copy, null);
   await layer.open();
+  await repair?.(layer);
   await luksAddKey(layer, { environment, keys: [key], newKey: LATER_KEY, cost: COST });
   await luksTestPassphrase(layer, { environment, keys: [LATER_KEY] });
   await layer.close();

@@ -37,6 +37,8 @@ export interface Scene {
   /** What happens to the device before; gives what `run` gets as the backup. */
   readonly prepare?: (device: Uint8Array) => Promise<Uint8Array>;
   readonly run: (device: Layer, context: SceneContext) => Promise<unknown>;
+  /** What has to be done after a power cut before the next operation. Default: nothing. */
+  readonly repair?: (device: Layer) => Promise<unknown>;
   /** Whether one of the two copies of a LUKS2 header is whole after every cut. */
   readonly keepsCopies: boolean;
   /** Passphrases that open after every cut. */
@@ -137,7 +139,11 @@ export const SCENES: readonly Scene[] = [
     oneOf: [],
     after: [],
   },
-  unchanged("luksUuid", BOTH, (device) => luksUuid(device, { ...common, uuid: OTHER_UUID })),
+  {
+    ...unchanged("luksUuid", BOTH, (device) => luksUuid(device, { ...common, uuid: OTHER_UUID })),
+    // Two copies with two UUIDs could be of two devices: which this is has to be said before anything else is changed.
+    repair: (device) => luksRepair(device, { ...common, uuid: OTHER_UUID }),
+  },
   unchanged("luksConfig of labels", [2], (device) =>
     luksConfig(device, { ...common, label: "a label", subsystem: "a subsystem", flags: ["allow-discards"] }),
   ),

@@ -46,7 +46,14 @@ export async function openDevice(bytes: Uint8Array, key: Uint8Array, isReadOnly:
 async function madeByCev(version: 1 | 2): Promise<Uint8Array> {
   const device = new Uint8Array(DATA_OFFSET + DATA_LENGTH);
   const layer = new GappedLayer(device, null);
-  const options = { environment, version, cost: COST, keySize: KEY_SIZE, dataOffset: DATA_OFFSET };
+  const options = {
+    environment,
+    version,
+    cost: COST,
+    keySize: KEY_SIZE,
+    sectorSize: 512,
+    dataOffset: DATA_OFFSET,
+  };
   await layer.open();
   await luksFormat(layer, { ...options, keys: [KEYS.first] });
   await luksAddKey(layer, { environment, keys: [KEYS.first], newKey: KEYS.second, cost: COST });
@@ -64,7 +71,14 @@ async function madeByCryptsetup(version: 1 | 2, folder: string): Promise<Uint8Ar
   writeFileSync(image, "");
   truncateSync(image, DATA_OFFSET + DATA_LENGTH);
   const cheap = ["--disable-locks", "-q", "--pbkdf=pbkdf2", "--pbkdf-force-iterations=1000"];
-  const shape = [`--type=luks${version}`, `--key-size=${KEY_SIZE * 8}`, `--offset=${DATA_OFFSET / 512}`];
+  // LUKS1 has no other sectors.
+  const sectors = version === 2 ? ["--sector-size=512"] : [];
+  const shape = [
+    ...sectors,
+    `--type=luks${version}`,
+    `--key-size=${KEY_SIZE * 8}`,
+    `--offset=${DATA_OFFSET / 512}`,
+  ];
   await output("cryptsetup", ["luksFormat", ...cheap, ...shape, image, first!]);
   await output("cryptsetup", ["luksAddKey", ...cheap, "--key-file", first!, image, second!]);
   const device = Uint8Array.from(readFileSync(image));
