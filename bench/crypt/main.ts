@@ -1,7 +1,11 @@
 import type { Report } from "../report.ts";
+import { benchEndToEnd } from "./end-to-end.ts";
+import { benchSectors } from "./sectors.ts";
 import { benchUnlock } from "./unlock.ts";
 
-/** Encrypted devices: how long they take to unlock. */
+/** Encrypted devices: what their sectors cost, what they do over NBD, and how long they take to unlock. */
 export async function benchCrypt(report: Report): Promise<void> {
+  await benchSectors(report);
+  await benchEndToEnd(report);
   await benchUnlock(report);
 }

@@ -38,26 +38,38 @@ export class Contestants {
   }
 
   async stop(): Promise<void> {
-    for (const { child } of this.all) {
-      const ended = new Promise((resolve) => child.once("exit", resolve));
-      child.kill("SIGTERM");
-      await ended;
-    }
+    for (const contestant of this.all) await stopServer(contestant);
     rmSync(this.#directory, { recursive: true });
     rmSync(this.#memory, { recursive: true, force: true });
   }
 
   async #start(name: string, commandOf: (path: string) => readonly string[]): Promise<void> {
     const path = join(this.#directory, `${name}.sock`);
-    const [command, ...args] = commandOf(path);
-    const child = spawn(command!, args, { stdio: ["ignore", "ignore", "inherit"] });
-    const failed = new Promise<boolean>((resolve) => child.once("error", () => resolve(true)));
-    for (let attempt = 0; attempt < 200 && !existsSync(path); attempt++) {
-      if (await Promise.race([failed, sleep(50).then(() => false)])) {
-        console.log(`${name} is not installed, and left out`);
-        return;
-      }
-    }
-    this.all.push({ name, uri: `nbd+unix:///?socket=${path}`, child });
+    const contestant = await startServer(name, path, commandOf(path));
+    if (contestant !== null) this.all.push(contestant);
   }
+}
+
+/** Ends a server, and waits until it is gone. */
+export async function stopServer({ child }: Contestant): Promise<void> {
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGTERM");
+  await ended;
+}
+
+/** Starts a server, and waits for its socket. Null, and a line that says so, where it is not installed. */
+export async function startServer(
+  name: string,
+  path: string,
+  [command, ...args]: readonly string[],
+): Promise<Contestant | null> {
+  const child = spawn(command!, args, { stdio: ["ignore", "ignore", "inherit"] });
+  const failed = new Promise<boolean>((resolve) => child.once("error", () => resolve(true)));
+  for (let attempt = 0; attempt < 200 && !existsSync(path); attempt++) {
+    if (await Promise.race([failed, sleep(50).then(() => false)])) {
+      console.log(`${name} is not installed, and left out`);
+      return null;
+    }
+  }
+  return { name, uri: `nbd+unix:///?socket=${path}`, child };
 }

@@ -16,25 +16,38 @@ export interface Load {
 }
 
 /** Random requests of 4 KiB by fio. */
-export function fioLoad(direction: "read" | "write", depth: number, connectionCount = 1, seconds = 1): Load {
+export function fioLoad(direction: "read" | "write", depth: number, connectionCount = 1): Load {
   const connections = connectionCount === 1 ? "" : `${connectionCount} connections x `;
+  const name = `random ${direction}, 4 KiB, depth ${connections}${depth}`;
+  return newFioLoad(name, direction, [
+    `--rw=rand${direction}`,
+    "--bs=4k",
+    `--iodepth=${depth}`,
+    `--numjobs=${connectionCount}`,
+  ]);
+}
+
+/** Requests of 64 KiB one behind the other, by fio. */
+export function fioSequentialLoad(direction: "read" | "write", depth: number): Load {
+  const name = `sequential ${direction}, 64 KiB, depth ${depth}`;
+  return newFioLoad(name, direction, [`--rw=${direction}`, "--bs=64k", `--iodepth=${depth}`]);
+}
+
+function newFioLoad(name: string, direction: "read" | "write", settings: readonly string[]): Load {
   return {
-    name: `random ${direction}, 4 KiB, depth ${connections}${depth}`,
+    name,
     run(uri, pid) {
       const before = processorTime(pid);
       const output = execute("fio", [
         "--name=bench",
         "--ioengine=nbd",
         `--uri=${uri}`,
-        `--rw=rand${direction}`,
-        "--bs=4k",
-        `--iodepth=${depth}`,
-        `--numjobs=${connectionCount}`,
+        ...settings,
         "--thread",
         "--group_reporting",
         "--norandommap",
         "--time_based",
-        `--runtime=${seconds}`,
+        "--runtime=1",
         "--output-format=json",
       ]);
       const job = (JSON.parse(output.slice(output.indexOf("{"))) as FioOutput).jobs[0]![direction];
