@@ -118,6 +118,11 @@ export class Opener {
 
   /** The keyslot, or the code of the error. */
   async open(image: Uint8Array, passphrase: string): Promise<number | string> {
+    return (await this.openAll(image, [passphrase]))[0]!;
+  }
+
+  /** Of each passphrase. */
+  async openAll(image: Uint8Array, passphrases: readonly string[]): Promise<(number | string)[]> {
     const lower = new MemoryLayer(environment, { size: 512, contents: image.subarray(0, 512) });
     const source = {
       ...headerSourceOf(lower, environment, "image"),
@@ -127,27 +132,37 @@ export class Opener {
     };
     try {
       const found = await readLuksVolume(source);
-      if (found === null) return "none";
-      const { volume } = found;
-      const last = this.#last.get(passphrase);
-      const slots = volume.keyslots.toSorted(
-        (left, right) => Number(right.id === last) - Number(left.id === last),
-      );
-      for (const { id, area } of slots) {
-        const bytes = image.subarray(area.offset, area.offset + area.size);
-        const name = `${printOf(volume, id, bytes)} ${passphrase}`;
-        let opens = this.#known.get(name);
-        if (opens === undefined)
-          this.#known.set(name, (opens = await this.#unlock(volume, source, passphrase, id)));
-        if (!opens) continue;
-        this.#last.set(passphrase, id);
-        return id;
-      }
-      return "CEV_WRONG_KEY";
+      if (found === null) return passphrases.map(() => "none");
+      const outcomes: (number | string)[] = [];
+      for (const text of passphrases) outcomes.push(await this.#try(found.volume, source, image, text));
+      return outcomes;
     } catch (error) {
       if (!isCevError(error)) throw error;
-      return error.code;
+      return passphrases.map(() => error.code);
     }
+  }
+
+  async #try(
+    volume: LuksVolume,
+    source: HeaderSource,
+    image: Uint8Array,
+    passphrase: string,
+  ): Promise<number | string> {
+    const last = this.#last.get(passphrase);
+    const slots = volume.keyslots.toSorted(
+      (left, right) => Number(right.id === last) - Number(left.id === last),
+    );
+    for (const { id, area } of slots) {
+      const bytes = image.subarray(area.offset, area.offset + area.size);
+      const name = `${printOf(volume, id, bytes)} ${passphrase}`;
+      let opens = this.#known.get(name);
+      if (opens === undefined)
+        this.#known.set(name, (opens = await this.#unlock(volume, source, passphrase, id)));
+      if (!opens) continue;
+      this.#last.set(passphrase, id);
+      return id;
+    }
+    return "CEV_WRONG_KEY";
   }
 
   async #unlock(
@@ -168,7 +183,9 @@ export class Opener {
 }
 
 function printOf({ segment, digests, keyslots }: LuksVolume, id: number, area: Uint8Array): string {
-  const slot = keyslots.find((one) => one.id === id);
-  const print = createHash("sha1").update(JSON.stringify([segment, digests[0]!.digest, slot]));
-  return print.update(area).digest("hex");
+  const { kdf, stripes, splitHash, area: place } = keyslots.find((one) => one.id === id)!;
+  // The same key in another place is the same key.
+  const said = [segment, digests[0]!.digest, kdf, stripes, splitHash, place.encryption, place.keySize];
+  const print = createHash("sha1").update(JSON.stringify(said));
+  return print.update(area.subarray(0, 64_000)).digest("hex");
 }
