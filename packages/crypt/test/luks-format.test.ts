@@ -66,6 +66,18 @@ async function eachCut(
 }
 
 describe("luksFormat", () => {
+  test("keyslots are not encrypted in the kernel's own notation, which cryptsetup takes for data alone", async () => {
+    const encryption = "capi:xts(aes)-plain64";
+    const lower = await formatted({ encryption, keys: [key("first")] });
+    await luksAddKey(lower, { environment, keys: [key("first")], newKey: key("second"), cost });
+    const { volume } = await openLuks(lower, { environment, keys: [key("second")] });
+    expect(volume.segment.encryption).toBe(encryption);
+    expect(volume.keyslots.map(({ area }) => area.encryption)).toEqual([
+      "aes-xts-plain64",
+      "aes-xts-plain64",
+    ]);
+  });
+
   test.each<[name: string, options: Partial<LuksFormatOptions>]>([
     ["AES-128, sectors of 512", {}],
     [

@@ -10,6 +10,7 @@ import { formatLuks2 } from "../luks2/format.ts";
 import { planLuks2Layout, placeLuks2Keyslots } from "../luks2/layout.ts";
 import { invalid } from "./command.ts";
 import type { FormatShape } from "./format-options.ts";
+import { keyslotEncryptionFor } from "./keyslot-encryption.ts";
 
 /** A new LUKS device, decided and checked before anything is derived or written. Sizes and offsets are bytes. */
 export interface FormatPlan {
@@ -61,10 +62,13 @@ export function planFormat(shape: FormatShape, target: FormatTarget): FormatPlan
   const keySize = shape.keySize ?? defaultKeySize(encryption);
   parseCipher(encryption, keySize);
   if (hashLength(hash) < HASH_LENGTH_MIN) throw invalid(`the hash ${hash} is too short to be safe`);
-  const keyslotEncryption = shape.keyslotEncryption ?? encryption;
+  const keyslotEncryption =
+    shape.keyslotEncryption ?? (version === 1 ? encryption : keyslotEncryptionFor(encryption));
   const keyslotKeySize =
     shape.keyslotKeySize ??
-    (shape.keyslotEncryption === undefined ? keySize : defaultKeySize(keyslotEncryption));
+    (shape.keyslotEncryption === undefined && keyslotEncryption === encryption
+      ? keySize
+      : defaultKeySize(keyslotEncryption));
   parseCipher(keyslotEncryption, keyslotKeySize);
   if (target.keyCount === 0) throw invalid("at least one key is needed");
   const ids = Array.from({ length: target.keyCount }, (_, index) => (shape.keyslot ?? 0) + index);

@@ -8,6 +8,7 @@ import { checkCostChoice, chooseCost } from "../key/cost.ts";
 import type { CostTarget, KeyCost } from "../key/cost.ts";
 import { invalid } from "./command.ts";
 import type { CommandOptions } from "./command.ts";
+import { keyslotEncryptionFor } from "./keyslot-encryption.ts";
 
 /** How a key is to be kept. */
 export interface NewKeyOptions {
@@ -45,7 +46,9 @@ export function planNewKey(volume: LuksVolume, options: NewKeyOptions, keySize: 
   if (version === 1 && isOwn) throw invalid("LUKS1 encrypts its keyslots as the data");
   if (version === 1 && "hash" in cost && cost.hash !== undefined && cost.hash !== hash)
     throw invalid(`this LUKS1 header has one hash for all: ${hash}`);
-  const encryption = options.keyslotEncryption ?? segment.encryption;
+  const encryption =
+    options.keyslotEncryption ??
+    (version === 1 ? segment.encryption : keyslotEncryptionFor(segment.encryption));
   // A key that opens no data has a length of its own, which the cipher of the data may not take.
   const known = volumeKeySizeOf(volume) ?? keySize;
   const sizes = keySizesOf(encryption);
