@@ -23,6 +23,8 @@ interface Row {
   readonly sectorSize: number;
   readonly peer: string;
   readonly isRandom?: boolean;
+  /** Through `node:ffi`, where this Node has it. */
+  readonly isForeign?: boolean;
   /** Wanted at each of the lengths. */
   readonly atLeast?: readonly number[];
 }
@@ -32,6 +34,7 @@ const ROWS: readonly Row[] = [
   { ...XTS, sectorSize: 512, atLeast: [0.25, 0.5, 0.5] },
   { ...XTS, sectorSize: 4096, atLeast: [0.25, 0.5, 0.5] },
   { ...XTS, sectorSize: 512, isRandom: true },
+  { ...XTS, sectorSize: 512, isForeign: true },
   { encryption: "aes-cbc-essiv:sha256", keySize: 32, sectorSize: 512, peer: "aes-256-cbc" },
 ];
 
@@ -51,12 +54,17 @@ export async function benchSectors(report: Report): Promise<void> {
   for (const row of ROWS) {
     for (const direction of ["encrypt", "decrypt"] as const) {
       const figures = await measureRow(peer, row, direction);
-      const name = `${row.encryption}, sectors of ${row.sectorSize}${row.isRandom === true ? ", at random" : ""}, ${direction}`;
+      const name = `${nameOf(row)}, ${direction}`;
       report.row("", "", ...figures.map((figure) => figure.toFixed(2)), name);
       for (const [index, bound] of (row.atLeast ?? []).entries())
         report.want(`${name}, ${names[index]}: cev to OpenSSL`, figures[index]!, "at least", bound);
     }
   }
+}
+
+function nameOf({ encryption, sectorSize, isRandom, isForeign }: Row): string {
+  const how = `${isRandom === true ? ", at random" : ""}${isForeign === true ? ", through ffi" : ""}`;
+  return `${encryption}, sectors of ${sectorSize}${how}`;
 }
 
 /** Ratios by length, in pool memory and then in the caller's own: the fastest of each, in turns. */
@@ -79,10 +87,11 @@ async function measureRow(peer: Evp, row: Row, direction: "encrypt" | "decrypt")
   return least.map((own) => theirs / own);
 }
 
-function layerOf(environment: Environment, { encryption, keySize, sectorSize }: Row): Layer {
+function layerOf(environment: Environment, { encryption, keySize, sectorSize, isForeign }: Row): Layer {
   return new CryptLayer(new SinkLayer(DISK_SIZE), {
     environment,
     segment: { offset: 0, size: null, ivTweak: 0, encryption, sectorSize },
+    backend: isForeign === true ? "ffi" : "openssl",
     volumeKey: Uint8Array.from({ length: keySize }, (_, index) => index * 7),
   });
 }

@@ -108,6 +108,7 @@ async function openHeader(
     signal,
     onWork: context.onWork,
     ...(options.allowDiscards === null ? {} : { allowDiscards: options.allowDiscards }),
+    ...(options.backend === null ? {} : { backend: options.backend }),
     describedOptions: describeOptions(options),
     report: (problem) =>
       context.report({
@@ -123,13 +124,15 @@ async function openHeader(
 
 /** The options as they stand in a stack file, from which the stack reads the key files. Paths are no secrets. */
 function describeOptions(options: CryptOptions): Details {
-  const { passphrase, keyFile, keyFileOffset, keyFileSize, allowDiscards, keyslot, plain, kdf } = options;
+  const { passphrase, keyFile, keyFileOffset, keyFileSize, keyslot, plain, kdf } = options;
+  const { allowDiscards, backend } = options;
   return {
     ...(passphrase === null ? {} : { passphrase: { file: passphrase.file } }),
     ...(keyFile === null ? {} : { keyFile }),
     ...(keyFileOffset === null ? {} : { keyFileOffset }),
     ...(keyFileSize === null ? {} : { keyFileSize }),
     ...(allowDiscards === null ? {} : { allowDiscards }),
+    ...(backend === null ? {} : { backend }),
     ...(keyslot === null ? {} : { keyslot }),
     ...(plain === null ? {} : { plain: withoutNull(plain) }),
     kdfMemoryMax: kdf.memoryMax,

@@ -7,6 +7,7 @@ export type { OpenPlainOptions } from "./plain/open-plain.ts";
 export type { PlainSettings, PlainSettingsGiven } from "./plain/plain-settings.ts";
 export { CryptLayer } from "./layer/crypt-layer.ts";
 export type { CryptLayerOptions } from "./layer/crypt-layer.ts";
+export type { CryptBackend } from "./cipher/sector-cipher.ts";
 export { KDF_LIMITS } from "./key/kdf.ts";
 export type { KdfLimits } from "./key/kdf.ts";
 export type {

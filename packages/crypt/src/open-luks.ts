@@ -1,6 +1,7 @@
 import { CevError } from "@cev/core";
 import type { AbortSignalLike, Details, Environment, KeySource, KeyVault, Layer } from "@cev/core";
 import { withAnswers } from "./ask-for-key.ts";
+import type { CryptBackend } from "./cipher/sector-cipher.ts";
 import { headerSourceOf } from "./header/header-device.ts";
 import type { KeyDigest, LuksVolume } from "./header/luks-volume.ts";
 import { readLuksVolume } from "./header/read-volume.ts";
@@ -37,6 +38,8 @@ export interface OpenLuksOptions {
   readonly onWork?: ((what: string) => void) | undefined;
   /** Where the volume key is kept while a stack is being opened, so that it is derived once. */
   readonly vault?: KeyVault | undefined;
+  /** How OpenSSL is called. "ffi" is experimental, and means "openssl" where it cannot be had. Default "openssl". */
+  readonly backend?: CryptBackend;
   /** What `describe` of the layer says of options. */
   readonly describedOptions?: Details;
   /** Is told, in one line, when one copy of the header is damaged, missing or out of date. */
@@ -77,6 +80,7 @@ export async function openLuks(lower: Layer, options: OpenLuksOptions): Promise<
       headerLayer: header ?? null,
       allowDiscards: options.allowDiscards ?? volume.flags.includes("allow-discards"),
       isReadOnly: options.isReadOnly ?? false,
+      backend: options.backend ?? "openssl",
       describedOptions: options.describedOptions ?? {},
     });
     return { layer, volume, keyslotId };

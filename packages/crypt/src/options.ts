@@ -1,4 +1,5 @@
 import type { Details, StandardResult, StandardSchema } from "@cev/core";
+import type { CryptBackend } from "./cipher/sector-cipher.ts";
 import { KDF_LIMITS } from "./key/kdf.ts";
 import type { KdfLimits } from "./key/kdf.ts";
 import { checkPlainSettings, plainSchema } from "./plain/plain-settings.ts";
@@ -20,9 +21,12 @@ export interface CryptOptions {
   readonly plain: PlainSettings | null;
   /** Null: as the header says, which by default is false. */
   readonly allowDiscards: boolean | null;
+  /** How OpenSSL is called; null: "openssl". */
+  readonly backend: CryptBackend | null;
   readonly kdf: KdfLimits;
 }
 
+const BACKENDS: readonly CryptBackend[] = ["openssl", "ffi"];
 const KEYSLOT_MAX = 31;
 const KEY_FILE_SIZE_MAX = 8 * 1024 * 1024;
 
@@ -71,6 +75,13 @@ export const cryptOptionsSchema: Details = {
       type: "boolean",
       description: "Let discards through, which shows unused sectors below; by default as the header says",
     },
+    backend: {
+      type: "string",
+      enum: BACKENDS,
+      default: "openssl",
+      description:
+        "How OpenSSL is called: ffi is faster and experimental, and means openssl where it cannot be had",
+    },
     kdfMemoryMax: cost("Bytes of memory that deriving a key may take (argon2)", KDF_LIMITS.memoryMax),
     kdfWorkMax: cost("Bytes that deriving a key may go through in all passes (argon2)", KDF_LIMITS.workMax),
     kdfIterationsMax: cost("Iterations that deriving a key may take (pbkdf2)", KDF_LIMITS.iterationsMax),
@@ -91,7 +102,7 @@ function validate(value: unknown): StandardResult<CryptOptions> {
     if (!Object.hasOwn(cryptOptionsSchema["properties"] as Details, name))
       issues.push({ message: "there is no such option", path: [name] });
   }
-  const { passphrase, keyFile, allowDiscards } = value;
+  const { passphrase, keyFile, allowDiscards, backend } = value;
   if (passphrase !== undefined && !(isObject(passphrase) && isPath(passphrase["file"])))
     issues.push({
       message: "is not { file: PATH }; a passphrase itself has no place here",
@@ -100,6 +111,8 @@ function validate(value: unknown): StandardResult<CryptOptions> {
   if (keyFile !== undefined && !isPath(keyFile)) issues.push({ message: "is not a path", path: ["keyFile"] });
   if (allowDiscards !== undefined && typeof allowDiscards !== "boolean")
     issues.push({ message: "is neither true nor false", path: ["allowDiscards"] });
+  if (backend !== undefined && !BACKENDS.includes(backend as CryptBackend))
+    issues.push({ message: `is none of ${BACKENDS.join(", ")}`, path: ["backend"] });
   const whole = <Missing>(
     name: string,
     ordinary: Missing,
@@ -137,6 +150,7 @@ function validate(value: unknown): StandardResult<CryptOptions> {
       ...numbers,
       plain,
       allowDiscards: (allowDiscards as boolean | undefined) ?? null,
+      backend: (backend as CryptBackend | undefined) ?? null,
       kdf,
     },
   };

@@ -24,6 +24,8 @@ const configurations: readonly Configuration[] = [
     settings: { allowDiscards: true },
   },
   { name: "sectors of 512 over blocks of 4096", blockSize: 4096 },
+  // Where there is no such module it is the first one again.
+  { name: "through node:ffi", settings: { backend: "ffi" } },
 ];
 
 function subjectOf({

@@ -301,6 +301,8 @@ describe("options", () => {
     expect(issues({ passphrase: "secret" })).toEqual(["passphrase"]);
     expect(issues({ keyFile: "" })).toEqual(["keyFile"]);
     expect(issues({ allowDiscards: "yes" })).toEqual(["allowDiscards"]);
+    expect(issues({ backend: "ffi" })).toEqual([]);
+    expect(issues({ backend: "gpu" })).toEqual(["backend"]);
     expect(issues({ kdfMemoryMax: 0, kdfWorkMax: 1.5, kdfIterationsMax: "9" })).toHaveLength(3);
     expect(issues({ pasphrase: { file: "p" } })).toEqual(["pasphrase"]);
     expect(issues(null)).toEqual([undefined]);

@@ -5,7 +5,16 @@ import { describe, expect, test } from "vitest";
 import { parseCipher } from "../src/cipher/cipher-spec.ts";
 import type { CipherSpec } from "../src/cipher/cipher-spec.ts";
 import { transformPlain } from "../src/cipher/plain-cipher.ts";
+import { loadEvp } from "../src/cipher/ffi/evp.ts";
+import { FfiTransform } from "../src/cipher/ffi/ffi-transform.ts";
 import { XtsCipher } from "../src/cipher/xts.ts";
+
+// Where this Node.js has no `node:ffi` there is one backend.
+const foreign = loadEvp();
+const BACKENDS = [
+  { backend: "node:crypto", evp: null },
+  ...(foreign === null ? [] : [{ backend: "node:ffi", evp: foreign }]),
+];
 
 const hex = (text: string): Uint8Array => Buffer.from(text, "hex");
 const specOf = (key: Uint8Array): CipherSpec => parseCipher("aes-xts-plain64", key.length);
@@ -63,21 +72,22 @@ describe.each(VECTORS)("IEEE 1619 $name", ({ key, sector, plain, cipher }) => {
   });
 });
 
-describe.each(VECTORS.filter(({ plain }) => plain.length === 512))(
-  "IEEE 1619 $name",
-  ({ key, sector, plain, cipher }) => {
-    test("comes out of the kernel, and goes back in", () => {
-      const pool = new BufferPool();
-      const xts = new XtsCipher(specOf(hex(key)), hex(key), pool, { unitLength: 512, sectorStep: 1 });
-      xts.open();
-      const target = pool.acquire(512);
-      xts.encrypt(sector, plain, 0, 512, target);
-      expect(Buffer.from(target.bytes.subarray(0, 32)).toString("hex")).toBe(cipher);
-      xts.decrypt(sector, target.bytes, 0, 512);
-      expect(target.bytes).toEqual(plain);
-    });
-  },
-);
+describe.each(
+  VECTORS.filter(({ plain }) => plain.length === 512).flatMap((vector) =>
+    BACKENDS.map((backend) => ({ ...vector, ...backend })),
+  ),
+)("IEEE 1619 $name, through $backend", ({ key, sector, plain, cipher, evp }) => {
+  test("comes out of the kernel, and goes back in", () => {
+    const pool = new BufferPool();
+    const xts = new XtsCipher(specOf(hex(key)), hex(key), pool, { unitLength: 512, sectorStep: 1, evp });
+    xts.open();
+    const target = pool.acquire(512);
+    xts.encrypt(sector, plain, 0, 512, target);
+    expect(Buffer.from(target.bytes.subarray(0, 32)).toString("hex")).toBe(cipher);
+    xts.decrypt(sector, target.bytes, 0, 512);
+    expect(target.bytes).toEqual(plain);
+  });
+});
 
 /** OpenSSL's own XTS, one call per unit. */
 function opensslXts(
@@ -124,81 +134,136 @@ function pseudoRandom(length: number, seed: number): Uint8Array {
   return bytes;
 }
 
-test("the kernel, the plain implementation and OpenSSL agree, wherever the memory lies", () => {
-  // Small slabs, so that buffers fall into different ones.
-  const pool = new BufferPool({ slabLength: 4 * 1024 * 1024 });
-  fc.assert(
-    fc.property(requests, ({ keyLength, unitLength, length, sector, source, dataOffset, seed }) => {
-      const key = pseudoRandom(keyLength, seed ^ 0x5555);
-      const plain = pseudoRandom(length, seed);
-      const sectorStep = unitLength / 512;
-      const xts = new XtsCipher(specOf(key), key, pool, { unitLength, sectorStep });
-      xts.open();
-      const target = pool.acquire(length);
-      const spare = pool.acquire(dataOffset + length);
-      // Two pools never share a slab.
-      const stranger = new BufferPool({ slabLength: 4 * 1024 * 1024 });
-      const memory =
-        source === "own memory"
-          ? new Uint8Array(dataOffset + length)
-          : (source === "same slab" ? spare : stranger.acquire(dataOffset + length)).bytes;
-      memory.set(plain, dataOffset);
-      xts.encrypt(sector, memory, dataOffset, length, target);
-      const expected = opensslXts(key, plain, sector, sectorStep, unitLength);
-      expect(expected.equals(target.bytes.subarray(0, length))).toBe(true);
-      expect(Buffer.from(plain).equals(memory.subarray(dataOffset, dataOffset + length))).toBe(true);
+test.each(BACKENDS)(
+  "the kernel, the plain implementation and OpenSSL agree, wherever the memory lies: through $backend",
+  ({ evp }) => {
+    // Small slabs, so that buffers fall into different ones.
+    const pool = new BufferPool({ slabLength: 4 * 1024 * 1024 });
+    fc.assert(
+      fc.property(requests, ({ keyLength, unitLength, length, sector, source, dataOffset, seed }) => {
+        const key = pseudoRandom(keyLength, seed ^ 0x5555);
+        const plain = pseudoRandom(length, seed);
+        const sectorStep = unitLength / 512;
+        const xts = new XtsCipher(specOf(key), key, pool, { unitLength, sectorStep, evp });
+        xts.open();
+        const target = pool.acquire(length);
+        const spare = pool.acquire(dataOffset + length);
+        // Two pools never share a slab.
+        const stranger = new BufferPool({ slabLength: 4 * 1024 * 1024 });
+        const memory =
+          source === "own memory"
+            ? new Uint8Array(dataOffset + length)
+            : (source === "same slab" ? spare : stranger.acquire(dataOffset + length)).bytes;
+        memory.set(plain, dataOffset);
+        xts.encrypt(sector, memory, dataOffset, length, target);
+        const expected = opensslXts(key, plain, sector, sectorStep, unitLength);
+        expect(expected.equals(target.bytes.subarray(0, length))).toBe(true);
+        expect(Buffer.from(plain).equals(memory.subarray(dataOffset, dataOffset + length))).toBe(true);
 
-      const twin = plain.slice();
-      transformPlain("encrypt", specOf(key), key, twin, { sector, sectorStep, unitLength });
-      expect(expected.equals(twin)).toBe(true);
+        const twin = plain.slice();
+        transformPlain("encrypt", specOf(key), key, twin, { sector, sectorStep, unitLength });
+        expect(expected.equals(twin)).toBe(true);
 
-      memory.set(expected, dataOffset);
-      xts.decrypt(sector, memory, dataOffset, length);
-      expect(Buffer.from(plain).equals(memory.subarray(dataOffset, dataOffset + length))).toBe(true);
-      pool.release(target);
-      pool.release(spare);
-      xts.close();
-    }),
-    { numRuns: 60 },
-  );
-  expect(pool.bytesLent).toBe(0);
-});
-
-test("a cipher that has served other requests, near and far, still gives the same", () => {
-  const far = 2 ** 20;
-  const runs = fc.record({
-    unitLength: fc.constantFrom(512, 4096),
-    residue: fc.nat(7),
-    requests: fc.array(
-      fc.record({
-        // Across the borders of windows of tweaks, and into places of the cache that are taken already.
-        unit: fc.oneof(
-          fc.nat(100),
-          fc.nat(3).map((times) => 32 * 1024 * times + 16),
-          fc.nat(far),
-        ),
-        unitCount: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 30, max: 40 })),
+        memory.set(expected, dataOffset);
+        xts.decrypt(sector, memory, dataOffset, length);
+        expect(Buffer.from(plain).equals(memory.subarray(dataOffset, dataOffset + length))).toBe(true);
+        pool.release(target);
+        pool.release(spare);
+        xts.close();
       }),
-      { minLength: 2, maxLength: 20 },
-    ),
-  });
-  const pool = new BufferPool({ slabLength: 4 * 1024 * 1024 });
-  const key = pseudoRandom(64, 7);
-  fc.assert(
-    fc.property(runs, ({ unitLength, residue, requests: sequence }) => {
-      const sectorStep = unitLength / 512;
-      const xts = new XtsCipher(specOf(key), key, pool, { unitLength, sectorStep });
-      xts.open();
-      for (const { unit, unitCount } of sequence) {
-        const plain = pseudoRandom(unitCount * unitLength, unit);
-        const sector = residue + unit * sectorStep;
-        const data = plain.slice();
-        transformPlain("encrypt", specOf(key), key, data, { sector, sectorStep, unitLength });
-        xts.decrypt(sector, data, 0, data.length);
-        expect(Buffer.from(data).equals(plain)).toBe(true);
-      }
-      xts.close();
-    }),
-    { numRuns: 30 },
-  );
+      { numRuns: 60 },
+    );
+    expect(pool.bytesLent).toBe(0);
+  },
+);
+
+test.each(BACKENDS)(
+  "a cipher that has served other requests, near and far, still gives the same: through $backend",
+  ({ evp }) => {
+    const far = 2 ** 20;
+    const runs = fc.record({
+      unitLength: fc.constantFrom(512, 4096),
+      residue: fc.nat(7),
+      requests: fc.array(
+        fc.record({
+          // Across the borders of windows of tweaks, and into places of the cache that are taken already.
+          unit: fc.oneof(
+            fc.nat(100),
+            fc.nat(3).map((times) => 32 * 16_384 * times + 16),
+            fc.nat(far),
+          ),
+          unitCount: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 30, max: 40 })),
+        }),
+        { minLength: 2, maxLength: 20 },
+      ),
+    });
+    const pool = new BufferPool({ slabLength: 4 * 1024 * 1024 });
+    const key = pseudoRandom(64, 7);
+    fc.assert(
+      fc.property(runs, ({ unitLength, residue, requests: sequence }) => {
+        const sectorStep = unitLength / 512;
+        const xts = new XtsCipher(specOf(key), key, pool, { unitLength, sectorStep, evp });
+        xts.open();
+        for (const { unit, unitCount } of sequence) {
+          const plain = pseudoRandom(unitCount * unitLength, unit);
+          const sector = residue + unit * sectorStep;
+          const data = plain.slice();
+          transformPlain("encrypt", specOf(key), key, data, { sector, sectorStep, unitLength });
+          xts.decrypt(sector, data, 0, data.length);
+          expect(Buffer.from(data).equals(plain)).toBe(true);
+        }
+        xts.close();
+      }),
+      { numRuns: 30 },
+    );
+  },
+);
+
+test.skipIf(foreign === null)(
+  "a block cipher through node:ffi is the one of node:crypto, and keeps within its memory",
+  () => {
+    const key = pseudoRandom(32, 9);
+    const evp = foreign!;
+    expect(FfiTransform.isRight(evp)).toBe(true);
+    expect(FfiTransform.create(evp, "no-such-cipher", key, "encrypt")).toBeNull();
+    const own = createCipheriv("aes-256-ecb", key, null).setAutoPadding(false);
+    const encrypt = FfiTransform.create(evp, "aes-256-ecb", key, "encrypt")!;
+    const decrypt = FfiTransform.create(evp, "aes-256-ecb", key, "decrypt")!;
+    const plain = pseudoRandom(4096, 3);
+    const expected = own.update(plain);
+    expect(encrypt.update(plain).equals(expected)).toBe(true);
+    expect(Buffer.from(plain).equals(decrypt.update(expected))).toBe(true);
+    expect(encrypt.update(new Uint8Array(0))).toHaveLength(0);
+    const { slab, address } = new BufferPool().acquire(4096);
+    slab.bytes.set(plain, address);
+    encrypt.inPlace(slab.bytes, address + 512, 1024);
+    expect(expected.subarray(512, 1536).equals(slab.bytes.subarray(address + 512, address + 1536))).toBe(
+      true,
+    );
+    expect(slab.bytes.subarray(address + 1536, address + 4096)).toEqual(plain.subarray(1536));
+    for (const [at, length] of [
+      [-16, 16],
+      [slab.bytes.length - 16, 32],
+      [0, 15],
+      [0, 0],
+      [Number.NaN, 16],
+    ] as const)
+      expect(() => encrypt.inPlace(slab.bytes, at, length)).toThrow("no range of blocks");
+  },
+);
+
+test("without such functions, or with ones that do something else, there is no backend to be had", () => {
+  const pretender = {
+    functions: {
+      EVP_CIPHER_fetch: () => 1n,
+      EVP_CIPHER_free: () => undefined,
+      EVP_CIPHER_CTX_new: () => 1n,
+      EVP_CIPHER_CTX_free: () => undefined,
+      EVP_CIPHER_CTX_set_padding: () => 1,
+      EVP_CipherInit_ex: () => 1,
+      EVP_CipherUpdate: () => 1,
+    },
+    addressOf: () => 0n,
+  };
+  expect(FfiTransform.isRight(pretender)).toBe(false);
 });

@@ -1,4 +1,6 @@
 import { createCipheriv, createDecipheriv, createSecretKey, getCipherInfo } from "node:crypto";
+import type { Evp } from "./ffi/evp.ts";
+import { FfiTransform } from "./ffi/ffi-transform.ts";
 import { KernelTransform } from "./kernel-transform.ts";
 import { expandSerpentKey } from "./serpent-keys.ts";
 import { expandTwofishKey } from "./twofish-keys.ts";
@@ -13,6 +15,8 @@ export type BlockChaining = "ecb" | "cbc";
 /** A run of whole blocks of 16 bytes. The result is the callee's own memory: copy it out, then `discardResult`. */
 export interface BlockTransform {
   update(data: Uint8Array): Buffer;
+  /** Where there is one: the same without a result, in memory of WebAssembly. */
+  inPlace?(bytes: Uint8Array, address: number, length: number): void;
 }
 
 // In bytes. OpenSSL calls them by cipher and bits, but for the one that has a single length.
@@ -51,19 +55,23 @@ export function blockCipherKeySizes(cipher: string): readonly number[] {
 
 /**
  * A persistent encryption or decryption under one key. ECB keeps no state between calls; CBC goes on from one call to the next, from a zero
- * block at first; what `isOpensslCipher` denies chains when it decrypts only.
+ * block at first; what `isOpensslCipher` denies chains when it decrypts only. `evp`: call OpenSSL there where it can be, instead of through `node:crypto`.
  */
 export function createBlockTransform(
   cipher: BlockCipher,
   key: Uint8Array,
   chaining: BlockChaining,
   direction: "encrypt" | "decrypt",
+  evp: Evp | null = null,
 ): BlockTransform {
   if (cipher === "serpent")
     return new KernelTransform(serpentKernel, expandSerpentKey(key), chaining, direction);
   if (cipher === "twofish")
     return new KernelTransform(twofishKernel, expandTwofishKey(key), chaining, direction);
   const algorithm = opensslName(cipher, key.length, chaining);
+  const foreign =
+    evp === null || chaining !== "ecb" ? null : FfiTransform.create(evp, algorithm, key, direction);
+  if (foreign !== null) return foreign;
   const secret = createSecretKey(key);
   const iv = chaining === "ecb" ? null : new Uint8Array(16);
   const transform =
@@ -88,6 +96,7 @@ export function transformInPlace(
   address: number,
   length: number,
 ): void {
+  if (transform.inPlace !== undefined) return transform.inPlace(bytes, address, length);
   const result = transform.update(bytes.subarray(address, address + length));
   bytes.set(result, address);
   discardResult(result);

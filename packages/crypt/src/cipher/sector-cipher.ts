@@ -3,6 +3,9 @@ import { CbcMode } from "./cbc.ts";
 import type { CipherSpec } from "./cipher-spec.ts";
 import { CtrMode } from "./ctr.ts";
 import { EcbMode } from "./ecb.ts";
+import { loadEvp } from "./ffi/evp.ts";
+import type { Evp } from "./ffi/evp.ts";
+import { FfiTransform } from "./ffi/ffi-transform.ts";
 import { LrwMode } from "./lrw.ts";
 import { SlabCipher } from "./slab-cipher.ts";
 import type { UnitOptions } from "./unit-run.ts";
@@ -23,16 +26,19 @@ export interface SectorCipher {
   close(): void;
 }
 
+/** How OpenSSL is called: through `node:crypto`; or through `node:ffi`, in place, where that can be (XTS alone, Node 26 and later). */
+export type CryptBackend = "openssl" | "ffi";
+
 /** The cipher of a device. `key` is the volume key; the caller wipes it. */
 export function createSectorCipher(
   spec: CipherSpec,
   key: Uint8Array,
   pool: BufferPool,
-  units: UnitOptions,
+  { backend = "openssl", ...units }: UnitOptions & { readonly backend?: CryptBackend },
 ): SectorCipher {
   switch (spec.mode) {
     case "xts":
-      return new XtsCipher(spec, key, pool, units);
+      return new XtsCipher(spec, key, pool, { ...units, evp: backend === "ffi" ? findEvp() : null });
     case "lrw":
       return new SlabCipher(new LrwMode(spec, key, units), pool, units);
     case "cbc":
@@ -42,4 +48,9 @@ export function createSectorCipher(
     case "ecb":
       return new SlabCipher(new EcbMode(spec, key), pool, units);
   }
+}
+
+function findEvp(): Evp | null {
+  const evp = loadEvp();
+  return evp !== null && FfiTransform.isRight(evp) ? evp : null;
 }

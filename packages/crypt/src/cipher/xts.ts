@@ -2,6 +2,7 @@ import type { BufferPool, PoolBuffer } from "@cev/core";
 import { createBlockTransform, transformInPlace } from "./block-cipher.ts";
 import type { BlockTransform } from "./block-cipher.ts";
 import type { CipherSpec } from "./cipher-spec.ts";
+import type { Evp } from "./ffi/evp.ts";
 import { IvGenerator } from "./iv-generator.ts";
 import { TweakCache } from "./tweak-cache.ts";
 import type { UnitOptions } from "./unit-run.ts";
@@ -26,8 +27,13 @@ export class XtsCipher {
   /** For what does not lie in the pool. */
   #work: PoolBuffer | null = null;
 
-  /** `key`: both halves; the caller wipes it. */
-  constructor(spec: CipherSpec, key: Uint8Array, pool: BufferPool, units: UnitOptions) {
+  /** `key`: both halves; the caller wipes it. `evp`: work through it, in place. */
+  constructor(
+    spec: CipherSpec,
+    key: Uint8Array,
+    pool: BufferPool,
+    { evp = null, ...units }: UnitOptions & { readonly evp?: Evp | null },
+  ) {
     const half = key.length / 2;
     this.#pool = pool;
     this.#unitLength = units.unitLength;
@@ -35,10 +41,10 @@ export class XtsCipher {
     this.#chainLength = Math.min(units.unitLength, CHAIN_LENGTH_MAX);
     this.#chainsPerUnit = units.unitLength / this.#chainLength;
     this.#iv = new IvGenerator(spec, key, units.sectorStep);
-    this.#tweak = createBlockTransform(spec.cipher, key.subarray(half), "ecb", "encrypt");
+    this.#tweak = createBlockTransform(spec.cipher, key.subarray(half), "ecb", "encrypt", evp);
     this.#cache = new TweakCache(this.#tweak, this.#iv, units.sectorStep);
-    this.#encrypt = createBlockTransform(spec.cipher, key.subarray(0, half), "ecb", "encrypt");
-    this.#decrypt = createBlockTransform(spec.cipher, key.subarray(0, half), "ecb", "decrypt");
+    this.#encrypt = createBlockTransform(spec.cipher, key.subarray(0, half), "ecb", "encrypt", evp);
+    this.#decrypt = createBlockTransform(spec.cipher, key.subarray(0, half), "ecb", "decrypt", evp);
   }
 
   /** Takes the memory it works in. Throws `CEV_NO_MEMORY` when the pool has no room. */

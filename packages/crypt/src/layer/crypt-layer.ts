@@ -23,7 +23,7 @@ import type {
 import { parseCipher } from "../cipher/cipher-spec.ts";
 import type { CryptSegment } from "../header/luks-volume.ts";
 import { createSectorCipher } from "../cipher/sector-cipher.ts";
-import type { SectorCipher } from "../cipher/sector-cipher.ts";
+import type { CryptBackend, SectorCipher } from "../cipher/sector-cipher.ts";
 
 /** Settings of a `CryptLayer`. */
 export interface CryptLayerOptions {
@@ -43,6 +43,8 @@ export interface CryptLayerOptions {
   readonly allowDiscards?: boolean;
   /** Refuse everything that writes. Default false. */
   readonly isReadOnly?: boolean;
+  /** How OpenSSL is called. "ffi", which is faster, is experimental as `node:ffi` is; where it cannot be had it means "openssl". Default "openssl". */
+  readonly backend?: CryptBackend;
   /** What `describe` says of the driver's options, from which a stack is built again. Never a secret. */
   readonly describedOptions?: Details;
 }
@@ -97,6 +99,7 @@ export class CryptLayer extends LayerBase {
     this.#cipher = createSectorCipher(spec, volumeKey, environment.buffers, {
       unitLength: segment.sectorSize,
       sectorStep: segment.sectorSize / this.#ivUnitLength,
+      backend: options.backend ?? "openssl",
     });
   }
 

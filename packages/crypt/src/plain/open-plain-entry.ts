@@ -24,6 +24,7 @@ export async function openPlainEntry(
       name,
       isReadOnly,
       allowDiscards: options.allowDiscards ?? false,
+      backend: options.backend ?? "openssl",
       describedOptions,
     });
     return { name: null, layer, state: "active", details: detailsOf(plain) };

@@ -1,6 +1,7 @@
 import { CevError } from "@cev/core";
 import type { Details, Environment, Layer } from "@cev/core";
 import { parseCipher } from "../cipher/cipher-spec.ts";
+import type { CryptBackend } from "../cipher/sector-cipher.ts";
 import { wipe } from "../key/secret.ts";
 import { CryptLayer } from "../layer/crypt-layer.ts";
 import { hashPlainPassphrase, plainKeyFromFile } from "./plain-key.ts";
@@ -20,6 +21,8 @@ export interface OpenPlainOptions extends PlainSettingsGiven {
   readonly isReadOnly?: boolean;
   /** Let discards through. Default false. */
   readonly allowDiscards?: boolean;
+  /** How OpenSSL is called. "ffi" is experimental, and means "openssl" where it cannot be had. Default "openssl". */
+  readonly backend?: CryptBackend;
   /** What `describe` of the layer says of options. */
   readonly describedOptions?: Details;
 }
@@ -51,6 +54,7 @@ export function openPlain(lower: Layer, options: OpenPlainOptions): CryptLayer {
       volumeKey,
       allowDiscards: options.allowDiscards ?? false,
       isReadOnly: options.isReadOnly ?? false,
+      backend: options.backend ?? "openssl",
       describedOptions: options.describedOptions ?? {},
     });
   } finally {
