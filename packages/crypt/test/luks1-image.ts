@@ -8,6 +8,7 @@ import { readLuksVolume } from "../src/header/read-volume.ts";
 import { unlockVolume } from "../src/header/unlock.ts";
 import { splitKey } from "../src/key/af.ts";
 import { KDF_LIMITS, deriveKey } from "../src/key/kdf.ts";
+import type { KdfLimits } from "../src/key/kdf.ts";
 import { formatLuks1 } from "../src/luks1/format.ts";
 import type { HeaderSource } from "../src/luks2/copies.ts";
 import { luks1AreaSize } from "../src/luks1/header.ts";
@@ -113,8 +114,13 @@ async function makeImage(
 /** Tells which passphrases open an image. What was found for a keyslot and its area is remembered, for images of crashes are many. */
 export class Opener {
   readonly #known = new Map<string, boolean>();
+  readonly #limits: KdfLimits;
   /** The keyslot that a passphrase opened last is tried first. */
   readonly #last = new Map<string, number>();
+
+  constructor(limits: KdfLimits = KDF_LIMITS) {
+    this.#limits = limits;
+  }
 
   /** The keyslot, or the code of the error. */
   async open(image: Uint8Array, passphrase: string): Promise<number | string> {
@@ -122,13 +128,19 @@ export class Opener {
   }
 
   /** Of each passphrase. */
-  async openAll(image: Uint8Array, passphrases: readonly string[]): Promise<(number | string)[]> {
+  async openAll(
+    image: Uint8Array,
+    passphrases: readonly string[],
+    onRead: (length: number) => void = () => {},
+  ): Promise<(number | string)[]> {
     const lower = new MemoryLayer(environment, { size: 512, contents: image.subarray(0, 512) });
     const source = {
       ...headerSourceOf(lower, environment, "image"),
       size: image.length,
-      read: (offset: number, length: number): Promise<Uint8Array> =>
-        Promise.resolve(image.slice(offset, offset + length)),
+      read: (offset: number, length: number): Promise<Uint8Array> => {
+        onRead(length);
+        return Promise.resolve(image.slice(offset, offset + length));
+      },
     };
     try {
       const found = await readLuksVolume(source);
@@ -173,7 +185,7 @@ export class Opener {
   ): Promise<boolean> {
     try {
       const keys = [Buffer.from(passphrase)];
-      await unlockVolume(volume, source, keys, { limits: KDF_LIMITS, keyslot });
+      await unlockVolume(volume, source, keys, { limits: this.#limits, keyslot });
       return true;
     } catch (error) {
       if (isCevError(error) && error.code === "CEV_WRONG_KEY") return false;
@@ -185,7 +197,8 @@ export class Opener {
 function printOf({ segment, digests, keyslots }: LuksVolume, id: number, area: Uint8Array): string {
   const { kdf, stripes, splitHash, area: place } = keyslots.find((one) => one.id === id)!;
   // The same key in another place is the same key.
-  const said = [segment, digests[0]!.digest, kdf, stripes, splitHash, place.encryption, place.keySize];
+  const { kdf: digestKdf, digest } = digests[0]!;
+  const said = [segment, digestKdf, digest, kdf, stripes, splitHash, place.encryption, place.keySize];
   const print = createHash("sha1").update(JSON.stringify(said));
   return print.update(area.subarray(0, 64_000)).digest("hex");
 }
