@@ -15,7 +15,8 @@ if (options === null) {
 }
 const { cases, ways, seed, failuresFile } = options;
 if (options.isList) {
-  for (const { id } of cases) console.log(id);
+  const list = cases.map(({ id }) => `${id}\n`).join("");
+  await new Promise((resolve) => process.stdout.write(list, resolve));
   process.exit(0);
 }
 

@@ -7,6 +7,8 @@ import { allCases, everyOne } from "./cases.ts";
 import type { CryptCase } from "./cases.ts";
 import { allCrashes, crashId } from "./crash/crash-way.ts";
 import type { CrashCase } from "./crash/crash-way.ts";
+import { KINDS } from "./hostile/headers.ts";
+import type { HeaderKind } from "./hostile/headers.ts";
 import { WAYS } from "./verdict.ts";
 import type { Way } from "./verdict.ts";
 
@@ -17,10 +19,14 @@ export const HELP = `The interop matrix of @cev/crypt: devices exchanged with cr
   --what LIST       read: made by cryptsetup, filled by the kernel, read by cev; write: the same, written by cev, judged by both;
                     create: made and written by cev, judged by both; qemu: LUKS1 made by QEMU and by cev, written by cev,
                     read by the other; images: those of cryptsetup's own tests, read by cev and the kernel;
-                    crash: cev's operations on headers, with power cuts among their writes, judged by cev and cryptsetup
+                    crash: cev's operations on headers, with power cuts among their writes, judged by cev and cryptsetup;
+                    hostile: headers with every bit and word changed, and JSON by chance: no bug, no write, no hang, and
+                    the same plaintext as the kernel
                     (${WAYS_DEFAULT})
   --operation LIST  for crash: luksAddKey and so on (all)
   --cuts N          for crash: so many states of each operation (100); cryptsetup looks at a tenth of them
+  --json N          for hostile: so many damaged JSON texts (5000)
+  --stride N        for hostile: every Nth damage only (1)
   --suite DIR       for images: the folder of cryptsetup's tests
   --format LIST     plain, luks1, luks2 (all)
   --cipher LIST     as cryptsetup's --cipher: aes-xts-plain64 (all)
@@ -44,6 +50,9 @@ export interface MatrixOptions {
   readonly suite: string | null;
   readonly crashes: readonly CrashCase[];
   readonly cuts: number;
+  readonly kinds: readonly HeaderKind[];
+  readonly jsonCount: number;
+  readonly stride: number;
   readonly seed: number;
   readonly jobs: number;
   readonly isKept: boolean;
@@ -61,6 +70,8 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
       what: { type: "string", default: WAYS_DEFAULT },
       suite: text,
       operation: text,
+      json: { type: "string", default: "5000" },
+      stride: { type: "string", default: "1" },
       cuts: { type: "string", default: "100" },
       format: text,
       cipher: text,
@@ -94,7 +105,9 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
       isWanted(values.operation, one.scene.name.split(" ")[0]!) &&
       (values.case === undefined || crashId(one) === values.case),
   );
-  if (wanted.length + crashes.length === 0) throw new Error("no case of the matrix is like this");
+  const kinds = KINDS.filter((kind) => values.case === undefined || values.case === kind);
+  if (wanted.length + crashes.length + kinds.length === 0)
+    throw new Error("no case of the matrix is like this");
   const chosen = values.all ? wanted : everyOne(wanted, seed);
   return {
     cases:
@@ -105,6 +118,9 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
     suite: values.suite ?? null,
     crashes,
     cuts: numberOf("cuts", values.cuts),
+    kinds,
+    jsonCount: numberOf("json", values.json),
+    stride: Math.max(1, numberOf("stride", values.stride)),
     seed,
     jobs: Math.max(1, numberOf("jobs", values.jobs)),
     isKept: values.keep,

@@ -11,13 +11,20 @@ import type { MadeCrypt } from "./exchange/from-kernel.ts";
 import { exchangeWithQemu, qemuCipher } from "./exchange/qemu.ts";
 import { judgeInKernel, writeCrypt } from "./exchange/to-kernel.ts";
 import type { WrittenCrypt } from "./exchange/to-kernel.ts";
+import type { HeaderKind } from "./hostile/headers.ts";
+import { runHostile } from "./hostile/hostile-way.ts";
 import { runImages } from "./images/run-images.ts";
 import { recipeOf } from "./recipe.ts";
 import { kindOf } from "./verdict.ts";
 import type { Verdict, Way } from "./verdict.ts";
 
-/** Two images each at most, and a disk has no more than 250. */
-const BATCH_CASES_MAX = 80;
+/** Each is on a disk twice, with two images at most, and a disk has no more than 250. */
+const BATCH_CASES_MAX = 60;
+
+/** Of so many hostile headers that are opened, and of as many that are not, cryptsetup gives its opinion. */
+const HOSTILE_JUDGED = 150;
+
+const EXCHANGES: readonly Way[] = ["read", "write", "create"];
 
 /** What of the matrix is to be run, and how. */
 export interface RunPlan {
@@ -28,6 +35,10 @@ export interface RunPlan {
   /** For the way `crash`: which operations, and so many power cuts of each. */
   readonly crashes: readonly CrashCase[];
   readonly cuts: number;
+  /** For the way `hostile`: which headers, so many damaged JSON texts, and every so manieth damage. */
+  readonly kinds: readonly HeaderKind[];
+  readonly jsonCount: number;
+  readonly stride: number;
   readonly seed: number;
   /** How many kernels run at once. */
   readonly jobs: number;
@@ -42,9 +53,7 @@ export async function runMatrix(plan: RunPlan): Promise<void> {
   const batches: (() => Promise<void>)[] = [];
   for (let at = 0; at < plan.cases.length; at += BATCH_CASES_MAX) {
     const cases = plan.cases.slice(at, at + BATCH_CASES_MAX);
-    if (plan.ways.includes("read") || plan.ways.includes("write"))
-      batches.push(() => readAndWrite(plan, cases));
-    if (plan.ways.includes("create")) batches.push(() => create(plan, cases));
+    if (EXCHANGES.some((way) => plan.ways.includes(way))) batches.push(() => exchange(plan, cases));
   }
   if (plan.ways.includes("qemu"))
     for (const one of plan.cases)
@@ -56,6 +65,12 @@ export async function runMatrix(plan: RunPlan): Promise<void> {
       batches.push(async () =>
         plan.report([await runCrash(one, { seed, cuts, judged: Math.ceil(cuts / 10), folder })]),
       );
+  const { jsonCount, stride } = plan;
+  if (plan.ways.includes("hostile"))
+    for (const kind of plan.kinds)
+      batches.push(async () =>
+        plan.report([await runHostile(kind, { seed, jsonCount, stride, judged: HOSTILE_JUDGED, folder })]),
+      );
   if (plan.ways.includes("images") && suite !== null)
     batches.push(async () => plan.report(await runImages(suite, folder)));
   const queue = batches.values();
@@ -66,9 +81,20 @@ export async function runMatrix(plan: RunPlan): Promise<void> {
   );
 }
 
-/** cryptsetup makes the devices, the kernel fills them; cev reads them, and writes to them; both judge what was written. */
-async function readAndWrite(plan: RunPlan, cases: readonly CryptCase[]): Promise<void> {
+/** One start of the kernel makes devices, and one judges what was written to them, and what cev has made. */
+async function exchange(plan: RunPlan, cases: readonly CryptCase[]): Promise<void> {
   const written: WrittenCrypt[] = [];
+  if (plan.ways.includes("read") || plan.ways.includes("write")) await readAndWrite(plan, cases, written);
+  if (plan.ways.includes("create")) await create(plan, cases, written);
+  await judge(plan, written);
+}
+
+/** cryptsetup makes the devices, the kernel fills them; cev reads them, and writes to them. */
+async function readAndWrite(
+  plan: RunPlan,
+  cases: readonly CryptCase[],
+  written: WrittenCrypt[],
+): Promise<void> {
   await withDisk(plan, async (folder, disk) => {
     for (const { one, answer, read } of await makeInKernel(folder, disk, cases)) {
       if (!answer.isOk) {
@@ -82,12 +108,10 @@ async function readAndWrite(plan: RunPlan, cases: readonly CryptCase[]): Promise
       if (plan.ways.includes("write")) take(plan, written, await writeCrypt("write", made, plan.seed));
     }
   });
-  await judge(plan, written);
 }
 
-/** cev makes the devices and writes to them; cryptsetup and the kernel judge. */
-async function create(plan: RunPlan, cases: readonly CryptCase[]): Promise<void> {
-  const written: WrittenCrypt[] = [];
+/** cev makes the devices and writes to them. */
+async function create(plan: RunPlan, cases: readonly CryptCase[], written: WrittenCrypt[]): Promise<void> {
   for (const one of cases) {
     const recipe = recipeOf(one);
     let made: MadeCrypt | null = null;
@@ -98,7 +122,6 @@ async function create(plan: RunPlan, cases: readonly CryptCase[]): Promise<void>
     if (made === null) plan.report([verdict]);
     else take(plan, written, await writeCrypt("create", made, plan.seed));
   }
-  await judge(plan, written);
 }
 
 function take(plan: RunPlan, written: WrittenCrypt[], outcome: Verdict | WrittenCrypt): void {

@@ -4,9 +4,10 @@ import type { CryptCase } from "./cases.ts";
 /**
  * The ways: `read`, made and filled by cryptsetup and the kernel, read by cev; `write`, the same, written by cev, judged by both;
  * `create`, made and written by cev, judged by both; `qemu`: made by QEMU and by cev, written by cev, read by the other; `images`: those of
- * cryptsetup's own tests; `crash`: operations on a header with power cuts among their writes.
+ * cryptsetup's own tests; `crash`: operations on a header with power cuts among their writes; `hostile`: headers
+ * with every bit and word of their fields changed, and JSON by chance.
  */
-export const WAYS = ["read", "write", "create", "qemu", "images", "crash"] as const;
+export const WAYS = ["read", "write", "create", "qemu", "images", "crash", "hostile"] as const;
 export type Way = (typeof WAYS)[number];
 
 /** How one case ended. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { output } from "../../src/run.ts";
 import type { SuiteImage } from "./suite.ts";
 
+const SECTOR = 512;
 const MIB = 1024 * 1024;
 
 /** An image unpacked, and its key. */
@@ -34,6 +35,8 @@ export class ImageFolder {
     }
     // These are headers alone, without the device that they are for.
     if (name.startsWith("luks2_header")) truncateSync(image, statSync(image).size + MIB);
+    // A loop device has whole sectors.
+    truncateSync(image, Math.floor(statSync(image).size / SECTOR) * SECTOR);
     if ("file" in key) return { image, key: join(this.#folder, key.file) };
     const path = join(this.#folder, `key${this.#keyCount++}`);
     writeFileSync(path, key.passphrase);
