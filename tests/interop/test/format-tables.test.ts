@@ -184,8 +184,8 @@ const STRUCTURES: readonly Structure[] = [
     }),
   },
   {
-    document: "luks2.md",
-    heading: "LUKS1",
+    document: "luks1.md",
+    heading: "Header",
     golden: "luks1",
     base: 0,
     isBigEndian: true,
@@ -202,9 +202,8 @@ const STRUCTURES: readonly Structure[] = [
     }),
   },
   {
-    document: "luks2.md",
-    heading: "LUKS1",
-    table: 1,
+    document: "luks1.md",
+    heading: "Keyslot",
     golden: "luks1",
     base: 208,
     isBigEndian: true,
