@@ -219,6 +219,46 @@ test.each(BACKENDS)(
   },
 );
 
+test("streams of long requests, also several in turn, get the tweaks of their own place", () => {
+  const pool = new BufferPool({ slabLength: 4 * 1024 * 1024 });
+  const key = pseudoRandom(64, 11);
+  const request = fc.record({
+    stream: fc.nat(2),
+    unitCount: fc.oneof(fc.constant(128), fc.integer({ min: 33, max: 600 })),
+    skippedCount: fc.oneof(fc.constant(0), fc.constant(0), fc.integer({ min: -700, max: 700 })),
+    isWrite: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(request, { minLength: 4, maxLength: 12 }),
+      fc.constantFrom(1, 8),
+      (sequence, sectorStep) => {
+        const xts = new XtsCipher(specOf(key), key, pool, { unitLength: 512, sectorStep });
+        xts.open();
+        const ends = [10_000, 2 ** 33, 10_100];
+        for (const { stream, unitCount, skippedCount, isWrite } of sequence) {
+          const sector = ends[stream]! + skippedCount * sectorStep;
+          ends[stream] = sector + unitCount * sectorStep;
+          const plain = pseudoRandom(unitCount * 512, sector);
+          const expected = opensslXts(key, plain, sector, sectorStep, 512);
+          const target = pool.acquire(plain.length);
+          if (isWrite) {
+            xts.encrypt(sector, plain, 0, plain.length, target);
+            expect(expected.equals(target.bytes.subarray(0, plain.length))).toBe(true);
+          } else {
+            target.bytes.set(expected);
+            xts.decrypt(sector, target.bytes, 0, plain.length);
+            expect(Buffer.from(plain).equals(target.bytes.subarray(0, plain.length))).toBe(true);
+          }
+          pool.release(target);
+        }
+        xts.close();
+      },
+    ),
+    { numRuns: 25 },
+  );
+});
+
 test.skipIf(foreign === null)(
   "a block cipher through node:ffi is the one of node:crypto, and keeps within its memory",
   () => {

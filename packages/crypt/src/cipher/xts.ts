@@ -5,6 +5,7 @@ import type { CipherSpec } from "./cipher-spec.ts";
 import type { Evp } from "./ffi/evp.ts";
 import { IvGenerator } from "./iv-generator.ts";
 import { TweakCache } from "./tweak-cache.ts";
+import { TweakRun } from "./tweak-run.ts";
 import type { UnitOptions } from "./unit-run.ts";
 import { CHAIN_LENGTH_MAX, CHUNK_LENGTH, xtsKernel } from "../kernels/xts-kernel.ts";
 import type { XtsKernel } from "../kernels/xts-kernel.ts";
@@ -19,9 +20,8 @@ export class XtsCipher {
   readonly #sectorStep: number;
   readonly #chainLength: number;
   readonly #chainsPerUnit: number;
-  readonly #iv: IvGenerator;
-  readonly #tweak: BlockTransform;
   readonly #cache: TweakCache;
+  readonly #run: TweakRun;
   readonly #encrypt: BlockTransform;
   readonly #decrypt: BlockTransform;
   /** For what does not lie in the pool. */
@@ -40,9 +40,10 @@ export class XtsCipher {
     this.#sectorStep = units.sectorStep;
     this.#chainLength = Math.min(units.unitLength, CHAIN_LENGTH_MAX);
     this.#chainsPerUnit = units.unitLength / this.#chainLength;
-    this.#iv = new IvGenerator(spec, key, units.sectorStep);
-    this.#tweak = createBlockTransform(spec.cipher, key.subarray(half), "ecb", "encrypt", evp);
-    this.#cache = new TweakCache(this.#tweak, this.#iv, units.sectorStep);
+    const iv = new IvGenerator(spec, key, units.sectorStep);
+    const tweak = createBlockTransform(spec.cipher, key.subarray(half), "ecb", "encrypt", evp);
+    this.#cache = new TweakCache(tweak, iv, units.sectorStep);
+    this.#run = new TweakRun(tweak, iv, units.sectorStep);
     this.#encrypt = createBlockTransform(spec.cipher, key.subarray(0, half), "ecb", "encrypt", evp);
     this.#decrypt = createBlockTransform(spec.cipher, key.subarray(0, half), "ecb", "decrypt", evp);
   }
@@ -102,6 +103,7 @@ export class XtsCipher {
   /** Gives the pool its memory back. Nothing may be transformed afterwards. */
   close(): void {
     this.#cache.clear();
+    this.#run.clear();
     if (this.#work === null) return;
     this.#work.bytes.fill(0);
     this.#pool.release(this.#work);
@@ -122,18 +124,16 @@ export class XtsCipher {
     target: number,
   ): void {
     const { bytes } = kernel.slab;
-    const { firstTweaks } = kernel;
     const unitCount = length / this.#unitLength;
     if (TweakCache.isFor(unitCount)) {
       this.#cache.write(kernel, sector, unitCount);
     } else {
-      this.#iv.write(kernel.slab, firstTweaks, unitCount, sector);
-      transformInPlace(this.#tweak, bytes, firstTweaks, unitCount * 16);
+      this.#run.write(kernel, sector, unitCount);
     }
-    kernel.writeChains(unitCount, this.#chainsPerUnit);
+    const chains = kernel.chainsOf(unitCount, this.#chainsPerUnit);
     const chainCount = unitCount * this.#chainsPerUnit;
-    kernel.xorChains(chainCount, this.#chainLength, source, target);
+    kernel.xorChains(chains, chainCount, this.#chainLength, source, target);
     transformInPlace(cipher, bytes, target, length);
-    kernel.xorChains(chainCount, this.#chainLength, target, target);
+    kernel.xorChains(chains, chainCount, this.#chainLength, target, target);
   }
 }
