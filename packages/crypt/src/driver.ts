@@ -29,6 +29,8 @@ async function probe(device: Device): Promise<Finding | null> {
     found = await readLuksVolume(device);
   } catch (error) {
     if (isCevError(error) && error.code === "CEV_UNKNOWN_FEATURE") return findClosed(device, error);
+    // Something else is written over it: that is what the device carries.
+    if (isCevError(error) && error.code === "CEV_AMBIGUOUS") return null;
     throw error;
   }
   if (found === null) return null;

@@ -1,8 +1,9 @@
-import { MetadataError } from "@cev/core";
+import { CevError, MetadataError } from "@cev/core";
 import { LUKS1_HEADER_LENGTH } from "../luks1/header.ts";
 import { luks1ProblemOf, luks1VolumeOf, readLuks1Header } from "../luks1/volume.ts";
 import { luks2VolumeOf, luksVersionAtStart, readLuks2Copies } from "../luks2/copies.ts";
 import type { HeaderSource } from "../luks2/copies.ts";
+import { foreignSignature } from "./foreign-signature.ts";
 import type { LuksVolume } from "./luks-volume.ts";
 
 /** A header that was read, and what is not as it should be but did not stop that. */
@@ -22,7 +23,8 @@ export interface DataDevice {
 
 /**
  * Reads the header of a LUKS device, or with `data` a detached one. Null: there is none. Throws `CEV_BAD_METADATA` for one that cannot
- * be used, and `CEV_UNKNOWN_FEATURE` for one that asks for what is not known here.
+ * be used, `CEV_UNKNOWN_FEATURE` for one that asks for what is not known here, and `CEV_AMBIGUOUS` where something else was written over
+ * the first copy of one: the device may have been made anew since, and its second copy be a leftover.
  */
 export async function readLuksVolume(
   source: HeaderSource,
@@ -48,8 +50,24 @@ async function readHeader(
   }
   const copies = await readLuks2Copies(source);
   if (copies === null) return null;
-  const { header, problem } = copies;
+  const { header, problem, used, other } = copies;
+  if (used === "secondary" && other === "missing") await refuseForeign(source, header.headerSize);
   return { volume: luks2VolumeOf(copies), problem, headerLength: 2 * header.headerSize };
+}
+
+async function refuseForeign(source: HeaderSource, byteOffset: number): Promise<void> {
+  const format = await foreignSignature(source);
+  if (format === null) return;
+  throw new CevError(
+    "CEV_AMBIGUOUS",
+    `the second copy of a LUKS2 header is at byte ${byteOffset}, but in place of the first one there is ${format}`,
+    {
+      source: source.name,
+      structure: "LUKS2 header",
+      byteOffset: 0,
+      hint: "if this is still the LUKS device, `cev crypt repair` restores the first copy; if not, the second one is a leftover",
+    },
+  );
 }
 
 function checkFits({ version, segment }: LuksVolume, source: HeaderSource, data: DataDevice): void {

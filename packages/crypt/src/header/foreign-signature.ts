@@ -1,0 +1,29 @@
+import type { HeaderSource } from "../luks2/copies.ts";
+
+interface Signature {
+  readonly format: string;
+  readonly offset: number;
+  readonly bytes: string;
+}
+
+// What whoever made the device anew would have written over the first header copy; the second one lies further back and stays.
+const SIGNATURES: readonly Signature[] = [
+  ...[0, 512, 1024, 1536].map((offset) => ({ format: "an LVM2 label", offset, bytes: "LABELONE" })),
+  ...[0, 4096].map((offset) => ({ format: "an md superblock", offset, bytes: "\xfc\x4e\x2b\xa9" })),
+  { format: "an ext file system", offset: 1080, bytes: "\x53\xef" },
+  { format: "an XFS file system", offset: 0, bytes: "XFSB" },
+  { format: "an NTFS file system", offset: 3, bytes: "NTFS    " },
+  { format: "a partition table", offset: 512, bytes: "EFI PART" },
+  { format: "a boot sector or partition table", offset: 510, bytes: "\x55\xaa" },
+  { format: "a swap area", offset: 4086, bytes: "SWAPSPACE2" },
+];
+const LENGTH = 8192;
+
+/** The other format whose signature stands where the first LUKS2 header copy would be; null: none that is known. One small read. */
+export async function foreignSignature(source: HeaderSource): Promise<string | null> {
+  const start = await source.read(0, Math.min(LENGTH, source.size));
+  // The bytes of an md superblock's magic are little-endian on the disk.
+  const text = Buffer.from(start).toString("latin1");
+  const found = SIGNATURES.find(({ offset, bytes }) => text.startsWith(bytes, offset));
+  return found?.format ?? null;
+}
