@@ -1,8 +1,7 @@
 import { MemoryLayer } from "@cev/test-kit";
 import { Device, openTree, closeTree } from "@cev/core";
 import { describe, expect, test } from "vitest";
-import { cryptDriver } from "../src/index.ts";
-import { luksRepair, openLuks } from "../src/index.ts";
+import { cryptDriver, luksRepair, openLuks } from "../src/index.ts";
 import { goldenImage } from "./luks2-image.ts";
 import { environment } from "./small-volume.ts";
 
@@ -28,10 +27,8 @@ describe("something else was written over the first copy of a LUKS2 header", () 
       expect(await cryptDriver.probe!(device)).toBeNull();
       await device.close();
       const options = { environment, keys: [passphrase] };
-      await expect(openLuks(lower, options)).rejects.toMatchObject({
-        code: "CEV_AMBIGUOUS",
-        message: expect.stringContaining(name),
-      });
+      await expect(openLuks(lower, options)).rejects.toMatchObject({ code: "CEV_AMBIGUOUS" });
+      await expect(openLuks(lower, options)).rejects.toThrow(name);
       expect(await luksRepair(lower, { environment })).toHaveLength(1);
       expect((await openLuks(lower, options)).keyslotId).toBe(0);
       await closeTree(lower);
