@@ -1,9 +1,21 @@
 import { MemoryLayer } from "@cev/test-kit";
 import { Device, openTree, closeTree } from "@cev/core";
 import { describe, expect, test } from "vitest";
-import { cryptDriver, luksRepair, openLuks } from "../src/index.ts";
+import {
+  cryptDriver,
+  luksAddKey,
+  luksChangeKey,
+  luksConfig,
+  luksConvert,
+  luksErase,
+  luksHeaderBackup,
+  luksHeaderRestore,
+  luksRepair,
+  luksUuid,
+  openLuks,
+} from "../src/index.ts";
 import { goldenImage } from "./luks2-image.ts";
-import { environment } from "./small-volume.ts";
+import { UUID, environment } from "./small-volume.ts";
 
 const FOREIGN: readonly (readonly [name: string, offset: number, bytes: string])[] = [
   ["an LVM2 label", 512, "LABELONE"],
@@ -34,6 +46,37 @@ describe("something else was written over the first copy of a LUKS2 header", () 
       await closeTree(lower);
     },
   );
+
+  test("nothing is written for the sake of the second copy, whatever the command", async () => {
+    const { bytes, passphrase } = goldenImage();
+    const whole = new MemoryLayer(environment, { size: bytes.length, contents: bytes.slice() });
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of luksHeaderBackup(whole, { environment })) chunks.push(chunk);
+    const saved = Buffer.concat(chunks);
+    const read = (at: number, length: number): Promise<Uint8Array> =>
+      Promise.resolve(Uint8Array.from(saved.subarray(at, at + length)));
+    const backup = { name: "header.backup", size: saved.length, read };
+    bytes.fill(0, 0, 16_384);
+    bytes.set(Buffer.from("XFSB"));
+    const lower = new MemoryLayer(environment, { size: bytes.length, contents: bytes.slice() });
+    const cost = { type: "pbkdf2", hash: "sha256", iterations: 1000 } as const;
+    const given = { environment, key: passphrase, keys: [passphrase], newKey: Buffer.from("n"), cost };
+    const commands: readonly [code: string, run: () => Promise<unknown>][] = [
+      ["CEV_AMBIGUOUS", () => luksAddKey(lower, given)],
+      ["CEV_AMBIGUOUS", () => luksChangeKey(lower, given)],
+      ["CEV_AMBIGUOUS", () => luksErase(lower, given)],
+      ["CEV_AMBIGUOUS", () => luksConfig(lower, { environment, label: "x" })],
+      ["CEV_AMBIGUOUS", () => luksUuid(lower, { environment, uuid: UUID })],
+      ["CEV_AMBIGUOUS", () => luksConvert(lower, { environment, to: 1 })],
+      ["CEV_INVALID", () => luksHeaderRestore(lower, { environment, backup })],
+    ];
+    for (const [code, run] of commands) {
+      await expect(run()).rejects.toMatchObject({ code });
+      expect(Buffer.compare(lower.bytes, bytes)).toBe(0);
+    }
+    await luksHeaderRestore(lower, { environment, backup, allowForeign: true });
+    expect((await openLuks(lower, given)).keyslotId).toBe(0);
+  });
 
   test("with nothing known in its place, the second copy counts", async () => {
     const { bytes, passphrase } = goldenImage();

@@ -2,6 +2,7 @@ import type { Layer } from "@cev/core";
 import { CevError } from "@cev/core";
 import { convertToLuks1 } from "../convert/to-luks1.ts";
 import { convertToLuks2 } from "../convert/to-luks2.ts";
+import { refuseForeign } from "../header/foreign-signature.ts";
 import { headerDevice } from "../header/header-device.ts";
 import { openLuks1Editor } from "../luks1/editor.ts";
 import { luksVersionAtStart, readLuks2Copies } from "../luks2/copies.ts";
@@ -35,6 +36,7 @@ export async function luksConvert(lower: Layer, options: LuksConvertOptions): Pr
       throw new CevError("CEV_BAD_METADATA", "there is no LUKS header here", { source: device.name });
     if (copies === null || to === 2)
       throw new CevError("CEV_INVALID", `the device is LUKS${to} already`, { source: device.name });
+    await refuseForeign(device, copies);
     throwIfCancelled(signal);
     return await convertToLuks1(device, copies);
   } finally {

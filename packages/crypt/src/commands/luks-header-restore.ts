@@ -1,5 +1,6 @@
 import { MetadataError, isCevError } from "@cev/core";
 import type { Layer } from "@cev/core";
+import { refuseForeign as refuseForeignFormat } from "../header/foreign-signature.ts";
 import { headerDevice } from "../header/header-device.ts";
 import type { HeaderDevice } from "../header/header-device.ts";
 import { luks1ProblemOf } from "../luks1/volume.ts";
@@ -75,13 +76,16 @@ function checkBackup(wanted: FoundHeader, backup: HeaderSource, device: HeaderDe
     throw invalid(`the header takes ${wanted.length} bytes, the device has ${device.size}`);
 }
 
-/** Null: none that can be used. */
+const UNUSABLE: ReadonlySet<string> = new Set(["CEV_BAD_METADATA", "CEV_UNKNOWN_FEATURE", "CEV_AMBIGUOUS"]);
+
+/** Null: none that can be used; a second copy behind something else is a leftover. */
 async function findFormer(device: HeaderDevice): Promise<FoundHeader | null> {
   try {
-    return await findHeader(device);
+    const found = await findHeader(device);
+    if (found?.version === 2) await refuseForeignFormat(device, found.copies);
+    return found;
   } catch (error) {
-    if (isCevError(error) && (error.code === "CEV_BAD_METADATA" || error.code === "CEV_UNKNOWN_FEATURE"))
-      return null;
+    if (isCevError(error) && UNUSABLE.has(error.code)) return null;
     throw error;
   }
 }

@@ -1,4 +1,5 @@
-import type { HeaderSource } from "../luks2/copies.ts";
+import { CevError } from "@cev/core";
+import type { HeaderSource, Luks2Copies } from "../luks2/copies.ts";
 
 interface Signature {
   readonly format: string;
@@ -19,8 +20,32 @@ const SIGNATURES: readonly Signature[] = [
 ];
 const LENGTH = 8192;
 
+/**
+ * Throws `CEV_AMBIGUOUS` where something else was written over the first copy of a LUKS2 header: the device may have been made anew since,
+ * its second copy be a leftover, and whatever is written for the sake of that one destroy what the device carries now.
+ */
+export async function refuseForeign(
+  source: HeaderSource,
+  { header, used, other }: Luks2Copies,
+): Promise<void> {
+  if (used !== "secondary" || other !== "missing") return;
+  const format = await foreignSignature(source);
+  if (format === null) return;
+  const byteOffset = header.headerSize;
+  throw new CevError(
+    "CEV_AMBIGUOUS",
+    `the second copy of a LUKS2 header is at byte ${byteOffset}, but in place of the first one there is ${format}`,
+    {
+      source: source.name,
+      structure: "LUKS2 header",
+      byteOffset: 0,
+      hint: "if this is still the LUKS device, `cev crypt repair` restores the first copy; if not, the second one is a leftover",
+    },
+  );
+}
+
 /** The other format whose signature stands where the first LUKS2 header copy would be; null: none that is known. One small read. */
-export async function foreignSignature(source: HeaderSource): Promise<string | null> {
+async function foreignSignature(source: HeaderSource): Promise<string | null> {
   const start = await source.read(0, Math.min(LENGTH, source.size));
   // The bytes of an md superblock's magic are little-endian on the disk.
   const text = Buffer.from(start).toString("latin1");

@@ -1,9 +1,9 @@
-import { CevError, MetadataError } from "@cev/core";
+import { MetadataError } from "@cev/core";
 import { LUKS1_HEADER_LENGTH } from "../luks1/header.ts";
 import { luks1ProblemOf, luks1VolumeOf, readLuks1Header } from "../luks1/volume.ts";
 import { luks2VolumeOf, luksVersionAtStart, readLuks2Copies } from "../luks2/copies.ts";
 import type { HeaderSource } from "../luks2/copies.ts";
-import { foreignSignature } from "./foreign-signature.ts";
+import { refuseForeign } from "./foreign-signature.ts";
 import type { LuksVolume } from "./luks-volume.ts";
 
 /** A header that was read, and what is not as it should be but did not stop that. */
@@ -50,24 +50,9 @@ async function readHeader(
   }
   const copies = await readLuks2Copies(source);
   if (copies === null) return null;
-  const { header, problem, used, other } = copies;
-  if (used === "secondary" && other === "missing") await refuseForeign(source, header.headerSize);
+  await refuseForeign(source, copies);
+  const { header, problem } = copies;
   return { volume: luks2VolumeOf(copies), problem, headerLength: 2 * header.headerSize };
-}
-
-async function refuseForeign(source: HeaderSource, byteOffset: number): Promise<void> {
-  const format = await foreignSignature(source);
-  if (format === null) return;
-  throw new CevError(
-    "CEV_AMBIGUOUS",
-    `the second copy of a LUKS2 header is at byte ${byteOffset}, but in place of the first one there is ${format}`,
-    {
-      source: source.name,
-      structure: "LUKS2 header",
-      byteOffset: 0,
-      hint: "if this is still the LUKS device, `cev crypt repair` restores the first copy; if not, the second one is a leftover",
-    },
-  );
 }
 
 function checkFits({ version, segment }: LuksVolume, source: HeaderSource, data: DataDevice): void {

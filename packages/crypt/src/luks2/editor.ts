@@ -1,5 +1,6 @@
 import { CevError, MetadataError, assert } from "@cev/core";
 import type { HeaderEditor, KeyslotPlace, NewDigest, PlaceRequest } from "../header/editor.ts";
+import { refuseForeign } from "../header/foreign-signature.ts";
 import type { HeaderDevice } from "../header/header-device.ts";
 import type { Keyslot, LuksVolume } from "../header/luks-volume.ts";
 import { writeCopy } from "./commit.ts";
@@ -28,12 +29,13 @@ export interface HeaderNames {
 
 /**
  * Reads a LUKS2 header in order to change it. Throws `CEV_BAD_METADATA` when there is none, or when its copies are of two devices;
- * `CEV_UNKNOWN_FEATURE` when it asks for what is not known here: then nothing can be known of what a change would do.
+ * `CEV_AMBIGUOUS` when there is something else in place of the first one; `CEV_UNKNOWN_FEATURE` when it asks for what is not known here: then nothing can be known of what a change would do.
  */
 export async function openLuks2Editor(device: HeaderDevice): Promise<Luks2Editor> {
   const copies = await readLuks2Copies(device);
   const place = { source: device.name, structure: "LUKS2 header", byteOffset: 0 };
   if (copies === null) throw new MetadataError("there is no LUKS2 header here", place);
+  await refuseForeign(device, copies);
   if (copies.other === "foreign")
     throw new MetadataError(copies.problem!, { ...place, field: "uuid", hint: "repair the header first" });
   refuseRequirements(copies.root.member("config"));
