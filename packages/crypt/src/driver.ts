@@ -106,6 +106,7 @@ async function openHeader(
     ask: keySource.ask,
     vault: keySource.vault,
     keyslot: options.keyslot ?? undefined,
+    version: options.version ?? undefined,
     kdfLimits: options.kdf,
     signal,
     onWork: context.onWork,
@@ -127,7 +128,7 @@ async function openHeader(
 /** The options as they stand in a stack file, from which the stack reads the key files. Paths are no secrets. */
 function describeOptions(options: CryptOptions): Details {
   const { passphrase, keyFile, keyFileOffset, keyFileSize, keyslot, plain, kdf } = options;
-  const { allowDiscards, backend } = options;
+  const { allowDiscards, backend, version } = options;
   return {
     ...(passphrase === null ? {} : { passphrase: { file: passphrase.file } }),
     ...(keyFile === null ? {} : { keyFile }),
@@ -136,6 +137,7 @@ function describeOptions(options: CryptOptions): Details {
     ...(allowDiscards === null ? {} : { allowDiscards }),
     ...(backend === null ? {} : { backend }),
     ...(keyslot === null ? {} : { keyslot }),
+    ...(version === null ? {} : { version }),
     ...(plain === null ? {} : { plain: withoutNull(plain) }),
     kdfMemoryMax: kdf.memoryMax,
     kdfWorkMax: kdf.workMax,

@@ -22,6 +22,8 @@ export interface OpenLuksOptions {
   readonly header?: Layer | undefined;
   /** Only the keyslot of this number, also one that is to be ignored otherwise. */
   readonly keyslot?: number | undefined;
+  /** Only a header of this version. By default of any. */
+  readonly version?: 1 | 2 | undefined;
   /** What the user calls the device that the header is on, for errors. By default that layer's name. */
   readonly name?: string;
   /** Refuse everything that writes. Default false. */
@@ -69,6 +71,13 @@ export async function openLuks(lower: Layer, options: OpenLuksOptions): Promise<
     throw new CevError("CEV_BAD_METADATA", "there is no LUKS header here", place);
   }
   const { volume, problem, isDetached } = found;
+  if (options.version !== undefined && volume.version !== options.version) {
+    const message = `this is a LUKS${volume.version} header, and one of LUKS${options.version} is asked for`;
+    throw new CevError("CEV_INVALID", message, {
+      source: source.name,
+      hint: "leave the version out to take either",
+    });
+  }
   if (isDetached && data === null) throw dataIsElsewhere(source.name);
   if (problem !== null) options.report?.(problem);
   const { volumeKey, keyslotId } = await unlockOnce(volume, source, options);

@@ -17,6 +17,8 @@ export interface CryptOptions {
   readonly keyFileSize: number | null;
   /** Only this keyslot is tried, also one that is to be ignored otherwise; null: all that are usable. */
   readonly keyslot: number | null;
+  /** Only a LUKS header of this version is taken; null: of any. */
+  readonly version: 1 | 2 | null;
   /** The device has no header, and this is how it is encrypted; null: LUKS. */
   readonly plain: PlainSettings | null;
   /** Null: as the header says, which by default is false. */
@@ -27,6 +29,7 @@ export interface CryptOptions {
 }
 
 const BACKENDS: readonly CryptBackend[] = ["openssl", "ffi"];
+const VERSIONS: readonly (1 | 2)[] = [1, 2];
 const KEYSLOT_MAX = 31;
 const KEY_FILE_SIZE_MAX = 8 * 1024 * 1024;
 
@@ -70,6 +73,11 @@ export const cryptOptionsSchema: Details = {
       maximum: KEYSLOT_MAX,
       description: "Only this keyslot is tried, also one that is to be ignored otherwise",
     },
+    version: {
+      type: "integer",
+      enum: VERSIONS,
+      description: "Only a LUKS header of this version is opened; by default of any",
+    },
     plain: plainSchema,
     allowDiscards: {
       type: "boolean",
@@ -102,7 +110,7 @@ function validate(value: unknown): StandardResult<CryptOptions> {
     if (!Object.hasOwn(cryptOptionsSchema["properties"] as Details, name))
       issues.push({ message: "there is no such option", path: [name] });
   }
-  const { passphrase, keyFile, allowDiscards, backend } = value;
+  const { passphrase, keyFile, allowDiscards, backend, version } = value;
   if (passphrase !== undefined && !(isObject(passphrase) && isPath(passphrase["file"])))
     issues.push({
       message: "is not { file: PATH }; a passphrase itself has no place here",
@@ -113,6 +121,8 @@ function validate(value: unknown): StandardResult<CryptOptions> {
     issues.push({ message: "is neither true nor false", path: ["allowDiscards"] });
   if (backend !== undefined && !BACKENDS.includes(backend as CryptBackend))
     issues.push({ message: `is none of ${BACKENDS.join(", ")}`, path: ["backend"] });
+  if (version !== undefined && !VERSIONS.includes(version as 1 | 2))
+    issues.push({ message: "is neither 1 nor 2", path: ["version"] });
   const whole = <Missing>(
     name: string,
     ordinary: Missing,
@@ -148,6 +158,7 @@ function validate(value: unknown): StandardResult<CryptOptions> {
       passphrase: (passphrase as CryptOptions["passphrase"] | undefined) ?? null,
       keyFile: (keyFile as string | undefined) ?? null,
       ...numbers,
+      version: (version as CryptOptions["version"] | undefined) ?? null,
       plain,
       allowDiscards: (allowDiscards as boolean | undefined) ?? null,
       backend: (backend as CryptBackend | undefined) ?? null,
@@ -158,11 +169,12 @@ function validate(value: unknown): StandardResult<CryptOptions> {
 
 /** Null: there are none, or they are wrong, which then is among the issues. */
 function checkPlain(
-  { plain, passphrase, keyslot }: Record<string, unknown>,
+  { plain, passphrase, keyslot, version }: Record<string, unknown>,
   issues: Issue[],
 ): PlainSettings | null {
   if (plain === undefined) return null;
   if (keyslot !== undefined) issues.push({ message: "a plain device has no keyslots", path: ["keyslot"] });
+  if (version !== undefined) issues.push({ message: "a plain device has no header", path: ["version"] });
   const checked = checkPlainSettings(plain);
   if ("issues" in checked) {
     for (const { setting, message } of checked.issues)

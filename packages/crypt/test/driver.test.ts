@@ -139,6 +139,16 @@ describe("keys", () => {
     expect(cheap.text).toContain("kdfIterationsMax");
   });
 
+  test("a header of another version than is asked for is not opened, and nobody is asked for its key", async () => {
+    const ask = (): Promise<null> => Promise.reject(new Error("asked"));
+    const { code, text } = await errorOf(
+      open(copy(), { options: { version: 1 }, keySource: { keys: [], ask } }),
+    );
+    expect(code).toBe("CEV_INVALID");
+    expect(text).toContain("LUKS1 is asked for");
+    await expect(open(copy(), { options: { version: 2 } })).resolves.toMatchObject({ problems: [] });
+  });
+
   test("a hash that is not to be had is named", async () => {
     const image = changeMetadata(
       copy(),
@@ -304,6 +314,8 @@ describe("options", () => {
     expect(issues({ backend: "ffi" })).toEqual([]);
     expect(issues({ backend: "gpu" })).toEqual(["backend"]);
     expect(issues({ kdfMemoryMax: 0, kdfWorkMax: 1.5, kdfIterationsMax: "9" })).toHaveLength(3);
+    expect(issues({ version: 2 })).toEqual([]);
+    expect(issues({ version: 3 })).toEqual(["version"]);
     expect(issues({ pasphrase: { file: "p" } })).toEqual(["pasphrase"]);
     expect(issues(null)).toEqual([undefined]);
   });

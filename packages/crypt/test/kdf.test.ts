@@ -131,9 +131,18 @@ describe("the cost that a header asks for", () => {
   });
 
   test.each([
-    ["kdfMemoryMax", { type: "argon2id", passes: 1, memoryKibibytes: 1_048_577, lanes: 1, salt } as const],
-    ["kdfWorkMax", { type: "argon2i", passes: 1_000_000, memoryKibibytes: 1024, lanes: 1, salt } as const],
-    ["kdfIterationsMax", { type: "pbkdf2", hash: "sha1", iterations: 0xffff_ffff, salt } as const],
+    [
+      "--kdf-memory-max, which is kdfMemoryMax",
+      { type: "argon2id", passes: 1, memoryKibibytes: 1_048_577, lanes: 1, salt } as const,
+    ],
+    [
+      "--kdf-work-max, which is kdfWorkMax",
+      { type: "argon2i", passes: 1_000_000, memoryKibibytes: 1024, lanes: 1, salt } as const,
+    ],
+    [
+      "--kdf-iterations-max, which is kdfIterationsMax",
+      { type: "pbkdf2", hash: "sha1", iterations: 0xffff_ffff, salt } as const,
+    ],
   ])("more than %s is refused, and the option is named", (option, kdf) => {
     expect(() => checkKdfCost(kdf, KDF_LIMITS)).toThrow(
       expect.objectContaining({

@@ -2,7 +2,7 @@ import { CevError, isCevError } from "@cev/core";
 import type { AbortSignalLike } from "@cev/core";
 import { parseCipher } from "../cipher/cipher-spec.ts";
 import type { HeaderSource } from "../luks2/copies.ts";
-import { checkKdfCost, costShare } from "../key/kdf.ts";
+import { LIMIT_WORDS, checkKdfCost, costShare } from "../key/kdf.ts";
 import type { KdfLimits } from "../key/kdf.ts";
 import { matchesDigest, splitLengthOf, unwrapKey } from "./keyslot.ts";
 import type { KeyDerivation, KeyDigest, Keyslot, LuksVolume } from "./luks-volume.ts";
@@ -169,7 +169,7 @@ class Budget {
     const shares = kdfs.reduce((sum, kdf) => sum + costShare(kdf, this.#limits), 0);
     if (shares > this.#shares) {
       throw new CevError("CEV_NOT_SUPPORTED", `all keyslots together would take too long`, {
-        hint: "say which keyslot the key is in, or allow more with the options kdfWorkMax and kdfIterationsMax",
+        hint: `say which keyslot the key is in, or allow more with ${LIMIT_WORDS.work}, and ${LIMIT_WORDS.iterations}`,
       });
     }
     this.#shares -= shares;

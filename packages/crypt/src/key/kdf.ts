@@ -31,6 +31,13 @@ export const KDF_LIMITS: KdfLimits = {
   iterationsMax: 100_000_000,
 };
 
+/** What raises a limit, as whoever is told of it can say it: on a command line, and in a stack file. */
+export const LIMIT_WORDS = {
+  memory: "--kdf-memory-max, which is kdfMemoryMax in a stack file",
+  work: "--kdf-work-max, which is kdfWorkMax in a stack file",
+  iterations: "--kdf-iterations-max, which is kdfIterationsMax in a stack file",
+} as const;
+
 /** In a few words, for people: "argon2id, 4 passes over 1,024 KiB in 2 lanes". No salt. */
 export function describeKdf(kdf: KeyDerivation): string {
   if (kdf.type === "pbkdf2") return `pbkdf2 ${kdf.hash}, ${kdf.iterations} iterations`;
@@ -41,14 +48,14 @@ export function describeKdf(kdf: KeyDerivation): string {
 export function checkKdfCost(kdf: KeyDerivation, limits: KdfLimits): void {
   if (kdf.type === "pbkdf2") {
     if (kdf.iterations > limits.iterationsMax)
-      throw tooCostly(kdf, `more than ${limits.iterationsMax} iterations`, "kdfIterationsMax");
+      throw tooCostly(kdf, `more than ${limits.iterationsMax} iterations`, "iterations");
     return;
   }
   const memory = kdf.memoryKibibytes * 1024;
   if (memory > limits.memoryMax)
-    throw tooCostly(kdf, `more than ${limits.memoryMax} bytes of memory`, "kdfMemoryMax");
+    throw tooCostly(kdf, `more than ${limits.memoryMax} bytes of memory`, "memory");
   if (memory * kdf.passes > limits.workMax)
-    throw tooCostly(kdf, `more than ${limits.workMax} bytes in all passes`, "kdfWorkMax");
+    throw tooCostly(kdf, `more than ${limits.workMax} bytes in all passes`, "work");
 }
 
 /**
@@ -182,8 +189,8 @@ function cancelled(): CevError {
   return new CevError("CEV_CANCELLED", "deriving the key was cancelled");
 }
 
-function tooCostly(kdf: KeyDerivation, bound: string, option: string): CevError {
+function tooCostly(kdf: KeyDerivation, bound: string, limit: keyof typeof LIMIT_WORDS): CevError {
   return new CevError("CEV_NOT_SUPPORTED", `deriving the key (${describeKdf(kdf)}) would take ${bound}`, {
-    hint: `if this header is yours, allow it with the option ${option}`,
+    hint: `if this header is yours, allow it with ${LIMIT_WORDS[limit]}`,
   });
 }
