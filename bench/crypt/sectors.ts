@@ -1,8 +1,9 @@
 import { CryptLayer } from "@cev/crypt";
 import { Io, Op, environmentFrom, openTree, closeTree } from "@cev/core";
 import type { Environment, Layer } from "@cev/core";
+import type { NativePeer } from "../native-peer.ts";
 import type { Report } from "../report.ts";
-import { Evp } from "./evp.ts";
+import { measureEvp, startEvp } from "./evp.ts";
 import { SinkLayer } from "./sink-layer.ts";
 
 const KIB = 1024;
@@ -43,7 +44,7 @@ export async function benchSectors(report: Report): Promise<void> {
   report.title(
     "Sectors: speed in units of OpenSSL's single stream at 16 KiB; data in the pool's memory, and in the caller's own",
   );
-  const evp = Evp.start();
+  const evp = startEvp();
   if (typeof evp === "string") {
     console.log(`not measured: OpenSSL's library (Debian's libssl-dev) cannot be used: ${evp}`);
     return;
@@ -68,7 +69,7 @@ function nameOf({ encryption, sectorSize, isRandom, isForeign }: Row): string {
 }
 
 /** Ratios by length, in pool memory and then in the caller's own: the fastest of each, in turns. */
-async function measureRow(peer: Evp, row: Row, direction: "encrypt" | "decrypt"): Promise<number[]> {
+async function measureRow(peer: NativePeer, row: Row, direction: "encrypt" | "decrypt"): Promise<number[]> {
   const environment = environmentFrom(globalThis);
   const layer = layerOf(environment, row);
   await openTree(layer);
@@ -79,7 +80,7 @@ async function measureRow(peer: Evp, row: Row, direction: "encrypt" | "decrypt")
   let theirs = Infinity;
   for (let round = 0; round < ROUNDS; round++) {
     const slices = { cipher: row.peer, direction, length: PEER_LENGTH, sliceCount: SLICES };
-    const took = await peer.measure({ ...slices, callCount: SLICE_BYTES / PEER_LENGTH });
+    const took = await measureEvp(peer, { ...slices, callCount: SLICE_BYTES / PEER_LENGTH });
     theirs = Math.min(theirs, took / PEER_LENGTH);
     for (const [index, run] of runs.entries()) least[index] = Math.min(least[index]!, run());
   }

@@ -1,8 +1,9 @@
 import { BufferPool } from "@cev/core";
 import type { PoolBuffer } from "@cev/core";
 import { PARITY_KERNEL, PQ_KERNEL } from "@cev/raid";
+import type { NativePeer } from "../native-peer.ts";
 import type { Report } from "../report.ts";
-import { Isal } from "./isal.ts";
+import { measureIsal, startIsal } from "./isal.ts";
 import type { ParityOperation, Slices } from "./isal.ts";
 
 const SOURCE_COUNTS = [4, 6, 8, 10];
@@ -28,7 +29,7 @@ const FIGURES: readonly Figure[] = [
 /** The parity kernels, side by side with ISA-L: in pool memory, and with data that is copied in and out. */
 export async function benchKernels(report: Report): Promise<void> {
   report.title("Parity: speed in units of ISA-L, by sources; in pool memory, and copied in and out");
-  const isal = Isal.start();
+  const isal = startIsal();
   if (typeof isal === "string") {
     console.log(`not measured: ISA-L (Debian's libisal-dev) cannot be used: ${isal}`);
     return;
@@ -58,7 +59,7 @@ export async function benchKernels(report: Report): Promise<void> {
 
 /** ISA-L's time in units of ours, in pool memory and copied: the fastest of each, in turns. */
 async function ratios(
-  peer: Isal,
+  peer: NativePeer,
   pool: BufferPool,
   slices: Slices,
 ): Promise<readonly [inPool: number, copied: number]> {
@@ -67,7 +68,7 @@ async function ratios(
   let inPool = Infinity;
   let copied = Infinity;
   for (let round = 0; round < ROUNDS; round++) {
-    theirs = Math.min(theirs, await peer.measure(slices));
+    theirs = Math.min(theirs, await measureIsal(peer, slices));
     inPool = Math.min(
       inPool,
       fastest(slices, () => stripe.runInPool()),
