@@ -28,6 +28,8 @@ export interface OpenImagesOptions extends Omit<OpenStackOptions, "source" | "la
   readonly devicesMax?: number;
   /** What cannot be found out by looking, such as a lock whose header is elsewhere. */
   readonly known?: readonly KnownEntry[];
+  /** By names of drivers: options for all that such a driver opens here. Those of `known` are apart. */
+  readonly driverOptions?: Readonly<Record<string, { readonly [key: string]: Json }>>;
   /** Paths of images that are not written in any case. */
   readonly readOnlyImages?: readonly string[];
 }
@@ -105,6 +107,8 @@ async function discover(
   const drivers =
     options.drivers instanceof DriverRegistry ? options.drivers : new DriverRegistry(options.drivers);
   const directory = options.directory ?? ".";
+  const driverOptions = options.driverOptions ?? {};
+  await checkDriverOptions(driverOptions, drivers);
   const assembly = new Assembly({
     environment: options.environment,
     keySource: keySourceOf(options, vault),
@@ -116,7 +120,7 @@ async function discover(
     resolve: (name, from) => resolveDriver(name, drivers, from),
   });
   const bounds = { depthMax: options.depthMax ?? 16, devicesMax: options.devicesMax ?? 1024 };
-  const discovery = new Discovery(assembly, drivers, bounds, directory);
+  const discovery = new Discovery(assembly, drivers, { bounds, directory, driverOptions });
   try {
     const images = await addSources(sources, drivers, assembly, discovery, options);
     await discovery.run();
@@ -136,6 +140,19 @@ async function discover(
   } catch (error) {
     await assembly.close().catch(() => undefined);
     throw error;
+  }
+}
+
+/** Now, and not as a problem of each device that is found. */
+async function checkDriverOptions(
+  driverOptions: NonNullable<OpenImagesOptions["driverOptions"]>,
+  drivers: DriverRegistry,
+): Promise<void> {
+  for (const [name, given] of Object.entries(driverOptions)) {
+    const driver = drivers.get(name);
+    if (driver === undefined)
+      throw new CevError("CEV_NOT_FOUND", `there are options for ${name}, which is not among the drivers`);
+    await checkOptions(driver.options, given, "the call", [name]);
   }
 }
 

@@ -30,6 +30,14 @@ interface Group {
   readonly expected?: ExpectedEntry;
 }
 
+/** How to look. */
+export interface DiscoverySettings {
+  readonly bounds: DiscoveryBounds;
+  readonly directory: string;
+  /** By names of drivers: options for all that such a driver opens, checked already. */
+  readonly driverOptions: Readonly<Record<string, FoundEntry["options"]>>;
+}
+
 /** How far to look. */
 export interface DiscoveryBounds {
   /** Layers upon layers. */
@@ -50,16 +58,22 @@ export class Discovery {
   readonly #drivers: DriverRegistry;
   readonly #bounds: DiscoveryBounds;
   readonly #directory: string;
+  readonly #driverOptions: DiscoverySettings["driverOptions"];
   readonly #unseen: DeviceRecord[] = [];
   readonly #waiting: Group[] = [];
   readonly #depths = new Map<DeviceRecord, number>();
   readonly #expected = new ExpectedEntries();
 
-  constructor(assembly: Assembly, drivers: DriverRegistry, bounds: DiscoveryBounds, directory: string) {
+  constructor(
+    assembly: Assembly,
+    drivers: DriverRegistry,
+    { bounds, directory, driverOptions }: DiscoverySettings,
+  ) {
     this.#assembly = assembly;
     this.#drivers = drivers;
     this.#bounds = bounds;
     this.#directory = directory;
+    this.#driverOptions = driverOptions;
   }
 
   /** Adds a device to begin with. */
@@ -185,7 +199,7 @@ export class Discovery {
     const [first] = members;
     const depth = 1 + Math.max(...members.map((one) => this.#depths.get(one) ?? 0));
     const problems: Problem[] = [];
-    const options = expected?.options ?? {};
+    const options = expected?.options ?? this.#driverOptions[driver.name] ?? {};
     let opened: readonly OpenedDevice[] = [];
     let failure: unknown = null;
     try {
