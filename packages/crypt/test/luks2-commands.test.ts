@@ -139,6 +139,31 @@ test.each([
   [{ dataOffset: 1_048_576 }, { metadataSize: 16_384, keyslotsSize: 1_015_808, dataOffset: 1_048_576 }],
   [{ keyslotsSize: 262_144 }, { metadataSize: 16_384, keyslotsSize: 262_144, dataOffset: 1_048_576 }],
   [{ isDetached: true }, { metadataSize: 16_384, keyslotsSize: 16_744_448, dataOffset: 0 }],
+  [
+    { isDetached: true, dataOffset: 524_288 },
+    { keyslotsSize: 491_520, dataOffset: 524_288 },
+  ],
+  [
+    { isDetached: true, dataOffset: 18_874_368 },
+    { keyslotsSize: 18_841_600, dataOffset: 18_874_368 },
+  ],
+  [
+    { isDetached: true, alignment: 4_194_304 },
+    { keyslotsSize: 4_161_536, dataOffset: 4_194_304 },
+  ],
+  [
+    { isDetached: true, dataOffset: 2_097_152, keyslotsSize: 4_194_304 },
+    { keyslotsSize: 2_064_384, dataOffset: 2_097_152 },
+  ],
 ])("the layout for %o is cryptsetup's", (wishes, layout) => {
   expect(planLuks2Layout({ deviceSize: 64 * 1024 * 1024, ...wishes })).toMatchObject(layout);
 });
+
+test.each([{ dataOffset: 8192 }, { alignment: 8192 }])(
+  "data at a byte that would lie within the copies, also of a detached header, is refused as cryptsetup refuses it: %o",
+  (wishes) => {
+    expect(() => planLuks2Layout({ deviceSize: 64 * 1024 * 1024, isDetached: true, ...wishes })).toThrow(
+      /within the header copies/,
+    );
+  },
+);

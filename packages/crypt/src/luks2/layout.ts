@@ -55,28 +55,24 @@ export function planLuks2Layout(request: Luks2LayoutRequest): Luks2Layout {
   const alignment = request.alignment ?? ALIGNMENT_DEFAULT;
   if (wanted === null && (alignment <= 0 || alignment % 512 !== 0))
     throw invalid(`an alignment of ${alignment} bytes is not a multiple of 512`);
-  const dataOffset = isDetached
-    ? (wanted ?? request.alignment ?? 0)
-    : (wanted ?? Math.ceil(headerLength / alignment) * alignment);
+  const dataOffset = wanted ?? (isDetached ? 0 : Math.ceil(headerLength / alignment) * alignment);
   return { metadataSize, keyslotsSize, dataOffset, headerLength };
 }
 
-/** Null: it follows from the rest. */
+/** Null: it follows from the rest. The alignment of a detached header is where the data begins. */
 function wantedDataOffset(request: Luks2LayoutRequest, copies: number): number | null {
-  const { dataOffset } = request;
-  if (dataOffset === undefined || dataOffset === 0)
-    return request.isDetached === true ? (dataOffset ?? null) : null;
+  const dataOffset = request.dataOffset ?? (request.isDetached === true ? request.alignment : undefined);
+  if (dataOffset === undefined || dataOffset === 0) return null;
   if (dataOffset % 512 !== 0) throw invalid(`data at byte ${dataOffset} would not begin at a sector of 512`);
-  if (request.isDetached !== true && dataOffset < copies)
+  if (dataOffset < copies)
     throw invalid(`data at byte ${dataOffset} would lie within the header copies, which end at ${copies}`);
   if (request.alignment !== undefined && request.alignment > 0 && dataOffset % request.alignment !== 0)
     throw invalid(`data at byte ${dataOffset} is not aligned to ${request.alignment}`);
   return dataOffset;
 }
 
-function keyslotsSizeOf(request: Luks2LayoutRequest, copies: number, wanted: number | null): number {
-  // Behind a detached header no data follows that would leave less room.
-  const end = request.isDetached === true || wanted === null ? null : wanted;
+function keyslotsSizeOf(request: Luks2LayoutRequest, copies: number, end: number | null): number {
+  // A detached header, too, ends before the data would begin on a device that had both, or no reader takes it.
   const { keyslotsSize } = request;
   if (keyslotsSize !== undefined) {
     if (keyslotsSize <= 0 || keyslotsSize % AREA_ALIGNMENT !== 0 || keyslotsSize > KEYSLOTS_SIZE_MAX)
@@ -85,9 +81,9 @@ function keyslotsSizeOf(request: Luks2LayoutRequest, copies: number, wanted: num
       );
     return end === null ? keyslotsSize : aligned(Math.min(keyslotsSize, end - copies));
   }
-  if (end !== null) return aligned(Math.min(end - copies, KEYSLOTS_SIZE_MAX));
   const room = aligned(request.deviceSize - copies);
   if (room < 0) throw invalid(`the header copies take ${copies} bytes, the device has ${request.deviceSize}`);
+  if (end !== null) return aligned(Math.min(end - copies, room, KEYSLOTS_SIZE_MAX));
   return Math.min(HEADER_AND_KEYSLOTS_DEFAULT - copies, room);
 }
 
