@@ -80,6 +80,22 @@ describe("where no process can be had", () => {
     expect(Buffer.from(key)).toEqual(Buffer.from(expected));
   });
 
+  test("without a descriptor left the key is derived all the same, and the program goes on", async () => {
+    const url = JSON.stringify(new URL("../src/key/kdf.ts", import.meta.url).href);
+    const script = `import { openSync } from "node:fs";
+      import { deriveStoppably } from ${url};
+      const derivation = { type: "pbkdf2", hash: "sha256", iterations: 10, salt: Buffer.alloc(8), length: 4 };
+      try { for (;;) openSync("/dev/null", "r"); } catch {}
+      const key = await deriveStoppably(derivation, Buffer.from("x"), new AbortController().signal);
+      setImmediate(() => console.log(key.length));`;
+    const args = [executable!, "--conditions=@cev/source", "--input-type=module", "--eval", script];
+    const child = spawn("sh", ["-c", 'ulimit -n 64 && exec "$0" "$@"', ...args], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [said, ended] = await Promise.all([once(child.stdout, "data"), once(child, "exit")]);
+    expect([String(said[0]), ended[0]]).toEqual(["4\n", 0]);
+  });
+
   test("the signal is answered at once", async () => {
     const controller = new AbortController();
     const slow = { ...cheap, iterations: 3_000_000 };

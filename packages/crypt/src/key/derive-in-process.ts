@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import type { ChildProcess, ChildProcessByStdio } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
 import { env, execArgv, execPath, versions } from "node:process";
 import { isSea } from "node:sea";
 import { fileURLToPath } from "node:url";
@@ -17,6 +18,8 @@ export interface DerivingProgram {
 
 /** The process could not be started, or was not what it should be: the system, Node's permissions or a bundler are in the way. */
 export class CannotStart extends Error {}
+
+type Deriver = ChildProcessByStdio<Writable, Readable, null>;
 
 // The first byte of the answer: the program runs.
 const READY = 0x06;
@@ -69,24 +72,31 @@ export async function deriveInProcess(
   }
 }
 
-function start({ executable, program }: DerivingProgram): ChildProcessWithoutNullStreams {
+function start({ executable, program }: DerivingProgram): Deriver {
   if (executable === null) throw new CannotStart("this executable runs no other program");
   const options = execArgv.filter((option) => /^--(openssl|enable-fips|force-fips)/.test(option));
   // NODE_OPTIONS are meant for the program itself.
   const childEnv = { ...env, NODE_OPTIONS: "", NODE_NO_WARNINGS: "1" };
+  let child: ChildProcess;
   try {
-    return spawn(executable, [...options, program], {
+    child = spawn(executable, [...options, program], {
       env: childEnv,
       stdio: ["pipe", "pipe", "ignore"],
       windowsHide: true,
-    }) as unknown as ChildProcessWithoutNullStreams;
+    });
   } catch (error) {
     throw new CannotStart("a process cannot be started", { cause: error });
   }
+  // Where no descriptors are left there are no pipes, whatever the types say; the error comes later, and would end the program.
+  if ((child as Partial<ChildProcess>).stdin === undefined) {
+    child.on("error", () => undefined);
+    throw new CannotStart("a process cannot be started: no descriptors are left");
+  }
+  return child as Deriver;
 }
 
 /** The status it ended with, or the signal; after all that it wrote has arrived. */
-function ended(child: ChildProcessWithoutNullStreams): Promise<number | string | null> {
+function ended(child: Deriver): Promise<number | string | null> {
   return new Promise((resolve, reject) => {
     child.once("error", (error) => reject(new CannotStart("a process cannot be started", { cause: error })));
     child.once("close", (status, signal) => resolve(status ?? signal));
