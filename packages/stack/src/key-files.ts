@@ -39,46 +39,59 @@ async function readRange(
   { offset = 0, size }: KeyFileRange,
 ): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
-  const end = size === undefined ? Infinity : offset + size;
-  let at = 0;
+  // Of what has no end of its own one byte more is read: then it is too long.
+  const lengthMax = size ?? KEY_FILE_LENGTH_MAX + 1;
+  let length = 0;
   try {
-    while (at < end) {
-      const { bytesRead, buffer } = await file.read(new Uint8Array(PIECE_LENGTH), 0, PIECE_LENGTH, null);
-      if (bytesRead === 0) break;
-      // A key file may be a FIFO or a descriptor, of which nothing can be passed over but by reading it.
-      const piece = buffer.subarray(
-        Math.min(bytesRead, Math.max(0, offset - at)),
-        Math.min(bytesRead, end - at),
-      );
+    let position = await passOver(file, offset);
+    while (length < lengthMax) {
+      const piece = new Uint8Array(Math.min(PIECE_LENGTH, lengthMax - length));
       pieces.push(piece);
-      at += bytesRead;
-      if (at - offset > KEY_FILE_LENGTH_MAX && size === undefined)
-        throw new CevError("CEV_INVALID", "it has more than 8 MiB, too many for a key file", {
-          source: path,
-        });
+      const { bytesRead } = await file.read(piece, 0, piece.length, position);
+      if (bytesRead === 0) break;
+      pieces[pieces.length - 1] = piece.subarray(0, bytesRead);
+      length += bytesRead;
+      if (position !== null) position += bytesRead;
     }
-    const key = joined(pieces);
-    if (key.length < (size ?? 0))
-      throw new CevError(
-        "CEV_INVALID",
-        `it ends ${(size ?? 0) - key.length} bytes before the end of the key`,
-        {
-          source: path,
-        },
-      );
-    return key;
+    if (length > KEY_FILE_LENGTH_MAX && size === undefined)
+      throw new CevError("CEV_INVALID", "it has more than 8 MiB, too many for a key file", { source: path });
+    if (size !== undefined && length < size)
+      throw new CevError("CEV_INVALID", `it ends ${size - length} bytes before the end of the key`, {
+        source: path,
+      });
+    return joined(pieces, length);
   } finally {
     for (const piece of pieces) new Uint8Array(piece.buffer).fill(0);
   }
 }
 
+/** Where to read from after `offset` bytes; null: where the file stands. */
+async function passOver(file: FileHandle, offset: number): Promise<number | null> {
+  if (offset === 0) return null;
+  const status = await file.stat();
+  if (status.isFile() || status.isBlockDevice()) return offset;
+  // Of a FIFO or a terminal nothing can be passed over but by reading it.
+  const passed = new Uint8Array(PIECE_LENGTH);
+  try {
+    for (let left = offset; left > 0;) {
+      const { bytesRead } = await file.read(passed, 0, Math.min(PIECE_LENGTH, left), null);
+      if (bytesRead === 0) break;
+      left -= bytesRead;
+    }
+  } finally {
+    passed.fill(0);
+  }
+  return null;
+}
+
 /** In memory of its own: `Buffer.concat` would leave copies in memory that others share. */
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
   let at = 0;
   for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
+    const part = piece.subarray(0, length - at);
+    bytes.set(part, at);
+    at += part.length;
   }
   return bytes;
 }
