@@ -39,6 +39,11 @@ test("argon2 in a worker thread is stopped as well", async () => {
   await expect(work).rejects.toMatchObject({ code: "CEV_CANCELLED" });
 });
 
+test("argon2 in a worker thread that does not get its memory is an error of the world", async () => {
+  const request = { ...COSTLY[0], memoryKibibytes: 2 ** 23, passphrase: Buffer.from("x"), length: 32 };
+  await expect(argon2InWorker(request)).rejects.toMatchObject({ code: "CEV_NO_MEMORY" });
+});
+
 test("what is cheap is answered at once when the signal fires", async () => {
   const controller = new AbortController();
   const kdf = { type: "pbkdf2", hash: "sha256", iterations: 200_000, salt } as const;
