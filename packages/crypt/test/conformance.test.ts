@@ -40,7 +40,7 @@ function subjectOf({
     name: `crypt, ${name}`,
     manifest: { support: { ...FULL_SUPPORT, discard, writeZeroes: "none" } },
     create(bench) {
-      const lower = bench.lower({ size: 512 * KIB + 32 * KIB, blockSize });
+      const lower = bench.lower({ size: 96 * KIB + 32 * KIB, blockSize });
       const segment = {
         offset: 32 * KIB,
         size: null,
