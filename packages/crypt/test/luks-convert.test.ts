@@ -7,7 +7,7 @@ import { readLuksVolume } from "../src/header/read-volume.ts";
 import { LUKS1_HEADER_LENGTH, decodeLuks1Header } from "../src/luks1/header.ts";
 import { Opener, SMALL, luks1Image } from "./luks1-image.ts";
 import type { Luks1Sample } from "./luks1-image.ts";
-import { changeMetadata } from "./luks2-image.ts";
+import { changeMetadata, jsonOf, putJson } from "./luks2-image.ts";
 import { WriteRecorder } from "./write-recorder.ts";
 
 const environment = environmentFrom(globalThis);
@@ -157,6 +157,25 @@ describe("what cannot be converted is refused, and nothing is written", () => {
 
   test("LUKS1 with all keyslots in use and no room to move one of them", async () => {
     await refused(await luks1Image(keysOf(0, 1, 2, 3, 4, 5, 6, 7), TIGHT), 2, "CEV_NO_SPACE");
+  });
+
+  // As with luksFormat --header --offset, in a file just as long as the header.
+  test("detached headers whose data begins behind the end of their file, without room", async () => {
+    const image = (await luks1Image(keysOf(0, 7), TIGHT)).slice(0, 4096 + 8 * AREA);
+    new DataView(image.buffer).setUint32(104, 32_768);
+    await refused(image, 2, "CEV_NO_SPACE");
+    const second = (await convert(await luks1Image(keysOf(0), TIGHT), 2)).bytes.slice(0, 32_768 + 3 * AREA);
+    changeMetadata(second, ({ config, segments }) => {
+      Object.assign(config!, { keyslots_size: String(3 * AREA) });
+      Object.assign(segments!["0"]!, { offset: String(32_768 * 512) });
+    });
+    await refused(second, 1, "CEV_NO_SPACE");
+  });
+
+  test("LUKS2 whose sequence number cannot grow by as much as areas have to move", async () => {
+    const image = (await convert(await luks1Image(keysOf(0, 3), ROOMY), 2)).bytes;
+    for (const at of [0, 16_384]) putJson(image, at, jsonOf(image, at), 2n ** 64n - 1n - 4n);
+    await refused(image, 1, "CEV_NOT_SUPPORTED");
   });
 
   const kdf = { type: "argon2id", time: 1, memory: 64, cpus: 1, salt: Buffer.alloc(32).toString("base64") };

@@ -47,15 +47,24 @@ export async function convertToLuks1(device: HeaderDevice, copies: Luks2Copies):
   const size = volume.keyslots[0]!.area.size;
   const materialLength = luks1AreaSize(bare.keySize);
   const copiesEnd = 2 * copies.header.headerSize;
-  const limit = alignDown(bare.payloadOffset === 0 ? device.size : bare.payloadOffset);
+  // Of a detached header the data may begin farther back than its file ends.
+  const limit = alignDown(Math.min(device.size, bare.payloadOffset === 0 ? Infinity : bare.payloadOffset));
   const keyslotsSize = copies.root.member("config").member("keyslots_size").decimal();
   const window = { offset: copiesEnd, end: Math.min(limit, copiesEnd + keyslotsSize) };
   const plan = planConversion(bare, volume.keyslots, { size, window, limit });
   if (plan === null) {
     throw new CevError("CEV_NO_SPACE", "there is no room for the eight keyslots of LUKS1 before the data", {
       source: device.name,
+      ...(limit < bare.payloadOffset || bare.payloadOffset === 0
+        ? { hint: "make the file of the detached header larger" }
+        : {}),
     });
   }
+  const { sequenceId: before } = copies.header;
+  if (before + BigInt(plan.moves.length) >= 2n ** 64n)
+    throw new CevError("CEV_NOT_SUPPORTED", "the header's sequence number cannot grow any more", {
+      source: device.name,
+    });
   const json = jsonObjectOf(copies.root);
   const { header: common } = copies;
   let { sequenceId } = common;

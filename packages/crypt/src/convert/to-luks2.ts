@@ -87,14 +87,15 @@ async function planConversion(device: HeaderDevice, header: Luks1Header): Promis
   const materialLength = luks1AreaSize(keySize);
   await checkConvertible(device, header, size);
   const areasEnd = alignUp(Math.max(...keyslots.map(({ offset }) => offset)) + materialLength);
-  const limit = payloadOffset === 0 ? device.size : payloadOffset;
+  // Of a detached header the data may begin farther back than its file ends.
+  const limit = Math.min(device.size, payloadOffset === 0 ? Infinity : payloadOffset);
   if (areasEnd + SHIFT > limit) {
     throw new CevError(
       "CEV_NO_SPACE",
       `LUKS2 needs ${areasEnd + SHIFT} bytes before the data, there are ${limit}`,
       {
         source: device.name,
-        ...(payloadOffset === 0 ? { hint: "make the file of the detached header larger" } : {}),
+        ...(limit !== payloadOffset ? { hint: "make the file of the detached header larger" } : {}),
       },
     );
   }
