@@ -78,6 +78,16 @@ describe("something else was written over the first copy of a LUKS2 header", () 
     expect((await openLuks(lower, given)).keyslotId).toBe(0);
   });
 
+  test("a partition table, which leaves the magic bytes of the first copy: as if they were not there", async () => {
+    const { bytes, passphrase } = goldenImage();
+    bytes.fill(0x81, 446, 462).set([0x55, 0xaa], 510);
+    const lower = new MemoryLayer(environment, { size: bytes.length, contents: bytes });
+    const given = { environment, keys: [passphrase] };
+    await expect(openLuks(lower, given)).rejects.toThrow("over the first one there is a boot sector");
+    await expect(luksErase(lower, given)).rejects.toMatchObject({ code: "CEV_AMBIGUOUS" });
+    expect(Buffer.compare(lower.bytes, bytes)).toBe(0);
+  });
+
   test("with nothing known in its place, the second copy counts", async () => {
     const { bytes, passphrase } = goldenImage();
     bytes.fill(0, 0, 16_384);
