@@ -68,8 +68,8 @@ export async function luksKillSlot(lower: Layer, options: LuksKillSlotOptions): 
  */
 export async function luksErase(lower: Layer, options: CommandOptions): Promise<readonly number[]> {
   return editHeader(lower, "luksErase", options, async (editor) => {
-    const bound = volumeDigest(editor.volume).keyslots;
-    const ids = editor.volume.keyslots.map(({ id }) => id).filter((id) => bound.includes(id));
+    // Those too that cannot be used here: others may know how.
+    const ids = [...new Set(volumeDigest(editor.volume).keyslots)];
     throwIfCancelled(options.signal);
     if (ids.length > 0) await editor.removeKeyslots(ids);
     return ids;

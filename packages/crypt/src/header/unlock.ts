@@ -58,9 +58,6 @@ export async function unlockVolume(
     });
   }
   const slots = usableKeyslots(volume, options, source.name);
-  // A cipher that is not known is no fault of the keys.
-  for (const { slot, digest } of slots)
-    if (digest.segments.includes(0)) parseCipher(volume.segment.encryption, slot.keySize);
   const budget = new Budget(options.limits);
   let done = 0;
   const left: CevError[] = [];
@@ -69,6 +66,8 @@ export async function unlockVolume(
     let isTried = false;
     for (const passphrase of passphrases) {
       try {
+        // A cipher that is not known is no fault of the keys.
+        if (digest.segments.includes(0)) parseCipher(volume.segment.encryption, slot.keySize);
         budget.spend(slot.kdf, digest.kdf);
         const volumeKey = await tryKeyslot(slot, digest, source, passphrase, options.signal);
         options.onDerived?.(++done, slots.length * passphrases.length);

@@ -15,7 +15,6 @@ import type { JsonObject } from "./json-value.ts";
 import { IDS_END, areaSizeOf } from "./layout.ts";
 import { decodeArea } from "./read-copy.ts";
 import type { HeaderContent } from "./read-copy.ts";
-import { refuseRequirements } from "./requirements.ts";
 
 const DIGESTS_END = 8;
 const SEQUENCE_MAX = 2n ** 64n - 1n;
@@ -38,7 +37,8 @@ export async function openLuks2Editor(device: HeaderDevice): Promise<Luks2Editor
   await refuseForeign(device, copies);
   if (copies.other === "foreign")
     throw new MetadataError(copies.problem!, { ...place, field: "uuid", hint: "repair the header first" });
-  refuseRequirements(copies.root.member("config"));
+  // Whether the device could be opened: else nothing is known of what a change does to it.
+  luks2VolumeOf(copies);
   return new Luks2Editor(device, copies);
 }
 

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { createHash, getHashes } from "node:crypto";
 import { MetadataError, assert } from "@cev/core";
 
@@ -79,7 +80,7 @@ export function decodeLuks2Header(bytes: Uint8Array, place: HeaderPlace): Luks2H
     const field_ = bytes.subarray(at, at + length);
     const end = field_.indexOf(0);
     if (end < 0) throw bad(field, at, "the text has no end");
-    return Buffer.from(field_.subarray(0, end)).toString("utf8");
+    return decodeText(field_.subarray(0, end));
   };
   const uuid = text("uuid", 168, 40);
   if (!isUuid(uuid)) throw bad("uuid", 168, "is no UUID");
@@ -105,7 +106,8 @@ export function isUuid(text: string): boolean {
 /** Throws `CEV_BAD_METADATA` unless the checksum over the whole copy (binary header and JSON area) holds. */
 export function checkHeaderChecksum(header: Luks2Header, copy: Uint8Array, place: HeaderPlace): void {
   const { checksumAlgorithm: algorithm } = header;
-  if (!getHashes().includes(algorithm)) {
+  // SHAKE has no length of its own, without which there is no checksum.
+  if (!getHashes().includes(algorithm) || algorithm.startsWith("shake")) {
     throw new MetadataError(
       `checksums of the kind ${JSON.stringify(algorithm)} are not known`,
       { ...structureOf(place), field: "csum_alg", byteOffset: place.byteOffset + 72 },
@@ -143,8 +145,22 @@ export function encodeLuks2Header(header: Luks2Header, json: string): Uint8Array
   return copy;
 }
 
+/**
+ * A text that is not UTF-8 has for each byte from 0x80 on the lone surrogate U+DC00 and that byte, which no other text has: so a label that
+ * another program wrote stays as it is when the header is written again.
+ */
+function decodeText(bytes: Uint8Array): string {
+  if (isUtf8(bytes)) return Buffer.from(bytes).toString("utf8");
+  return Array.from(bytes, (byte) => String.fromCodePoint(byte < 0x80 ? byte : 0xdc00 + byte)).join("");
+}
+
+function encodeText(text: string): Uint8Array {
+  if (!/[\u{dc80}-\u{dcff}]/u.test(text)) return Buffer.from(text, "utf8");
+  return Uint8Array.from(text, (character) => character.codePointAt(0)! & 0xff);
+}
+
 function writeText(copy: Buffer, at: number, length: number, text: string): void {
-  const bytes = Buffer.from(text, "utf8");
+  const bytes = encodeText(text);
   assert(bytes.length < length, `${JSON.stringify(text)} fits ${length - 1} bytes`);
   copy.set(bytes, at);
 }

@@ -1,4 +1,5 @@
 import { MetadataError } from "@cev/core";
+import { printable } from "../header/details.ts";
 import { decodeJsonString } from "./json-text.ts";
 import type { JsonNode, JsonPlace } from "./json-text.ts";
 import { jsonValueOf } from "./json-value.ts";
@@ -175,6 +176,6 @@ export class JsonField {
 
   #errorPlace(): JsonPlace & { readonly field: string } {
     const { place } = this.#source;
-    return { ...place, field: this.path, byteOffset: place.byteOffset + this.#start };
+    return { ...place, field: printable(this.path), byteOffset: place.byteOffset + this.#start };
   }
 }

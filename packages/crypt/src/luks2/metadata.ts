@@ -57,13 +57,22 @@ export function decodeLuks2Metadata(root: JsonField): Luks2Metadata {
 function known(field: JsonField): [id: number, field: JsonField][] {
   return field
     .members()
-    .filter(([name]) => /^(?:0|[1-9][0-9]?)$/.test(name) && Number(name) < IDS_END)
+    .filter(([name]) => isKnownName(name))
     .map(([name, member]): [number, JsonField] => [Number(name), member])
     .sort(([left], [right]) => left - right);
 }
 
+function isKnownName(name: string): boolean {
+  return /^(?:0|[1-9][0-9]?)$/.test(name) && Number(name) < IDS_END;
+}
+
+/** Numbers of what is looked at, of all that an array names. */
 function references(field: JsonField): number[] {
-  return field.items().map((item) => Number(item.string()));
+  return field
+    .items()
+    .map((item) => item.string())
+    .filter(isKnownName)
+    .map(Number);
 }
 
 /** `reason`: why the first of those that cannot be used cannot. */
@@ -153,8 +162,10 @@ function decodeDigests(field: JsonField): KeyDigest[] {
       if (!isCevError(error) || references(digest.member("segments")).includes(0)) throw error;
     }
   }
-  if (!digests.some(({ segments }) => segments.includes(0)))
-    throw field.bad("no digest belongs to segment 0");
+  const count = digests.filter(({ segments }) => segments.includes(0)).length;
+  // Of two keys one would make garbage of the data, and write it.
+  if (count !== 1)
+    throw field.bad(`${count === 0 ? "no digest belongs" : `${count} digests belong`} to segment 0`);
   return digests;
 }
 
@@ -201,11 +212,17 @@ function decodeSegment(segment: JsonField): CryptSegment {
   const offset = segment.member("offset");
   if (offset.decimal() % sectorSize !== 0) throw offset.bad(`is not a multiple of ${sectorSize}`);
   const size = segment.member("size");
+  const ivTweak = segment.member("iv_tweak");
+  // dm-crypt refuses it: the number of the first sector is one of 512 bytes.
+  if (ivTweak.bigDecimal() % BigInt(sectorSize / 512) !== 0n)
+    throw ivTweak.bad(
+      `is not a multiple of ${sectorSize / 512}, the length of a sector in units of 512 bytes`,
+    );
   return {
     offset: offset.decimal(),
     size: size.string() === "dynamic" ? null : size.decimal(),
     // Sectors are counted on from here in plain numbers: half of what is safe leaves room for any device.
-    ivTweak: segment.member("iv_tweak").decimal(0, 2 ** 52),
+    ivTweak: ivTweak.decimal(0, 2 ** 52),
     encryption: segment.member("encryption").string(),
     sectorSize,
   };
