@@ -110,7 +110,12 @@ export async function readKeysOf(entry: DeviceEntry, directory: string): Promise
   if (isFileReference(passphrase)) keys.push(await readPassphraseFile(resolve(directory, passphrase.file)));
   if (typeof keyFile === "string") {
     const range = { offset: numberOf(entry["keyFileOffset"]), size: numberOf(entry["keyFileSize"]) };
-    keyFiles.push(await readKeyFile(resolve(directory, keyFile), range));
+    keyFiles.push(
+      await readKeyFile(resolve(directory, keyFile), range).catch((error: unknown) => {
+        for (const key of keys) key.fill(0);
+        throw error;
+      }),
+    );
   }
   return { keys: [...keys, ...keyFiles], keyFiles };
 }
