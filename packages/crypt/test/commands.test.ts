@@ -131,6 +131,9 @@ describe.each([1, 2] as const)("LUKS%i", (version) => {
     expect(await isLuks(lower, { environment })).toBe(true);
     expect(await isLuks(lower, { environment, version })).toBe(true);
     expect(await isLuks(lower, { environment, version: version === 1 ? 2 : 1 })).toBe(false);
+    // The hash of LUKS1; behind the checksum's name of LUKS2, of which the second copy goes as well.
+    for (const at of [72, 16_384 + 4096]) lower.bytes.fill(0x21, at, at + 32);
+    await expect(isLuks(lower, { environment, version })).rejects.toMatchObject({ code: "CEV_BAD_METADATA" });
     const blank = new MemoryLayer(environment, { size: SIZE });
     expect(await isLuks(blank, { environment })).toBe(false);
     await expect(luksDump(blank, { environment })).rejects.toBeInstanceOf(MetadataError);
@@ -191,6 +194,15 @@ describe.each([1, 2] as const)("LUKS%i", (version) => {
     await luksFormat(lower, { ...options, data: behind, dataOffset });
     expect(await opens(lower, "k")).toBe(0);
     await refused(lower, "CEV_INVALID", () => luksFormat(lower, { ...options, data, dataOffset }));
+    const larger = new MemoryLayer(environment, { size: behind.limits.size, blockSize: 4096 });
+    await luksFormat(larger, { ...options, data: behind, dataOffset: dataOffset + 512 });
+    expect(await opens(larger, "k")).toBe(0);
+  });
+
+  test("a UUID that was given in capitals is written in small letters, as others look for it", async () => {
+    const uuid = "ABCDEF01-2222-4333-8444-555555555555";
+    const lower = await formatted(version, { uuid });
+    expect(await luksDump(lower, { environment })).toMatchObject({ uuid: uuid.toLowerCase() });
   });
 
   test("a device of blocks of 4 KiB is written in whole blocks", async () => {

@@ -129,9 +129,9 @@ async function cipherSpeeds(
   const key = new Uint8Array(keySize);
   environment.random(key);
   const sectorCipher = createSectorCipher(spec, key, buffers, UNITS);
-  sectorCipher.open();
   const target = buffers.acquire(BUFFER_LENGTH);
   try {
+    sectorCipher.open();
     const { bytes } = target;
     const source = new Uint8Array(BUFFER_LENGTH);
     const rate = async (step: () => void): Promise<number> => {

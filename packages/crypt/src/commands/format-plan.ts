@@ -152,8 +152,10 @@ function refuseForLuks1(shape: FormatShape): void {
 
 function checkTexts({ label = "", subsystem = "", uuid }: FormatShape): void {
   for (const text of [label, subsystem])
-    if (Buffer.byteLength(text) > LABEL_LENGTH_MAX || text.includes("\0"))
-      throw invalid(`a label or subsystem has at most ${LABEL_LENGTH_MAX} bytes of UTF-8`);
+    if (Buffer.byteLength(text) > LABEL_LENGTH_MAX || /\p{Cc}/u.test(text))
+      throw invalid(
+        `a label or subsystem has at most ${LABEL_LENGTH_MAX} bytes of UTF-8, and no control characters`,
+      );
   if (uuid !== undefined && !UUID.test(uuid)) throw invalid(`${JSON.stringify(uuid)} is no UUID`);
 }
 

@@ -103,8 +103,13 @@ async function newUnboundKey(
   { environment, signal }: LuksAddKeyOptions,
 ): Promise<Wrapped> {
   const key = "key" in unbound ? Uint8Array.from(unbound.key) : new Uint8Array(unbound.keySize);
-  if (!("key" in unbound)) environment.random(key);
-  const context = { environment, version: 2, hash, keySize: key.length, signal } as const;
-  const iterations = await chooseDigestIterations(cost, null, context);
-  return { key, digest: await digestOf(key, { version: 2, hash, iterations }, environment, signal) };
+  try {
+    if (!("key" in unbound)) environment.random(key);
+    const context = { environment, version: 2, hash, keySize: key.length, signal } as const;
+    const iterations = await chooseDigestIterations(cost, null, context);
+    return { key, digest: await digestOf(key, { version: 2, hash, iterations }, environment, signal) };
+  } catch (error) {
+    wipe(key);
+    throw error;
+  }
 }

@@ -98,7 +98,8 @@ async function makeVolume(
     onProgress?.({ step: "derive", done: index + 1, total: plan.places.length });
   }
   return {
-    uuid: options.uuid ?? randomUuid(environment),
+    // In small letters, as everybody writes it and looks for it.
+    uuid: options.uuid?.toLowerCase() ?? randomUuid(environment),
     label,
     subsystem,
     flags: [],

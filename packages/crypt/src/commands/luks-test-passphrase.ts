@@ -2,7 +2,7 @@ import type { Layer } from "@cev/core";
 import { headerSourceOf } from "../header/header-device.ts";
 import { unlockVolume } from "../header/unlock.ts";
 import { wipe } from "../key/secret.ts";
-import { luks1VolumeOf } from "../luks1/volume.ts";
+import { luks1VolumeOf, readLuks1Header } from "../luks1/volume.ts";
 import { luks2VolumeOf, luksVersionAtStart, readLuks2Copies } from "../luks2/copies.ts";
 import { unlockOptionsOf } from "./command.ts";
 import type { CommandOptions } from "./command.ts";
@@ -52,14 +52,21 @@ export async function luksVolumeKey(lower: Layer, options: LuksKeyOptions): Prom
   return { volumeKey, keyslotId };
 }
 
-/** True when the device carries a LUKS header that can be used, of this version if one is named. */
+/**
+ * True when the device carries a LUKS header that can be used, of this version if one is named. Throws `CEV_BAD_METADATA` where there is one
+ * that cannot.
+ */
 export async function isLuks(
   lower: Layer,
   options: CommandOptions & { readonly version?: 1 | 2 },
 ): Promise<boolean> {
   const source = headerSourceOf(lower, options.environment, options.name);
   const isFirst = (await luksVersionAtStart(source)) === 1;
-  if (isFirst) return options.version !== 2;
+  if (isFirst) {
+    if (options.version === 2) return false;
+    await readLuks1Header(source);
+    return true;
+  }
   if (options.version === 1) return false;
   return (await readLuks2Copies(source)) !== null;
 }

@@ -32,7 +32,9 @@ export async function wipeFormer(
   for (const offset of await headersOn(device))
     await device.writeDurably(offset, new Uint8Array(HEADER_LENGTH));
   const bytes = new Uint8Array(Math.min(STEP, Math.max(keyslotsOffset, headerLength)));
-  const zeroedEnd = Math.max(headerLength, Math.min(dataOffset, ZEROED_MAX[version], device.size));
+  const zeroedMax = Math.min(dataOffset, ZEROED_MAX[version], device.size);
+  // Detached, it may have larger blocks than the data.
+  const zeroedEnd = Math.max(headerLength, zeroedMax - (zeroedMax % lower.limits.logicalBlockSize));
   const ranges = [
     { from: 0, to: keyslotsOffset, isRandom: false },
     { from: keyslotsOffset, to: headerLength, isRandom: true },
