@@ -5,6 +5,7 @@ const KNOWN: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   ENOENT: ["CEV_NOT_FOUND", "there is no such file or folder"],
   EACCES: ["CEV_ACCESS", "the system does not let this user open it"],
   EPERM: ["CEV_ACCESS", "the system does not let this user open it"],
+  EEXIST: ["CEV_BUSY", "there is such a file already"],
   EISDIR: ["CEV_INVALID", "this is a folder"],
   ENOTDIR: ["CEV_INVALID", "a part of this path is no folder"],
   ENOSPC: ["CEV_NO_SPACE", "no room is left"],

@@ -4,10 +4,11 @@ import { isStackFilePath, openImages, openStackFile } from "@cev/stack";
 import type { Stack } from "@cev/stack";
 import { KeyReader } from "./keys/key-reader.ts";
 import { Terminal } from "./keys/terminal.ts";
-import { knownLock, whole } from "./open-options.ts";
+import { LOCK_WORDS, lockSettings, whole } from "./open-options.ts";
 import type { LockOptions } from "./open-options.ts";
 import { standardDrivers } from "./standard-drivers.ts";
 import { UsageError } from "./usage-error.ts";
+import { WorkLine } from "./work-line.ts";
 
 /** Options that every command has. */
 export interface KeyOptions {
@@ -37,9 +38,9 @@ export async function openSources(request: SourceRequest): Promise<Stack> {
   if (stackFile !== undefined && sources.length > 1) {
     throw new UsageError(`give either image files or one stack file, and ${stackFile} is a stack file`);
   }
-  const lock = knownLock(request, stackFile === undefined ? sources : []);
-  if (stackFile !== undefined && lock !== null)
-    throw new UsageError("--header and --type plain are for image files; a stack file says it itself");
+  if (stackFile !== undefined) refuseLockOptions(request);
+  const locks = stackFile === undefined ? lockSettings(request, sources) : {};
+  using line = new WorkLine();
   using reader = new KeyReader(request.signal === undefined ? {} : { signal: request.signal });
   const secrets = await readSecrets(request, reader);
   const options = {
@@ -48,7 +49,8 @@ export async function openSources(request: SourceRequest): Promise<Stack> {
     ...secrets,
     isReadOnly,
     canWriteDegraded,
-    ...askOf(request, secrets),
+    ...askOf(request, secrets, line),
+    onWork: (what: string) => line.begin(what),
     ...(request.signal === undefined ? {} : { signal: request.signal }),
   };
   const named = only === null ? {} : { only };
@@ -58,7 +60,7 @@ export async function openSources(request: SourceRequest): Promise<Stack> {
     return await openImages(imagesOf(sources, request.header), {
       ...options,
       ...(wanted === null ? {} : { only: wanted }),
-      ...(lock === null ? {} : { known: [lock] }),
+      ...locks,
       ...(request.header === undefined ? {} : { readOnlyImages: [request.header] }),
     });
   } catch (error) {
@@ -69,16 +71,29 @@ export async function openSources(request: SourceRequest): Promise<Stack> {
 const imagesOf = (sources: readonly string[], header: string | undefined): readonly string[] =>
   header === undefined || sources.includes(header) ? sources : [...sources, header];
 
+/** Whoever wrote the stack file says there what is to be known of each device. */
+function refuseLockOptions(request: SourceRequest): void {
+  const given = LOCK_WORDS.filter((name) => request[name] !== undefined);
+  if (given.length === 0) return;
+  const words = given.map((name) => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+  const are = words.length === 1 ? "is" : "are";
+  throw new UsageError(
+    `${words.join(", ")} ${are} for image files: a stack file says of each device itself what is to be known`,
+  );
+}
+
 /** Somebody is asked only where no key was given at all: a wrong one is told. */
 function askOf(
   { askFor, signal }: SourceRequest,
   { keys, keyFiles }: Secrets,
+  line: WorkLine,
 ): { readonly ask?: (question: KeyQuestion) => Promise<Uint8Array | null> } {
   if (askFor === undefined || keys.length + keyFiles.length > 0) return {};
   return {
     async ask({ name, attempt }) {
       using terminal = Terminal.anywhere();
       if (terminal === null) return null;
+      line.end();
       const again = attempt > 0 ? "No key available with this passphrase.\n" : "";
       return await terminal.ask({ prompt: `${again}Enter passphrase for ${name}: `, isHidden: true, signal });
     },

@@ -110,7 +110,13 @@ test.each([
   [["--type", "tcrypt"], "tcrypt"],
   [[...PLAIN, "--header", "h"], "no header"],
   [[...PLAIN, "--offset", "1k"], "--offset 1k"],
-  [["--key-slot", "1"], "--key-slot goes with"],
+  [[...PLAIN, "--key-slot", "1"], "no keyslots"],
+  [["--key-slot", "32"], "from 0 to 31"],
+  [["--encrypted", "p1"], "--encrypted goes with"],
+  [["--kdf-memory-max", "0"], "--kdf-memory-max 0"],
+  [["--kdf-work-max", "much"], "--kdf-work-max takes"],
+  [["--crypt-backend", "gpu"], "openssl, ffi"],
+  [["--type", "constructor"], "constructor"],
 ])("%j is refused as a wrong call, and says why", async (words, expected) => {
   const { status, stderr } = await cev(["inspect", path("k.img"), ...words]);
   expect(status).toBe(2);

@@ -4,7 +4,7 @@ import { luksHeaderBackup } from "@cev/crypt";
 import { ExitStatus } from "../exit-status.ts";
 import { hostError } from "../host-error.ts";
 import type { KeyOptions } from "./crypt-options.ts";
-import { answer, onHeader } from "./session.ts";
+import { onHeader } from "./session.ts";
 
 /** The owner may read it, and nobody write it, as with cryptsetup. */
 const BACKUP_MODE = 0o400;
@@ -16,9 +16,9 @@ export interface BackupOptions extends KeyOptions {
 /** `cev crypt luksHeaderBackup`. */
 export async function headerBackup(word: string, options: BackupOptions): Promise<ExitStatus> {
   const path = options.headerBackupFile;
-  await onHeader(word, options, true, async (lower, _session, common) => {
+  await onHeader(word, options, true, async (lower, session, common) => {
     const length = await saveBackup(path, luksHeaderBackup(lower, common));
-    answer(options, `The header of ${word} is saved in ${path} (${length} bytes).`, {
+    session.answer(`The header of ${word} is saved in ${path} (${length} bytes).`, {
       command: "luksHeaderBackup",
       device: word,
       file: path,

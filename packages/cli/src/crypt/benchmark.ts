@@ -5,7 +5,7 @@ import { ExitStatus } from "../exit-status.ts";
 import { Interrupt } from "../interrupt.ts";
 import { say } from "../output.ts";
 import type { CostOptions } from "./crypt-options.ts";
-import { withoutUndefined } from "./format.ts";
+import { withoutUndefined } from "./without-undefined.ts";
 import { parseCipherName, parseKeyBits, parseWhole } from "./parse.ts";
 
 export interface BenchmarkOptions extends CostOptions {

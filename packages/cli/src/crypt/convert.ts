@@ -4,7 +4,7 @@ import { UsageError } from "../usage-error.ts";
 import { confirm } from "./confirm.ts";
 import type { KeyOptions } from "./crypt-options.ts";
 import { parseType } from "./parse.ts";
-import { answer, inSession } from "./session.ts";
+import { inSession } from "./session.ts";
 
 /** `cev crypt convert`. */
 export async function convert(word: string, options: KeyOptions): Promise<ExitStatus> {
@@ -19,7 +19,7 @@ export async function convert(word: string, options: KeyOptions): Promise<ExitSt
       options,
     );
     await luksConvert(target.layer, { ...common, to });
-    answer(options, `${word} has a LUKS${to} header.`, { command: "convert", device: word, version: to });
+    session.answer(`${word} has a LUKS${to} header.`, { command: "convert", device: word, version: to });
   });
   return ExitStatus.done;
 }

@@ -2,6 +2,8 @@ import { Option } from "commander";
 import type { Command } from "commander";
 import type { ExitStatus } from "../exit-status.ts";
 import { UsageError } from "../usage-error.ts";
+import { withKdfLimits } from "./kdf-limits.ts";
+import type { KdfOptions } from "./kdf-limits.ts";
 
 /** What the tree of commands is built with. */
 export interface CryptProgramParts {
@@ -23,15 +25,12 @@ export interface DeviceOptions {
 }
 
 /** Options of commands that are given a key that opens the device. */
-export interface KeyOptions extends DeviceOptions {
+export interface KeyOptions extends DeviceOptions, KdfOptions {
   readonly keyFile?: string;
   readonly keyfileSize?: string;
   readonly keyfileOffset?: string;
   readonly timeout?: string;
   readonly verifyPassphrase?: boolean;
-  readonly kdfMemoryMax?: string;
-  readonly kdfWorkMax?: string;
-  readonly kdfIterationsMax?: string;
 }
 
 /** Options of commands that set a key. */
@@ -95,17 +94,16 @@ export function changeCommand(
 
 /** A key that opens the device. */
 export function withKey(command: Command): Command {
-  return command
-    .option(
-      "-d, --key-file <file>",
-      "a key: the file byte for byte; - is standard input, /dev/fd/3 a descriptor",
-    )
-    .option("-l, --keyfile-size <bytes>", "take so many bytes of it")
-    .option("--keyfile-offset <bytes>", "pass over its first bytes")
-    .option("-t, --timeout <seconds>", "how long a prompt waits")
-    .option("--kdf-memory-max <size>", "memory that deriving a key may take (default 1G)")
-    .option("--kdf-work-max <size>", "memory that it may go through in all passes (default 64G)")
-    .option("--kdf-iterations-max <count>", "iterations that it may take (default 100000000)");
+  return withKdfLimits(
+    command
+      .option(
+        "-d, --key-file <file>",
+        "a key: the file byte for byte; - is standard input, /dev/fd/3 a descriptor",
+      )
+      .option("-l, --keyfile-size <bytes>", "take so many bytes of it")
+      .option("--keyfile-offset <bytes>", "pass over its first bytes")
+      .option("-t, --timeout <seconds>", "how long a prompt waits"),
+  );
 }
 
 /** A passphrase that is set, where another one opens the device. */

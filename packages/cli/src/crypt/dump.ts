@@ -11,7 +11,7 @@ import type { KeyOptions } from "./crypt-options.ts";
 import { luks1Text } from "./dump-luks1.ts";
 import { luks2Text } from "./dump-luks2.ts";
 import { hexLines, printable } from "./dump-words.ts";
-import { withoutUndefined } from "./format.ts";
+import { withoutUndefined } from "./without-undefined.ts";
 import { parseWhole } from "./parse.ts";
 import { readExisting } from "./read-keys.ts";
 import { onHeader } from "./session.ts";
@@ -71,11 +71,12 @@ function jsonText(found: LuksDump): string {
 async function dumpKey(
   lower: Layer,
   found: LuksDump,
-  { keys }: Session,
+  session: Session,
   common: Common,
   word: string,
   options: DumpOptions,
 ): Promise<void> {
+  const { keys } = session;
   await confirm(
     keys,
     `The key that is dumped opens ${word} without a passphrase, for ever: it must not be kept unencrypted where others may get it.`,
@@ -91,8 +92,13 @@ async function dumpKey(
   });
   const path = options.volumeKeyFile ?? options.masterKeyFile;
   try {
-    if (path === undefined) for (const line of keyText(word, found, volumeKey)) say(line);
-    else await saveKey(path, volumeKey);
+    if (path !== undefined) {
+      await saveKey(path, volumeKey);
+      return session.answer(`The key is in ${path}.`, { command: "luksDump", device: word, file: path });
+    }
+    const volumeKeyHex = Buffer.from(volumeKey).toString("hex");
+    const text = keyText(word, found, volumeKey).join("\n");
+    session.answer(text, { command: "luksDump", device: word, volumeKeyHex }, true);
   } finally {
     volumeKey.fill(0);
   }
@@ -102,7 +108,6 @@ async function saveKey(path: string, key: Uint8Array): Promise<void> {
   await writeFile(path, key, { flag: "wx", mode: SECRET_MODE }).catch((error: unknown) => {
     throw hostError(path, error);
   });
-  say(`The key is in ${path}.`);
 }
 
 /** As cryptsetup prints it. */

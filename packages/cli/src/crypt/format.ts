@@ -9,9 +9,10 @@ import { costOf } from "./cost.ts";
 import type { CostOptions, KeyOptions } from "./crypt-options.ts";
 import { parseBytes, parseCipherName, parseKeyBits, parseSectors, parseType, parseWhole } from "./parse.ts";
 import { readExisting, readVolumeKey } from "./read-keys.ts";
-import { answer, inSession } from "./session.ts";
+import { inSession } from "./session.ts";
 import type { Common, Session } from "./session.ts";
 import type { Target } from "./target.ts";
+import { withoutUndefined } from "./without-undefined.ts";
 
 /** Options of `cev crypt luksFormat`. */
 export interface FormatOptions extends KeyOptions, CostOptions {
@@ -70,7 +71,7 @@ export async function format(
         ...settings,
         ...(data === null ? {} : { data: data.layer }),
       });
-      answer(options, `${place}: LUKS${settings.version ?? 2} ${uuid}`, {
+      session.answer(`${place}: LUKS${settings.version ?? 2} ${uuid}`, {
         command: "luksFormat",
         device: place,
         version: settings.version ?? 2,
@@ -156,12 +157,3 @@ function settingsOf(options: FormatOptions): FormatSettings {
   };
   return withoutUndefined(settings);
 }
-
-/** Without what was not given. */
-export function withoutUndefined<Settings extends object>(settings: Settings): Given<Settings> {
-  const given = Object.entries(settings).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given) as Given<Settings>;
-}
-
-/** Members are there or not, and are never undefined. */
-type Given<Settings> = { [Name in keyof Settings]?: Exclude<Settings[Name], undefined> };

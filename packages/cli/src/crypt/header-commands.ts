@@ -4,9 +4,9 @@ import { ExitStatus } from "../exit-status.ts";
 import { UsageError } from "../usage-error.ts";
 import { confirm } from "./confirm.ts";
 import type { KeyOptions } from "./crypt-options.ts";
-import { withoutUndefined } from "./format.ts";
+import { withoutUndefined } from "./without-undefined.ts";
 import { parseType, parseWhole } from "./parse.ts";
-import { answer, inSession, onHeader } from "./session.ts";
+import { inSession, onHeader } from "./session.ts";
 
 export interface UuidOptions extends KeyOptions {
   readonly uuid?: string;
@@ -22,7 +22,8 @@ export interface ConfigOptions extends KeyOptions {
 
 /** `cev crypt luksUUID`. */
 export async function uuid(word: string, options: UuidOptions): Promise<ExitStatus> {
-  await onHeader(word, options, options.uuid === undefined, async (lower, { keys }, common) => {
+  await onHeader(word, options, options.uuid === undefined, async (lower, session, common) => {
+    const { keys } = session;
     if (options.uuid !== undefined)
       await confirm(
         keys,
@@ -31,7 +32,7 @@ export async function uuid(word: string, options: UuidOptions): Promise<ExitStat
       );
     const now = await luksUuid(lower, { ...common, ...withoutUndefined({ uuid: options.uuid }) });
     // What was asked for is printed whatever the mode.
-    answer({ ...options, batchMode: false }, now, { command: "luksUUID", device: word, uuid: now });
+    session.answer(now, { command: "luksUUID", device: word, uuid: now }, true);
   });
   return ExitStatus.done;
 }
@@ -46,7 +47,7 @@ export async function testLuks(word: string, options: KeyOptions): Promise<ExitS
       ...session.common(target),
       ...(version === null ? {} : { version }),
     });
-    answer(options, null, { command: "isLuks", device: word, isLuks: isThere });
+    session.answer(null, { command: "isLuks", device: word, isLuks: isThere });
   });
   return isThere ? ExitStatus.done : ExitStatus.failed;
 }
@@ -59,7 +60,7 @@ export async function config(word: string, options: ConfigOptions): Promise<Exit
   const keyslot = parseWhole(options.keySlot, "--key-slot", { min: 0, max: 31 });
   if ((priority === undefined) !== (keyslot === undefined))
     throw new UsageError("--priority and --key-slot belong together");
-  await onHeader(word, options, false, async (lower, _session, common) => {
+  await onHeader(word, options, false, async (lower, session, common) => {
     const change = withoutUndefined({
       label,
       subsystem,
@@ -68,7 +69,7 @@ export async function config(word: string, options: ConfigOptions): Promise<Exit
       priority: priority as KeyslotPriority | undefined,
     });
     await luksConfig(lower, { ...common, ...change });
-    answer(options, `The header of ${word} is changed.`, {
+    session.answer(`The header of ${word} is changed.`, {
       command: "config",
       device: word,
       ...change,
@@ -97,7 +98,7 @@ export async function repair(word: string, options: UuidOptions): Promise<ExitSt
       );
     const repairs = planned.length === 0 ? [] : await luksRepair(target.layer, settings);
     const lines = repairs.length === 0 ? ["Nothing was wrong."] : repairs;
-    answer(options, lines.join("\n"), { command: "repair", device: word, repairs });
+    session.answer(lines.join("\n"), { command: "repair", device: word, repairs });
   });
   return ExitStatus.done;
 }

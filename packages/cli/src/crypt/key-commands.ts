@@ -18,10 +18,10 @@ import { UsageError } from "../usage-error.ts";
 import { confirm } from "./confirm.ts";
 import { costOf } from "./cost.ts";
 import type { KeyOptions, NewKeyOptions } from "./crypt-options.ts";
-import { withoutUndefined } from "./format.ts";
+import { withoutUndefined } from "./without-undefined.ts";
 import { parseCipherName, parseKeyBits, parseWhole } from "./parse.ts";
 import { readExisting, readNew, readVolumeKey } from "./read-keys.ts";
-import { answer, onHeader } from "./session.ts";
+import { onHeader } from "./session.ts";
 import type { Common, Session } from "./session.ts";
 
 export interface AddKeyOptions extends NewKeyOptions {
@@ -73,7 +73,7 @@ export async function addKey(
             }
           : { volumeKey: volumeKey! }),
       });
-      answer(options, `Key slot ${id} created.`, { command: "luksAddKey", device: word, keyslot: id });
+      session.answer(`Key slot ${id} created.`, { command: "luksAddKey", device: word, keyslot: id });
     } finally {
       given?.fill(0);
       volumeKey?.fill(0);
@@ -106,7 +106,8 @@ export async function changeKey(
   options: ChangeKeyOptions,
 ): Promise<ExitStatus> {
   const keyslot = parseWhole(options.keySlot, "--key-slot", KEYSLOT);
-  await onHeader(word, options, false, async (lower, { keys }, common) => {
+  await onHeader(word, options, false, async (lower, session, common) => {
+    const { keys } = session;
     const key = await readExisting(keys, options, "Enter passphrase to be changed: ");
     // Whoever sits there should not think up a new passphrase in vain.
     if (keys.isInteractive)
@@ -124,7 +125,7 @@ export async function changeKey(
       key,
       newKey,
     });
-    answer(options, `Key slot ${id} created.`, { command: "luksChangeKey", device: word, keyslot: id });
+    session.answer(`Key slot ${id} created.`, { command: "luksChangeKey", device: word, keyslot: id });
   });
   return ExitStatus.done;
 }
@@ -132,7 +133,8 @@ export async function changeKey(
 /** `cev crypt luksConvertKey`. */
 export async function convertKey(word: string, options: ChangeKeyOptions): Promise<ExitStatus> {
   const keyslot = parseWhole(options.keySlot, "--key-slot", KEYSLOT);
-  await onHeader(word, options, false, async (lower, { keys }, common) => {
+  await onHeader(word, options, false, async (lower, session, common) => {
+    const { keys } = session;
     const key = await readExisting(keys, options, "Enter passphrase for keyslot to be converted: ");
     const id = await luksConvertKey(lower, {
       ...common,
@@ -140,7 +142,7 @@ export async function convertKey(word: string, options: ChangeKeyOptions): Promi
       ...withoutUndefined({ keyslot }),
       key,
     });
-    answer(options, `Key slot ${id} created.`, { command: "luksConvertKey", device: word, keyslot: id });
+    session.answer(`Key slot ${id} created.`, { command: "luksConvertKey", device: word, keyslot: id });
   });
   return ExitStatus.done;
 }
@@ -175,14 +177,15 @@ export async function removeKey(
   keyWord: string | undefined,
   options: KeyOptions,
 ): Promise<ExitStatus> {
-  await onHeader(word, options, false, async (lower, { keys }, common) => {
+  await onHeader(word, options, false, async (lower, session, common) => {
+    const { keys } = session;
     const key = await readExisting(keys, options, "Enter passphrase to be deleted: ", keyWord);
     if ((await keyslotsOf(lower, common)).length === 1) {
       await luksTestPassphrase(lower, { ...common, keys: [key] });
       await confirm(keys, LAST_KEYSLOT, options);
     }
     const id = await luksRemoveKey(lower, { ...common, key, allowLast: true });
-    answer(options, `Key slot ${id} removed.`, { command: "luksRemoveKey", device: word, keyslot: id });
+    session.answer(`Key slot ${id} removed.`, { command: "luksRemoveKey", device: word, keyslot: id });
   });
   return ExitStatus.done;
 }
@@ -200,7 +203,7 @@ export async function killSlot(word: string, slotText: string, options: KeyOptio
       allowLast: true,
       ...(key === null ? {} : { keys: [key] }),
     });
-    answer(options, `Key slot ${keyslot} removed.`, { command: "luksKillSlot", device: word, keyslot });
+    session.answer(`Key slot ${keyslot} removed.`, { command: "luksKillSlot", device: word, keyslot });
   });
   return ExitStatus.done;
 }
@@ -230,7 +233,8 @@ async function keyslotsOf(lower: Layer, common: Common): Promise<readonly number
 
 /** `cev crypt erase`. */
 export async function erase(word: string, options: KeyOptions): Promise<ExitStatus> {
-  await onHeader(word, options, false, async (lower, { keys }, common) => {
+  await onHeader(word, options, false, async (lower, session, common) => {
+    const { keys } = session;
     if (!(await isLuks(lower, common)))
       throw new CevError("CEV_NOT_FOUND", "there is no LUKS header", { source: word });
     await confirm(
@@ -239,7 +243,7 @@ export async function erase(word: string, options: KeyOptions): Promise<ExitStat
       options,
     );
     const ids = await luksErase(lower, common);
-    answer(options, ids.length === 0 ? "There was no keyslot." : `Key slots ${ids.join(", ")} removed.`, {
+    session.answer(ids.length === 0 ? "There was no keyslot." : `Key slots ${ids.join(", ")} removed.`, {
       command: "erase",
       device: word,
       keyslots: ids,

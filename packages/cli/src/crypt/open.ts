@@ -3,10 +3,10 @@ import { ExitStatus } from "../exit-status.ts";
 import { complain } from "../output.ts";
 import { UsageError } from "../usage-error.ts";
 import type { KeyOptions } from "./crypt-options.ts";
-import { withoutUndefined } from "./format.ts";
+import { withoutUndefined } from "./without-undefined.ts";
 import { parseWhole } from "./parse.ts";
 import { readExisting, withTries } from "./read-keys.ts";
-import { answer, onHeader } from "./session.ts";
+import { onHeader } from "./session.ts";
 
 export interface OpenOptions extends KeyOptions {
   readonly testPassphrase?: boolean;
@@ -25,7 +25,8 @@ export async function openDevice(
 ): Promise<ExitStatus> {
   const keyslot = parseWhole(options.keySlot, "--key-slot", { min: 0, max: 31 });
   const tries = parseWhole(options.tries, "--tries", { min: 1, max: 1000 }) ?? TRIES_DEFAULT;
-  await onHeader(word, options, true, async (lower, { keys }, common) => {
+  await onHeader(word, options, true, async (lower, session, common) => {
+    const { keys } = session;
     if (options.testPassphrase !== true) {
       const uuid = await luksUuid(lower, common);
       throw new UsageError(otherCommands(word, options.header, uuid));
@@ -39,8 +40,11 @@ export async function openDevice(
         allowUnbound: options.unbound === true,
       });
     };
-    const id = await withTries(keys, tries, attempt, () => complain("no key available with this passphrase"));
-    answer(options, `Key slot ${id} unlocked.`, {
+    const id = await withTries(keys, tries, attempt, () => {
+      session.endWork();
+      complain("no key available with this passphrase");
+    });
+    session.answer(`Key slot ${id} unlocked.`, {
       command: "open",
       device: word,
       isOpened: true,

@@ -67,11 +67,15 @@ export function parseCipherName(text: string | undefined): string | undefined {
   return text;
 }
 
-const VERSIONS: Readonly<Record<string, 1 | 2 | null>> = { luks: null, luks1: 1, luks2: 2 };
+const VERSIONS: ReadonlyMap<string, 1 | 2 | null> = new Map([
+  ["luks", null],
+  ["luks1", 1],
+  ["luks2", 2],
+]);
 
 /** The version that `--type` asks for. Null: any. */
 export function parseType(text: string | undefined): 1 | 2 | null {
-  const version = text === undefined ? null : VERSIONS[text.toLowerCase()];
+  const version = text === undefined ? null : VERSIONS.get(text.toLowerCase());
   if (version !== undefined) return version;
   throw new UsageError(
     text === "plain"

@@ -5,7 +5,7 @@ import type { LuksHeaderRestoreOptions } from "@cev/crypt";
 import { ExitStatus } from "../exit-status.ts";
 import type { BackupOptions } from "./backup.ts";
 import { confirm } from "./confirm.ts";
-import { answer, inSession } from "./session.ts";
+import { inSession } from "./session.ts";
 import type { Common } from "./session.ts";
 import type { Target } from "./target.ts";
 
@@ -23,7 +23,7 @@ export async function headerRestore(word: string, options: BackupOptions): Promi
       throw new CevError("CEV_BAD_METADATA", "this is no backup of a LUKS header", { source: path });
     await confirm(session.keys, restoreWarning(target.name, before, after), options);
     await luksHeaderRestore(layer, { ...common, backup: sourceOf(backup), allowForeign: true });
-    answer(options, `The header of ${word} is that of ${path} again.`, {
+    session.answer(`The header of ${word} is that of ${path} again.`, {
       command: "luksHeaderRestore",
       device: word,
       file: path,

@@ -9,12 +9,18 @@ import { sourcesOf } from "../lvm/arguments.ts";
 import { recordNamed } from "../lvm/device-names.ts";
 import { SIGNATURE_REACH, knownContent } from "../raid/known-contents.ts";
 import { splitPath } from "../raid/member-path.ts";
+import { lockSettings } from "../open-options.ts";
 import { readKeys } from "../sources.ts";
 import { standardDrivers } from "../standard-drivers.ts";
 import { SECRET_ADVICE } from "./crypt-options.ts";
 import type { DeviceOptions } from "./crypt-options.ts";
+import type { KdfOptions } from "./kdf-limits.ts";
+import { withoutUndefined } from "./without-undefined.ts";
 
 const BLOCK = 4096;
+
+/** Options that say where a device is, and how what it lies in is opened. */
+type TargetOptions = DeviceOptions & KdfOptions;
 
 /** A device that a command works on, open. */
 export interface Target extends AsyncDisposable {
@@ -40,6 +46,9 @@ export interface TargetRequest {
   readonly isReadOnly: boolean;
   /** What it carries is to be found out. */
   readonly isNew?: boolean;
+  /** Ends what takes long, and is told of it: locks below the device that are opened. */
+  readonly signal?: AbortSignal;
+  readonly onWork?: (what: string) => void;
   /** A file that is not there is made, so large. */
   readonly imageSize?: number | undefined;
 }
@@ -47,14 +56,14 @@ export interface TargetRequest {
 /** Opens an image, a partition in one, or with `--devices` any device that is found in them. */
 export async function openTarget(
   word: string,
-  options: DeviceOptions,
+  options: TargetOptions,
   request: TargetRequest,
 ): Promise<Target> {
   const isFile = options.devices === undefined && splitPath(word).inner === "" && !isStackFilePath(word);
   if (isFile && !existsSync(word)) return openAbsent(word, request);
-  const content = request.isNew === true ? await contentOf(word, options) : null;
+  const content = request.isNew === true ? await contentOf(word, options, request) : null;
   const environment = environmentFrom(globalThis);
-  const found = isFile ? fileEntry(word) : await findTarget(word, options);
+  const found = isFile ? fileEntry(word) : await findTarget(word, options, request);
   return open(word, found, environment, content, options, request);
 }
 
@@ -92,9 +101,13 @@ function fileEntry(path: string, size?: number): FoundTarget {
 }
 
 /** Looks at everything read-only, and tells what the device stands on. */
-async function findTarget(word: string, options: DeviceOptions): Promise<FoundTarget> {
+async function findTarget(
+  word: string,
+  options: TargetOptions,
+  request: TargetRequest,
+): Promise<FoundTarget> {
   const sources = sourcesOf(options.devices, [word]);
-  await using stack = await look(sources, options);
+  await using stack = await look(sources, options, request);
   const { name } = recordNamed(stack, word);
   const [source = "."] = sources;
   return {
@@ -105,16 +118,31 @@ async function findTarget(word: string, options: DeviceOptions): Promise<FoundTa
 }
 
 /** Read-only, with the keys of locks below the device. */
-async function look(sources: readonly string[], options: DeviceOptions): Promise<Stack> {
+async function look(
+  sources: readonly string[],
+  options: TargetOptions,
+  request: TargetRequest,
+): Promise<Stack> {
   const stackOptions = {
     environment: environmentFrom(globalThis),
     drivers: standardDrivers(),
     keys: await keysBelow(options),
     isReadOnly: true,
+    ...workOf(request),
   };
   const stackFile = sources.find(isStackFilePath);
-  return stackFile === undefined ? openImages(sources, stackOptions) : openStackFile(stackFile, stackOptions);
+  if (stackFile !== undefined) return openStackFile(stackFile, stackOptions);
+  return openImages(sources, { ...stackOptions, ...lockSettings(kdfOptionsOf(options), sources) });
 }
+
+const workOf = ({ signal, onWork }: TargetRequest): Pick<TargetRequest, "signal" | "onWork"> => ({
+  ...(signal === undefined ? {} : { signal }),
+  ...(onWork === undefined ? {} : { onWork }),
+});
+
+/** Of the command's options those that say something of the locks below, too. */
+const kdfOptionsOf = ({ kdfMemoryMax, kdfWorkMax, kdfIterationsMax }: TargetOptions): KdfOptions =>
+  withoutUndefined({ kdfMemoryMax, kdfWorkMax, kdfIterationsMax });
 
 /** Only among several devices is there anything below that could be locked. */
 async function keysBelow({ devices, passphraseFile }: DeviceOptions): Promise<Uint8Array[]> {
@@ -122,8 +150,12 @@ async function keysBelow({ devices, passphraseFile }: DeviceOptions): Promise<Ui
   return isBelow ? readKeys({ passphraseFile: [passphraseFile] }) : [];
 }
 
-async function contentOf(word: string, options: DeviceOptions): Promise<TargetContent | null> {
-  await using stack = await look(sourcesOf(options.devices, [word]), options);
+async function contentOf(
+  word: string,
+  options: TargetOptions,
+  request: TargetRequest,
+): Promise<TargetContent | null> {
+  await using stack = await look(sourcesOf(options.devices, [word]), options, request);
   const { name, content } = recordNamed(stack, word);
   if (content !== undefined && content !== null) return { summary: content.summary, driver: content.driver };
   const problem = stack.problems.find(
@@ -141,14 +173,15 @@ async function open(
   { name, description, directory }: FoundTarget,
   environment: Environment,
   content: TargetContent | null,
-  options: DeviceOptions,
-  { isReadOnly }: TargetRequest,
+  options: TargetOptions,
+  request: TargetRequest,
 ): Promise<Target> {
   const stack = await openStack(description, {
     environment,
     drivers: standardDrivers(),
     keys: await keysBelow(options),
-    isReadOnly,
+    isReadOnly: request.isReadOnly,
+    ...workOf(request),
     canWriteDegraded: options.degraded === true,
     only: [name],
     directory,

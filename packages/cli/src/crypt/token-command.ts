@@ -6,9 +6,9 @@ import { StandardInput } from "../keys/standard-input.ts";
 import { say } from "../output.ts";
 import { UsageError } from "../usage-error.ts";
 import type { KeyOptions } from "./crypt-options.ts";
-import { withoutUndefined } from "./format.ts";
+import { withoutUndefined } from "./without-undefined.ts";
 import { parseWhole } from "./parse.ts";
-import { answer, onHeader } from "./session.ts";
+import { onHeader } from "./session.ts";
 
 export type TokenAction = "add" | "remove" | "import" | "export" | "unassign";
 
@@ -35,7 +35,8 @@ export async function token(action: TokenAction, word: string, options: TokenOpt
     throw new UsageError(
       "token add needs --key-description, under which the kernel's keyring has the passphrase",
     );
-  await onHeader(word, options, action === "export", async (lower, { signal }, common) => {
+  await onHeader(word, options, action === "export", async (lower, session, common) => {
+    const { signal } = session;
     const choice = {
       replace: options.tokenReplace === true,
       ...withoutUndefined({ id, keyslots: keyslot === undefined ? undefined : [keyslot] }),
@@ -48,19 +49,19 @@ export async function token(action: TokenAction, word: string, options: TokenOpt
           ...choice,
           keyDescription: options.keyDescription!,
         });
-        return answer(options, `Token ${number} created.`, { ...result, token: number });
+        return session.answer(`Token ${number} created.`, { ...result, token: number });
       }
       case "import": {
         const json = await readJson(options.jsonFile, signal);
         const number = await tokenImport(lower, { ...common, ...choice, json });
-        return answer(options, `Token ${number} created.`, { ...result, token: number });
+        return session.answer(`Token ${number} created.`, { ...result, token: number });
       }
       case "remove":
         await tokenRemove(lower, { ...common, id: id! });
-        return answer(options, `Token ${id!} removed.`, { ...result, token: id });
+        return session.answer(`Token ${id!} removed.`, { ...result, token: id });
       case "unassign":
         await tokenUnassign(lower, { ...common, id: id!, keyslot: keyslot! });
-        return answer(options, `Token ${id!} does not stand for key slot ${keyslot!} any more.`, {
+        return session.answer(`Token ${id!} does not stand for key slot ${keyslot!} any more.`, {
           ...result,
           token: id,
           keyslot,

@@ -23,6 +23,10 @@ export interface KeyReaderOptions {
   readonly signal?: AbortSignal;
   /** How long a prompt waits for an answer. */
   readonly timeoutMs?: number | undefined;
+  /** Called before somebody is asked something. */
+  readonly onAsk?: () => void;
+  /** Called when a key was read, or an answer: the work goes on. */
+  readonly onRead?: () => void;
 }
 
 /**
@@ -46,15 +50,20 @@ export class KeyReader implements Disposable {
 
   /** A passphrase or key. It is wiped together with this reader. */
   async read(request: KeyRequest): Promise<Uint8Array> {
-    return this.#keep(await this.#readFrom(request));
+    const key = this.#keep(await this.#readFrom(request));
+    this.#options.onRead?.();
+    return key;
   }
 
   /** A visible answer. Null: there is nobody to ask. */
   async ask(prompt: string): Promise<string | null> {
     const terminal = this.#findTerminal();
     if (terminal === null) return null;
-    const { signal } = this.#options;
-    return Buffer.from(await terminal.ask({ prompt, isHidden: false, signal })).toString();
+    const { signal, onAsk, onRead } = this.#options;
+    onAsk?.();
+    const answer = Buffer.from(await terminal.ask({ prompt, isHidden: false, signal })).toString();
+    onRead?.();
+    return answer;
   }
 
   async #readFrom(request: KeyRequest): Promise<Uint8Array> {
@@ -69,7 +78,8 @@ export class KeyReader implements Disposable {
   }
 
   async #askSecret(terminal: Terminal, { prompt, isNew }: KeyRequest): Promise<Uint8Array> {
-    const { signal, timeoutMs } = this.#options;
+    const { signal, timeoutMs, onAsk } = this.#options;
+    onAsk?.();
     const first = this.#keep(await terminal.ask({ prompt, isHidden: true, signal, timeoutMs }));
     if (isNew !== true) return first;
     const again = this.#keep(
