@@ -2,6 +2,7 @@ import { Op, request, writeBytes } from "@cev/core";
 import type { Environment, Layer } from "@cev/core";
 import { HEADER_SIZES, luksMagicOf } from "../luks2/header.ts";
 import type { HeaderDevice } from "../header/header-device.ts";
+import { findEndSignatures, wipeEndSignatures } from "./end-signatures.ts";
 
 const STEP = 1024 * 1024;
 /** Bytes of a header in which all that identifies it lies. */
@@ -20,7 +21,7 @@ export interface WipeRange {
 /**
  * Takes away what a device held before, where a new header is to be. The former LUKS header goes first, both copies of it: cut at
  * any write the former header opens all that it did, or there is none. Then zeroes where the new header goes and up to the data,
- * and random bytes where its keyslots go.
+ * random bytes where its keyslots go, and at the device's end what others would know it by is taken out.
  */
 export async function wipeFormer(
   lower: Layer,
@@ -29,12 +30,13 @@ export async function wipeFormer(
   environment: Environment,
   onWiped: (done: number) => void,
 ): Promise<void> {
-  for (const offset of await headersOn(device))
-    await device.writeDurably(offset, new Uint8Array(HEADER_LENGTH));
-  const bytes = new Uint8Array(Math.min(STEP, Math.max(keyslotsOffset, headerLength)));
   const zeroedMax = Math.min(dataOffset, ZEROED_MAX[version], device.size);
   // Detached, it may have larger blocks than the data.
   const zeroedEnd = Math.max(headerLength, zeroedMax - (zeroedMax % lower.limits.logicalBlockSize));
+  const headers = await headersOn(device);
+  const signatures = await findEndSignatures(device, zeroedEnd);
+  for (const offset of headers) await device.writeDurably(offset, new Uint8Array(HEADER_LENGTH));
+  const bytes = new Uint8Array(Math.min(STEP, Math.max(keyslotsOffset, headerLength)));
   const ranges = [
     { from: 0, to: keyslotsOffset, isRandom: false },
     { from: keyslotsOffset, to: headerLength, isRandom: true },
@@ -49,6 +51,7 @@ export async function wipeFormer(
       onWiped(at + part.length);
     }
   }
+  await wipeEndSignatures(device, signatures);
   await request(lower, environment, Op.flush, 0, 0);
 }
 
