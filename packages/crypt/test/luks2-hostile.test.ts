@@ -66,6 +66,13 @@ describe("one key opens the data, and no other way leads to another one", () => 
     expect((await openWith(device)).keyslotId).toBe(0);
   });
 
+  test("base64 with bits that belong to no byte is refused, as by cryptsetup", async () => {
+    const device = changed((metadata) => {
+      metadata["digests"]!["0"]!["salt"] = Buffer.alloc(32).toString("base64").replace("A=", "B=");
+    });
+    await expect(openWith(device)).rejects.toMatchObject({ place: { field: "digests.0.salt" } });
+  });
+
   test("a first sector number that is not one of a whole sector is refused, as by dm-crypt", async () => {
     const withTweak = (iv_tweak: string): ReturnType<typeof changed> =>
       changed((metadata) => void Object.assign(metadata["segments"]!["0"]!, { sector_size: 4096, iv_tweak }));

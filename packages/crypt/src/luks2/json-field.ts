@@ -137,6 +137,8 @@ export class JsonField {
     const text = this.string(Math.ceil(lengthMax / 3) * 4);
     if (!BASE64.test(text)) throw this.bad("is not base64");
     const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    // As cryptsetup has it: bits that belong to no byte are 0.
+    if (Buffer.from(bytes).toString("base64") !== text) throw this.bad("is not base64");
     if (bytes.length < lengthMin || bytes.length > lengthMax)
       throw this.bad(`holds ${bytes.length} bytes, not ${lengthMin} to ${lengthMax}`);
     return bytes;
