@@ -195,6 +195,24 @@ describe("writes", () => {
     expect(world.environment.buffers.bytesLent).toBe(0);
   });
 
+  test("of a range of zeroes, however long, a part at a time has memory", async () => {
+    const world = new SimulatedWorld({ seed: 2 });
+    const { environment } = world;
+    const memory = new MemoryLayer(environment, { size: 48 * MIB, completion: "byHand" });
+    const device = await world.drive(Device.open(cryptOver(memory, environment), environment));
+    let isDone = false;
+    const done = device.writeZeroes(0, 40 * MIB).then(() => (isDone = true));
+    expect(memory.pending).toHaveLength((32 * MIB) / (64 * KIB));
+    expect(environment.buffers.bytesLent).toBeLessThan(34 * MIB);
+    // One ends, one begins.
+    memory.completeNext();
+    expect(memory.pending).toHaveLength((32 * MIB) / (64 * KIB));
+    memory.completeAll();
+    await world.drive(done);
+    expect(isDone).toBe(true);
+    expect(memory.log).toHaveLength((40 * MIB) / (64 * KIB));
+  });
+
   test("a pool that others have filled for good does not stop them", async () => {
     const world = new SimulatedWorld({ seed: 3, buffers: { bytesMax: 3 * MIB } });
     const { buffers } = world.environment;

@@ -9,7 +9,6 @@ import {
   refuse,
 } from "@cev/core";
 import type {
-  CancelTarget,
   Details,
   Environment,
   Io,
@@ -24,6 +23,7 @@ import { parseCipher } from "../cipher/cipher-spec.ts";
 import type { CryptSegment } from "../header/luks-volume.ts";
 import { createSectorCipher } from "../cipher/sector-cipher.ts";
 import type { CryptBackend, SectorCipher } from "../cipher/sector-cipher.ts";
+import { WaitingWrites, WriteRequest } from "./write-request.ts";
 
 /** Settings of a `CryptLayer`. */
 export interface CryptLayerOptions {
@@ -52,6 +52,9 @@ export interface CryptLayerOptions {
 // A write needs as much memory of the layer's own as it is long: longer ones are cut before they come here.
 const WRITE_LENGTH_MAX = 1024 * 1024;
 
+// Writes under way have so much memory at most, and one more: of a request to write zeroes, which may be gigabytes long, a part at a time.
+const WRITING_LENGTH_MAX = 32 * 1024 * 1024;
+
 /** Shows the plaintext of an encrypted segment of the layer below. */
 export class CryptLayer extends LayerBase {
   readonly name = "crypt";
@@ -70,8 +73,10 @@ export class CryptLayer extends LayerBase {
   // A buffer of the longest write that only this layer uses: whatever else fills the pool, one write goes on.
   #reserve: PoolBuffer | null = null;
   #isReserveFree = false;
+  /** Bytes of memory, the reserve not counted, that writes under way have. */
+  #writingLength = 0;
   #roomEntry: WaitEntry | null = null;
-  readonly #waiting: WriteRequest[] = [];
+  readonly #waiting = new WaitingWrites();
   readonly #freeRequests: WriteRequest[] = [];
 
   /** Throws `CEV_UNKNOWN_FEATURE` for a cipher that is not known here, `CEV_INVALID` for one that begins within a block of the lower. */
@@ -182,16 +187,18 @@ export class CryptLayer extends LayerBase {
     if (buffer === null) return;
     io.offset -= this.#start;
     if (buffer === this.#reserve) this.#isReserveFree = true;
-    else this.#environment.buffers.release(buffer);
+    else {
+      this.#writingLength -= buffer.bytes.length;
+      this.#environment.buffers.release(buffer);
+    }
     this.#startWaiting();
   }
 
   /** @internal The write was cancelled. What is under way below is told there; what waits for memory ends here. */
   cancelWaiting(request: WriteRequest): void {
-    const index = this.#waiting.indexOf(request);
-    if (index < 0) return;
-    this.#waiting.splice(index, 1);
-    if (this.#waiting.length === 0) this.#stopWaitingForRoom();
+    if (!request.isWaiting) return;
+    this.#waiting.remove(request);
+    if (this.#waiting.first === null) this.#stopWaitingForRoom();
     const { io } = request;
     if (io?.state === EventState.pending)
       io.fail("CEV_CANCELLED", "cancelled while it waited for memory", this.name);
@@ -203,9 +210,9 @@ export class CryptLayer extends LayerBase {
     request.data = io.data;
     request.dataOffset = io.dataOffset;
     io.pushAction(finishWrite, request);
-    const buffer = this.#waiting.length === 0 ? this.#takeBuffer(io.length) : null;
+    const buffer = this.#waiting.first === null ? this.#takeBuffer(io.length) : null;
     if (buffer !== null) return this.#startWrite(io, request, buffer);
-    this.#waiting.push(request);
+    this.#waiting.add(request);
     this.#waitForRoom();
   }
 
@@ -227,22 +234,31 @@ export class CryptLayer extends LayerBase {
   }
 
   #takeBuffer(length: number): PoolBuffer | null {
+    if (this.#writingLength >= WRITING_LENGTH_MAX) return null;
     const buffer = this.#environment.buffers.tryAcquire(length);
-    if (buffer !== null || !this.#isReserveFree) return buffer;
+    if (buffer !== null) {
+      this.#writingLength += buffer.bytes.length;
+      return buffer;
+    }
+    if (!this.#isReserveFree) return null;
     this.#isReserveFree = false;
     return this.#reserve;
   }
 
   #startWaiting(): void {
-    while (this.#waiting.length > 0) {
-      const io = this.#waiting[0]!.io!;
+    const waiting = this.#waiting;
+    for (let request = waiting.first; request !== null; request = waiting.first) {
+      const io = request.io!;
       const buffer = this.#takeBuffer(io.length);
       if (buffer === null) return this.#waitForRoom();
-      this.#startWrite(io, this.#waiting.shift()!, buffer);
+      waiting.remove(request);
+      this.#startWrite(io, request, buffer);
     }
   }
 
   #waitForRoom(): void {
+    // When a write of this layer ends, what waits is looked at anyway; room in the pool is for others then.
+    if (this.#writingLength >= WRITING_LENGTH_MAX) return;
     this.#roomEntry ??= this.#environment.buffers.waitForRoom(roomCame, this);
   }
 
@@ -264,32 +280,6 @@ export class CryptLayer extends LayerBase {
     return this.#firstUnit + io.offset / this.#ivUnitLength;
   }
 }
-
-/** A write on its way: what is the caller's, and the buffer that goes down in its place. Used again and again. */
-class WriteRequest implements CancelTarget {
-  readonly owner: CryptLayer;
-  io: Io | null = null;
-  data: Uint8Array = NO_DATA;
-  dataOffset = 0;
-  /** Null while it waits for memory. */
-  buffer: PoolBuffer | null = null;
-
-  constructor(owner: CryptLayer) {
-    this.owner = owner;
-  }
-
-  clear(): void {
-    this.io = null;
-    this.data = NO_DATA;
-    this.buffer = null;
-  }
-
-  onCancel(): void {
-    if (this.buffer === null) this.owner.cancelWaiting(this);
-  }
-}
-
-const NO_DATA = new Uint8Array(0);
 
 function finishRead(io: Io, layer: CryptLayer): void {
   layer.decrypt(io);
