@@ -5,11 +5,12 @@ import { once } from "node:events";
 export const hasPty: boolean =
   process.platform !== "win32" && spawnSync("python3", ["-c", "import pty, termios"]).status === 0;
 
-/** What is done at the terminal: once these words were seen, that is typed, or a signal is sent. */
+/** What is done at the terminal: once these words were seen it is looked at, and then that is typed, or a signal is sent. */
 export interface Step {
   readonly seen: string;
   readonly typed?: string;
   readonly signal?: number;
+  readonly isLooked?: boolean;
 }
 
 export interface PtyEnded {
@@ -17,8 +18,12 @@ export interface PtyEnded {
   readonly status: number;
   /** All that the terminal showed. */
   readonly shown: string;
-  /** It echoes, and waits for whole lines, as before. */
+  /** It echoes, and waits for whole lines, as before: at the end. */
   readonly isAsBefore: boolean;
+  /** The same each time it was looked at. */
+  readonly looks: readonly boolean[];
+  /** When each step was done. */
+  readonly timesMs: readonly number[];
 }
 
 const SCRIPT = `
@@ -36,7 +41,8 @@ child = subprocess.Popen(command, stdin=stdin, stdout=slave, stderr=slave, preex
 if given is not None:
     child.stdin.write(given.encode())
     child.stdin.close()
-shown, at, deadline = b"", 0, time.time() + 30
+shown, at, deadline = b"", 0, time.time() + 60
+looks, times = [], []
 while time.time() < deadline:
     ready = select.select([master], [], [], 0.02)[0]
     if ready:
@@ -46,14 +52,17 @@ while time.time() < deadline:
     while steps and steps[0]["seen"].encode() in shown[at:]:
         step = steps.pop(0)
         at = shown.index(step["seen"].encode(), at) + len(step["seen"])
+        if step.get("isLooked"):
+            looks.append(modes() == before)
         if "signal" in step:
             child.send_signal(step["signal"])
-        else:
+        elif "typed" in step:
             os.write(master, step["typed"].encode())
+        times.append(time.time() * 1000)
 if child.poll() is None:
     child.kill()
     child.wait()
-print(json.dumps({"status": child.returncode, "shown": shown.decode(errors="replace"), "isAsBefore": modes() == before}))
+print(json.dumps({"status": child.returncode, "shown": shown.decode(errors="replace"), "isAsBefore": modes() == before, "looks": looks, "timesMs": times}))
 `;
 
 /** Runs a command at a terminal of its own. `input`: standard input is a pipe with that in it. */

@@ -30,6 +30,12 @@ export class LineBuffer {
     }
   }
 
+  /** Takes back the last word, and the blanks behind it. */
+  eraseWord(): void {
+    while (this.#length > 0 && isBlank(this.#bytes[this.#length - 1]!)) this.erase();
+    while (this.#length > 0 && !isBlank(this.#bytes[this.#length - 1]!)) this.erase();
+  }
+
   /** A copy of the line; it is the caller's to wipe. */
   take(): Uint8Array {
     return this.#bytes.slice(0, this.#length);
@@ -40,3 +46,5 @@ export class LineBuffer {
     this.#length = 0;
   }
 }
+
+const isBlank = (byte: number): boolean => byte === 0x20 || byte === 0x09;

@@ -9,6 +9,10 @@ const BACKSPACE = 0x08;
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const CTRL_U = 0x15;
+const CTRL_V = 0x16;
+const CTRL_W = 0x17;
+const CTRL_Z = 0x1a;
+const CTRL_BACKSLASH = 0x1c;
 const DELETE = 0x7f;
 
 /** How a question is asked. */
@@ -27,6 +31,8 @@ export class Terminal implements Disposable {
   readonly #isOwn: boolean;
   /** What was typed ahead, behind the end of the last answer. */
   #ahead: Uint8Array = new Uint8Array(0);
+  /** The next byte means itself. */
+  #isQuoted = false;
 
   private constructor(input: ReadStream, isOwn: boolean) {
     this.#input = input;
@@ -51,7 +57,8 @@ export class Terminal implements Disposable {
 
   /**
    * Asks, and gives the bytes of one line, which the caller wipes. While the answer is hidden the terminal is in raw mode; it is as before
-   * whatever ends this. Throws `CEV_CANCELLED` for Ctrl-C, Ctrl-D on an empty line, an abort, and when the time is over.
+   * whatever ends or suspends this. What a terminal does with Backspace, Ctrl-U, -W, -V and -Z at other prompts is done at this one, too.
+   * Throws `CEV_CANCELLED` for Ctrl-C, Ctrl-\, Ctrl-D on an empty line, an abort, and when the time is over.
    */
   async ask({ prompt, isHidden, signal, timeoutMs }: Question): Promise<Uint8Array> {
     signal?.throwIfAborted();
@@ -74,6 +81,10 @@ export class Terminal implements Disposable {
           reject(reason instanceof Error ? reason : cancelled("ended at the prompt"));
         };
         const end = (): void => reject(cancelled("the terminal is gone"));
+        const goOn = (): void => {
+          this.#hideAgain();
+          process.stderr.write(prompt);
+        };
         const timer =
           timeoutMs === undefined
             ? null
@@ -81,9 +92,11 @@ export class Terminal implements Disposable {
         stop = () => {
           this.#input.off("data", take).off("end", end).off("error", end);
           signal?.removeEventListener("abort", abort);
+          process.off("SIGCONT", goOn);
           if (timer !== null) clearTimeout(timer);
         };
         signal?.addEventListener("abort", abort);
+        if (isHidden) process.on("SIGCONT", goOn);
         this.#input.on("end", end).on("error", end);
         const ahead = this.#ahead;
         this.#ahead = new Uint8Array(0);
@@ -95,6 +108,7 @@ export class Terminal implements Disposable {
       stop();
       this.#input.pause();
       line.wipe();
+      this.#isQuoted = false;
       if (isHidden) {
         this.#input.setRawMode(false);
         process.stderr.write("\n");
@@ -107,6 +121,11 @@ export class Terminal implements Disposable {
     for (let at = 0; at < bytes.length; at++) {
       const byte = bytes[at]!;
       bytes[at] = 0;
+      if (this.#isQuoted) {
+        this.#isQuoted = false;
+        line.push(byte);
+        continue;
+      }
       if (byte === NEWLINE || byte === RETURN || (byte === CTRL_D && line.length > 0)) {
         // What is pasted may end its lines with both.
         const next = byte === RETURN && bytes[at + 1] === NEWLINE ? at + 2 : at + 1;
@@ -115,12 +134,31 @@ export class Terminal implements Disposable {
         bytes.fill(0);
         return true;
       }
-      if (byte === CTRL_C || byte === CTRL_D) throw cancelled("ended at the prompt");
+      if (byte === CTRL_C || byte === CTRL_D || byte === CTRL_BACKSLASH)
+        throw cancelled("ended at the prompt");
       if (byte === BACKSPACE || byte === DELETE) line.erase();
       else if (byte === CTRL_U) line.wipe();
+      else if (byte === CTRL_W) line.eraseWord();
+      else if (byte === CTRL_V) this.#isQuoted = true;
+      else if (byte === CTRL_Z) this.#suspend();
       else line.push(byte);
     }
     return false;
+  }
+
+  /** Stops the process, and whatever it shares the line of a shell with, until the shell lets it go on. */
+  #suspend(): void {
+    if (process.platform === "win32") return;
+    this.#input.setRawMode(false);
+    process.kill(0, "SIGTSTP");
+    // Where nobody could let it go on, the system has not stopped it.
+    this.#input.setRawMode(true);
+  }
+
+  /** Whoever had the terminal meanwhile may have left it otherwise; what Node takes for unchanged it would not set. */
+  #hideAgain(): void {
+    this.#input.setRawMode(false);
+    this.#input.setRawMode(true);
   }
 
   [Symbol.dispose](): void {
