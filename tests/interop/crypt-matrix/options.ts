@@ -27,6 +27,7 @@ export const HELP = `The interop matrix of @cev/crypt: devices exchanged with cr
   --cuts N          for crash: so many states of each operation (100); cryptsetup looks at a tenth of them
   --json N          for hostile: so many damaged JSON texts (5000)
   --stride N        for hostile: every Nth damage only (1)
+  --flips N         for hostile: every Nth bit of both copies of LUKS2 headers (199); with 1 each of them, which takes an hour
   --suite DIR       for images: the folder of cryptsetup's tests
   --format LIST     plain, luks1, luks2 (all)
   --cipher LIST     as cryptsetup's --cipher: aes-xts-plain64 (all)
@@ -53,6 +54,7 @@ export interface MatrixOptions {
   readonly kinds: readonly HeaderKind[];
   readonly jsonCount: number;
   readonly stride: number;
+  readonly flips: number;
   readonly seed: number;
   readonly jobs: number;
   readonly isKept: boolean;
@@ -71,6 +73,7 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
       suite: text,
       operation: text,
       json: { type: "string", default: "5000" },
+      flips: { type: "string", default: "199" },
       stride: { type: "string", default: "1" },
       cuts: { type: "string", default: "100" },
       format: text,
@@ -121,6 +124,7 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
     kinds,
     jsonCount: numberOf("json", values.json),
     stride: Math.max(1, numberOf("stride", values.stride)),
+    flips: Math.max(1, numberOf("flips", values.flips)),
     seed,
     jobs: Math.max(1, numberOf("jobs", values.jobs)),
     isKept: values.keep,

@@ -39,6 +39,8 @@ export interface RunPlan {
   readonly kinds: readonly HeaderKind[];
   readonly jsonCount: number;
   readonly stride: number;
+  /** For `hostile`: every so manieth bit of both copies of a LUKS2 header. */
+  readonly flips: number;
   readonly seed: number;
   /** How many kernels run at once. */
   readonly jobs: number;
@@ -65,11 +67,13 @@ export async function runMatrix(plan: RunPlan): Promise<void> {
       batches.push(async () =>
         plan.report([await runCrash(one, { seed, cuts, judged: Math.ceil(cuts / 10), folder })]),
       );
-  const { jsonCount, stride } = plan;
+  const { jsonCount, stride, flips } = plan;
   if (plan.ways.includes("hostile"))
     for (const kind of plan.kinds)
       batches.push(async () =>
-        plan.report([await runHostile(kind, { seed, jsonCount, stride, judged: HOSTILE_JUDGED, folder })]),
+        plan.report([
+          await runHostile(kind, { seed, jsonCount, stride, flips, judged: HOSTILE_JUDGED, folder }),
+        ]),
       );
   if (plan.ways.includes("images") && suite !== null)
     batches.push(async () => plan.report(await runImages(suite, folder)));

@@ -36,6 +36,7 @@ async function verdictsOf(
     cuts: 6,
     jsonCount: 100,
     stride: 301,
+    flips: 10_007,
     suite: null,
     seed: SEED,
     jobs: 2,

@@ -1,6 +1,6 @@
 import { Random } from "../../src/random.ts";
 import { damageJson } from "./json-damage.ts";
-import { SECOND_COPY, headerOf, jsonOf, putJson, sealCopies } from "./headers.ts";
+import { COPIES_END, JSON_OFFSET, SECOND_COPY, headerOf, jsonOf, putJson, sealCopies } from "./headers.ts";
 import type { GoodDevice } from "./headers.ts";
 
 /** A header with something wrong in it. */
@@ -43,6 +43,16 @@ export function* damagedHeaders(good: GoodDevice, seed: number, jsonCount: numbe
       });
   if (isLuks1) return;
   const text = jsonOf(header);
+  const textLength = Buffer.byteLength(text);
+  for (let bit = 0; bit < textLength * 8; bit++)
+    yield changed(
+      `bit ${bit & 7} of byte ${bit >> 3} of the JSON text of both copies, sealed`,
+      false,
+      (image) => {
+        for (const copy of [0, SECOND_COPY]) image[copy + JSON_OFFSET + (bit >> 3)]! ^= 1 << (bit & 7);
+        sealCopies(image);
+      },
+    );
   for (let number = 0; number < jsonCount; number++) {
     const json = damageJson(text, new Random(seed * 1_000_003 + number));
     yield changed(`JSON ${number}`, false, (image) => {
@@ -55,5 +65,16 @@ export function* damagedHeaders(good: GoodDevice, seed: number, jsonCount: numbe
     const image = header.slice();
     change(image);
     return { title: `${good.kind}: ${title}`, image, mustOpen };
+  }
+}
+
+/** One bit of the two copies of a LUKS2 header, its JSON texts and all that is zero behind them: every so manieth, from one that the seed chooses. */
+export function* flippedCopies(good: GoodDevice, every: number, seed: number): Generator<Damaged> {
+  if (good.kind === "luks1") return;
+  const header = headerOf(good);
+  for (let bit = new Random(seed).below(every); bit < COPIES_END * 8; bit += every) {
+    const image = header.slice();
+    image[bit >> 3]! ^= 1 << (bit & 7);
+    yield { title: `${good.kind}: bit ${bit & 7} of byte ${bit >> 3} of the copies`, image, mustOpen: true };
   }
 }

@@ -86,3 +86,7 @@ export function sealCopies(image: Uint8Array): void {
 
 /** Where the second copy of a LUKS2 header begins. */
 export const SECOND_COPY = METADATA_SIZE;
+/** Where both end. */
+export const COPIES_END: number = 2 * METADATA_SIZE;
+/** Where in a copy its JSON text begins. */
+export const JSON_OFFSET = BINARY_LENGTH;

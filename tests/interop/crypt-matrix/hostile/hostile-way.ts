@@ -4,7 +4,7 @@ import { runOracle } from "../../oracle/run-oracle.ts";
 import { byChance } from "../../raid-matrix/cases.ts";
 import { run } from "../../src/run.ts";
 import type { Verdict } from "../verdict.ts";
-import { damagedHeaders } from "./damage.ts";
+import { damagedHeaders, flippedCopies } from "./damage.ts";
 import type { Damaged } from "./damage.ts";
 import { PASSPHRASE, headerOf, makeGood } from "./headers.ts";
 import type { GoodDevice, HeaderKind } from "./headers.ts";
@@ -18,6 +18,8 @@ export interface HostileSample {
   readonly jsonCount: number;
   /** Every so manieth damage only. */
   readonly stride: number;
+  /** Of both copies of a LUKS2 header every so manieth bit. */
+  readonly flips: number;
   /** cryptsetup looks at so many of those, and the kernel at so many that cev opens to another plaintext. */
   readonly judged: number;
   /** A folder that exists. */
@@ -37,7 +39,7 @@ const STRICTER = ["CEV_BAD_METADATA", "CEV_UNKNOWN_FEATURE", "CEV_NOT_SUPPORTED"
 
 /** Looks at every kind of damage to one kind of header. */
 export async function runHostile(kind: HeaderKind, sample: HostileSample): Promise<Verdict> {
-  const { seed, stride, judged: judgedMax } = sample;
+  const { seed, stride, flips, judged: judgedMax } = sample;
   const folder = join(sample.folder, `hostile-${kind}`);
   mkdirSync(folder);
   const good = await makeGood(kind);
@@ -55,6 +57,13 @@ export async function runHostile(kind: HeaderKind, sample: HostileSample): Promi
       failures.push(`${damaged.title}: it reads otherwise`);
     if (!damaged.mustOpen) (outcome.sha256 === null ? shut : opened).push({ damaged, outcome });
   }
+  let flipCount = 0;
+  for (const damaged of flippedCopies(good, flips, seed)) {
+    const outcome = await judgeDamaged(good, damaged);
+    failures.push(...outcome.failures);
+    if (outcome.sha256 !== expected) failures.push(`${damaged.title}: it reads otherwise, or not at all`);
+    flipCount++;
+  }
   const chance = (list: readonly Judged[]): Judged[] =>
     byChance(list, ({ damaged }) => damaged.title, seed).slice(0, judgedMax);
   try {
@@ -65,7 +74,7 @@ export async function runHostile(kind: HeaderKind, sample: HostileSample): Promi
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  const log = `${opened.length} opened, ${shut.length} not`;
+  const log = `${opened.length} opened, ${shut.length} not; ${flipCount} bits of one copy flipped`;
   return { way: "hostile", kind: "hostile headers", id: kind, isRefused: false, failures, log };
 }
 
