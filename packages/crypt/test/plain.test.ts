@@ -4,6 +4,7 @@ import { MemoryLayer } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { openPlain } from "../src/index.ts";
 import type { OpenPlainOptions } from "../src/index.ts";
+import { digest as digestOf } from "../src/key/hash.ts";
 import { hashPlainPassphrase } from "../src/plain/plain-key.ts";
 
 const environment = environmentFrom(globalThis);
@@ -21,6 +22,14 @@ describe("the key of a passphrase", () => {
   test("goes on with digests of one more letter A each where the key is longer", () => {
     const pieces = ["", "A", "AA", "AAA"].map((more) => digest("ripemd160", `${more}correct horse`));
     expect(hashed("ripemd160", 64)).toBe(pieces.join("").slice(0, 128));
+  });
+
+  test("is made by every hash that LUKS has, also where it is not OpenSSL's", () => {
+    const whirlpool = (text: string): string =>
+      Buffer.from(digestOf("whirlpool", Buffer.from(text))).toString("hex");
+    expect(hashed("whirlpool", 100)).toBe(
+      (whirlpool("correct horse") + whirlpool("Acorrect horse")).slice(0, 200),
+    );
   });
 
   test("is filled up with zeroes behind the length that the hash names", () => {

@@ -1,7 +1,8 @@
-import { createHash } from "node:crypto";
 import { CevError } from "@cev/core";
-import { opensslHash } from "../key/hash.ts";
+import { hasherOf } from "../key/hash.ts";
 import { wipe } from "../key/secret.ts";
+
+const LETTER_A = 0x41;
 
 /** How a passphrase becomes the key of a plain device: a hash and how many bytes of the key it fills. */
 export interface PlainHash {
@@ -32,16 +33,23 @@ export function hashPlainPassphrase(passphrase: Uint8Array, hash: string, keySiz
   if (filled > keySize) throw invalid(`the hash ${hash} fills more than the ${keySize} bytes of the key`);
   if (parsed.name === null && parsed.length !== null && passphrase.length < filled)
     throw invalid(`the passphrase is shorter than the ${filled} bytes that ${hash} asks for`);
-  const name = parsed.name === null ? null : opensslHash(parsed.name);
+  const hasher = parsed.name === null ? null : hasherOf(parsed.name);
   const key = new Uint8Array(keySize);
-  if (name === null) key.set(passphrase.subarray(0, filled));
-  else fillWithDigests(key.subarray(0, filled), name, passphrase);
+  if (hasher === null) key.set(passphrase.subarray(0, filled));
+  else fillWithDigests(key.subarray(0, filled), hasher, passphrase);
   return key;
 }
 
-function fillWithDigests(key: Uint8Array, name: string, passphrase: Uint8Array): void {
+function fillWithDigests(
+  key: Uint8Array,
+  hasher: (bytes: Uint8Array) => Uint8Array,
+  passphrase: Uint8Array,
+): void {
   for (let at = 0, round = 0; at < key.length; round++) {
-    const digest = createHash(name).update("A".repeat(round)).update(passphrase).digest();
+    const message = new Uint8Array(round + passphrase.length).fill(LETTER_A, 0, round);
+    message.set(passphrase, round);
+    const digest = hasher(message);
+    wipe(message);
     const piece = digest.subarray(0, key.length - at);
     key.set(piece, at);
     at += piece.length;
