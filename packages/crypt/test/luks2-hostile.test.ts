@@ -3,9 +3,10 @@ import { formatError } from "@cev/core";
 import { MemoryLayer } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { headerDevice } from "../src/header/header-device.ts";
-import { luksConfig, luksDump, luksErase, openLuks } from "../src/index.ts";
+import { luksConfig, luksDump, luksErase, luksHeaderRestore, openLuks } from "../src/index.ts";
 import { openLuks2Editor } from "../src/luks2/editor.ts";
-import { changeMetadata, goldenImage, jsonOf } from "./luks2-image.ts";
+import { decodeLuks2Header } from "../src/luks2/header.ts";
+import { changeMetadata, goldenImage, jsonOf, putJson } from "./luks2-image.ts";
 import type { Metadata } from "./luks2-image.ts";
 import { COPY, environment, smallVolume } from "./small-volume.ts";
 
@@ -66,6 +67,27 @@ describe("one key opens the data, and no other way leads to another one", () => 
     expect((await openWith(device)).keyslotId).toBe(0);
   });
 
+  test.each<[name: string, others: (first: Record_) => Record_]>([
+    ["a splitter", ({ af }) => ({ af: { ...(af as Record_), hash: "unknown" } })],
+    ["a derivation", ({ kdf }) => ({ kdf: { ...(kdf as Record_), hash: "unknown" } })],
+    ["a kind of derivation", ({ kdf }) => ({ kdf: { ...(kdf as Record_), type: "unknown" } })],
+    ["a derivation that costs too much", ({ kdf }) => ({ kdf: { ...(kdf as Record_), iterations: 4e9 } })],
+    ["an encryption", ({ area }) => ({ area: { ...(area as Record_), encryption: "unknown-cbc-plain" } })],
+    ["a length of its key", ({ area }) => ({ area: { ...(area as Record_), key_size: 17 } })],
+  ])("a keyslot with %s that is not known does not keep the others shut", async (_name, others) => {
+    const device = changed((metadata) => {
+      const keyslots = metadata["keyslots"]!;
+      keyslots["5"] = anotherKeyslot(metadata, {});
+      bind(metadata, "5");
+      Object.assign(keyslots["0"]!, others(keyslots["0"]!));
+    });
+    // Its key material is that of keyslot 0.
+    const { keyslots } = JSON.parse(jsonOf(device.lower.bytes)) as Metadata;
+    const to = Number((keyslots!["5"]!["area"] as Record_)["offset"]);
+    device.lower.bytes.copyWithin(to, 2 * COPY, to);
+    expect((await openWith(device)).keyslotId).toBe(5);
+  });
+
   test("base64 with bits that belong to no byte is refused, as by cryptsetup", async () => {
     const device = changed((metadata) => {
       metadata["digests"]!["0"]!["salt"] = Buffer.alloc(32).toString("base64").replace("A=", "B=");
@@ -123,6 +145,27 @@ describe("what is not understood is not written", () => {
     expect(await luksDump(lower, { environment })).toMatchObject({ label: "grün" });
   });
 });
+
+test("where the sequence number cannot grow, a backup is restored all the same, and nothing else is changed", async () => {
+  const { lower: roomy, passphrase } = changed((metadata) => void anotherKeyslot(metadata, {}));
+  const [bytes, saved] = [roomy.bytes.slice(), roomy.bytes.slice()];
+  for (const at of [0, COPY]) putJson(bytes, at, jsonOf(bytes, at), 2n ** 64n - 1n - sequenceOf(bytes, at));
+  // Another key in the place of that in the backup.
+  bytes.fill(0x5a, 2 * COPY, 2 * COPY + 4096);
+  const lower = new MemoryLayer(environment, { size: bytes.length, contents: bytes });
+  await expect(luksConfig(lower, { environment, label: "x" })).rejects.toMatchObject({
+    code: "CEV_NOT_SUPPORTED",
+  });
+  expect(Buffer.compare(lower.bytes, bytes)).toBe(0);
+  const read = (at: number, length: number): Promise<Uint8Array> =>
+    Promise.resolve(saved.slice(at, at + length));
+  await luksHeaderRestore(lower, { environment, backup: { name: "backup", size: saved.length, read } });
+  expect((await openWith({ lower, passphrase })).keyslotId).toBe(0);
+});
+
+function sequenceOf(image: Uint8Array, at: number): bigint {
+  return decodeLuks2Header(image.subarray(at), { source: "image", byteOffset: at }).sequenceId;
+}
 
 test("a name in the metadata cannot steer the terminal that an error is shown on", async () => {
   const device = changed((metadata) => void (metadata["keyslots"]!["\u001b[2J\u009b"] = {}));

@@ -3,7 +3,7 @@ import { writeCopies } from "../luks2/commit.ts";
 import type { CopyName } from "../luks2/commit.ts";
 import type { HeaderSource, Luks2Copies } from "../luks2/copies.ts";
 import { areasOf, findGap, listOf } from "../luks2/edit-json.ts";
-import { BINARY_LENGTH } from "../luks2/header.ts";
+import { BINARY_LENGTH, SEQUENCE_MAX } from "../luks2/header.ts";
 import { asJsonObject, jsonObjectOf, writeJson } from "../luks2/json-value.ts";
 import type { JsonObject } from "../luks2/json-value.ts";
 import { copyRange, isSameRange } from "./copy-range.ts";
@@ -73,7 +73,9 @@ async function bridge(
   const isNone = movedCount === 0 && conflicts.length === areas.length;
   if (isNone || Buffer.byteLength(text) >= copies.header.headerSize - BINARY_LENGTH) return false;
   const [left, right] = [copies.header.sequenceId, former.copies.header.sequenceId];
-  const header = { ...copies.header, sequenceId: (left > right ? left : right) + 1n };
+  const latest = left > right ? left : right;
+  if (latest >= SEQUENCE_MAX) return false;
+  const header = { ...copies.header, sequenceId: latest + 1n };
   await writeCopies(device, header, text, former.copies.used === "primary" ? "secondary" : "primary");
   return true;
 }

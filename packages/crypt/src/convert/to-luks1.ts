@@ -9,6 +9,7 @@ import { luks1Areas } from "../luks1/layout.ts";
 import { Luks1HeaderWriter } from "../luks1/write-header.ts";
 import { writeCopies } from "../luks2/commit.ts";
 import type { Luks2Copies } from "../luks2/copies.ts";
+import { SEQUENCE_MAX } from "../luks2/header.ts";
 import { asJsonObject, jsonObjectOf, writeJson } from "../luks2/json-value.ts";
 import { copyArea, wipeBetween } from "./areas.ts";
 import { luks1HeaderFrom } from "./luks1-from-luks2.ts";
@@ -61,7 +62,7 @@ export async function convertToLuks1(device: HeaderDevice, copies: Luks2Copies):
     });
   }
   const { sequenceId: before } = copies.header;
-  if (before + BigInt(plan.moves.length) >= 2n ** 64n)
+  if (before + BigInt(plan.moves.length) > SEQUENCE_MAX)
     throw new CevError("CEV_NOT_SUPPORTED", "the header's sequence number cannot grow any more", {
       source: device.name,
     });

@@ -9,7 +9,7 @@ import { luks2VolumeOf, readLuks2Copies } from "./copies.ts";
 import type { Luks2Copies } from "./copies.ts";
 import { digestJson, keyslotJson } from "./encode-json.ts";
 import { areasOf, bindKeyslot, findGap, forgetKeyslot, freeNumber, listOf } from "./edit-json.ts";
-import { BINARY_LENGTH } from "./header.ts";
+import { BINARY_LENGTH, SEQUENCE_MAX } from "./header.ts";
 import { jsonObjectOf, writeJson } from "./json-value.ts";
 import type { JsonObject } from "./json-value.ts";
 import { IDS_END, areaSizeOf } from "./layout.ts";
@@ -17,7 +17,6 @@ import { decodeArea } from "./read-copy.ts";
 import type { HeaderContent } from "./read-copy.ts";
 
 const DIGESTS_END = 8;
-const SEQUENCE_MAX = 2n ** 64n - 1n;
 
 /** The names of a device that its binary header carries. */
 export interface HeaderNames {

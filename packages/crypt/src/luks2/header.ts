@@ -8,6 +8,8 @@ export const BINARY_LENGTH = 4096;
 export const HEADER_SIZES: readonly number[] = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096].map(
   (kibibytes) => kibibytes * 1024,
 );
+/** No update can follow the one of this number. */
+export const SEQUENCE_MAX: bigint = 2n ** 64n - 1n;
 
 const PRIMARY_MAGIC = "4c554b53babe";
 const SECONDARY_MAGIC = "534b554cbabe";
