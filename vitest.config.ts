@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { keepCompiledModules } from "./scripts/compile-cache.ts";
 
 const conditions = ["@cev/source", "module", "node", "import", "default"];
 
@@ -16,6 +17,8 @@ function projectsBelow(parent: string): { name: string; root: string }[] {
       root: `${parent}/${folder}`,
     }));
 }
+
+keepCompiledModules();
 
 export default defineConfig({
   // Tests see the sources of other packages, so nothing needs a build first.

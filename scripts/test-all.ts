@@ -4,6 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { resolve } from "node:path";
+import { keepCompiledModules } from "./compile-cache.ts";
 import { countLine } from "./count.ts";
 import { runTests } from "./run-tests.ts";
 
@@ -20,6 +21,7 @@ const checks: Record<string, readonly string[]> = {
 
 process.chdir(top);
 process.env["TURBO_TELEMETRY_DISABLED"] = "1";
+keepCompiledModules();
 
 const broken = Object.entries(checks).filter(([name, command]) => !isPassed(name, command));
 const count = await runTests(top);
