@@ -61,6 +61,8 @@ export async function openImages(
   let only: string[];
   try {
     only = (options.only ?? found.uppermost.map((one) => one.name)).map((name) => found.find(name).name);
+  } catch (error) {
+    throw withReasons(error, problems);
   } finally {
     await found.close();
   }
@@ -69,6 +71,16 @@ export async function openImages(
   const stack = await buildStack(found.describe(), building, { isFound: true, vault });
   stack.addEarlierProblems(problems);
   return stack;
+}
+
+const REASONS_MAX = 3;
+
+/** A device that is not there, and what of that which was found could not be opened: nobody else will tell that. */
+function withReasons(error: unknown, problems: readonly Problem[]): unknown {
+  const reasons = problems.filter(({ severity }) => severity === "error").slice(0, REASONS_MAX);
+  if (!isCevError(error) || error.code !== "CEV_NOT_FOUND" || reasons.length === 0) return error;
+  const hint = [error.place.hint ?? "", ...reasons.map(({ message }) => message)].join("; ");
+  return new CevError(error.code, error.message, { ...error.place, hint });
 }
 
 /** Asks for keys only where something that is wanted cannot be had without. */

@@ -196,6 +196,15 @@ describe("problems do not stop the rest:", () => {
     ]);
   });
 
+  test("but what was to be written and is not there is told together with them", async () => {
+    const layers = { d0: disk("box:broken:"), d1: disk("box:-:fine") };
+    const { code, line } = await failureOf(open(layers, { isReadOnly: false, only: ["gone"] }));
+    expect(code).toBe("CEV_NOT_FOUND");
+    expect(line).toBe(
+      "there is no device gone; there are d0, d1, fine; d0, box head, at byte 0: its head is broken",
+    );
+  });
+
   test("a broken head that another driver understands is a warning", async () => {
     const other = driverOf({
       name: "other",
