@@ -1,6 +1,7 @@
 import { CevError, INTERFACE_VERSION, isCevError } from "@cev/core";
 import type { Details, Device, Driver, Finding, NamedLayer, OpenContext, OpenedDevice } from "@cev/core";
 import { describeLuks2 } from "./commands/describe-luks2.ts";
+import type { DumpedSegment } from "./commands/describe-luks2.ts";
 import { detailsOf, printable, summarize } from "./header/details.ts";
 import { readLuksVolume } from "./header/read-volume.ts";
 import { readLuks2Dump } from "./luks2/describe.ts";
@@ -58,10 +59,8 @@ async function probe(device: Device): Promise<Finding | null> {
 async function findClosed(device: Device, error: CevError): Promise<Finding> {
   const { version, uuid, label, jsonText } = await readLuks2Dump(device);
   const { requirements, segments } = describeLuks2(jsonText);
-  const isReencrypting = requirements.some((name) => name.includes("reencrypt"));
-  const state = isReencrypting ? "being reencrypted" : "cannot be opened here";
   return {
-    summary: `LUKS${version} ${uuid} (${state})`,
+    summary: `LUKS${version} ${uuid} (${stateOf(requirements, segments)})`,
     group: null,
     details: {
       version,
@@ -77,6 +76,14 @@ async function findClosed(device: Device, error: CevError): Promise<Finding> {
       device: device.name,
     },
   };
+}
+
+/** Why it is not opened, in as few words as fit a line. */
+function stateOf(requirements: readonly string[], segments: readonly DumpedSegment[]): string {
+  if (requirements.some((name) => name.includes("reencrypt"))) return "being reencrypted";
+  const hasTags =
+    requirements.includes("inline-hw-tags") || segments.some(({ integrity }) => integrity !== null);
+  return hasTags ? "with integrity tags" : "cannot be opened here";
 }
 
 async function open(context: OpenContext<CryptOptions>): Promise<readonly OpenedDevice[]> {
