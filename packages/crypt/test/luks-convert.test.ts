@@ -108,6 +108,19 @@ describe("where the areas of LUKS2 lie", () => {
     expect(await opener.openAll((await convert(bytes, 1)).bytes, ["key 0", "key 2"])).toEqual([0, 2]);
   });
 
+  test("a conversion that was cut before the device was LUKS2 can be done once more", async () => {
+    const disk = await convert(await luks1Image(keysOf(0, 2), ROOMY), 2);
+    let count = 0;
+    for (const { name, image } of disk.crashImages(1, 2)) {
+      if (image[7] !== 1 || !name.startsWith("after flush")) continue;
+      const { bytes } = await convert(image, 2);
+      expect(await areaOffsets(bytes), name).toEqual(usual([0, 2], 32_768));
+      expect(await opener.openAll(bytes, ["key 0", "key 2"]), name).toEqual([0, 2]);
+      count++;
+    }
+    expect(count).toBeGreaterThan(2);
+  });
+
   test("of a LUKS2 device with room behind, LUKS1 has its areas where it always has them", async () => {
     const image = (await convert(await luks1Image(keysOf(0, 5), ROOMY), 2)).bytes;
     // As if keyslots had come and gone: 0 far behind, 5 at the beginning.

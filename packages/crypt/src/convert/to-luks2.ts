@@ -6,7 +6,7 @@ import type { Luks1Editor } from "../luks1/editor.ts";
 import { freeLuks1Keyslot } from "../luks1/format.ts";
 import { luks1AreaSize } from "../luks1/header.ts";
 import type { Luks1Header } from "../luks1/header.ts";
-import { LUKS1_AREA_ALIGNMENT } from "../luks1/layout.ts";
+import { LUKS1_AREA_ALIGNMENT, luks1Areas } from "../luks1/layout.ts";
 import { luks1VolumeOf } from "../luks1/volume.ts";
 import { Luks1HeaderWriter } from "../luks1/write-header.ts";
 import { writeCopies, writeCopy } from "../luks2/commit.ts";
@@ -86,7 +86,8 @@ async function planConversion(device: HeaderDevice, header: Luks1Header): Promis
   const size = alignUp(luks1AreaSize(keySize));
   const materialLength = luks1AreaSize(keySize);
   await checkConvertible(device, header, size);
-  const areasEnd = alignUp(Math.max(...keyslots.map(({ offset }) => offset)) + materialLength);
+  const homes = homesOf(header);
+  const areasEnd = alignUp(Math.max(...homes) + materialLength);
   // Of a detached header the data may begin farther back than its file ends.
   const limit = Math.min(device.size, payloadOffset === 0 ? Infinity : payloadOffset);
   if (areasEnd + SHIFT > limit) {
@@ -106,7 +107,11 @@ async function planConversion(device: HeaderDevice, header: Luks1Header): Promis
   const parking = low === undefined ? null : parkingFor(device, header, low.id, size, window);
   const places = new Map(enabled.map(({ id, offset }) => [id, offset]));
   if (parking !== null) places.set(parking.id, parking.to);
-  const moving = enabled.map(({ id, offset }) => ({ id, offset: places.get(id)!, target: offset + SHIFT }));
+  const moving = enabled.map(({ id }) => ({
+    id,
+    offset: places.get(id)!,
+    target: homes[id]! + SHIFT,
+  }));
   // Where there is too little room for detours, areas stay where they are: LUKS2 does not mind.
   const moves = planMoves(moving, size, window) ?? [];
   return { device, size, materialLength, window, parking, places, moves };
@@ -115,8 +120,9 @@ async function planConversion(device: HeaderDevice, header: Luks1Header): Promis
 async function checkConvertible(device: HeaderDevice, header: Luks1Header, size: number): Promise<void> {
   const { keyslots, keySize, cipherName, cipherMode } = header;
   const offsets = keyslots.map(({ offset }) => offset);
-  if (Math.min(...offsets) !== LUKS1_AREA_ALIGNMENT)
-    throw refused(device, `its keyslots begin at byte ${Math.min(...offsets)}, not ${LUKS1_AREA_ALIGNMENT}`);
+  const homes = homesOf(header);
+  if (Math.min(...homes) !== LUKS1_AREA_ALIGNMENT)
+    throw refused(device, `its keyslots begin at byte ${Math.min(...homes)}, not ${LUKS1_AREA_ALIGNMENT}`);
   const areOrdinary = offsets.every(
     (offset, id) =>
       offset % LUKS1_AREA_ALIGNMENT === 0 &&
@@ -127,11 +133,22 @@ async function checkConvertible(device: HeaderDevice, header: Luks1Header, size:
   if (cipherName.includes("null"))
     throw refused(device, `keyslots of LUKS2 cannot have the cipher ${cipherName}`);
   parseCipher(cipherMode === "" ? cipherName : `${cipherName}-${cipherMode}`, keySize);
-  const areasEnd = alignUp(Math.max(...offsets) + luks1AreaSize(keySize));
+  const areasEnd = alignUp(Math.max(...homes) + luks1AreaSize(keySize));
   if (areasEnd + LUKSMETA_MAGIC.length > device.size) return;
   const foreign = await device.read(areasEnd, LUKSMETA_MAGIC.length);
   if (Buffer.from(foreign).toString("latin1") === LUKSMETA_MAGIC)
     throw refused(device, "it carries LUKSMETA data, which would be overwritten");
+}
+
+/**
+ * Where the areas belong: where they are, but for a single one in use that is not in its usual place: a conversion was cut after it
+ * had been parked.
+ */
+function homesOf({ keyslots, keySize }: Luks1Header): number[] {
+  const offsets = keyslots.map(({ offset }) => offset);
+  const usual = luks1Areas(keySize).map(({ offset }) => offset);
+  const away = offsets.flatMap((offset, id) => (offset === usual[id] ? [] : [id]));
+  return away.length === 1 && keyslots[away[0]!]!.state === "enabled" ? usual : offsets;
 }
 
 /** Where the area at the beginning can go: to a free place, or to that of a free keyslot. */
