@@ -1,4 +1,5 @@
 const SHOWN_AFTER_MS = 1000;
+const COLUMNS = 80;
 const CLEAR_LINE = "\r\u{1b}[K";
 
 /** Says on a terminal what takes more than a second, in a line of standard error that goes away afterwards. */
@@ -34,8 +35,9 @@ export class WorkLine implements Disposable {
   #show(): void {
     this.#isShown = true;
     const seconds = Math.floor((performance.now() - this.#startMs) / 1000);
-    // A line that is broken in two could not be taken away.
-    const line = `${this.#text} … ${seconds} s`.slice(0, Math.max(0, this.#stream.columns - 1));
+    const { columns } = this.#stream;
+    // A line that is broken in two could not be taken away. A terminal that does not know its width says 0.
+    const line = `${this.#text} … ${seconds} s`.slice(0, (columns > 0 ? columns : COLUMNS) - 1);
     this.#stream.write(`${CLEAR_LINE}${line}`);
   }
 

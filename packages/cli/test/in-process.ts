@@ -1,9 +1,13 @@
+import { Readable } from "node:stream";
 import { vi } from "vitest";
 import { main } from "../src/main.ts";
 import type { Ended } from "./helpers.ts";
 
-/** Runs `cev` in this process, which saves the time a new one takes to start. One at a time. */
-export async function run(args: readonly string[], options: { readonly cwd?: string } = {}): Promise<Ended> {
+/** Runs `cev` in this process, which saves the time a new one takes to start. One at a time. `input`: what standard input has. */
+export async function run(
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly input?: Uint8Array } = {},
+): Promise<Ended> {
   const stdout: Buffer[] = [];
   let stderr = "";
   const cwd = process.cwd();
@@ -14,6 +18,13 @@ export async function run(args: readonly string[], options: { readonly cwd?: str
     stderr += Buffer.from(data).toString();
     return true;
   });
+  const { input } = options;
+  const stdin =
+    input === undefined
+      ? null
+      : vi
+          .spyOn(process, "stdin", "get")
+          .mockReturnValue(Readable.from([Buffer.from(input)], { objectMode: false }) as never);
   if (options.cwd !== undefined) process.chdir(options.cwd);
   try {
     const status = await main(args);
@@ -21,6 +32,7 @@ export async function run(args: readonly string[], options: { readonly cwd?: str
   } finally {
     out.mockRestore();
     err.mockRestore();
+    stdin?.mockRestore();
     process.chdir(cwd);
   }
 }

@@ -22,8 +22,8 @@ export interface PtyEnded {
   readonly isAsBefore: boolean;
   /** The same each time it was looked at. */
   readonly looks: readonly boolean[];
-  /** When each step was done. */
-  readonly timesMs: readonly number[];
+  /** What was typed at each step, and when. */
+  readonly doneSteps: readonly { readonly typed: string | null; readonly atMs: number }[];
 }
 
 const SCRIPT = `
@@ -41,8 +41,8 @@ child = subprocess.Popen(command, stdin=stdin, stdout=slave, stderr=slave, preex
 if given is not None:
     child.stdin.write(given.encode())
     child.stdin.close()
-shown, at, deadline = b"", 0, time.time() + 60
-looks, times = [], []
+shown, at, deadline = b"", 0, time.time() + 15
+looks, done = [], []
 while time.time() < deadline:
     ready = select.select([master], [], [], 0.02)[0]
     if ready:
@@ -58,11 +58,11 @@ while time.time() < deadline:
             child.send_signal(step["signal"])
         elif "typed" in step:
             os.write(master, step["typed"].encode())
-        times.append(time.time() * 1000)
+        done.append({"typed": step.get("typed"), "atMs": time.time() * 1000})
 if child.poll() is None:
     child.kill()
     child.wait()
-print(json.dumps({"status": child.returncode, "shown": shown.decode(errors="replace"), "isAsBefore": modes() == before, "looks": looks, "timesMs": times}))
+print(json.dumps({"status": child.returncode, "shown": shown.decode(errors="replace"), "isAsBefore": modes() == before, "looks": looks, "doneSteps": done}))
 `;
 
 /** Runs a command at a terminal of its own. `input`: standard input is a pipe with that in it. */

@@ -102,6 +102,8 @@ export class Terminal implements Disposable {
         this.#ahead = new Uint8Array(0);
         if (ahead.length > 0) take(ahead);
         this.#input.on("data", take);
+        // One that was let go of before keeps the process alive again.
+        this.#input.ref();
         this.#input.resume();
       });
     } finally {
