@@ -1,7 +1,9 @@
 import { environmentFrom } from "@cev/core";
 import { MemoryLayer } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
+import { luksAddKey } from "../src/commands/luks-add-key.ts";
 import { luksConvert } from "../src/commands/luks-convert.ts";
+import { luksFormat } from "../src/commands/luks-format.ts";
 import { headerSourceOf } from "../src/header/header-device.ts";
 import { readLuksVolume } from "../src/header/read-volume.ts";
 import { LUKS1_HEADER_LENGTH, decodeLuks1Header } from "../src/luks1/header.ts";
@@ -119,6 +121,29 @@ describe("where the areas of LUKS2 lie", () => {
       count++;
     }
     expect(count).toBeGreaterThan(2);
+  });
+
+  test("large header copies, where LUKS1 has several keyslots: each comes to its place, at every cut all open", async () => {
+    const cost = { type: "pbkdf2", hash: "sha256", iterations: 1000 } as const;
+    const cipher = { encryption: "aes-cbc-plain64", keySize: 16 };
+    const own = { keyslotEncryption: "aes-cbc-plain64", keyslotKeySize: 16 };
+    const lower = new MemoryLayer(environment, { size: 1024 * 1024 });
+    const [first, ...others] = [0, 1, 2].map((id) => Buffer.from(`key ${id}`));
+    const sizes = { metadataSize: 131_072, keyslotsSize: 10 * AREA, dataOffset: 262_144 + 10 * AREA };
+    await luksFormat(lower, { environment, version: 2, keys: [first!], cost, ...cipher, ...own, ...sizes });
+    for (const newKey of others)
+      await luksAddKey(lower, { environment, keys: [first!], newKey, cost, ...own });
+    const disk = await convert(lower.bytes, 1);
+    expect(await areaOffsets(disk.bytes)).toEqual(usual([0, 1, 2], 4096));
+    let count = 0;
+    for (const { name, image } of disk.crashImages(1, 2)) {
+      if (!name.startsWith("after")) continue;
+      for (const id of [0, 1, 2])
+        expect(await opener.open(image, `key ${id}`), `key ${id}, ${name}`).toBe(id);
+      count++;
+    }
+    expect(count).toBeGreaterThan(10);
+    expect(await residues(lower.bytes, disk.bytes, sizes.dataOffset)).toBe(0);
   });
 
   test("of a LUKS2 device with room behind, LUKS1 has its areas where it always has them", async () => {

@@ -56,7 +56,7 @@ export async function convertToLuks1(device: HeaderDevice, copies: Luks2Copies):
   if (plan === null) {
     throw new CevError("CEV_NO_SPACE", "there is no room for the eight keyslots of LUKS1 before the data", {
       source: device.name,
-      ...(limit < bare.payloadOffset || bare.payloadOffset === 0
+      ...(device.size < bare.payloadOffset || bare.payloadOffset === 0
         ? { hint: "make the file of the detached header larger" }
         : {}),
     });
