@@ -60,10 +60,12 @@ test("ecb with an initialisation vector becomes ecb", async () => {
   expect(Buffer.from(disk.bytes.subarray(40, 72)).toString("latin1")).toBe("ecb".padEnd(32, "\0"));
 });
 
-test("a header without such a fault stays as it is, byte for byte", async () => {
-  const disk = await damaged(() => {});
-  expect(await repair(disk)).toEqual([]);
-  expect(disk.events).toEqual([]);
+test("a header without such a fault stays as it is, byte for byte, also with a cipher that is not known", async () => {
+  for (const cipher of ["aes", "rot13"]) {
+    const disk = await damaged((image) => image.fill(0, 8, 40).set(Buffer.from(cipher), 8));
+    expect(await repair(disk)).toEqual([]);
+    expect(disk.events).toEqual([]);
+  }
 });
 
 describe("what is not fully understood is refused, and nothing is written", () => {
@@ -97,6 +99,20 @@ describe("what is not fully understood is refused, and nothing is written", () =
         view.setUint32(slot(3) + 44, 1);
       },
       "cipher-name",
+    ],
+    // Nobody can say whether it is in use, and a header with it is not changed.
+    [
+      "a keyslot that is neither enabled nor disabled",
+      (image) => void (image[slot(7)]! ^= 1),
+      "keyslot 7 active",
+    ],
+    [
+      "such a keyslot beside a fault that is known",
+      (image) => {
+        image.set(Buffer.from("SHA1"), 72);
+        image[slot(7)]! ^= 1;
+      },
+      "keyslot 7 active",
     ],
     [
       "data that begins within the keyslots",

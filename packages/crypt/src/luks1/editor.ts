@@ -1,12 +1,12 @@
-import { CevError, MetadataError, assert } from "@cev/core";
+import { CevError, assert } from "@cev/core";
 import type { HeaderEditor, KeyslotPlace, NewDigest, PlaceRequest } from "../header/editor.ts";
 import type { HeaderDevice } from "../header/header-device.ts";
 import type { Keyslot, LuksVolume } from "../header/luks-volume.ts";
 import { isUuid } from "../luks2/header.ts";
 import { checkLuks1Keyslot, freeLuks1Keyslot, luks1KeyslotFrom } from "./format.ts";
-import { LUKS1_KEYSLOT_COUNT, luks1AreaSize, luks1KeyslotAt } from "./header.ts";
+import { LUKS1_KEYSLOT_COUNT, luks1AreaSize } from "./header.ts";
 import type { Luks1Header, Luks1Keyslot } from "./header.ts";
-import { luks1VolumeOf, readLuks1Header } from "./volume.ts";
+import { damagedKeyslot, luks1VolumeOf, readLuks1Header } from "./volume.ts";
 import { Luks1HeaderWriter } from "./write-header.ts";
 
 const UUID_LENGTH_MAX = 39;
@@ -21,13 +21,7 @@ export async function openLuks1Editor(device: HeaderDevice): Promise<Luks1Editor
   const header = await readLuks1Header(device);
   const damaged = header.keyslots.findIndex(({ state }) => state === "damaged");
   if (damaged < 0) return new Luks1Editor(device, header, await Luks1HeaderWriter.open(device));
-  throw new MetadataError("is neither enabled nor disabled", {
-    source: device.name,
-    structure: "LUKS1 header",
-    field: `keyslot ${damaged} active`,
-    byteOffset: luks1KeyslotAt(damaged),
-    hint: "restore the header from a backup",
-  });
+  throw damagedKeyslot(device.name, damaged);
 }
 
 /** A LUKS1 header that is being changed. It has one digest, and a fixed place for each of its eight keyslots. */

@@ -12,7 +12,7 @@ import {
   markDisabled,
 } from "./header.ts";
 import { LUKS1_AREA_ALIGNMENT, luks1Areas } from "./layout.ts";
-import { readLuks1Header } from "./volume.ts";
+import { damagedKeyslot, readLuks1Header } from "./volume.ts";
 
 const SECTOR = 512;
 const LENGTH = 1024;
@@ -32,7 +32,10 @@ export async function repairLuks1(device: HeaderDevice): Promise<readonly string
   const bytes = before.slice();
   const view = new DataView(bytes.buffer);
   const done: string[] = [...repairNames(bytes)];
-  if (done.length === 0 && (await isSound(device))) return [];
+  if (done.length === 0 && (await isSound(device))) {
+    refuseDamaged(device, bytes);
+    return [];
+  }
   const keySize = view.getUint32(108);
   if (!KEY_SIZES.includes(keySize))
     throw cannot(device, "key-bytes", 108, `keys of ${keySize} bytes have no usual places for keyslots`);
@@ -100,6 +103,7 @@ async function isSound(device: HeaderDevice): Promise<boolean> {
 function checkRepaired(device: HeaderDevice, bytes: Uint8Array): void {
   try {
     const header = decodeLuks1Header(bytes, device.name);
+    refuseDamaged(device, bytes);
     parseCipher(luks1Encryption(header), header.keySize);
     hashLength(header.hash);
   } catch (error) {
@@ -111,6 +115,12 @@ function checkRepaired(device: HeaderDevice, bytes: Uint8Array): void {
       `what remains is not usable: ${error.message}`,
     );
   }
+}
+
+/** Whether such a keyslot is in use nobody can say. */
+function refuseDamaged({ name }: HeaderDevice, bytes: Uint8Array): void {
+  const id = decodeLuks1Header(bytes, name).keyslots.findIndex(({ state }) => state === "damaged");
+  if (id >= 0) throw damagedKeyslot(name, id);
 }
 
 function textAt(bytes: Uint8Array, at: number, length: number): string {

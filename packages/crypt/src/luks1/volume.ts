@@ -71,6 +71,17 @@ export function luks1ProblemOf(header: Luks1Header): string | null {
   return `keyslot ${damaged} of the LUKS1 header (byte ${at}) is neither enabled nor disabled; it is left out`;
 }
 
+/** Why a header with such a keyslot is not changed. */
+export function damagedKeyslot(source: string, id: number): MetadataError {
+  return new MetadataError("is neither enabled nor disabled", {
+    source,
+    structure: "LUKS1 header",
+    field: `keyslot ${id} active`,
+    byteOffset: luks1KeyslotAt(id),
+    hint: "restore the header from a backup",
+  });
+}
+
 function luks1KeyslotOf(header: Luks1Header, id: number): Keyslot {
   const { iterations, salt, offset } = header.keyslots[id]!;
   const { keySize } = header;
