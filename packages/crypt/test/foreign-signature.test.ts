@@ -3,6 +3,7 @@ import { Device, openTree, closeTree } from "@cev/core";
 import { describe, expect, test } from "vitest";
 import {
   cryptDriver,
+  isLuks,
   luksAddKey,
   luksChangeKey,
   luksConfig,
@@ -68,6 +69,7 @@ describe("something else was written over the first copy of a LUKS2 header", () 
       ["CEV_AMBIGUOUS", () => luksConfig(lower, { environment, label: "x" })],
       ["CEV_AMBIGUOUS", () => luksUuid(lower, { environment, uuid: UUID })],
       ["CEV_AMBIGUOUS", () => luksConvert(lower, { environment, to: 1 })],
+      ["CEV_AMBIGUOUS", () => isLuks(lower, { environment })],
       ["CEV_INVALID", () => luksHeaderRestore(lower, { environment, backup })],
     ];
     for (const [code, run] of commands) {

@@ -1,4 +1,5 @@
 import type { Layer } from "@cev/core";
+import { refuseForeign } from "../header/foreign-signature.ts";
 import { headerSourceOf } from "../header/header-device.ts";
 import { unlockVolume } from "../header/unlock.ts";
 import { wipe } from "../key/secret.ts";
@@ -54,7 +55,7 @@ export async function luksVolumeKey(lower: Layer, options: LuksKeyOptions): Prom
 
 /**
  * True when the device carries a LUKS header that can be used, of this version if one is named. Throws `CEV_BAD_METADATA` where there is one
- * that cannot.
+ * that cannot, and `CEV_AMBIGUOUS` where there may only be what is left of one.
  */
 export async function isLuks(
   lower: Layer,
@@ -68,5 +69,8 @@ export async function isLuks(
     return true;
   }
   if (options.version === 1) return false;
-  return (await readLuks2Copies(source)) !== null;
+  const copies = await readLuks2Copies(source);
+  if (copies === null) return false;
+  await refuseForeign(source, copies);
+  return true;
 }
