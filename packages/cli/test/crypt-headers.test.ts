@@ -231,6 +231,24 @@ describe("a header", () => {
     expect(await crypt("open", "--test-passphrase", "-d", "b", IMAGE)).toMatchObject({ status: 1 });
   });
 
+  test.each(["luks1", "luks2"])(
+    "of %s that is damaged beyond use is restored from its backup",
+    async (type) => {
+      const { crypt, cwd } = await luksFolder("--type", type);
+      await crypt("luksHeaderBackup", IMAGE, "--header-backup-file", "saved");
+      const bytes = readFileSync(join(cwd, IMAGE));
+      for (const at of [100, 16_384 + 100]) bytes.fill(0xff, at, at + 20);
+      writeFileSync(join(cwd, IMAGE), bytes);
+      expect(await crypt("open", "--test-passphrase", "-d", "a", IMAGE)).toMatchObject({ status: 1 });
+      const asked = await crypt("luksHeaderRestore", IMAGE, "--header-backup-file", "saved");
+      expect(asked.stderr).toMatch(/disk.img has no LUKS header that can be used \(/);
+      expect(asked.status).toBe(2);
+      const restored = await crypt("luksHeaderRestore", "-q", IMAGE, "--header-backup-file", "saved");
+      expect(restored).toMatchObject({ status: 0 });
+      expect(await crypt("open", "--test-passphrase", "-d", "a", IMAGE)).toMatchObject({ status: 0 });
+    },
+  );
+
   test("with a damaged copy is shown, and repaired when that is wanted", async () => {
     const folder = await luksFolder();
     const { crypt, cwd } = folder;
