@@ -6,6 +6,9 @@ import type { AbortSignalLike } from "./cancel-scope.ts";
 import type { Claim } from "./claims.ts";
 import type { Environment } from "./environment.ts";
 import { CevError } from "./errors.ts";
+import { extentsOfBytes, knowsExtents } from "./extents/extents-of.ts";
+import type { ExtentsOptions } from "./extents/extents-of.ts";
+import type { Extent } from "./extents/merge.ts";
 import { IoFlag, IoPool, Op, opName, submitThrew } from "./io.ts";
 import type { Io } from "./io.ts";
 import { closeTree, openTree } from "./layer.ts";
@@ -119,6 +122,11 @@ export class Device implements AsyncDisposable {
     return this.limits.size;
   }
 
+  /** Some layer of the stack can tell more of its extents than that everything is data. */
+  get knowsExtents(): boolean {
+    return knowsExtents(this.layer);
+  }
+
   /** How many requests are under way. */
   get inFlightCount(): number {
     return this.#inFlightCount;
@@ -226,6 +234,28 @@ export class Device implements AsyncDisposable {
     }
   }
 
+  /**
+   * What is known of a range, of any alignment: where it is a hole, and where it reads as zeroes. Without gaps from `offset` on;
+   * up to the end of the range, or of `countMax` extents. Borders lie at whole blocks of the layer. What nothing is known of is
+   * data. Rejects with a `CevError`.
+   */
+  async extents(
+    offset: number,
+    length: number,
+    options: Omit<ExtentsOptions, "pause"> = {},
+  ): Promise<Extent[]> {
+    if (this.#closing !== null)
+      throw new CevError("CEV_CLOSED", "the device is closed", { layer: this.name });
+    if (!(offset >= 0 && length >= 0 && offset + length <= this.size))
+      throw new CevError("CEV_OUT_OF_RANGE", `the device ends at byte ${this.size}`, { layer: this.name });
+    this.#inFlightCount++;
+    try {
+      return await extentsOfBytes(this.layer, offset, length, { ...options, pause: this.#pause });
+    } finally {
+      this.left();
+    }
+  }
+
   /** Refuses new requests, waits for those under way, flushes, and closes the layers. Calling it again waits for the same. */
   close(): Promise<void> {
     this.#closing ??= this.#drainAndClose();
@@ -240,6 +270,8 @@ export class Device implements AsyncDisposable {
   left(): void {
     if (--this.#inFlightCount === 0 && this.#closing !== null) this.#drained.wake(this);
   }
+
+  readonly #pause = (): Promise<void> => new Promise((resolve) => this.environment.later(resolve));
 
   #call(
     op: Op,

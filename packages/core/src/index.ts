@@ -1,6 +1,12 @@
 export { INTERFACE_VERSION, LayerBase, closeTree, openTree } from "./layer.ts";
 export type { Json, Layer, LayerDescription } from "./layer.ts";
 export { Device, adapt } from "./device.ts";
+export { extentsOf, knowsExtents } from "./extents/extents-of.ts";
+export type { ExtentsOptions } from "./extents/extents-of.ts";
+export type { Extent } from "./extents/merge.ts";
+export { runAsBelow, runOf } from "./extents/run.ts";
+export type { Run, RunContent } from "./extents/run.ts";
+export type { ExtentsReport } from "./extents/walk.ts";
 export type { CallOptions, Chunk, ChunksOptions, DeviceOptions, WriteOptions } from "./device.ts";
 export { Environment, environmentFrom } from "./environment.ts";
 export type { Clock, EnvironmentOptions, GlobalScope, Timer, WallClock } from "./environment.ts";

@@ -1,6 +1,7 @@
 import { Claims } from "./claims.ts";
 import type { Claim, ClaimMode } from "./claims.ts";
 import { CevError } from "./errors.ts";
+import type { Run } from "./extents/run.ts";
 import type { Io } from "./io.ts";
 import type { Limits } from "./limits.ts";
 import type { Support } from "./support.ts";
@@ -34,6 +35,13 @@ export interface Layer {
   /** Claims the lowers and makes ready for requests. Once. */
   open(): Promise<void>;
   submit(io: Io): void;
+  /**
+   * Tells what it knows of a range of any alignment: at least one run, from `offset` on, without gaps, at most `countMax`; they
+   * may cover less of the range, or more. "zeroes" and "hole" are promises that a read which begins now gives zeroes, whatever has
+   * been acknowledged; a request under way may change that, one that completed before the question may not. Answers at once
+   * unless it has to ask elsewhere. Absent: nothing is known.
+   */
+  runs?(offset: number, length: number, countMax: number): readonly Run[] | Promise<readonly Run[]>;
   /** Called when no request is under way and nobody above is open. Leaves the metadata clean, gives the lowers back. */
   close(): Promise<void>;
   describe(): LayerDescription;

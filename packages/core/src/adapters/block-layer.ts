@@ -3,6 +3,8 @@ import { CompoundIoPool } from "../compound-io.ts";
 import type { Collation, CompoundIo } from "../compound-io.ts";
 import type { Environment } from "../environment.ts";
 import { CevError } from "../errors.ts";
+import { runAsBelow } from "../extents/run.ts";
+import type { Run } from "../extents/run.ts";
 import { IoFlag, Op, refuse } from "../io.ts";
 import type { Io } from "../io.ts";
 import { LayerBase } from "../layer.ts";
@@ -59,6 +61,10 @@ export class BlockLayer extends LayerBase {
       default:
         return refuse(io, this);
     }
+  }
+
+  runs(offset: number, length: number): readonly Run[] {
+    return runAsBelow(this.lower, offset, length);
   }
 
   describe(): LayerDescription {

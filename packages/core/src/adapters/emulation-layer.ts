@@ -1,5 +1,7 @@
 import { concatenate } from "../collations.ts";
 import { CompoundIoPool } from "../compound-io.ts";
+import { runAsBelow } from "../extents/run.ts";
+import type { Run } from "../extents/run.ts";
 import { Io, IoFlag, Op, refuse } from "../io.ts";
 import { LayerBase } from "../layer.ts";
 import type { Layer, LayerDescription } from "../layer.ts";
@@ -57,6 +59,10 @@ export class EmulationLayer extends LayerBase {
     }
     if ((io.flags & IoFlag.fua) !== 0 && this.#lower.support.fua === "none") this.#addFlush(io);
     this.#lower.submit(io);
+  }
+
+  runs(offset: number, length: number): readonly Run[] {
+    return runAsBelow(this.#lower, offset, length);
   }
 
   describe(): LayerDescription {

@@ -1,5 +1,7 @@
 import { concatenate } from "../collations.ts";
 import { CompoundIoPool } from "../compound-io.ts";
+import { runAsBelow } from "../extents/run.ts";
+import type { Run } from "../extents/run.ts";
 import { Op, refuse } from "../io.ts";
 import type { Io } from "../io.ts";
 import { LayerBase } from "../layer.ts";
@@ -40,6 +42,10 @@ export class SplitLayer extends LayerBase {
         return refuse(io, this);
     }
     this.#lower.submit(io);
+  }
+
+  runs(offset: number, length: number): readonly Run[] {
+    return runAsBelow(this.#lower, offset, length);
   }
 
   describe(): LayerDescription {

@@ -3,6 +3,7 @@ import { allMustSucceed, concatenate } from "../collations.ts";
 import { CompoundIoPool } from "../compound-io.ts";
 import type { Collation, CompoundIo } from "../compound-io.ts";
 import { assert } from "../errors.ts";
+import type { Run } from "../extents/run.ts";
 import { Op, refuse } from "../io.ts";
 import type { Io } from "../io.ts";
 import { LayerBase } from "../layer.ts";
@@ -11,6 +12,7 @@ import { combineLimits } from "../limits.ts";
 import type { Limits } from "../limits.ts";
 import { READ_ONLY_SUPPORT, combineSupport } from "../support.ts";
 import type { Support } from "../support.ts";
+import { segmentRuns } from "./segment-runs.ts";
 import { StripePlace, offsetInLayer, placeInStripes, rangeOnStripe } from "./segment-map.ts";
 import type { MappedSegment, SegmentMap } from "./segment-map.ts";
 
@@ -89,6 +91,10 @@ export abstract class SegmentLayer extends LayerBase {
     const index = this.#segments.indexOf(io.offset);
     const mapping = this.#mappings[index]!;
     if (io.offset + io.length > mapping.end || !mapping.submitWhole(io)) this.#split(io, index);
+  }
+
+  runs(offset: number, length: number, countMax: number): readonly Run[] {
+    return segmentRuns(this.#segments, offset, length, countMax);
   }
 
   override async close(): Promise<void> {

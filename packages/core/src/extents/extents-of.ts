@@ -1,0 +1,92 @@
+import type { AbortSignalLike } from "../cancel-scope.ts";
+import { CevError } from "../errors.ts";
+import type { Layer } from "../layer.ts";
+import { ExtentList } from "./merge.ts";
+import type { Extent } from "./merge.ts";
+import { walk } from "./walk.ts";
+import type { ExtentsReport } from "./walk.ts";
+
+/** Settings of a question for extents. */
+export interface ExtentsOptions {
+  /** At most so many; what comes back may then end before the range does. Default 1,048,576. */
+  readonly countMax?: number;
+  /** Neighbours on different holders stay apart. Default false. */
+  readonly byHolder?: boolean;
+  /** Ends the question: it rejects with `CEV_CANCELLED`. */
+  readonly signal?: AbortSignalLike;
+  /** Hears of layers that failed to tell what they know: their ranges count as data. */
+  readonly report?: ExtentsReport;
+  /** Lets others have their turn, between the parts of a long question. By default they have none. */
+  readonly pause?: () => Promise<void>;
+}
+
+const COUNT_MAX_DEFAULT = 1_048_576;
+// How far the layers are asked in one go: a map of a large device takes thousands of system calls.
+const WALK_COUNT_MAX = 256;
+
+/**
+ * What a stack knows of a range of its uppermost layer: extents without gaps from `offset` on, aligned to that layer's blocks.
+ * An extent is zero only if a read that begins now gives zeroes: a request that is under way may change the answer, one that
+ * completed before does not come too late. Both `offset` and `length` are multiples of the layer's block.
+ */
+export async function extentsOf(
+  layer: Layer,
+  offset: number,
+  length: number,
+  options: ExtentsOptions = {},
+): Promise<Extent[]> {
+  const { countMax = COUNT_MAX_DEFAULT, byHolder = false, signal, report, pause } = options;
+  const { size, logicalBlockSize } = layer.limits;
+  if (!(offset >= 0 && length >= 0 && offset + length <= size))
+    throw new CevError("CEV_OUT_OF_RANGE", `${layer.name} ends at byte ${size}`, { layer: layer.name });
+  if (offset % logicalBlockSize !== 0 || length % logicalBlockSize !== 0)
+    throw new CevError("CEV_INVALID", `the range is not whole blocks of ${logicalBlockSize} bytes`, {
+      layer: layer.name,
+    });
+  const list = new ExtentList(logicalBlockSize, byHolder);
+  // One more than is wanted: the last may not be all there is of its kind.
+  for (let at = 0; at < length && list.extents.length <= countMax;) {
+    if (signal?.aborted === true)
+      throw new CevError("CEV_CANCELLED", "the question for extents was cancelled", { layer: layer.name });
+    if (at > 0 && pause !== undefined) await pause();
+    const found = await walk(layer, offset + at, length - at, WALK_COUNT_MAX, report);
+    for (const extent of found) {
+      list.add(extent);
+      at += extent.length;
+    }
+  }
+  list.end();
+  return list.extents.length > countMax ? list.extents.slice(0, countMax) : list.extents;
+}
+
+/** The same for a range of any alignment: the layer is asked for whole blocks, and what is around the range is left out. */
+export async function extentsOfBytes(
+  layer: Layer,
+  offset: number,
+  length: number,
+  options: ExtentsOptions,
+): Promise<Extent[]> {
+  const block = layer.limits.logicalBlockSize;
+  const start = offset - (offset % block);
+  const end = Math.ceil((offset + length) / block) * block;
+  return clipped(await extentsOf(layer, start, end - start, options), offset - start, length);
+}
+
+/** Some layer of the stack can tell more than that everything is data. */
+export function knowsExtents(layer: Layer): boolean {
+  if (layer.runs === undefined) return false;
+  return layer.lowers.length === 0 || layer.lowers.some(knowsExtents);
+}
+
+/** Leaves out the first `skipped` bytes, and what comes `length` bytes after them. */
+function clipped(extents: readonly Extent[], skipped: number, length: number): Extent[] {
+  const inside: Extent[] = [];
+  let at = -skipped;
+  for (const extent of extents) {
+    const from = Math.max(at, 0);
+    const to = Math.min(at + extent.length, length);
+    if (to > from) inside.push({ ...extent, length: to - from });
+    at += extent.length;
+  }
+  return inside;
+}
