@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CHEAP } from "./crypt-helpers.ts";
-import { Command } from "./helpers.ts";
+import { Command, shellCommand } from "./helpers.ts";
 import type { Ended } from "./helpers.ts";
 import { run } from "./in-process.ts";
 
@@ -68,6 +68,22 @@ describe("docs/crypt.md", () => {
     await server.until(/ready/);
     server.child.kill("SIGINT");
     expect(await server.ended).toMatchObject({ status: 0 });
+  });
+
+  test.each(named(blocksOf("docs/crypt.md", "bash")))("%s", async (_name, script) => {
+    const { status, stderr } = spawnSync("sh", ["-ec", `cev() { ${shellCommand} "$@"; }\n${script}`], {
+      cwd: folder,
+      encoding: "utf8",
+      timeout: 20_000,
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    const plain = async (image: string, uuid: string, ...key: string[]): Promise<Buffer> => {
+      await cev("copy", image, "--device", `luks/${uuid}`, "--to", "plain.img", ...key);
+      return readFileSync(join(folder, "plain.img"));
+    };
+    const [, uuid = ""] = /--uuid (\S+)/.exec(script) ?? [];
+    const copied = await plain("other.img", uuid, "--key-file", "other.key");
+    expect(copied.equals(await plain("disk.img", DISK, "--passphrase-file", "secret"))).toBe(true);
   });
 
   test.each(named(blocksOf("docs/crypt.md", "yaml")))("%s", async (_name, text) => {
