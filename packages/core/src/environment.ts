@@ -1,4 +1,5 @@
 import { BufferPool } from "./buffer-pool.ts";
+import { Burst } from "./burst.ts";
 import { RunQueue } from "./run-queue.ts";
 
 /** A timer that has not fired can be cancelled; afterwards cancelling does nothing. */
@@ -41,6 +42,7 @@ export class Environment {
   readonly later: (task: () => void) => void;
   readonly random: (bytes: Uint8Array) => void;
   readonly runQueue: RunQueue;
+  readonly burst: Burst = new Burst();
   readonly buffers: BufferPool;
 
   constructor(options: EnvironmentOptions) {

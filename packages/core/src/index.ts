@@ -44,6 +44,8 @@ export { SegmentLayer } from "./segments/segment-layer.ts";
 export type { SegmentOptions } from "./segments/segment-layer.ts";
 export { SegmentMap } from "./segments/segment-map.ts";
 export type { MappedArea, MappedSegment } from "./segments/segment-map.ts";
+export { Burst } from "./burst.ts";
+export type { BurstUser } from "./burst.ts";
 export { RangeLock } from "./range-lock.ts";
 export type { RangeLockEntry } from "./range-lock.ts";
 export { readBytes, request, writeBytes } from "./request.ts";

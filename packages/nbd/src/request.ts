@@ -30,6 +30,8 @@ export class Request implements Releasable {
   lent: PoolBuffer | null = null;
   /** The connection's memory in which its data lies, held by it; or none. */
   shared: SharedBuffer | null = null;
+  /** Whether only the end of the burst tells if it needs to hold that memory; and if it has ended meanwhile. */
+  keeping: "no" | "kept" | "ended" = "no";
   /** Where its reply starts there. */
   replyAt = 0;
 

@@ -1,5 +1,5 @@
 import { Op } from "@cev/core";
-import type { BufferPool, Io, RunQueue, WaitEntry } from "@cev/core";
+import type { BufferPool, Burst, Io, RunQueue, WaitEntry } from "@cev/core";
 import { COPY_LENGTH_MAX, answer, answerAtOnce } from "./answers.ts";
 import { AtOnceGuess } from "./at-once-guess.ts";
 import type { Export } from "./exports.ts";
@@ -61,6 +61,7 @@ export class Transmission implements RequestOwner {
   readonly #user: TransmissionUser;
   readonly #buffers: BufferPool;
   readonly #runQueue: RunQueue;
+  readonly #burst: Burst;
   readonly #idle: Request[] = [];
   // Ended in a turn of the device's own: answered in a turn of ours.
   readonly #ended: Request[] = [];
@@ -69,6 +70,8 @@ export class Transmission implements RequestOwner {
   #waitingForRoom: WaitEntry | null = null;
   #hasTurn = false;
   readonly #guess = new AtOnceGuess();
+  // Writes whose data lies where it was received, and may stay there if they end with the burst.
+  readonly #kept: Request[] = [];
   #submitting: Request | null = null;
   readonly #long = new LongWrite();
   readonly #refused = new RefusedPayload();
@@ -96,6 +99,7 @@ export class Transmission implements RequestOwner {
     this.#user = parts.user;
     this.#buffers = parts.buffers;
     this.#runQueue = target.device.environment.runQueue;
+    this.#burst = target.device.environment.burst;
   }
 
   /** True when all that was taken is answered and has left. */
@@ -121,7 +125,10 @@ export class Transmission implements RequestOwner {
   /** Takes all requests that are there, as far as the limits allow, and sends what can be sent. */
   process(): void {
     this.isBlocked = false;
+    this.#burst.begin();
     while (!this.isEnding && !this.#long.isPending && this.#step());
+    this.#burst.end();
+    this.#settleKept();
     this.#answerEnded();
     this.#writer.flush();
   }
@@ -144,6 +151,7 @@ export class Transmission implements RequestOwner {
   close(): void {
     this.#isClosed = true;
     this.isEnding = true;
+    this.#settleKept();
     if (this.#waitingForRoom !== null) this.#buffers.stopWaitingForRoom(this.#waitingForRoom);
     const long = this.#long.abandon();
     if (long !== null) {
@@ -156,6 +164,8 @@ export class Transmission implements RequestOwner {
   ended(request: Request): void {
     if (this.#submitting === request) {
       this.#submitting = null;
+    } else if (request.keeping === "kept") {
+      request.keeping = "ended";
     } else if (this.#isClosed) {
       this.released(request);
     } else {
@@ -299,14 +309,43 @@ export class Transmission implements RequestOwner {
       return;
     }
     this.#submitting = null;
+    if (request.shared !== null && request.command === Command.write) {
+      request.keeping = "kept";
+      this.#kept.push(request);
+      return;
+    }
     this.#guess.noteLater();
-    const { shared } = request;
-    if (shared === null) return;
+    if (request.shared === null) return;
     // The memory belongs to the request until it ends, and keeps this much of it busy.
-    if (request.command === Command.read) this.#writer.giveAway();
-    else shared.retain();
-    request.load = shared.length;
-    this.#load += request.load;
+    this.#writer.giveAway();
+    this.#addLoad(request, request.shared.length);
+  }
+
+  /** The burst is over: what has ended with it is answered, and the rest holds the memory in which its data was received. */
+  #settleKept(): void {
+    const kept = this.#kept;
+    for (let index = 0; index < kept.length; index++) {
+      const request = kept[index]!;
+      const hasEnded = request.keeping === "ended";
+      request.keeping = "no";
+      if (!hasEnded) {
+        this.#guess.noteLater();
+        request.shared!.retain();
+        this.#addLoad(request, request.shared!.length);
+      } else if (this.#isClosed) {
+        request.shared = null;
+        this.released(request);
+      } else {
+        this.#guess.noteAtOnce();
+        answerAtOnce(request, this.#writer, this.hasStructuredReplies);
+      }
+    }
+    kept.length = 0;
+  }
+
+  #addLoad(request: Request, load: number): void {
+    request.load = load;
+    this.#load += load;
   }
 
   #answerEnded(): void {

@@ -11,6 +11,22 @@ import { SlabCipher } from "./slab-cipher.ts";
 import type { UnitOptions } from "./unit-run.ts";
 import { XtsCipher } from "./xts.ts";
 
+/** One of several short requests that are encrypted together. */
+export interface CipherPart {
+  /** Number of the first unit. */
+  readonly sector: number;
+  /** Stays as it is. */
+  readonly data: Uint8Array;
+  readonly dataOffset: number;
+  /** Whole units, of `PART_LENGTH_MAX` bytes at most. */
+  readonly length: number;
+}
+
+/** A longer request gains nothing by being encrypted together with others. */
+export const PART_LENGTH_MAX = 16_384;
+/** So many bytes are encrypted together. */
+export const PARTS_LENGTH_MAX = 65_536;
+
 /**
  * Encrypts and decrypts whole requests of one device, in the memory of the buffer pool: the data path. For key material there
  * is `transformKeyMaterial`, which leaves no copies behind.
@@ -20,6 +36,8 @@ export interface SectorCipher {
   open(): void;
   /** Encrypts `length` bytes (whole units) of `source`, which stays as it is, into a buffer of the pool. `sector`: number of the first unit. */
   encrypt(sector: number, source: Uint8Array, sourceOffset: number, length: number, target: PoolBuffer): void;
+  /** Where that is faster than one by one: encrypts several requests one behind the other into a buffer of the pool. `PARTS_LENGTH_MAX` bytes in all. */
+  encryptParts?(parts: readonly CipherPart[], target: PoolBuffer): void;
   /** Decrypts `length` bytes (whole units) where they lie, in any memory. */
   decrypt(sector: number, data: Uint8Array, dataOffset: number, length: number): void;
   /** Gives the memory back, wiped. */

@@ -4,9 +4,10 @@ import type { BlockTransform } from "./block-cipher.ts";
 import type { CipherSpec } from "./cipher-spec.ts";
 import type { Evp } from "./ffi/evp.ts";
 import { IvGenerator } from "./iv-generator.ts";
-import { TweakCache } from "./tweak-cache.ts";
+import { TWEAK_LENGTH, TweakCache } from "./tweak-cache.ts";
 import { TweakRun } from "./tweak-run.ts";
 import type { UnitOptions } from "./unit-run.ts";
+import type { CipherPart, SectorCipher } from "./sector-cipher.ts";
 import { CHAIN_LENGTH_MAX, CHUNK_LENGTH, xtsKernel } from "../kernels/xts-kernel.ts";
 import type { XtsKernel } from "../kernels/xts-kernel.ts";
 
@@ -14,7 +15,7 @@ import type { XtsKernel } from "../kernels/xts-kernel.ts";
  * XTS over whole requests: all first tweaks of a chunk are encrypted in one call, and so is all its data; the rest is a kernel
  * in the buffer pool's own memory. XTS(P) = AES-ECB(P xor T) xor T, T doubling in GF(2^128) from block to block (IEEE 1619).
  */
-export class XtsCipher {
+export class XtsCipher implements SectorCipher {
   readonly #pool: BufferPool;
   readonly #unitLength: number;
   readonly #sectorStep: number;
@@ -80,6 +81,31 @@ export class XtsCipher {
     }
   }
 
+  /** One call of OpenSSL for all of them. */
+  encryptParts(parts: readonly CipherPart[], target: PoolBuffer): void {
+    const { slab, address } = target;
+    const kernel = slab.kernel(xtsKernel);
+    let unitCount = 0;
+    for (const { sector, length } of parts) {
+      this.#cache.write(kernel, sector, length / this.#unitLength, unitCount);
+      unitCount += length / this.#unitLength;
+    }
+    const chains = kernel.chainsOf(unitCount, this.#chainsPerUnit);
+    let chain = chains;
+    let to = address;
+    for (const { data, dataOffset, length } of parts) {
+      const isInSlab = data.buffer === slab.memory.buffer;
+      if (!isInSlab) slab.bytes.set(data.subarray(dataOffset, dataOffset + length), to);
+      const source = isInSlab ? data.byteOffset + dataOffset : to;
+      const chainCount = length / this.#chainLength;
+      kernel.xorChains(chain, chainCount, this.#chainLength, source, to);
+      chain += chainCount * TWEAK_LENGTH;
+      to += length;
+    }
+    transformInPlace(this.#encrypt, slab.bytes, address, to - address);
+    kernel.xorChains(chains, unitCount * this.#chainsPerUnit, this.#chainLength, address, address);
+  }
+
   /** Decrypts `length` bytes in place. Precondition: open. */
   decrypt(sector: number, data: Uint8Array, dataOffset: number, length: number): void {
     const slab = this.#pool.slabOf(data);
@@ -126,7 +152,7 @@ export class XtsCipher {
     const { bytes } = kernel.slab;
     const unitCount = length / this.#unitLength;
     if (TweakCache.isFor(unitCount)) {
-      this.#cache.write(kernel, sector, unitCount);
+      this.#cache.write(kernel, sector, unitCount, 0);
     } else {
       this.#run.write(kernel, sector, unitCount);
     }

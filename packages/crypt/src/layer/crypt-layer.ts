@@ -9,6 +9,7 @@ import {
   refuse,
 } from "@cev/core";
 import type {
+  BurstUser,
   Details,
   Environment,
   Io,
@@ -21,8 +22,9 @@ import type {
 } from "@cev/core";
 import { parseCipher } from "../cipher/cipher-spec.ts";
 import type { CryptSegment } from "../header/luks-volume.ts";
-import { createSectorCipher } from "../cipher/sector-cipher.ts";
+import { PARTS_LENGTH_MAX, PART_LENGTH_MAX, createSectorCipher } from "../cipher/sector-cipher.ts";
 import type { CryptBackend, SectorCipher } from "../cipher/sector-cipher.ts";
+import { WriteGroup } from "./write-group.ts";
 import { WaitingWrites, WriteRequest } from "./write-request.ts";
 
 /** Settings of a `CryptLayer`. */
@@ -56,7 +58,7 @@ const WRITE_LENGTH_MAX = 1024 * 1024;
 const WRITING_LENGTH_MAX = 32 * 1024 * 1024;
 
 /** Shows the plaintext of an encrypted segment of the layer below. */
-export class CryptLayer extends LayerBase {
+export class CryptLayer extends LayerBase implements BurstUser {
   readonly name = "crypt";
   readonly limits: Limits;
   readonly support: Support;
@@ -78,6 +80,9 @@ export class CryptLayer extends LayerBase {
   #roomEntry: WaitEntry | null = null;
   readonly #waiting = new WaitingWrites();
   readonly #freeRequests: WriteRequest[] = [];
+  /** Short writes of the burst that is on. */
+  #group: WriteGroup | null = null;
+  readonly #freeGroups: WriteGroup[] = [];
 
   /** Throws `CEV_UNKNOWN_FEATURE` for a cipher that is not known here, `CEV_INVALID` for one that begins within a block of the lower. */
   constructor(lower: Layer, options: CryptLayerOptions) {
@@ -179,13 +184,17 @@ export class CryptLayer extends LayerBase {
 
   /** @internal The write is done: its own data and offset come back, its buffer is free. */
   finishWrite(io: Io, request: WriteRequest): void {
-    const { buffer } = request;
+    const { buffer, group } = request;
     io.data = request.data;
     io.dataOffset = request.dataOffset;
     request.clear();
     this.#freeRequests.push(request);
     if (buffer === null) return;
     io.offset -= this.#start;
+    if (group !== null) {
+      if (!group.leave()) return;
+      this.#freeGroup(group);
+    }
     if (buffer === this.#reserve) this.#isReserveFree = true;
     else {
       this.#writingLength -= buffer.bytes.length;
@@ -194,22 +203,82 @@ export class CryptLayer extends LayerBase {
     this.#startWaiting();
   }
 
-  /** @internal The write was cancelled. What is under way below is told there; what waits for memory ends here. */
+  /** @internal The write was cancelled. What is under way below is told there; what waits here ends here. */
   cancelWaiting(request: WriteRequest): void {
-    if (!request.isWaiting) return;
-    this.#waiting.remove(request);
-    if (this.#waiting.first === null) this.#stopWaitingForRoom();
+    if (request.isWaiting) {
+      this.#waiting.remove(request);
+      if (this.#waiting.first === null) this.#stopWaitingForRoom();
+    } else if (request.buffer !== null || this.#group?.remove(request) !== true) {
+      return;
+    }
     const { io } = request;
-    if (io?.state === EventState.pending)
-      io.fail("CEV_CANCELLED", "cancelled while it waited for memory", this.name);
+    if (io?.state === EventState.pending) io.fail("CEV_CANCELLED", "cancelled while it waited", this.name);
   }
 
   #write(io: Io): void {
     const request = this.#freeRequests.pop() ?? new WriteRequest(this);
-    request.io = io;
-    request.data = io.data;
-    request.dataOffset = io.dataOffset;
+    request.begin(io, this.#sectorOf(io));
     io.pushAction(finishWrite, request);
+    if (this.#canGather(request)) this.#gather(request);
+    else this.#begin(io, request);
+  }
+
+  #canGather({ length }: WriteRequest): boolean {
+    const isFirst = this.#waiting.first === null && this.#writingLength < WRITING_LENGTH_MAX;
+    const isShort = length <= PART_LENGTH_MAX && this.#cipher.encryptParts !== undefined;
+    return isFirst && isShort && this.#environment.burst.isOn;
+  }
+
+  /** Keeps a write until the burst ends, or as many have come as are encrypted together. */
+  #gather(request: WriteRequest): void {
+    if (this.#group !== null && this.#group.length + request.length > PARTS_LENGTH_MAX) this.burstEnded();
+    if (this.#group === null) {
+      this.#group = this.#freeGroups.pop() ?? new WriteGroup();
+      this.#environment.burst.atEnd(this);
+    }
+    this.#group.add(request);
+  }
+
+  /** @internal What was kept goes on, together where there is memory for that. */
+  burstEnded(): void {
+    const group = this.#group;
+    this.#group = null;
+    if (group === null) return;
+    const { requests, length } = group;
+    const buffer = requests.length > 1 ? this.#environment.buffers.tryAcquire(length) : null;
+    if (buffer !== null) {
+      this.#writingLength += buffer.bytes.length;
+      return this.#startGroup(group, buffer);
+    }
+    for (const request of requests) this.#begin(request.io!, request);
+    this.#freeGroup(group);
+  }
+
+  #startGroup(group: WriteGroup, buffer: PoolBuffer): void {
+    const { requests } = group;
+    const count = requests.length;
+    group.share(buffer);
+    let error: CevError | null = null;
+    try {
+      this.#cipher.encryptParts!(requests, buffer);
+    } catch (cause) {
+      error = asError(cause);
+    }
+    // With the last of them the group is over, and may have begun anew.
+    for (let index = 0, at = 0; index < count; index++) {
+      const { io, length } = requests[index]!;
+      if (error === null) this.#submitBelow(io!, buffer, at);
+      else this.#failWrite(io!, error);
+      at += length;
+    }
+  }
+
+  #freeGroup(group: WriteGroup): void {
+    group.clear();
+    this.#freeGroups.push(group);
+  }
+
+  #begin(io: Io, request: WriteRequest): void {
     const buffer = this.#waiting.first === null ? this.#takeBuffer(io.length) : null;
     if (buffer !== null) return this.#startWrite(io, request, buffer);
     this.#waiting.add(request);
@@ -219,18 +288,23 @@ export class CryptLayer extends LayerBase {
   #startWrite(io: Io, request: WriteRequest, buffer: PoolBuffer): void {
     request.buffer = buffer;
     try {
-      this.#cipher.encrypt(this.#sectorOf(io), request.data, request.dataOffset, io.length, buffer);
-    } catch (error) {
-      io.offset += this.#start;
-      io.complete(
-        isCevError(error) ? error : new CevError("CEV_PROGRAM", "encryption failed", { cause: error }),
-      );
-      return;
+      this.#cipher.encrypt(request.sector, request.data, request.dataOffset, request.length, buffer);
+    } catch (cause) {
+      return this.#failWrite(io, asError(cause));
     }
+    this.#submitBelow(io, buffer, 0);
+  }
+
+  #submitBelow(io: Io, buffer: PoolBuffer, at: number): void {
     io.data = buffer.bytes;
-    io.dataOffset = 0;
+    io.dataOffset = at;
     io.offset += this.#start;
     this.#lower.submit(io);
+  }
+
+  #failWrite(io: Io, error: CevError): void {
+    io.offset += this.#start;
+    io.complete(error);
   }
 
   #takeBuffer(length: number): PoolBuffer | null {
@@ -295,6 +369,10 @@ function finishWrite(io: Io, request: WriteRequest): void {
 
 function roomCame(_pool: unknown, layer: CryptLayer): void {
   layer.roomCame();
+}
+
+function asError(cause: unknown): CevError {
+  return isCevError(cause) ? cause : new CevError("CEV_PROGRAM", "encryption failed", { cause });
 }
 
 function limitsOf(lower: Layer, environment: Environment, segment: CryptSegment): Limits {

@@ -1,16 +1,23 @@
 import type { CancelTarget, Io, PoolBuffer } from "@cev/core";
+import type { CipherPart } from "../cipher/sector-cipher.ts";
 import type { CryptLayer } from "./crypt-layer.ts";
+import type { WriteGroup } from "./write-group.ts";
 
 const NO_DATA = new Uint8Array(0);
 
 /** A write on its way: what is the caller's, and the buffer that goes down in its place. Used again and again. */
-export class WriteRequest implements CancelTarget {
+export class WriteRequest implements CancelTarget, CipherPart {
   readonly owner: CryptLayer;
   io: Io | null = null;
+  /** Number of the first unit. */
+  sector: number = Number.NaN;
   data: Uint8Array = NO_DATA;
   dataOffset = 0;
-  /** Null while it waits for memory. */
+  length: number = Number.NaN;
+  /** Null while it waits, for memory or for the end of a burst. */
   buffer: PoolBuffer | null = null;
+  /** Those with which it shares the buffer; null: it has one to itself. */
+  group: WriteGroup | null = null;
   /** @internal Among `WaitingWrites`, with its neighbours there. */
   isWaiting = false;
   /** @internal */
@@ -20,12 +27,23 @@ export class WriteRequest implements CancelTarget {
 
   constructor(owner: CryptLayer) {
     this.owner = owner;
+    this.sector = 0;
+    this.length = 0;
+  }
+
+  begin(io: Io, sector: number): void {
+    this.io = io;
+    this.sector = sector;
+    this.data = io.data;
+    this.dataOffset = io.dataOffset;
+    this.length = io.length;
   }
 
   clear(): void {
     this.io = null;
     this.data = NO_DATA;
     this.buffer = null;
+    this.group = null;
   }
 
   onCancel(): void {
