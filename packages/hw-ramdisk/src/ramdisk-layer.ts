@@ -1,10 +1,11 @@
-import { FULL_SUPPORT, IoFlag, LayerBase, Op, plainLimits, refuse } from "@cev/core";
-import type { Environment, Io, LayerDescription, Limits, Support } from "@cev/core";
+import { FULL_SUPPORT, IoFlag, LayerBase, Op, plainLimits, refuse, runOf } from "@cev/core";
+import type { Environment, Io, LayerDescription, Limits, Run, Support } from "@cev/core";
 import { checkRamdiskOptions } from "./options.ts";
 import type { RamdiskOptions } from "./options.ts";
 import { SparseMemory } from "./sparse-memory.ts";
 
 const PIECE_LENGTH = 65_536;
+const SEARCHED_MAX = 2 ** 40;
 
 /**
  * A disk in memory, sparse: it takes memory from the environment's buffer pool in pieces of 64 KiB when they are first
@@ -52,6 +53,19 @@ export class RamdiskLayer extends LayerBase {
       default:
         return refuse(io, this);
     }
+  }
+
+  /** Whatever was never written, or was erased, is a hole, in pieces of 64 KiB. */
+  runs(offset: number, length: number, countMax: number): readonly Run[] {
+    const runs: Run[] = [];
+    // One question looks at a part of a very large device: the next goes on from there.
+    const end = offset + Math.min(length, SEARCHED_MAX);
+    for (let at = offset; at < end && runs.length < countMax;) {
+      const border = this.#memory.borderAfter(at, end);
+      runs.push(...runOf(this.#memory.hasMemoryAt(at) ? "data" : "hole", border - at));
+      at = border;
+    }
+    return runs;
   }
 
   describe(): LayerDescription {

@@ -91,6 +91,30 @@ export class SparseMemory {
     this.#erase(offset, length, false);
   }
 
+  /** Whether a byte has memory. */
+  hasMemoryAt(offset: number): boolean {
+    return this.#find(Math.floor(offset * this.#perPiece)) !== null;
+  }
+
+  /** Where what is said of the byte at `offset` stops being true, or `end`: the first byte with memory after one without, or the reverse. */
+  borderAfter(offset: number, end: number): number {
+    const hasMemory = this.hasMemoryAt(offset);
+    const indexEnd = Math.ceil(end * this.#perPiece);
+    let index = Math.floor(offset * this.#perPiece) + 1;
+    while (index < indexEnd) {
+      const tableIndex = Math.floor(index * this.#perTable);
+      if (this.#tables[tableIndex] === undefined) {
+        if (hasMemory) break;
+        // Nothing was ever written here: the whole table is one step.
+        index = (tableIndex + 1) * PIECES_PER_TABLE;
+      } else {
+        if ((this.#find(index) !== null) !== hasMemory) break;
+        index++;
+      }
+    }
+    return Math.min(index * this.pieceLength, end);
+  }
+
   /** Gives all memory back. */
   clear(): void {
     for (const index of this.#tableIndexes)

@@ -171,3 +171,42 @@ describe("requests", () => {
     expect(Buffer.from(await device.read(0, 5)).toString()).toBe("hello");
   });
 });
+
+describe("extents", () => {
+  const lettersOf = async (device: Device, offset = 0, length = device.size - offset): Promise<string> =>
+    (await device.extents(offset, length))
+      .map((extent) => `${extent.isHole && extent.isZero ? "h" : "d"}${extent.length / PIECE}`)
+      .join(" ");
+
+  test("pieces that have memory are data, the others are holes", async () => {
+    const { open } = newRamdisk(8 * PIECE);
+    await using device = await open();
+    expect(device.knowsExtents).toBe(true);
+    expect(await lettersOf(device)).toBe("h8");
+    await device.write(2 * PIECE + 5, bytesOf(PIECE, 7));
+    expect(await lettersOf(device)).toBe("h2 d2 h4");
+    expect(await lettersOf(device, 1.5 * PIECE, PIECE)).toBe("h0.5 d0.5");
+    // Zeroes in part of a piece keep its memory.
+    await device.writeZeroes(2 * PIECE, 1.5 * PIECE);
+    expect(await lettersOf(device)).toBe("h3 d1 h4");
+    await device.writeZeroes(6 * PIECE, 2 * PIECE, { noHole: true });
+    expect(await lettersOf(device)).toBe("h3 d1 h2 d2");
+    await device.discard(0, device.size);
+    expect(await lettersOf(device)).toBe("h8");
+  });
+
+  test("a device of 8 PiB with a few pieces is mapped within a second", async () => {
+    const size = 2 ** 53 - PIECE;
+    const { open } = newRamdisk(size);
+    await using device = await open();
+    await device.write(2 ** 52, bytesOf(PIECE, 1));
+    await device.write(size - 1, bytesOf(1, 1));
+    const extents = await device.extents(0, size);
+    expect(extents.map(({ length, isHole }) => [length, isHole])).toEqual([
+      [2 ** 52, true],
+      [PIECE, false],
+      [size - 2 ** 52 - 2 * PIECE, true],
+      [PIECE, false],
+    ]);
+  });
+});
