@@ -40,6 +40,10 @@ export async function copy(sources: readonly string[], options: CopyOptions): Pr
   if ((to === undefined) === (from === undefined)) {
     throw new UsageError("give either --to, to read the device, or --from, to write into it");
   }
+  const isKeyPiped = [...(options.passphraseFile ?? []), ...(options.keyFile ?? [])].includes("-");
+  // What is read ahead of the end of a key would be missing in the device.
+  if (from === "-" && isKeyPiped)
+    throw new UsageError("standard input is either a key or what is written: name a file for one of them");
   using interrupt = new Interrupt();
   const isReadOnly = to !== undefined;
   const stack = await openSources({

@@ -144,10 +144,13 @@ async function readSecrets(
 ): Promise<Secrets> {
   const keys: Uint8Array[] = [];
   const keyFiles: Uint8Array[] = [];
-  const range = {
-    offset: whole(keyfileOffset, "--keyfile-offset"),
-    size: whole(keyfileSize, "--keyfile-size"),
-  };
+  const size = whole(keyfileSize, "--keyfile-size");
+  // As with cryptsetup, a size of 0 is all.
+  const range = { offset: whole(keyfileOffset, "--keyfile-offset"), size: size === 0 ? undefined : size };
+  if (keyFile.length === 0 && (keyfileSize ?? keyfileOffset) !== undefined)
+    throw new UsageError(
+      "--keyfile-size and --keyfile-offset take a part of a key file: name one with --key-file",
+    );
   for (const path of passphraseFile)
     keys.push(await reader.read({ prompt: "Enter passphrase: ", passphraseFile: path }));
   for (const path of keyFile) {

@@ -111,6 +111,7 @@ test.each([
   [[...PLAIN, "--header", "h"], "no header"],
   [[...PLAIN, "--offset", "1k"], "--offset 1k"],
   [[...PLAIN, "--key-slot", "1"], "no keyslots"],
+  [["--keyfile-size", "5"], "name one with --key-file"],
   [["--key-slot", "32"], "from 0 to 31"],
   [["--encrypted", "p1"], "--encrypted goes with"],
   [["--kdf-memory-max", "0"], "--kdf-memory-max 0"],

@@ -102,6 +102,17 @@ describe("luks2 keys", () => {
     ];
     expect(await folder.crypt("luksAddKey", IMAGE, ...words, ...CHEAP)).toMatchObject({ status: 0 });
     expect(await opens(folder, "b")).toBe(false);
+    // Unless its keyslot is named.
+    const named = await folder.crypt("open", "--test-passphrase", IMAGE, "-d", "b", "-S", "5");
+    expect(named).toMatchObject({ status: 0, stderr: "" });
+    expect(named.stdout.toString()).toBe("");
+    const json = ["luksDump", "-q", "--json", "--unbound", "-S", "5", "-d", "b", IMAGE];
+    expect(JSON.parse((await folder.crypt(...json)).stdout.toString())).toEqual({
+      command: "luksDump",
+      device: IMAGE,
+      volumeKeyHex: Buffer.from("0123456789abcdef0123456789abcdef").toString("hex"),
+      problems: [],
+    });
     const dumped = await folder.crypt("luksDump", "-q", "--unbound", "-S", "5", "-d", "b", IMAGE);
     expect(dumped.stdout.toString()).toContain(
       Buffer.from("0123456789abcdef").toString("hex").replaceAll(/../g, "$& "),

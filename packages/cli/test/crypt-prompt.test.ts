@@ -63,14 +63,14 @@ describe.skipIf(!hasPty)("at a terminal", () => {
         steps: [{ seen: YES_PROMPT, typed: "yes\r" }],
       },
       {
-        words: ["crypt", "luksFormat", "-q", ...CHEAP, "other.img"],
+        words: ["crypt", "luksFormat", "-q", "-y", ...CHEAP, "other.img"],
         steps: [
           { seen: "for other.img: ", typed: "one\r" },
           { seen: VERIFY, typed: "other\r" },
         ],
       },
       {
-        words: ["crypt", "open", "--test-passphrase", IMAGE],
+        words: ["crypt", "open", "-v", "--test-passphrase", IMAGE],
         // The second one is typed ahead of its prompt.
         steps: [{ seen: ENTER, typed: "wrong\rcorrect horse\r" }],
       },
@@ -78,12 +78,22 @@ describe.skipIf(!hasPty)("at a terminal", () => {
         words: ["crypt", "open", "--test-passphrase", "--timeout", "1", IMAGE],
         steps: [{ seen: ENTER }, { seen: "nobody answered in time" }],
       },
+      // A file is as wrong the second time.
+      { words: ["crypt", "open", "--test-passphrase", "-d", "a", IMAGE], steps: [] },
+      {
+        words: ["crypt", "luksAddKey", "-q", ...CHEAP, IMAGE],
+        steps: [
+          { seen: "Enter any existing passphrase: ", typed: "correct horse\r" },
+          { seen: "Enter new passphrase for key slot: ", typed: "once\r" },
+        ],
+      },
     ]);
-    expect(ended).toMatchObject({ status: 0, isAsBefore: true, looks: [true, true, true, true, true] });
-    expect(statusesOf(ended)).toEqual([0, 1, 1, 0, 1]);
+    expect(ended.looks).toEqual(Array.from({ length: 7 }, () => true));
+    expect(ended).toMatchObject({ status: 0, isAsBefore: true });
+    expect(statusesOf(ended)).toEqual([0, 1, 1, 0, 1, 1, 0]);
+    expect(ended.shown.split("no key available with this passphrase")).toHaveLength(2);
     expect(ended.shown).toMatch(/overwrite data on disk\.img irrevocably/);
     expect(ended.shown).toMatch(/nothing was changed: the answer was not YES/);
-    expect(ended.shown).toMatch(/no key available with this passphrase/);
     expect(ended.shown).toContain("Key slot 0 unlocked.");
     expect(ended.shown).not.toContain("horse");
     expect(readFileSync(join(cwd, "other.img")).every((byte) => byte === 0)).toBe(true);
@@ -175,6 +185,34 @@ describe("standard input that is no terminal", () => {
     const ended = await run(["crypt", "open", "--test-passphrase", IMAGE], { cwd, input: Buffer.alloc(0) });
     expect(ended.status).toBe(1);
     expect(ended.stderr).toMatch(/it is empty, and a key is expected/);
+    const words = ["crypt", "token", "import", IMAGE];
+    const token = await run(words, { cwd, input: Buffer.alloc(0) });
+    expect(token.stderr).toMatch(/it is empty, and a token is expected/);
+  });
+
+  test("may have an empty line as a passphrase, as cryptsetup's may", async () => {
+    const { cwd, file, judge } = cryptFolder();
+    file("empty", "");
+    const input = Buffer.from("\n");
+    const made = await run(["crypt", "luksFormat", "-q", ...CHEAP, IMAGE], { cwd, input });
+    expect(made).toMatchObject({ status: 0, stderr: "" });
+    const opened = await run(["crypt", "open", "--test-passphrase", IMAGE], { cwd, input });
+    expect(opened).toMatchObject({ status: 0, stderr: "" });
+    if (hasCryptsetup) judge(["open", "--test-passphrase", "-d", "empty", IMAGE]);
+  });
+
+  test("is a key or the content of a device, and not both: what is read ahead would be missing", async () => {
+    const { cwd, file } = await luksFolder();
+    file("key", "key a");
+    for (const words of [
+      ["--passphrase-file", "-"],
+      ["--key-file", "-", "--keyfile-size", "5"],
+    ]) {
+      const given = ["copy", IMAGE, "--device", "luks/x", "--from", "-", ...words];
+      const ended = await run(given, { cwd, input: Buffer.from("key a\ncontent") });
+      expect(ended.status).toBe(2);
+      expect(ended.stderr).toMatch(/standard input is either a key or what is written/);
+    }
   });
 });
 
@@ -187,6 +225,33 @@ describe("a part of a key file", () => {
     const short = await crypt(...words, "--keyfile-size", "50");
     expect(short.status).toBe(1);
     expect(short.stderr).toMatch(/ends after 7 of the 50 bytes/);
+    const past = await crypt(...words.slice(0, -1), "100");
+    expect(past.status).toBe(1);
+    expect(past.stderr).toMatch(/it ends before byte 100, where a key is to begin/);
+    // As with cryptsetup, 0 is all of it.
+    const all = await crypt("open", "--test-passphrase", IMAGE, "-d", "a", "--keyfile-size", "0");
+    expect(all).toMatchObject({ status: 0, stderr: "" });
+  });
+
+  test("is not taken of what is no key file, and there is one key file", async () => {
+    const { crypt } = await luksFolder();
+    for (const [words, said] of [
+      [
+        ["open", "--test-passphrase", IMAGE, "--keyfile-size", "5"],
+        /--keyfile-size takes a part of a key file/,
+      ],
+      [
+        ["open", "--test-passphrase", IMAGE, "--passphrase-file", "a", "--keyfile-offset", "5"],
+        /--keyfile-offset/,
+      ],
+      [["luksAddKey", IMAGE, "-d", "a", "--new-keyfile-size", "5"], /--new-keyfile-size/],
+      [["luksRemoveKey", IMAGE, "b", "-d", "a"], /named twice/],
+      [["luksAddKey", IMAGE, "b", "-d", "a", "--new-keyfile", "c"], /named twice/],
+    ] as const) {
+      const refused = await crypt(...words);
+      expect(refused.status).toBe(2);
+      expect(refused.stderr).toMatch(said);
+    }
   });
 
   test("without the newline that an editor leaves is a passphrase", async () => {

@@ -1,7 +1,16 @@
 /** Encrypted devices in a stack file: plain ones, detached headers, keys by file. */
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { closeTree, environmentFrom, openTree } from "@cev/core";
@@ -192,4 +201,23 @@ describe("what is wrong in a stack file is named with its place in the file", ()
     expect(stderr).not.toContain("open sesame");
     expect(stderr.trim().split("\n")).toHaveLength(1);
   });
+});
+
+test("one file under two names is refused: a header on the device whose data it is would overwrite itself", async () => {
+  symlinkSync("data.img", pathOf("symbolic.img"));
+  linkSync(pathOf("data.img"), pathOf("hard.img"));
+  const before = readFileSync(pathOf("data.img"));
+  for (const name of ["symbolic.img", "hard.img", "data.img", "./keys/../data.img"]) {
+    const lines = [
+      "devices:",
+      `  d: { driver: "@cev/hw-file", path: data.img }`,
+      `  h: { driver: "@cev/hw-file", path: ${name}, readOnly: true }`,
+      `  v: { driver: "@cev/crypt", ${DEVICES["detached"]!.replace("[data.img, header.img]", "[d, h]")} }`,
+    ];
+    writeFileSync(pathOf("same.yaml"), lines.join("\n"));
+    const { status, stderr } = await cev("copy", "same.yaml", "--device", "v", "--from", "in");
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^cev: same\.yaml: devices\.h: .*this is the same file as device d\b/);
+  }
+  expect(readFileSync(pathOf("data.img")).equals(before)).toBe(true);
 });

@@ -74,9 +74,7 @@ export function deviceCommand(
     .addOption(new Option("--disable-locks", "cev has none").hideHelp())
     .addOption(new Option("--disable-keyring", "cev uses none").hideHelp())
     .addOption(new Option("--disable-external-tokens", "cev has none").hideHelp())
-    .addOption(
-      new Option("-v, --verbose", "what is done is told anyway: taken for the sake of scripts").hideHelp(),
-    )
+    .addOption(new Option("-v, --verbose", "which keyslot was opened; the rest is told anyway").hideHelp())
     .addHelpText("after", help);
 }
 

@@ -8,7 +8,7 @@ import { confirm } from "./confirm.ts";
 import { costOf } from "./cost.ts";
 import type { CostOptions, KeyOptions } from "./crypt-options.ts";
 import { parseBytes, parseCipherName, parseKeyBits, parseSectors, parseType, parseWhole } from "./parse.ts";
-import { readExisting, readVolumeKey } from "./read-keys.ts";
+import { isVerified, readExisting, readVolumeKey } from "./read-keys.ts";
 import { inSession } from "./session.ts";
 import type { Common, Session } from "./session.ts";
 import type { Target } from "./target.ts";
@@ -63,7 +63,7 @@ export async function format(
       else await confirm(session.keys, warningOf(target), options);
       const passphrase = await readExisting(
         session.keys,
-        { ...options, verifyPassphrase: true },
+        { ...options, verifyPassphrase: isVerified(options) },
         `Enter passphrase for ${word}: `,
         keyWord,
       );

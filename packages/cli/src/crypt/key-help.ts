@@ -7,7 +7,7 @@ Examples:
   $ cev serve disk.img --socket disk.sock                   the plaintext as a device
   $ cev copy disk.img --device luks/UUID --to plain.img     the plaintext as a file
 
-Exit status: 0 when the passphrase opens a keyslot, 1 when it does not.
+Exit status: 0 when the passphrase opens a keyslot, 1 when it does not. With -v it says which keyslot.
 `;
 
 export const ADDKEY_HELP = `

@@ -13,6 +13,7 @@ export interface OpenOptions extends KeyOptions {
   readonly keySlot?: string;
   readonly unbound?: boolean;
   readonly tries?: string;
+  readonly verbose?: boolean;
 }
 
 const TRIES_DEFAULT = 3;
@@ -37,14 +38,15 @@ export async function openDevice(
         ...common,
         ...withoutUndefined({ keyslot }),
         keys: [key],
-        allowUnbound: options.unbound === true,
+        // Whoever names a keyslot means it.
+        allowUnbound: options.unbound === true || keyslot !== undefined,
       });
     };
-    const id = await withTries(keys, tries, attempt, () => {
+    const id = await withTries(keys, { ...options, tries }, attempt, () => {
       session.endWork();
       complain("no key available with this passphrase");
     });
-    session.answer(`Key slot ${id} unlocked.`, {
+    session.answer(options.verbose === true ? `Key slot ${id} unlocked.` : null, {
       command: "open",
       device: word,
       isOpened: true,

@@ -1,6 +1,7 @@
 import { CevError } from "@cev/core";
 import type { KeyReader } from "../keys/key-reader.ts";
 import { readKey } from "../keys/key-file.ts";
+import type { KeyRange } from "../keys/key-file.ts";
 import { UsageError } from "../usage-error.ts";
 import type { KeyOptions, NewKeyOptions } from "./crypt-options.ts";
 import { parseBytes } from "./parse.ts";
@@ -15,16 +16,18 @@ export function readExisting(
 ): Promise<Uint8Array> {
   const { keyFile = word, passphraseFile } = options;
   if (options.keyFile === undefined) refuseAsSecret(word);
+  else refuseTwice(word, "--key-file");
   refuseBoth(keyFile, passphraseFile, "--key-file", "--passphrase-file");
+  const range = rangeOf(keyFile, {
+    "--keyfile-offset": options.keyfileOffset,
+    "--keyfile-size": options.keyfileSize,
+  });
   return keys.read({
     prompt,
     isNew: options.verifyPassphrase === true,
     keyFile,
     passphraseFile,
-    range: {
-      offset: parseBytes(options.keyfileOffset, "--keyfile-offset"),
-      size: parseBytes(options.keyfileSize, "--keyfile-size"),
-    },
+    range,
   });
 }
 
@@ -37,16 +40,18 @@ export function readNew(
 ): Promise<Uint8Array> {
   const { newKeyfile = word, newPassphraseFile } = options;
   if (options.newKeyfile === undefined) refuseAsSecret(word);
+  else refuseTwice(word, "--new-keyfile");
   refuseBoth(newKeyfile, newPassphraseFile, "--new-keyfile", "--new-passphrase-file");
+  const range = rangeOf(newKeyfile, {
+    "--new-keyfile-offset": options.newKeyfileOffset,
+    "--new-keyfile-size": options.newKeyfileSize,
+  });
   return keys.read({
     prompt,
-    isNew: true,
+    isNew: isVerified(options),
     keyFile: newKeyfile,
     passphraseFile: newPassphraseFile,
-    range: {
-      offset: parseBytes(options.newKeyfileOffset, "--new-keyfile-offset"),
-      size: parseBytes(options.newKeyfileSize, "--new-keyfile-size"),
-    },
+    range,
   });
 }
 
@@ -61,6 +66,28 @@ export async function readVolumeKey(
   return readKey(path, {});
 }
 
+/** Whether somebody at a terminal types a passphrase twice that is set: as with cryptsetup not in batch mode, unless that is asked for. */
+export const isVerified = ({ batchMode, verifyPassphrase }: KeyOptions): boolean =>
+  batchMode !== true || verifyPassphrase === true;
+
+/** Which bytes of a key file are meant: given as the two options, first that of its beginning. */
+function rangeOf(keyFile: string | undefined, given: Readonly<Record<string, string | undefined>>): KeyRange {
+  const [offset, size] = Object.entries(given).map(([option, text]) => {
+    const bytes = parseBytes(text, option);
+    if (bytes !== undefined && keyFile === undefined)
+      throw new UsageError(`${option} takes a part of a key file, and none is named`);
+    return bytes;
+  });
+  // As with cryptsetup, 0 is all.
+  return { offset, size: size === 0 ? undefined : size };
+}
+
+/** The word is not repeated: it may be a passphrase. */
+function refuseTwice(word: string | undefined, option: string): void {
+  if (word !== undefined)
+    throw new UsageError(`the key file is named twice, by ${option} and behind the device: name it once`);
+}
+
 function refuseBoth(
   one: string | undefined,
   other: string | undefined,
@@ -71,14 +98,19 @@ function refuseBoth(
     throw new UsageError(`give either a key file (${oneName}) or ${otherName}`);
 }
 
-/** Tries again where a person may have mistyped. */
+/** Tries again where a person may have mistyped. A file is as wrong the second time. */
 export async function withTries<Result>(
   keys: KeyReader,
-  tries: number,
+  {
+    tries,
+    keyFile,
+    passphraseFile,
+  }: { readonly tries: number } & Pick<KeyOptions, "keyFile" | "passphraseFile">,
   attempt: () => Promise<Result>,
   onWrong: () => void,
 ): Promise<Result> {
-  for (let left = keys.isInteractive ? tries : 1; ; left--) {
+  const isTyped = [keyFile, passphraseFile].every((path) => path === undefined || path === "-");
+  for (let left = isTyped && keys.isInteractive ? tries : 1; ; left--) {
     try {
       return await attempt();
     } catch (error) {

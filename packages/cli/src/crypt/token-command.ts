@@ -1,7 +1,8 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { tokenAddKeyring, tokenExport, tokenImport, tokenRemove, tokenUnassign } from "@cev/crypt";
 import { ExitStatus } from "../exit-status.ts";
 import { hostError } from "../host-error.ts";
+import { readKey } from "../keys/key-file.ts";
 import { StandardInput } from "../keys/standard-input.ts";
 import { say } from "../output.ts";
 import { UsageError } from "../usage-error.ts";
@@ -21,6 +22,7 @@ export interface TokenOptions extends KeyOptions {
   readonly unbound?: boolean;
 }
 
+const WANTED = "a token";
 const NUMBER = { min: 0, max: 31 };
 
 /** `cev crypt token add|remove|import|export|unassign`. */
@@ -74,12 +76,9 @@ export async function token(action: TokenAction, word: string, options: TokenOpt
 }
 
 async function readJson(path: string | undefined, signal: AbortSignal): Promise<string> {
-  if (path !== undefined && path !== "-")
-    return readFile(path, "utf8").catch((error: unknown) => {
-      throw hostError(path, error);
-    });
+  if (path !== undefined && path !== "-") return Buffer.from(await readKey(path, {}, WANTED)).toString();
   using input = new StandardInput(signal);
-  return Buffer.from(await input.readAll({})).toString();
+  return Buffer.from(await input.readAll({}, WANTED)).toString();
 }
 
 async function writeJson(path: string | undefined, json: string): Promise<void> {

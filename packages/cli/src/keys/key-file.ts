@@ -19,11 +19,14 @@ export interface KeyRange {
 export class KeyGatherer {
   readonly #source: string;
   readonly #range: KeyRange;
+  readonly #what: string;
   #skipped = 0;
   #bytes: Uint8Array = new Uint8Array(PIECE_LENGTH);
   #length = 0;
 
-  constructor(source: string, range: KeyRange) {
+  /** `what`: what is expected there. */
+  constructor(source: string, range: KeyRange, what = "a key") {
+    this.#what = what;
     this.#source = source;
     this.#range = range;
   }
@@ -36,7 +39,7 @@ export class KeyGatherer {
     const rest = piece.subarray(passed);
     const wanted = size === undefined ? rest : rest.subarray(0, size - this.#length);
     if (this.#length + wanted.length > KEY_LENGTH_MAX)
-      throw new CevError("CEV_INVALID", "it has more than 8 MiB, too many for a key", {
+      throw new CevError("CEV_INVALID", `it has more than 8 MiB, too many for ${this.#what}`, {
         source: this.#source,
         hint: "is this the file that was meant? --keyfile-size takes a part of it",
       });
@@ -46,9 +49,13 @@ export class KeyGatherer {
     return this.#length === size;
   }
 
-  /** The key, which the caller wipes. */
-  take(): Uint8Array {
-    const { size } = this.#range;
+  /** The key, which the caller wipes. `isLine`: its end was seen, and it may be empty. */
+  take({ isLine = false }: { readonly isLine?: boolean } = {}): Uint8Array {
+    const { offset = 0, size } = this.#range;
+    if (this.#skipped < offset)
+      throw new CevError("CEV_INVALID", `it ends before byte ${offset}, where ${this.#what} is to begin`, {
+        source: this.#source,
+      });
     if (size !== undefined && this.#length < size)
       throw new CevError(
         "CEV_INVALID",
@@ -57,8 +64,10 @@ export class KeyGatherer {
           source: this.#source,
         },
       );
-    if (this.#length === 0)
-      throw new CevError("CEV_KEY_REQUIRED", "it is empty, and a key is expected", { source: this.#source });
+    if (this.#length === 0 && !isLine)
+      throw new CevError("CEV_KEY_REQUIRED", `it is empty, and ${this.#what} is expected`, {
+        source: this.#source,
+      });
     return this.#bytes.slice(0, this.#length);
   }
 
@@ -75,12 +84,12 @@ export class KeyGatherer {
   }
 }
 
-/** A key from a file, a FIFO or a descriptor ("/dev/fd/3"), byte for byte. The caller wipes it. */
-export async function readKey(path: string, range: KeyRange): Promise<Uint8Array> {
+/** A key from a file, a FIFO or a descriptor ("/dev/fd/3"), byte for byte. The caller wipes it. `what`: what is expected there. */
+export async function readKey(path: string, range: KeyRange, what?: string): Promise<Uint8Array> {
   const file = await open(path, "r").catch((error: unknown) => {
     throw hostError(path, error);
   });
-  const gatherer = new KeyGatherer(path, range);
+  const gatherer = new KeyGatherer(path, range, what);
   const piece = new Uint8Array(PIECE_LENGTH);
   try {
     for (;;) {

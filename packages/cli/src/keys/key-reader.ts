@@ -1,4 +1,5 @@
 import { CevError } from "@cev/core";
+import { UsageError } from "../usage-error.ts";
 import { readKey } from "./key-file.ts";
 import type { KeyRange } from "./key-file.ts";
 import { StandardInput } from "./standard-input.ts";
@@ -72,6 +73,8 @@ export class KeyReader implements Disposable {
     if (keyFile === undefined && passphraseFile !== undefined && passphraseFile !== "-")
       return withoutNewline(this.#keep(await readKey(passphraseFile, range)));
     const terminal = this.#findTerminal();
+    if (terminal !== null && (range.offset ?? range.size) !== undefined)
+      throw new UsageError("a part of a key is not typed at a terminal: name a key file, or pipe it");
     if (terminal !== null) return this.#askSecret(terminal, request);
     this.#input ??= new StandardInput(this.#options.signal);
     return keyFile === undefined ? this.#input.readLine() : this.#input.readAll(range);

@@ -30,16 +30,16 @@ export class StandardInput implements Disposable {
         // A copy: a slice of a Buffer is the same memory.
         if (end >= 0) this.#rest = Uint8Array.from(piece.subarray(end + 1));
         piece.fill(0);
-        if (end >= 0) return gatherer.take();
+        if (end >= 0) return gatherer.take({ isLine: true });
       }
     } finally {
       gatherer.wipe();
     }
   }
 
-  /** All that is left, byte for byte, or a part of it. The caller wipes it. */
-  async readAll(range: KeyRange): Promise<Uint8Array> {
-    const gatherer = new KeyGatherer(NAME, range);
+  /** All that is left, byte for byte, or a part of it. The caller wipes it. `what`: what is expected there. */
+  async readAll(range: KeyRange, what?: string): Promise<Uint8Array> {
+    const gatherer = new KeyGatherer(NAME, range, what);
     try {
       for (;;) {
         const piece = await this.#next();
