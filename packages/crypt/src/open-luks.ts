@@ -12,6 +12,10 @@ import type { KdfLimits } from "./key/kdf.ts";
 import { wipe } from "./key/secret.ts";
 import { CryptLayer } from "./layer/crypt-layer.ts";
 import type { HeaderSource } from "./luks2/copies.ts";
+import { HEADER_SIZES, luksMagicOf } from "./luks2/header.ts";
+
+// Of a header copy: what identifies it.
+const PROBE_LENGTH = 512;
 
 /** Settings of `openLuks`. */
 export interface OpenLuksOptions {
@@ -79,6 +83,7 @@ export async function openLuks(lower: Layer, options: OpenLuksOptions): Promise<
     });
   }
   if (isDetached && data === null) throw dataIsElsewhere(source.name);
+  if (isDetached) await refuseSame(source, headerSourceOf(lower, environment));
   if (problem !== null) options.report?.(problem);
   const { volumeKey, keyslotId } = await unlockOnce(volume, source, options);
   try {
@@ -100,6 +105,23 @@ export async function openLuks(lower: Layer, options: OpenLuksOptions): Promise<
 
 /** What is said of a header that stands alone. */
 export const DETACHED_HINT = "give the encrypted device, and this as its header (--header)";
+
+/**
+ * One file or disk may be open under two names: what is written as data would be written over the header. Throws `CEV_INVALID` where the device
+ * of the data has a copy of the very header in its place.
+ */
+async function refuseSame(header: HeaderSource, data: HeaderSource): Promise<void> {
+  for (const offset of [0, ...HEADER_SIZES]) {
+    if (offset + PROBE_LENGTH > Math.min(header.size, data.size)) return;
+    const [left, right] = [await header.read(offset, PROBE_LENGTH), await data.read(offset, PROBE_LENGTH)];
+    if (luksMagicOf(left) === null || Buffer.compare(left, right) !== 0) continue;
+    throw new CevError("CEV_INVALID", "the header is where the data would be: both are one device", {
+      source: data.name,
+      byteOffset: offset,
+      hint: "give the device that the data is on",
+    });
+  }
+}
 
 function dataIsElsewhere(source: string): CevError {
   const message = "this is a detached header: the encrypted data is on another device";

@@ -71,6 +71,16 @@ describe.each([
     expect(await device.read(0, 4096)).toEqual(expected);
   });
 
+  test("is not taken for the header of what it lies on itself, under whatever name", async () => {
+    const both = Buffer.concat([header, data]);
+    for (const other of [layerOf(both), layerOf(header)]) {
+      const { code, hint } = await failureOf(
+        openLuks(layerOf(both), { environment, keys: [passphrase], header: other }),
+      );
+      expect([code, hint]).toEqual(["CEV_INVALID", "give the device that the data is on"]);
+    }
+  });
+
   test("is not written, and what is written goes to the data alone", async () => {
     const [headerLayer, dataLayer] = [layerOf(header), layerOf(data)];
     const options = { environment, keys: [passphrase], header: headerLayer };
