@@ -7,7 +7,7 @@ import { freeLuks1Keyslot } from "../luks1/format.ts";
 import { luks1AreaSize } from "../luks1/header.ts";
 import type { Luks1Header } from "../luks1/header.ts";
 import { LUKS1_AREA_ALIGNMENT, luks1Areas } from "../luks1/layout.ts";
-import { luks1VolumeOf } from "../luks1/volume.ts";
+import { luks1VolumeOf, refuseDamagedUuid } from "../luks1/volume.ts";
 import { Luks1HeaderWriter } from "../luks1/write-header.ts";
 import { writeCopies, writeCopy } from "../luks2/commit.ts";
 import type { CommonHeader } from "../luks2/commit.ts";
@@ -85,6 +85,7 @@ async function planConversion(device: HeaderDevice, header: Luks1Header): Promis
   const { keyslots, keySize, payloadOffset } = header;
   const size = alignUp(luks1AreaSize(keySize));
   const materialLength = luks1AreaSize(keySize);
+  refuseDamagedUuid(device.name, header);
   await checkConvertible(device, header, size);
   const homes = homesOf(header);
   const areasEnd = alignUp(Math.max(...homes) + materialLength);

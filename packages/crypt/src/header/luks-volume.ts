@@ -15,6 +15,8 @@ export interface LuksVolume {
   }[];
   /** Flags kept in the header that `open` follows ("allow-discards"), and others. */
   readonly flags: readonly string[];
+  /** In words, a keyslot that is damaged so that nobody can say whether it is in use. */
+  readonly leftOut?: string | null;
 }
 
 /** A place in a header that wraps the volume key. */

@@ -81,22 +81,28 @@ export async function unlockVolume(
     }
     if (!isTried && reason !== null) left.push(reason);
   }
-  throw noneFits(name, source, slots, left);
+  throw noneFits(volume, source, slots, left);
 }
 
 /** What to say when nothing has opened. `left`: why keyslots were not tried. */
 function noneFits(
-  name: string,
+  { uuid, leftOut }: LuksVolume,
   source: HeaderSource,
   slots: readonly unknown[],
   left: readonly CevError[],
 ): CevError {
+  const name = `luks/${uuid}`;
+  const damaged = leftOut === undefined || leftOut === null ? "" : `; ${leftOut}`;
+  if (slots.length === 0)
+    return new CevError("CEV_WRONG_KEY", `${name} has no keyslot that opens it${damaged}`, {
+      source: source.name,
+    });
   const texts = left.map((error) => {
     const hint = error.place.hint === undefined ? "" : ` (${error.place.hint})`;
     return `${error.message}${hint}`;
   });
   const reasons = [...new Set(texts)];
-  if (slots.length > 0 && left.length === slots.length) {
+  if (left.length === slots.length) {
     const message = `no keyslot of ${name} can be tried: ${reasons.join("; ")}`;
     return new CevError(left[0]!.code, message, { source: source.name });
   }
@@ -104,7 +110,7 @@ function noneFits(
     left.length === 0
       ? ""
       : `; ${left.length} of ${slots.length} keyslots were not tried: ${reasons.join("; ")}`;
-  return new CevError("CEV_WRONG_KEY", `none of the keys given opens ${name}${notTried}`, {
+  return new CevError("CEV_WRONG_KEY", `none of the keys given opens ${name}${notTried}${damaged}`, {
     source: source.name,
   });
 }

@@ -6,7 +6,7 @@ import { isUuid } from "../luks2/header.ts";
 import { checkLuks1Keyslot, freeLuks1Keyslot, luks1KeyslotFrom } from "./format.ts";
 import { LUKS1_KEYSLOT_COUNT, luks1AreaSize } from "./header.ts";
 import type { Luks1Header, Luks1Keyslot } from "./header.ts";
-import { damagedKeyslot, luks1VolumeOf, readLuks1Header } from "./volume.ts";
+import { damagedKeyslot, luks1VolumeOf, readLuks1Header, refuseDamagedUuid } from "./volume.ts";
 import { Luks1HeaderWriter } from "./write-header.ts";
 
 const UUID_LENGTH_MAX = 39;
@@ -15,7 +15,8 @@ const BACKUP_ALIGNMENT = 4096;
 
 /**
  * Opens the LUKS1 header of a device for changes. Throws `CEV_BAD_METADATA` when it cannot be used, also when a keyslot is neither
- * enabled nor disabled: nothing is written to a header that is not fully understood.
+ * enabled nor disabled: nothing is written to a header that is not fully understood. Where the UUID is damaged all that can be done
+ * is to set another.
  */
 export async function openLuks1Editor(device: HeaderDevice): Promise<Luks1Editor> {
   const header = await readLuks1Header(device);
@@ -53,6 +54,7 @@ export class Luks1Editor implements HeaderEditor {
   }
 
   placeKeyslot({ keySize, id }: PlaceRequest): KeyslotPlace {
+    refuseDamagedUuid(this.#device.name, this.#header);
     const { keyslots } = this.#header;
     if (keySize !== this.#header.keySize)
       throw invalid(
@@ -95,6 +97,7 @@ export class Luks1Editor implements HeaderEditor {
   }
 
   async removeKeyslots(ids: readonly number[]): Promise<void> {
+    refuseDamagedUuid(this.#device.name, this.#header);
     for (const id of ids) this.#checkInUse(id);
     const { keyslots, keySize } = this.#header;
     // The material goes first: a header that does not name it any more would hide that it is still there.

@@ -17,6 +17,8 @@ const SECTOR = 512;
 // The header is followed by zeroes up to here: no area begins before.
 const PADDED_LENGTH = 1024;
 const MAGIC = "4c554b53babe";
+/** Where in the header its UUID begins. */
+export const UUID_OFFSET = 168;
 const KEYSLOTS_OFFSET = 208;
 const KEYSLOT_LENGTH = 48;
 const KEY_ENABLED = 0x00ac71f3;
@@ -38,6 +40,7 @@ export interface Luks1Header {
   readonly digest: Uint8Array;
   readonly digestSalt: Uint8Array;
   readonly digestIterations: number;
+  /** Nothing depends on it but the device's name: where it is damaged, each character that cannot stand in one is "_" here. */
   readonly uuid: string;
   /** All eight, in their order. */
   readonly keyslots: readonly Luks1Keyslot[];
@@ -96,8 +99,6 @@ export function decodeLuks1Header(bytes: Uint8Array, source: string): Luks1Heade
   if (cipherName === "") throw reader.bad("cipher-name", 8, "is empty");
   const hash = reader.text("hash-spec", 72, 32);
   checkHash(hash, reader);
-  const uuid = reader.text("uuid", 168, 40);
-  if (!isUuid(uuid)) throw reader.bad("uuid", 168, "is no UUID");
   const header: Luks1Header = {
     cipherName,
     cipherMode: reader.text("cipher-mode", 40, 32),
@@ -107,7 +108,7 @@ export function decodeLuks1Header(bytes: Uint8Array, source: string): Luks1Heade
     digest: reader.bytes(112, LUKS1_DIGEST_LENGTH),
     digestSalt: reader.bytes(132, LUKS1_SALT_LENGTH),
     digestIterations: reader.integer("mk-digest-iter", 164, 1, UINT32_MAX),
-    uuid,
+    uuid: reader.uuid(),
     keyslots: Array.from({ length: LUKS1_KEYSLOT_COUNT }, (_, id) => decodeKeyslot(reader, id)),
   };
   checkAreas(header, reader);
@@ -129,7 +130,8 @@ export function encodeLuks1Header(header: Luks1Header): Uint8Array {
   writeBytesOf(bytes, 112, LUKS1_DIGEST_LENGTH, header.digest);
   writeBytesOf(bytes, 132, LUKS1_SALT_LENGTH, header.digestSalt);
   bytes.writeUInt32BE(header.digestIterations, 164);
-  writeText(bytes, 168, 40, header.uuid);
+  assert(isUuid(header.uuid), "what is damaged is not written again");
+  writeText(bytes, UUID_OFFSET, 40, header.uuid);
   for (const [id, slot] of header.keyslots.entries()) {
     const at = luks1KeyslotAt(id);
     assert(slot.state !== "damaged", "what is damaged is not written again");
@@ -218,6 +220,13 @@ class Luks1Reader {
 
   bytes(at: number, length: number): Uint8Array {
     return Uint8Array.from(this.#bytes.subarray(at, at + length));
+  }
+
+  uuid(): string {
+    const all = this.#bytes.subarray(UUID_OFFSET, UUID_OFFSET + 39);
+    const end = all.indexOf(0);
+    const text = Buffer.from(end < 0 ? all : all.subarray(0, end)).toString("latin1");
+    return text.replaceAll(/[^0-9A-Za-z-]/g, "_") || "_";
   }
 
   text(field: string, at: number, length: number): string {

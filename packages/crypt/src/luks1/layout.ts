@@ -43,7 +43,9 @@ export function planLuks1Layout(request: Luks1LayoutRequest): Luks1Layout {
   if (headerLength > deviceSize)
     throw invalid(`the header takes ${headerLength} bytes, and the device has ${deviceSize}`);
   if (!isDetached && dataOffset + SECTOR > deviceSize)
-    throw invalid(`the device ends at byte ${deviceSize}, before its data at byte ${dataOffset}`);
+    throw invalid(
+      `the device has ${deviceSize} bytes: nothing is left for data, which would begin at byte ${dataOffset}`,
+    );
   return { keySize, dataOffset, headerLength, areas };
 }
 

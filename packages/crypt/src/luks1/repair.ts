@@ -11,8 +11,9 @@ import {
   luks1KeyslotAt,
   markDisabled,
 } from "./header.ts";
+import type { Luks1Header } from "./header.ts";
 import { LUKS1_AREA_ALIGNMENT, luks1Areas } from "./layout.ts";
-import { damagedKeyslot, readLuks1Header } from "./volume.ts";
+import { damagedKeyslot, readLuks1Header, refuseDamagedUuid } from "./volume.ts";
 
 const SECTOR = 512;
 const LENGTH = 1024;
@@ -32,9 +33,12 @@ export async function repairLuks1(device: HeaderDevice): Promise<readonly string
   const bytes = before.slice();
   const view = new DataView(bytes.buffer);
   const done: string[] = [...repairNames(bytes)];
-  if (done.length === 0 && (await isSound(device))) {
-    refuseDamaged(device, bytes);
-    return [];
+  if (done.length === 0) {
+    const sound = await soundHeader(device);
+    if (sound !== null) {
+      refuseDamaged(device, sound);
+      return [];
+    }
   }
   const keySize = view.getUint32(108);
   if (!KEY_SIZES.includes(keySize))
@@ -88,13 +92,12 @@ function* repairFreeKeyslots(bytes: Uint8Array, keySize: number): Generator<stri
   }
 }
 
-/** True when the header can be used as it is. */
-async function isSound(device: HeaderDevice): Promise<boolean> {
+/** The header, when it can be used as it is. */
+async function soundHeader(device: HeaderDevice): Promise<Luks1Header | null> {
   try {
-    await readLuks1Header(device);
-    return true;
+    return await readLuks1Header(device);
   } catch (error) {
-    if (isCevError(error) && error.code === "CEV_BAD_METADATA") return false;
+    if (isCevError(error) && error.code === "CEV_BAD_METADATA") return null;
     throw error;
   }
 }
@@ -103,7 +106,7 @@ async function isSound(device: HeaderDevice): Promise<boolean> {
 function checkRepaired(device: HeaderDevice, bytes: Uint8Array): void {
   try {
     const header = decodeLuks1Header(bytes, device.name);
-    refuseDamaged(device, bytes);
+    refuseDamagedKeyslot(device, header);
     parseCipher(luks1Encryption(header), header.keySize);
     hashLength(header.hash);
   } catch (error) {
@@ -117,9 +120,24 @@ function checkRepaired(device: HeaderDevice, bytes: Uint8Array): void {
   }
 }
 
+/** What has no fault that is known, and is wrong all the same. */
+function refuseDamaged(device: HeaderDevice, header: Luks1Header): void {
+  refuseDamagedKeyslot(device, header);
+  refuseDamagedUuid(device.name, header);
+  if (header.payloadOffset <= device.size) return;
+  const message = `the data would begin at byte ${header.payloadOffset}, behind the end of the device at byte ${device.size}`;
+  throw cannot(
+    device,
+    "payload-offset",
+    104,
+    message,
+    "nothing is wrong with a detached header, whose data is on another device; else restore the header from a backup",
+  );
+}
+
 /** Whether such a keyslot is in use nobody can say. */
-function refuseDamaged({ name }: HeaderDevice, bytes: Uint8Array): void {
-  const id = decodeLuks1Header(bytes, name).keyslots.findIndex(({ state }) => state === "damaged");
+function refuseDamagedKeyslot({ name }: HeaderDevice, { keyslots }: Luks1Header): void {
+  const id = keyslots.findIndex(({ state }) => state === "damaged");
   if (id >= 0) throw damagedKeyslot(name, id);
 }
 
@@ -129,12 +147,18 @@ function textAt(bytes: Uint8Array, at: number, length: number): string {
   return field.toString("latin1", 0, end < 0 ? length : end);
 }
 
-function cannot(device: HeaderDevice, field: string, byteOffset: number, message: string): CevError {
+function cannot(
+  device: HeaderDevice,
+  field: string,
+  byteOffset: number,
+  message: string,
+  hint = "restore the header from a backup",
+): CevError {
   return new CevError("CEV_BAD_METADATA", `the LUKS1 header cannot be repaired: ${message}`, {
     source: device.name,
     structure: "LUKS1 header",
     field,
     byteOffset,
-    hint: "restore the header from a backup",
+    hint,
   });
 }

@@ -1,9 +1,11 @@
 import { MetadataError } from "@cev/core";
 import type { Keyslot, LuksVolume } from "../header/luks-volume.ts";
 import type { HeaderSource } from "../luks2/copies.ts";
+import { isUuid } from "../luks2/header.ts";
 import {
   LUKS1_HEADER_LENGTH,
   LUKS1_STRIPES,
+  UUID_OFFSET,
   decodeLuks1Header,
   luks1AreaSize,
   luks1Encryption,
@@ -60,12 +62,23 @@ export function luks1VolumeOf(header: Luks1Header): LuksVolume {
     segment: { offset: header.payloadOffset, size: null, ivTweak: 0, encryption, sectorSize: 512 },
     tokens: [],
     flags: [],
+    leftOut: keyslotProblemOf(header),
   };
 }
 
 /** What is not as it should be in a header that can be used, in words for people; or null. */
 export function luks1ProblemOf(header: Luks1Header): string | null {
-  const damaged = header.keyslots.findIndex(({ state }) => state === "damaged");
+  return keyslotProblemOf(header) ?? uuidProblemOf(header);
+}
+
+/** In words, that the device's name is damaged; or null. */
+function uuidProblemOf({ uuid }: Luks1Header): string | null {
+  if (isUuid(uuid)) return null;
+  return `the UUID of the LUKS1 header (byte ${UUID_OFFSET}) is damaged; set another with \`cev crypt luksUUID --uuid\``;
+}
+
+function keyslotProblemOf({ keyslots }: Luks1Header): string | null {
+  const damaged = keyslots.findIndex(({ state }) => state === "damaged");
   if (damaged < 0) return null;
   const at = luks1KeyslotAt(damaged);
   return `keyslot ${damaged} of the LUKS1 header (byte ${at}) is neither enabled nor disabled; it is left out`;
@@ -79,6 +92,18 @@ export function damagedKeyslot(source: string, id: number): MetadataError {
     field: `keyslot ${id} active`,
     byteOffset: luks1KeyslotAt(id),
     hint: "restore the header from a backup",
+  });
+}
+
+/** Throws `CEV_BAD_METADATA` where the UUID is damaged: another one is to be set before anything else is changed. */
+export function refuseDamagedUuid(source: string, { uuid }: Luks1Header): void {
+  if (isUuid(uuid)) return;
+  throw new MetadataError("is no UUID", {
+    source,
+    structure: "LUKS1 header",
+    field: "uuid",
+    byteOffset: UUID_OFFSET,
+    hint: "set another one with `cev crypt luksUUID --uuid`",
   });
 }
 
