@@ -1,11 +1,9 @@
 import { transformInPlace } from "./block-cipher.ts";
 import type { BlockTransform } from "./block-cipher.ts";
 import type { IvGenerator } from "./iv-generator.ts";
-import { FIRST_TWEAKS_MAX } from "../kernels/xts-kernel.ts";
 import type { XtsKernel } from "../kernels/xts-kernel.ts";
 
-/** Bytes of a tweak: a block. */
-export const TWEAK_LENGTH = 16;
+const TWEAK_LENGTH = 16;
 // One call of OpenSSL costs about as much as encrypting some 4 KiB: a window of tweaks costs hardly more than one.
 const WINDOW_TWEAKS = 32;
 const WINDOW_LENGTH = WINDOW_TWEAKS * TWEAK_LENGTH;
@@ -37,23 +35,24 @@ export class TweakCache {
     return unitCount <= WINDOW_TWEAKS;
   }
 
-  /** Puts the tweaks of a run of units where the kernel expects those of the units from `unitIndex` on: in the first three quarters of its room. */
-  write(kernel: XtsKernel, sector: number, unitCount: number, unitIndex: number): void {
+  /** Puts the tweaks of a run of units where the kernel expects them. */
+  write(kernel: XtsKernel, sector: number, unitCount: number): void {
     if (this.#tweaks.length === 0) this.#tweaks = new Uint8Array(WINDOWS_MAX * WINDOW_LENGTH);
     const step = this.#sectorStep;
     const { bytes } = kernel.slab;
     const within = Math.floor(sector / step) % WINDOW_TWEAKS;
     const first = sector - within * step;
     const count = Math.min(unitCount, WINDOW_TWEAKS - within);
-    const to = kernel.firstTweaks + unitIndex * TWEAK_LENGTH;
+    // Finding a window may use the place that tweaks are written to: so both are found before either is written.
     const start = this.#window(kernel, first) + within * TWEAK_LENGTH;
-    bytes.set(this.#tweaks.subarray(start, start + count * TWEAK_LENGTH), to);
-    if (count === unitCount) return;
+    if (count === unitCount) {
+      bytes.set(this.#tweaks.subarray(start, start + count * TWEAK_LENGTH), kernel.firstTweaks);
+      return;
+    }
     const rest = this.#window(kernel, first + WINDOW_TWEAKS * step);
-    bytes.set(
-      this.#tweaks.subarray(rest, rest + (unitCount - count) * TWEAK_LENGTH),
-      to + count * TWEAK_LENGTH,
-    );
+    const middle = kernel.firstTweaks + count * TWEAK_LENGTH;
+    bytes.set(this.#tweaks.subarray(start, start + count * TWEAK_LENGTH), kernel.firstTweaks);
+    bytes.set(this.#tweaks.subarray(rest, rest + (unitCount - count) * TWEAK_LENGTH), middle);
   }
 
   /** Forgets everything. */
@@ -70,12 +69,10 @@ export class TweakCache {
     const slot = Math.floor(first / (WINDOW_TWEAKS * this.#sectorStep)) % WINDOWS_MAX;
     const at = slot * WINDOW_LENGTH;
     if (this.#tags[slot] === first) return at;
-    const { slab } = kernel;
-    // Behind all that is written for the kernel.
-    const room = kernel.firstTweaks + FIRST_TWEAKS_MAX * TWEAK_LENGTH - WINDOW_LENGTH;
-    this.#iv.write(slab, room, WINDOW_TWEAKS, first);
-    transformInPlace(this.#cipher, slab.bytes, room, WINDOW_LENGTH);
-    this.#tweaks.set(slab.bytes.subarray(room, room + WINDOW_LENGTH), at);
+    const { bytes } = kernel.slab;
+    this.#iv.write(kernel.slab, kernel.firstTweaks, WINDOW_TWEAKS, first);
+    transformInPlace(this.#cipher, bytes, kernel.firstTweaks, WINDOW_LENGTH);
+    this.#tweaks.set(bytes.subarray(kernel.firstTweaks, kernel.firstTweaks + WINDOW_LENGTH), at);
     this.#tags[slot] = first;
     return at;
   }

@@ -3,8 +3,8 @@ import { createBlockTransform, transformInPlace } from "./block-cipher.ts";
 import type { BlockTransform } from "./block-cipher.ts";
 import type { CipherSpec } from "./cipher-spec.ts";
 import type { Evp } from "./ffi/evp.ts";
-import { IvGenerator } from "./iv-generator.ts";
-import { TWEAK_LENGTH, TweakCache } from "./tweak-cache.ts";
+import { IV_LENGTH, IvGenerator } from "./iv-generator.ts";
+import { TweakCache } from "./tweak-cache.ts";
 import { TweakRun } from "./tweak-run.ts";
 import type { UnitOptions } from "./unit-run.ts";
 import type { CipherPart, SectorCipher } from "./sector-cipher.ts";
@@ -21,6 +21,8 @@ export class XtsCipher implements SectorCipher {
   readonly #sectorStep: number;
   readonly #chainLength: number;
   readonly #chainsPerUnit: number;
+  readonly #iv: IvGenerator;
+  readonly #tweak: BlockTransform;
   readonly #cache: TweakCache;
   readonly #run: TweakRun;
   readonly #encrypt: BlockTransform;
@@ -41,10 +43,10 @@ export class XtsCipher implements SectorCipher {
     this.#sectorStep = units.sectorStep;
     this.#chainLength = Math.min(units.unitLength, CHAIN_LENGTH_MAX);
     this.#chainsPerUnit = units.unitLength / this.#chainLength;
-    const iv = new IvGenerator(spec, key, units.sectorStep);
-    const tweak = createBlockTransform(spec.cipher, key.subarray(half), "ecb", "encrypt", evp);
-    this.#cache = new TweakCache(tweak, iv, units.sectorStep);
-    this.#run = new TweakRun(tweak, iv, units.sectorStep);
+    this.#iv = new IvGenerator(spec, key, units.sectorStep);
+    this.#tweak = createBlockTransform(spec.cipher, key.subarray(half), "ecb", "encrypt", evp);
+    this.#cache = new TweakCache(this.#tweak, this.#iv, units.sectorStep);
+    this.#run = new TweakRun(this.#tweak, this.#iv, units.sectorStep);
     this.#encrypt = createBlockTransform(spec.cipher, key.subarray(0, half), "ecb", "encrypt", evp);
     this.#decrypt = createBlockTransform(spec.cipher, key.subarray(0, half), "ecb", "decrypt", evp);
   }
@@ -81,15 +83,17 @@ export class XtsCipher implements SectorCipher {
     }
   }
 
-  /** One call of OpenSSL for all of them. */
+  /** One call of OpenSSL for all tweaks, and one for all data. */
   encryptParts(parts: readonly CipherPart[], target: PoolBuffer): void {
     const { slab, address } = target;
     const kernel = slab.kernel(xtsKernel);
     let unitCount = 0;
     for (const { sector, length } of parts) {
-      this.#cache.write(kernel, sector, length / this.#unitLength, unitCount);
-      unitCount += length / this.#unitLength;
+      const count = length / this.#unitLength;
+      this.#iv.write(slab, kernel.firstTweaks + unitCount * IV_LENGTH, count, sector);
+      unitCount += count;
     }
+    transformInPlace(this.#tweak, slab.bytes, kernel.firstTweaks, unitCount * IV_LENGTH);
     const chains = kernel.chainsOf(unitCount, this.#chainsPerUnit);
     let chain = chains;
     let to = address;
@@ -99,7 +103,7 @@ export class XtsCipher implements SectorCipher {
       const source = isInSlab ? data.byteOffset + dataOffset : to;
       const chainCount = length / this.#chainLength;
       kernel.xorChains(chain, chainCount, this.#chainLength, source, to);
-      chain += chainCount * TWEAK_LENGTH;
+      chain += chainCount * IV_LENGTH;
       to += length;
     }
     transformInPlace(this.#encrypt, slab.bytes, address, to - address);
@@ -152,7 +156,7 @@ export class XtsCipher implements SectorCipher {
     const { bytes } = kernel.slab;
     const unitCount = length / this.#unitLength;
     if (TweakCache.isFor(unitCount)) {
-      this.#cache.write(kernel, sector, unitCount, 0);
+      this.#cache.write(kernel, sector, unitCount);
     } else {
       this.#run.write(kernel, sector, unitCount);
     }
