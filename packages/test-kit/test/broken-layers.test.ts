@@ -2,6 +2,7 @@ import { FULL_SUPPORT } from "@cev/core";
 import { describe, expect, test } from "vitest";
 import { conformanceChecks } from "../src/index.ts";
 import { BROKEN_CONTENTS } from "./broken-contents.ts";
+import { BROKEN_EXTENTS } from "./broken-extents.ts";
 import { BROKEN_ENDINGS } from "./broken-endings.ts";
 import { DefectLayer } from "./defect-layer.ts";
 import type { Broken } from "./defect-layer.ts";
@@ -23,13 +24,16 @@ async function findingsOf({ defect, lower, manifest, theme }: Broken): Promise<s
 }
 
 describe("a layer that is broken is found, by the theme its defect belongs to:", () => {
-  test.each([...BROKEN_CONTENTS, ...BROKEN_ENDINGS])("it $what ($theme)", async (broken) => {
-    const findings = await findingsOf(broken);
-    expect(findings.join("\n")).toMatch(broken.finding);
-  });
+  test.each([...BROKEN_CONTENTS, ...BROKEN_ENDINGS, ...BROKEN_EXTENTS])(
+    "it $what ($theme)",
+    async (broken) => {
+      const findings = await findingsOf(broken);
+      expect(findings.join("\n")).toMatch(broken.finding);
+    },
+  );
 
   test("and one that is not broken is not", async () => {
-    for (const theme of ["contents", "errors", "durability", "completion", "zeroes"] as const)
+    for (const theme of ["contents", "errors", "durability", "completion", "zeroes", "extents"] as const)
       expect(await findingsOf({ what: "", theme, finding: /-/, defect: {} })).toEqual([]);
   });
 });

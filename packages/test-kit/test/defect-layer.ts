@@ -1,5 +1,5 @@
-import { Io, LayerBase, Op, refuse } from "@cev/core";
-import type { Environment, Layer, LayerDescription, Limits, Support } from "@cev/core";
+import { Io, LayerBase, Op, refuse, runAsBelow } from "@cev/core";
+import type { Environment, Layer, LayerDescription, Limits, Run, Support } from "@cev/core";
 import type { LowerOptions, Manifest, Theme } from "../src/index.ts";
 
 /** What makes a layer broken: everything not given here is as it should be. */
@@ -9,6 +9,11 @@ export interface Defect {
   readonly support?: Partial<Support>;
   readonly describe?: () => LayerDescription;
   readonly claims?: "none";
+  readonly runs?: (
+    offset: number,
+    length: number,
+    layer: DefectLayer,
+  ) => readonly Run[] | Promise<readonly Run[]>;
 }
 
 /** A layer that passes everything on, but for its defect. */
@@ -40,6 +45,10 @@ export class DefectLayer extends LayerBase {
   submit(io: Io): void {
     if (this.#defect.submit === undefined) this.pass(io);
     else this.#defect.submit(io, this);
+  }
+
+  runs(offset: number, length: number): readonly Run[] | Promise<readonly Run[]> {
+    return this.#defect.runs?.(offset, length, this) ?? runAsBelow(this.lower, offset, length);
   }
 
   pass(io: Io): void {

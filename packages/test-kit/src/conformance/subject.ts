@@ -32,6 +32,7 @@ export const THEMES = [
   "limits",
   "refusals",
   "zeroes",
+  "extents",
   "durability",
   "errors",
   "completion",

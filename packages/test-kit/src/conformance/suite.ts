@@ -3,6 +3,7 @@ import { closeChecks, completionChecks } from "./completion.ts";
 import { contentsChecks, zeroesChecks } from "./contents.ts";
 import { durabilityChecks } from "./durability.ts";
 import { errorChecks } from "./errors.ts";
+import { extentsChecks } from "./extents.ts";
 import { interfaceChecks, limitsChecks, refusalChecks } from "./interface.ts";
 import { THEMES, fail } from "./subject.ts";
 import type { Check, Subject } from "./subject.ts";
@@ -25,6 +26,7 @@ export function conformanceChecks(subject: Subject): Check[] {
     ...limitsChecks(subject),
     ...refusalChecks(subject),
     ...zeroesChecks(subject),
+    ...extentsChecks(subject),
     ...durabilityChecks(subject),
     ...errorChecks(subject),
     ...completionChecks(subject),

@@ -1,5 +1,5 @@
-import { ERROR_CODES, EventState, IoFlag, LayerBase, Op, isCevError, opName } from "@cev/core";
-import type { Io, Layer, LayerDescription, Limits, Support } from "@cev/core";
+import { ERROR_CODES, EventState, IoFlag, LayerBase, Op, isCevError, opName, runAsBelow } from "@cev/core";
+import type { Io, Layer, LayerDescription, Limits, Run, Support } from "@cev/core";
 import { hashOf } from "../bytes.ts";
 
 const KNOWN_FLAGS = IoFlag.fua | IoFlag.noHole | IoFlag.fastZero;
@@ -65,6 +65,10 @@ export class CheckingLayer extends LayerBase {
       this.violations.push(`closed while ${this.inFlightCount} requests are under way`);
     this.#isClosed = true;
     await super.close();
+  }
+
+  runs(offset: number, length: number): readonly Run[] {
+    return runAsBelow(this.#lower, offset, length);
   }
 
   describe(): LayerDescription {

@@ -1,4 +1,4 @@
-import { EventState, LayerBase, Op, ioError, refuse } from "@cev/core";
+import { EventState, LayerBase, Op, ioError, refuse, runAsBelow } from "@cev/core";
 import type {
   CancelTarget,
   Environment,
@@ -7,6 +7,7 @@ import type {
   Layer,
   LayerDescription,
   Limits,
+  Run,
   Support,
 } from "@cev/core";
 import { Random } from "../random.ts";
@@ -139,6 +140,11 @@ export class FaultLayer extends LayerBase {
     this.#badRanges.length = 0;
     this.#isLost = false;
     this.release();
+  }
+
+  /** Also of a device that is lost or has bad spots: who does not count on it any more must not ask it. */
+  runs(offset: number, length: number): readonly Run[] {
+    return runAsBelow(this.#lower, offset, length);
   }
 
   describe(): LayerDescription {

@@ -1,5 +1,6 @@
 import { FULL_SUPPORT, IoFlag, LayerBase, Op, ioError, plainLimits, refuse, supportOf } from "@cev/core";
-import type { CancelTarget, Environment, Io, LayerDescription, Limits, Support } from "@cev/core";
+import type { CancelTarget, Environment, Io, LayerDescription, Limits, Run, Support } from "@cev/core";
+import { runsOfBytes } from "../bytes.ts";
 import { Random } from "../random.ts";
 
 /**
@@ -105,6 +106,11 @@ export class MemoryLayer extends LayerBase {
     let count = 0;
     for (; this.#pending.length > 0; count++) this.completeNext();
     return count;
+  }
+
+  /** Blocks of zeroes are holes, however they came to be zeroes. */
+  runs(offset: number, length: number, countMax: number): readonly Run[] {
+    return runsOfBytes(this.bytes, offset, length, { countMax, blockSize: this.limits.logicalBlockSize });
   }
 
   describe(): LayerDescription {

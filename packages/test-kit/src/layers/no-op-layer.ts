@@ -1,5 +1,5 @@
-import { AsyncLayer, LayerBase, Op, refuse } from "@cev/core";
-import type { Io, Layer, LayerDescription, Limits, Next, Support } from "@cev/core";
+import { AsyncLayer, LayerBase, Op, refuse, runAsBelow } from "@cev/core";
+import type { Io, Layer, LayerDescription, Limits, Next, Run, Support } from "@cev/core";
 
 /** Passes everything on. Nobody may notice that it is there. */
 export class NoOpLayer extends LayerBase {
@@ -27,6 +27,10 @@ export class NoOpLayer extends LayerBase {
       default:
         return refuse(io, this);
     }
+  }
+
+  runs(offset: number, length: number): readonly Run[] {
+    return runAsBelow(this.#lower, offset, length);
   }
 
   describe(): LayerDescription {
@@ -66,6 +70,10 @@ export class AsyncNoOpLayer extends AsyncLayer {
 
   override async writeZeroes(io: Io, next: Next): Promise<void> {
     await next(io);
+  }
+
+  runs(offset: number, length: number): readonly Run[] {
+    return runAsBelow(this.#lower, offset, length);
   }
 
   describe(): LayerDescription {

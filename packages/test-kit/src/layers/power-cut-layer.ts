@@ -1,5 +1,6 @@
 import { FULL_SUPPORT, IoFlag, LayerBase, Op, ioError, plainLimits, refuse, supportOf } from "@cev/core";
-import type { Environment, Io, LayerDescription, Limits, Support } from "@cev/core";
+import type { Environment, Io, LayerDescription, Limits, Run, Support } from "@cev/core";
+import { runsOfBytes } from "../bytes.ts";
 import type { Random } from "../random.ts";
 
 /** Settings of a `PowerCutLayer`. */
@@ -114,6 +115,11 @@ export class PowerCutLayer extends LayerBase {
     const underWay = [...this.#underWay];
     this.#underWay = new Set();
     for (const io of underWay) io.complete(ioError(io, "CEV_DEVICE_LOST", "the power went", this.name));
+  }
+
+  /** Blocks of zeroes are holes, however they came to be zeroes. */
+  runs(offset: number, length: number, countMax: number): readonly Run[] {
+    return runsOfBytes(this.#cached, offset, length, { countMax, blockSize: this.limits.logicalBlockSize });
   }
 
   describe(): LayerDescription {

@@ -1,5 +1,5 @@
-import { LayerBase, Op, opName, refuse } from "@cev/core";
-import type { Io, Layer, LayerDescription, Limits, Support } from "@cev/core";
+import { LayerBase, Op, opName, refuse, runAsBelow } from "@cev/core";
+import type { Io, Layer, LayerDescription, Limits, Run, Support } from "@cev/core";
 
 /** What one operation came to. */
 export interface OpCounts {
@@ -43,6 +43,10 @@ export class StatisticsLayer extends LayerBase {
       default:
         return refuse(io, this);
     }
+  }
+
+  runs(offset: number, length: number): readonly Run[] {
+    return runAsBelow(this.#lower, offset, length);
   }
 
   describe(): LayerDescription {

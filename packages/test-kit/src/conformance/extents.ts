@@ -1,0 +1,133 @@
+import { Op, extentsOf } from "@cev/core";
+import type { Extent } from "@cev/core";
+import { Bench } from "./bench.ts";
+import { expectThat } from "./subject.ts";
+import type { Check, Subject } from "./subject.ts";
+import { randomBatch, randomRange, randomRanges } from "./work.ts";
+import type { Range } from "./work.ts";
+
+/** What a layer tells of its contents. One that tells nothing passes: then everything is data. */
+export function extentsChecks(subject: Subject): Check[] {
+  const { support, isPersistent = true, lostLowersMax = 0 } = subject.manifest;
+  const checks: Check[] = [];
+  const add = (name: string, run: () => Promise<void>): void =>
+    void checks.push({ theme: "extents", name, run });
+  add("extents cover what was asked for, in whole blocks, and what they call zeroes is read as zeroes", () =>
+    Bench.run(subject, { completion: "random", seed: 900 }, zeroesAreRead),
+  );
+  if (support.write === "none") return checks;
+  add("a write that has completed is not forgotten, whatever else is under way", () =>
+    Bench.run(subject, { completion: "random", seed: 910 }, writesAreSeen),
+  );
+  if (isPersistent) {
+    add("the same holds when the layer was closed, and when the power went", () =>
+      Bench.run(subject, { disks: "powerCut", seed: 920 }, comingBack),
+    );
+  }
+  if (lostLowersMax > 0) {
+    add("the same holds when a lower was lost, and when it is back with what it held then", () =>
+      losingOne(subject),
+    );
+  }
+  return checks;
+}
+
+async function zeroesAreRead(bench: Bench): Promise<void> {
+  const model = await bench.learn();
+  await checkZeroes(bench, "of a new device");
+  for (let round = 0; round < 6; round++) {
+    for (let count = 0; count < 3; count++) await randomBatch(bench, model, 5);
+    await checkZeroes(bench, "after random requests");
+    const { size, blockSize } = bench;
+    const part = randomRange(bench.random, size, blockSize, size);
+    await checkPart(bench, part);
+  }
+}
+
+/** Random bytes are never zeroes, block by block: so nothing that was written may be told to be zeroes. */
+async function writesAreSeen(bench: Bench): Promise<void> {
+  const { random } = bench;
+  for (let round = 0; round < 12; round++) {
+    const [written, ...others] = randomRanges(bench, 4);
+    const data = random.bytes(written!.length).map((byte) => byte | 1);
+    const underWay = others.map(({ offset, length }) =>
+      bench.submit(Op.write, offset, length, { data: random.bytes(length) }),
+    );
+    await bench.succeed(Op.write, written!.offset, written!.length, { data });
+    // More of it begins while the layers are asked.
+    const asked = extentsOf(bench.top, written!.offset, written!.length);
+    if (bench.top.support.writeZeroes !== "none")
+      for (const { offset, length } of others) underWay.push(bench.submit(Op.writeZeroes, offset, length));
+    const isTold = (await asked).some(({ isZero }) => isZero);
+    for (const io of underWay) await bench.ended(io);
+    expectThat(
+      !isTold,
+      `${written!.length} bytes at ${written!.offset} are told to be zeroes, and were just written`,
+    );
+  }
+}
+
+async function comingBack(bench: Bench): Promise<void> {
+  for (let round = 0; round < 2; round++) {
+    await writeSome(bench);
+    await bench.reopen();
+    await checkZeroes(bench, "after closing and opening");
+    await writeSome(bench);
+    await bench.crash();
+    await checkZeroes(bench, "after a power cut");
+  }
+}
+
+async function losingOne(subject: Subject): Promise<void> {
+  let lowerCount = 1;
+  for (let index = 0; index < lowerCount; index++) {
+    await Bench.run(subject, { completion: "random", seed: 930 + index }, async (bench) => {
+      lowerCount = bench.lowers.length;
+      await writeSome(bench);
+      bench.lowers[index]!.fault.lose();
+      await writeSome(bench);
+      await checkZeroes(bench, "after a lower was lost");
+      bench.lowers[index]!.fault.find();
+      await checkZeroes(bench, "after the lost lower came back");
+      await writeSome(bench);
+      await checkZeroes(bench, "after more writes");
+    });
+  }
+}
+
+/** Random bytes and zeroes over all of the device. */
+async function writeSome(bench: Bench): Promise<void> {
+  const { random } = bench;
+  for (const { offset, length } of randomRanges(bench, 6)) {
+    const isZeroed = bench.top.support.writeZeroes !== "none" && random.chance(0.4);
+    if (isZeroed) await bench.succeed(Op.writeZeroes, offset, length);
+    else await bench.succeed(Op.write, offset, length, { data: random.bytes(length) });
+  }
+}
+
+async function checkPart(bench: Bench, { offset, length }: Range): Promise<void> {
+  const extents = await extentsOf(bench.top, offset, length);
+  checkShape(bench, extents, length);
+}
+
+/** What is told to be zeroes is asked first and read afterwards, with nothing in between. */
+async function checkZeroes(bench: Bench, when: string): Promise<void> {
+  const extents = await extentsOf(bench.top, 0, bench.size);
+  checkShape(bench, extents, bench.size);
+  const contents = await bench.readAll();
+  let at = 0;
+  for (const { length, isZero } of extents) {
+    if (isZero) {
+      const wrong = contents.subarray(at, at + length).findIndex((byte) => byte !== 0);
+      expectThat(wrong < 0, `${when}, byte ${at + wrong} is told to be zero, and is read as something else`);
+    }
+    at += length;
+  }
+}
+
+function checkShape(bench: Bench, extents: readonly Extent[], length: number): void {
+  const sum = extents.reduce((total, extent) => total + extent.length, 0);
+  expectThat(sum === length, `extents of ${length} bytes cover ${sum}`);
+  const isAligned = extents.every((extent) => extent.length > 0 && extent.length % bench.blockSize === 0);
+  expectThat(isAligned, "extents are not whole blocks");
+}
