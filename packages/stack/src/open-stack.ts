@@ -1,4 +1,4 @@
-import { isCevError } from "@cev/core";
+import { CevError, isCevError } from "@cev/core";
 import type {
   AbortSignalLike,
   Environment,
@@ -15,6 +15,7 @@ import type { EntryPlan } from "./assembly.ts";
 import { checkDescription, lowersOf, optionsOf } from "./description.ts";
 import type { DeviceEntry, LowerReference, StackDescription } from "./description.ts";
 import { checkOptions } from "./driver-options.ts";
+import { fileIdentity } from "./file-identity.ts";
 import { readKeysOf } from "./key-files.ts";
 import { descriptionError, pathText, placed } from "./places.ts";
 import { orderEntries } from "./references.ts";
@@ -140,6 +141,8 @@ class Building {
   readonly #directory: string;
   readonly #isFound: boolean;
   readonly #keys: Uint8Array[] = [];
+  /** By what tells a file from every other: the name of the device that it is. */
+  readonly #files = new Map<string, string>();
 
   constructor({ description, source, options, registry, assembly, isFound }: BuildingPlan) {
     this.#isFound = isFound;
@@ -207,11 +210,27 @@ class Building {
       };
       this.#keys.push(...plan.keySource.keys);
       const opened = await this.#assembly.openEntry(plan, (problem) => this.problems.push(problem));
+      if (plan.lowers.length === 0) await this.#refuseSameFile(key, opened);
       this.#name(key, plan, opened);
     } catch (error) {
       // What was found in images has names of its own, and nobody wrote the description.
       const isPlaced = this.#isFound && isCevError(error) && error.place.source !== undefined;
       throw isPlaced ? error : placed(error, this.#source, path);
+    }
+  }
+
+  /** A file that is two devices at once would be written behind the back of what stands on the other. */
+  async #refuseSameFile(key: string, opened: readonly OpenedDevice[]): Promise<void> {
+    for (const { details } of opened) {
+      const identity = typeof details["path"] === "string" ? await fileIdentity(details["path"]) : null;
+      if (identity === null) continue;
+      const other = this.#files.get(identity);
+      if (other !== undefined && other !== key)
+        throw new CevError("CEV_AMBIGUOUS", `this is the same file as device ${other}`, {
+          source: details["path"] as string,
+          hint: "name each file once",
+        });
+      this.#files.set(identity, key);
     }
   }
 

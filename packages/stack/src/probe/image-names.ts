@@ -1,6 +1,6 @@
-import { stat } from "node:fs/promises";
 import { resolve, sep } from "node:path";
 import { CevError } from "@cev/core";
+import { fileIdentity } from "../file-identity.ts";
 
 /** An image and the name it gets. */
 export interface NamedImage {
@@ -15,7 +15,8 @@ export interface NamedImage {
 export async function nameImages(paths: readonly string[]): Promise<NamedImage[]> {
   const known = new Map<string, string>();
   for (const path of paths) {
-    const identity = await identityOf(path);
+    // What cannot be looked at is refused by the driver that opens it, with a better message.
+    const identity = (await fileIdentity(path)) ?? resolve(path);
     const other = known.get(identity);
     if (other !== undefined) {
       throw new CevError(
@@ -39,10 +40,4 @@ export async function nameImages(paths: readonly string[]): Promise<NamedImage[]
     }
     return { name: own.join("/"), path };
   });
-}
-
-async function identityOf(path: string): Promise<string> {
-  // What cannot be looked at is refused by the driver that opens it, with a better message.
-  const facts = await stat(path, { bigint: true }).catch(() => null);
-  return facts === null ? resolve(path) : `${facts.dev.toString()}:${facts.ino.toString()}`;
 }
