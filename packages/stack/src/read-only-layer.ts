@@ -1,5 +1,5 @@
-import { LayerBase, Op, READ_ONLY_SUPPORT, refuse } from "@cev/core";
-import type { Io, Layer, LayerDescription, Limits, Support } from "@cev/core";
+import { LayerBase, Op, READ_ONLY_SUPPORT, refuse, runAsBelow } from "@cev/core";
+import type { Io, Layer, LayerDescription, Limits, Run, Support } from "@cev/core";
 
 /**
  * Lets reads through and nothing else: below a stack that is opened read-only stands one of these wherever a layer could be
@@ -29,6 +29,10 @@ export class ReadOnlyLayer extends LayerBase {
       default:
         return refuse(io, this);
     }
+  }
+
+  runs(offset: number, length: number): readonly Run[] {
+    return runAsBelow(this.#lower, offset, length);
   }
 
   describe(): LayerDescription {

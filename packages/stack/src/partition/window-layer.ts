@@ -1,5 +1,5 @@
-import { LayerBase, CevError, Op, checkLimits, narrowSupport, refuse } from "@cev/core";
-import type { Claim, Claimant, Io, Layer, LayerDescription, Limits, Support } from "@cev/core";
+import { LayerBase, CevError, Op, checkLimits, narrowSupport, refuse, runAsBelow } from "@cev/core";
+import type { Claim, Claimant, Io, Layer, LayerDescription, Limits, Run, Support } from "@cev/core";
 
 /** Which range of the lower a window shows, in bytes, and who claims the lower for it. */
 export interface WindowOptions {
@@ -50,6 +50,10 @@ export class WindowLayer extends LayerBase {
         return refuse(io, this);
     }
     this.#lower.submit(io);
+  }
+
+  runs(offset: number, length: number): readonly Run[] {
+    return runAsBelow(this.#lower, this.#start + offset, length);
   }
 
   override async close(): Promise<void> {
