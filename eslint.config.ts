@@ -8,7 +8,8 @@ export default defineConfig(
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     linterOptions: { reportUnusedDisableDirectives: "error" },
     languageOptions: {
-      parserOptions: { projectService: true },
+      // One program over everything: packages see the sources of one another, and so each is read and checked once.
+      parserOptions: { project: ["./tsconfig.lint.json"], tsconfigRootDir: import.meta.dirname },
     },
     rules: {
       eqeqeq: "error",

@@ -13,7 +13,7 @@ const turbo = ["turbo", "run", "--continue", "--output-logs=errors-only", "--con
 const checks: Record<string, readonly string[]> = {
   "WebAssembly kernels": [...turbo, "wasm"],
   "type-check": [...turbo, "typecheck", "//#typecheck:top"],
-  lint: [...turbo, "lint", "//#lint:top"],
+  lint: [...turbo, "//#lint:packages", "//#lint:rest"],
   build: [...turbo, "build"],
   format: ["oxfmt", "--check", "."],
   "dead code": ["knip"],
