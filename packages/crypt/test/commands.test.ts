@@ -194,6 +194,9 @@ describe.each([1, 2] as const)("LUKS%i", (version) => {
     await luksFormat(lower, { ...options, data: behind, dataOffset });
     expect(await opens(lower, "k")).toBe(0);
     await refused(lower, "CEV_INVALID", () => luksFormat(lower, { ...options, data, dataOffset }));
+    await expect(luksFormat(lower, { ...options, data, dataOffset })).rejects.toThrow(
+      /nothing is left for data/,
+    );
     const larger = new MemoryLayer(environment, { size: behind.limits.size, blockSize: 4096 });
     await luksFormat(larger, { ...options, data: behind, dataOffset: dataOffset + 512 });
     expect(await opens(larger, "k")).toBe(0);

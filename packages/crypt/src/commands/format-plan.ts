@@ -1,3 +1,4 @@
+import { CevError } from "@cev/core";
 import type { Limits } from "@cev/core";
 import { keySizesOf, parseCipher } from "../cipher/cipher-spec.ts";
 import type { KeyslotPlace } from "../header/editor.ts";
@@ -38,6 +39,8 @@ export interface FormatTarget {
   readonly headerSize: number;
   /** Of what carries the data. */
   readonly data: Pick<Limits, "size" | "logicalBlockSize" | "physicalBlockSize">;
+  /** What the user calls that, for errors. */
+  readonly dataName: string;
   readonly isDetached: boolean;
   readonly keyCount: number;
 }
@@ -75,7 +78,14 @@ export function planFormat(shape: FormatShape, target: FormatTarget): FormatPlan
   const layout = version === 1 ? layout1(shape, target, keySize, ids) : layout2(shape, target, keySize, ids);
   const { dataOffset } = layout;
   if (dataOffset + 512 > target.data.size)
-    throw invalid(`the device ends at byte ${target.data.size}, before its data at byte ${dataOffset}`);
+    throw new CevError(
+      "CEV_INVALID",
+      `it has ${target.data.size} bytes: nothing is left for data, which would begin at byte ${dataOffset}`,
+      {
+        source: target.dataName,
+        hint: "take a larger device, a smaller data offset or area for keyslots, or detach the header",
+      },
+    );
   const sectorSize = sectorSizeOf(shape, version, dataOffset, target);
   const common = { version, encryption, keySize, hash, sectorSize, label, subsystem };
   return { ...common, keyslotEncryption, keyslotKeySize, ...layout };
@@ -189,6 +199,6 @@ function sectorSizeOf(
 /** Bytes that a new detached header of this shape takes. Throws as `luksFormat` does. */
 export function luksHeaderLength(shape: FormatShape): number {
   const data = { size: 2 ** 52, logicalBlockSize: 512, physicalBlockSize: 512 };
-  const target = { headerSize: 2 ** 52, data, isDetached: true, keyCount: 1 };
+  const target = { headerSize: 2 ** 52, data, dataName: "the device", isDetached: true, keyCount: 1 };
   return planFormat({ ...shape, sectorSize: 512 }, target).headerLength;
 }

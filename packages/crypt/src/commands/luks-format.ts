@@ -54,6 +54,7 @@ function prepare(
   const target = {
     headerSize: lower.limits.size,
     data: (data ?? lower).limits,
+    dataName: data === undefined ? (options.name ?? lower.name) : data.name,
     isDetached: data !== undefined,
     keyCount: keys.length,
   };
