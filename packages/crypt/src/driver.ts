@@ -36,8 +36,8 @@ async function probe(device: Device): Promise<Finding | null> {
   }
   if (found === null) return null;
   const { volume, problem, isDetached } = found;
-  const remark =
-    problem !== null ? " (one header copy is damaged)" : isDetached ? " (a detached header)" : "";
+  const damage = volume.version === 1 ? " (its header is damaged)" : " (one header copy is damaged)";
+  const remark = problem !== null ? damage : isDetached ? " (a detached header)" : "";
   return {
     summary: summarize(volume) + remark,
     group: null,

@@ -1,7 +1,8 @@
-import { environmentFrom } from "@cev/core";
+import { Device, environmentFrom } from "@cev/core";
 import { MemoryLayer } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import {
+  cryptDriver,
   luksAddKey,
   luksConvert,
   luksErase,
@@ -55,6 +56,14 @@ describe("a LUKS1 header whose UUID is damaged", () => {
     await luksUuid(lower, { environment, uuid: UUID });
     expect(Buffer.compare(lower.bytes, await luks1Image({ 0: "zero" }))).toBe(0);
     expect(await luksAddKey(lower, { environment, keys, newKey, cost })).toBe(1);
+  });
+});
+
+test("whoever looks at the device is told that its header is damaged, not a copy of it", async () => {
+  const lower = await damaged((image) => image.set([0xff], 168));
+  await using device = await Device.open(lower, environment, { isReadOnly: true });
+  expect(await cryptDriver.probe!(device)).toMatchObject({
+    summary: `LUKS1 _${UUID.slice(1)}, 1 keyslot (its header is damaged)`,
   });
 });
 
