@@ -226,7 +226,10 @@ describe("LUKS2", () => {
     const own = { key: new Uint8Array(5).fill(3) };
     const keyslot = await luksAddKey(lower, { environment, newKey: key("own"), unbound: own, cost });
     const all = { environment, keys: [key("own")], keyslot };
-    await expect(luksVolumeKey(lower, all)).rejects.toMatchObject({ code: "CEV_INVALID" });
+    await expect(luksVolumeKey(lower, all)).rejects.toMatchObject({
+      code: "CEV_INVALID",
+      message: `the key in keyslot ${keyslot} opens no data`,
+    });
     const found = await luksVolumeKey(lower, { ...all, allowUnbound: true });
     expect(found.volumeKey).toEqual(own.key);
     expect(await luksChangeKey(lower, { environment, key: key("own"), newKey: key("mine"), cost })).toBe(

@@ -153,7 +153,10 @@ function usableKeyslots(
   const candidate = candidates.find(({ slot }) => slot.id === only);
   if (candidate !== undefined) return [candidate];
   const ids = candidates.map(({ slot }) => slot.id);
-  throw new CevError("CEV_INVALID", `there is no keyslot ${only} that opens it`, {
+  const message = volume.keyslots.some(({ id }) => id === only)
+    ? `the key in keyslot ${only} opens no data`
+    : `there is no keyslot ${only} that opens it`;
+  throw new CevError("CEV_INVALID", message, {
     source,
     hint: ids.length === 0 ? "no keyslot does" : `there are ${ids.join(", ")}`,
   });
