@@ -16,9 +16,10 @@ const PARTS: Record<string, (report: Report) => Promise<void>> = {
   snapshot: benchSnapshot,
 };
 
-const HELP = `usage: pnpm bench [core] [crypt] [lvm] [nbd] [raid] [snapshot]
+const HELP = `usage: pnpm bench [core] [crypt] [lvm] [nbd] [raid] [snapshot] [--only=TEXT]
 
-Measures cev side by side with its peers, in alternating runs, and prints ratios; without names, all parts.`;
+Measures cev side by side with its peers, in alternating runs, and prints ratios; without names, all parts.
+--only: of crypt and nbd, the loads alone whose names contain this text.`;
 
 // Allocation is measured with the collector at hand and a young generation that holds a whole run.
 if (!("gc" in globalThis)) {
@@ -35,7 +36,8 @@ if (process.argv.includes("--help") || names.some((name) => !(name in PARTS))) {
   console.log(HELP);
   process.exit(process.argv.includes("--help") ? 0 : 2);
 }
-const report = new Report();
+const only = process.argv.find((argument) => argument.startsWith("--only="));
+const report = new Report(only?.slice("--only=".length));
 for (const name of names.length > 0 ? names : Object.keys(PARTS)) await PARTS[name]!(report);
 const shortCount = report.summary();
 console.log(`\n${shortCount === 0 ? "All figures were reached." : `${shortCount} figures fell short.`}`);

@@ -1,6 +1,17 @@
 /** Prints tables of ratios, and afterwards each figure that was wanted beside what was reached. */
 export class Report {
+  readonly #only: string;
   readonly #wants: { claim: string; value: number; isMet: boolean; bound: string }[] = [];
+
+  /** `only`: of what can be left out, what has this in its name is measured. */
+  constructor(only = "") {
+    this.#only = only;
+  }
+
+  /** False for what was not asked for. */
+  includes(name: string): boolean {
+    return name.includes(this.#only);
+  }
 
   title(text: string): void {
     console.log(`\n${text}\n`);

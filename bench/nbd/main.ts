@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { median } from "../measure.ts";
 import type { Report } from "../report.ts";
+import { benchAllocation } from "./allocation.ts";
 import { Contestants } from "./contestants.ts";
 import { fioLoad, nbdcopyLoad } from "./loads.ts";
 import type { Load, Sample } from "./loads.ts";
@@ -26,6 +27,7 @@ export async function benchNbd(report: Report): Promise<void> {
     );
     report.row("load", "", "cev", "qemu-nbd", "time: cev", "qemu-nbd");
     for (const { load, atLeast } of loads(file)) {
+      if (!report.includes(load.name)) continue;
       const samples = compare(contestants, load);
       const [cev, cevTime] = ratiosTo(samples, "cev");
       const [qemu, qemuTime] = ratiosTo(samples, "qemu-nbd");
@@ -36,6 +38,7 @@ export async function benchNbd(report: Report): Promise<void> {
     await contestants.stop();
     rmSync(directory, { recursive: true });
   }
+  await benchAllocation(report);
 }
 
 function loads(file: string): { load: Load; atLeast: number | null }[] {
