@@ -40,7 +40,9 @@ function answerError(error: unknown, args: readonly string[]): ExitStatus {
 
 function usageLine(error: Error, args: readonly string[]): string {
   const help = `${["cev", ...commandWords(args)].join(" ")} --help`;
-  return `${error.message.replace(/^error: /, "").replace(/\.?\s*$/, "")}; see ${help}`;
+  // What stands behind an option that is not known may be a secret.
+  const message = error.message.replace(/^error: /, "").replace(/(unknown option '[^'=]*)=[^]*?'/, "$1'");
+  return `${message.replace(/\.?\s*$/, "")}; see ${help}`;
 }
 
 /** The words that name a command: "raid examine". */

@@ -1,4 +1,4 @@
-import { readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { CHEAP, IMAGE, cryptFolder, hasCryptsetup, luksFolder } from "./crypt-helpers.ts";
@@ -35,6 +35,16 @@ describe.skipIf(!hasCryptsetup)("luksDump prints what cryptsetup prints", () => 
     expect(text).toContain("7: luks2 (unbound)");
     expect(text).toContain("Key description: a place");
     await expectSameDump(folder, "--dump-volume-key", "-q", "-d", "a");
+    const huge = "18446744073709551615";
+    folder.file("odd", `{"type":"odd","keyslots":[],"text":"\u009b31m","huge":${huge}}`);
+    expect(await crypt("token", "import", "--json-file", "odd", IMAGE)).toMatchObject({ status: 0 });
+    const { stdout } = await crypt("luksDump", "--dump-json-metadata", IMAGE);
+    expect(stdout.toString()).toContain(`"huge": ${huge}`);
+    expect(stdout.toString()).toContain(String.raw`"\u009b31m"`);
+    const exported = await crypt("token", "export", "--token-id", "2", IMAGE);
+    expect(exported.stdout.toString()).toContain(huge);
+    expect(exported.stdout.toString()).not.toContain("\u009b");
+    await crypt("token", "remove", "--token-id", "2", IMAGE);
     const shown = await crypt("luksDump", "--dump-json-metadata", IMAGE);
     expect(JSON.parse(shown.stdout.toString())).toEqual(
       JSON.parse(judge(["luksDump", "--dump-json-metadata", IMAGE])),
@@ -170,6 +180,17 @@ describe("luksFormat", () => {
     if (hasCryptsetup) judge(words);
   });
 
+  test("does not take the device for a file apart", async () => {
+    const { crypt, cwd } = cryptFolder();
+    symlinkSync(IMAGE, join(cwd, "link"));
+    const refused = await crypt("luksFormat", "-q", ...CHEAP, "--header", "link", IMAGE, "a");
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toMatch(/--header names the device itself/);
+    const inspected = await run(["inspect", IMAGE, "--header", IMAGE], { cwd });
+    expect(inspected.status).toBe(1);
+    expect(inspected.stderr).toMatch(/stand on disk\.img twice/);
+  });
+
   test("works on a logical volume that is named with --devices", async () => {
     const group = await makeGroup();
     expect(await group.lvm("lvcreate", "-L", "4M", "-n", "safe", "vg0")).toMatchObject({ status: 0 });
@@ -221,6 +242,13 @@ describe("a header", () => {
     const again = await crypt("luksHeaderBackup", IMAGE, "--header-backup-file", "saved");
     expect(again.stderr).toMatch(/such a file already/);
     await crypt("luksChangeKey", IMAGE, "b", "-d", "a", ...CHEAP);
+    expect(
+      await crypt("luksFormat", "-q", "--type", "luks1", ...CHEAP, "other.img", "a", "--make-images", "20M"),
+    ).toMatchObject({ status: 0 });
+    const other = await crypt("luksHeaderRestore", "other.img", "--header-backup-file", "saved");
+    expect(other.stderr).toMatch(
+      /It is LUKS1, and the backup LUKS2.*data begins at byte 2097152.*at byte 16777216/,
+    );
     const asked = await crypt("luksHeaderRestore", IMAGE, "--header-backup-file", "saved");
     expect(asked.status).toBe(2);
     expect(asked.stderr).toMatch(/All keyslots of disk.img will be replaced/);

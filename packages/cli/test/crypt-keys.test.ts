@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { CHEAP, IMAGE, cryptFolder, hasCryptsetup, luksFolder } from "./crypt-helpers.ts";
 import type { CryptFolder } from "./crypt-helpers.ts";
+import { run } from "./in-process.ts";
 
 /** Whether a key opens the device, as cev and cryptsetup see it. */
 async function opens(folder: CryptFolder, key: string): Promise<boolean> {
@@ -42,6 +43,8 @@ for (const type of ["luks1", "luks2"]) {
       const { crypt } = folder;
       await crypt("luksAddKey", IMAGE, "b", "-d", "a", ...CHEAP);
       expect(await crypt("luksKillSlot", IMAGE, "1", "-d", "b")).toMatchObject({ status: 1 });
+      const absent = await crypt("luksKillSlot", IMAGE, "5", "-d", "a");
+      expect(absent.stderr).toMatch(/^cev: disk\.img: there is no keyslot 5/);
       expect(await opens(folder, "b")).toBe(true);
       expect(await crypt("luksKillSlot", IMAGE, "1", "-d", "a")).toMatchObject({ status: 0 });
       expect(await opens(folder, "b")).toBe(false);
@@ -124,6 +127,12 @@ describe("luks2 keys", () => {
 describe("secrets", () => {
   test("are not taken from the command line, and not repeated", async () => {
     const { crypt } = cryptFolder();
+    for (const words of [["--passphrase=hunter2'x"], ["--passphrase", "hunter2"]]) {
+      const unknown = await run(["inspect", IMAGE, ...words, "--json"]);
+      expect(unknown.status).toBe(2);
+      expect(unknown.stderr + unknown.stdout.toString()).not.toContain("hunter2");
+      expect(unknown.stderr).toContain("unknown option '--passphrase'");
+    }
     for (const words of [
       ["luksFormat", "-q", IMAGE, "hunter2"],
       ["luksAddKey", IMAGE, "--passphrase", "hunter2"],

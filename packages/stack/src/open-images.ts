@@ -225,7 +225,13 @@ async function knownEntry(
   const checked = await checkOptions(driver.options, options, "the call", [driverName]);
   const nameOf = (lower: string): string =>
     images.find(({ path }) => path === resolve(directory, lower))?.name ?? lower;
-  return { driver, options, checked, lowers: lowers.map(nameOf) };
+  const names = lowers.map(nameOf);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined)
+    throw new CevError("CEV_INVALID", `${driverName} is to stand on ${twice} twice`, {
+      hint: "name different devices",
+    });
+  return { driver, options, checked, lowers: names };
 }
 
 /** Names the image; what could be made of a missing file in a stack file is no advice here. */

@@ -142,6 +142,15 @@ describe("what is known beforehand", () => {
   });
 });
 
+describe("a device that is named twice", () => {
+  test("is refused, by whatever name", async () => {
+    const known = [{ driver: "lock", lowers: ["d0", "d0"] }];
+    const { code, line } = await failureOf(open({ d0: locked() }, { known }));
+    expect(code).toBe("CEV_INVALID");
+    expect(line).toMatch(/stand on d0 twice/);
+  });
+});
+
 describe("options for all that a driver opens", () => {
   test("reach what was found, and are kept where it is opened again to be written", async () => {
     const driverOptions = { lock: { limit: 7 } };

@@ -10,7 +10,7 @@ import { confirm } from "./confirm.ts";
 import type { KeyOptions } from "./crypt-options.ts";
 import { luks1Text } from "./dump-luks1.ts";
 import { luks2Text } from "./dump-luks2.ts";
-import { hexLines, printable } from "./dump-words.ts";
+import { hexLines, jsonForTerminal, printable } from "./dump-words.ts";
 import { withoutUndefined } from "./without-undefined.ts";
 import { parseWhole } from "./parse.ts";
 import { readExisting } from "./read-keys.ts";
@@ -43,7 +43,7 @@ export async function dump(word: string, options: DumpOptions): Promise<ExitStat
     if (options.dumpJsonMetadata === true) {
       if (found.version === 1)
         throw new UsageError("a luks1 header has no JSON: leave --dump-json-metadata out");
-      return say(JSON.stringify(JSON.parse(found.jsonText), null, 2));
+      return say(jsonForTerminal(found.jsonText));
     }
     if (options.json === true) return say(jsonText(found));
     for (const line of textOf(word, found)) say(line);

@@ -1,7 +1,8 @@
 import { Device } from "@cev/core";
 import { luksDump, luksFormat, luksHeaderLength } from "@cev/crypt";
 import type { LuksFormatOptions } from "@cev/crypt";
-import { unlink } from "node:fs/promises";
+import type { BigIntStats } from "node:fs";
+import { stat, unlink } from "node:fs/promises";
 import { ExitStatus } from "../exit-status.ts";
 import { UsageError } from "../usage-error.ts";
 import { confirm } from "./confirm.ts";
@@ -49,6 +50,8 @@ export async function format(
   const settings = settingsOf(options);
   const imageSize = parseBytes(options.makeImages, "--make-images");
   const place = options.header ?? word;
+  if (options.header !== undefined && (await isSameFile(options.header, word)))
+    throw new UsageError("--header names the device itself: its header would be written over its data");
   let made: string | null = null;
   try {
     await inSession(options, async (session) => {
@@ -83,6 +86,12 @@ export async function format(
     throw error;
   }
   return ExitStatus.done;
+}
+
+async function isSameFile(one: string, other: string): Promise<boolean> {
+  const look = (path: string): Promise<BigIntStats | null> => stat(path, { bigint: true }).catch(() => null);
+  const [left, right] = [await look(one), await look(other)];
+  return left !== null && left.dev === right?.dev && left.ino === right.ino;
 }
 
 async function make(

@@ -79,8 +79,9 @@ export const RESTORE_HELP = `
 Examples:
   $ cev crypt luksHeaderRestore disk.img --header-backup-file disk.header
 
-All keyslots become those of the backup, with the passphrases of that time. A backup whose key has
-another size, or whose data begins elsewhere, is refused.
+All keyslots become those of the backup, with the passphrases of that time. A backup of the same
+version whose key has another size, or whose data begins elsewhere, is refused; where the version
+itself is another one, the question says what differs.
 `;
 
 export const TOKEN_HELP = `

@@ -1,4 +1,4 @@
-import { CevError, formatError } from "@cev/core";
+import { CevError, formatError, isCevError } from "@cev/core";
 import type { Environment, Layer } from "@cev/core";
 import { isLuks } from "@cev/crypt";
 import type { KdfLimits, CryptProgress } from "@cev/crypt";
@@ -119,6 +119,14 @@ export async function onHeader<Result>(
         source: target.name,
         hint: "leave --type out to take what is there",
       });
-    return await work(target.layer, session, common);
+    return await work(target.layer, session, common).catch((error: unknown) => {
+      throw withSource(error, target.name);
+    });
   });
+}
+
+/** An error that does not say of which device it speaks says it. */
+function withSource(error: unknown, source: string): unknown {
+  if (!isCevError(error) || error.place.source !== undefined || error.code === "CEV_CANCELLED") return error;
+  return new CevError(error.code, error.message, { ...error.place, source, cause: error });
 }

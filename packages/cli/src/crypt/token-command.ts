@@ -7,6 +7,7 @@ import { StandardInput } from "../keys/standard-input.ts";
 import { say } from "../output.ts";
 import { UsageError } from "../usage-error.ts";
 import type { KeyOptions } from "./crypt-options.ts";
+import { jsonForTerminal } from "./dump-words.ts";
 import { withoutUndefined } from "./without-undefined.ts";
 import { parseWhole } from "./parse.ts";
 import { onHeader } from "./session.ts";
@@ -82,7 +83,7 @@ async function readJson(path: string | undefined, signal: AbortSignal): Promise<
 }
 
 async function writeJson(path: string | undefined, json: string): Promise<void> {
-  if (path === undefined || path === "-") return say(json);
+  if (path === undefined || path === "-") return say(jsonForTerminal(json));
   // One that is there may be something else altogether.
   await writeFile(path, `${json}\n`, { flag: "wx", mode: 0o600 }).catch((error: unknown) => {
     throw hostError(path, error);
