@@ -180,6 +180,15 @@ describe.each([1, 2] as const)("LUKS%i", (version) => {
     expect(await opens(lower, "a")).toBe(0);
   });
 
+  test("a backup of the other version whose data begins elsewhere is refused, whoever asks", async () => {
+    const lower = await formatted(version);
+    const other = await formatted(version === 1 ? 2 : 1, { dataOffset: 608 * KIB });
+    const backup = await backupOf(other);
+    await refused(lower, "CEV_INVALID", () =>
+      luksHeaderRestore(lower, { environment, backup, allowForeign: true }),
+    );
+  });
+
   test("the data of a detached header is left alone", async () => {
     const shape = { version, encryption: "aes-xts-plain64", keySize: 32 } as const;
     const lower = new MemoryLayer(environment, { size: luksHeaderLength(shape) });

@@ -43,7 +43,7 @@ export async function luksHeaderRestore(lower: Layer, options: LuksHeaderRestore
     checkBackup(wanted, backup, device);
     const former = await findFormer(device);
     const same = former !== null && former.version === wanted.version ? former : null;
-    if (same !== null) checkFits(wanted, same);
+    if (former !== null) checkFits(wanted, former);
     if (!allowForeign) refuseForeign(wanted, former);
     throwIfCancelled(signal);
     // What is of no use any more must not be found beside the new header.
@@ -92,20 +92,19 @@ async function findFormer(device: HeaderDevice): Promise<FoundHeader | null> {
 
 /** What would be lost for good is refused, whoever asks for it. */
 function checkFits(wanted: FoundHeader, former: FoundHeader): void {
+  if (dataOffsetOf(wanted) !== dataOffsetOf(former)) throw differs("data offset");
   if (wanted.version === 1 && former.version === 1) {
-    const [from, to] = [former.header, wanted.header];
-    if (from.payloadOffset !== to.payloadOffset) throw differs("data offset");
-    if (from.keySize !== to.keySize) throw differs("key size");
+    if (former.header.keySize !== wanted.header.keySize) throw differs("key size");
   }
   if (wanted.version === 2 && former.version === 2) {
-    if (dataOffsetOf(wanted) !== dataOffsetOf(former)) throw differs("data offset");
     const sizes = [wanted, former].map(({ copies, length }) => `${copies.header.headerSize}/${length}`);
     if (sizes[0] !== sizes[1]) throw differs("size of header and keyslots");
   }
 }
 
-function dataOffsetOf({ copies }: FoundHeader & { readonly version: 2 }): number {
-  const segments = copies.root.member("segments");
+function dataOffsetOf(found: FoundHeader): number {
+  if (found.version === 1) return found.header.payloadOffset;
+  const segments = found.copies.root.member("segments");
   const first = segments.member("0").member("offset");
   return first.isMissing ? 0 : first.decimal();
 }
