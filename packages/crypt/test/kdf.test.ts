@@ -1,4 +1,5 @@
 import crypto from "node:crypto";
+import { ProgramError } from "@cev/core";
 import { describe, expect, test } from "vitest";
 import { argon2InWorker } from "../src/key/argon2-thread.ts";
 import { hasNativeArgon2 } from "../src/key/native-kdf.ts";
@@ -96,6 +97,12 @@ test("several lanes give the same in a worker thread as natively, also with less
   } as const;
   const inWorker = await argon2InWorker({ ...kdf, memoryKibibytes: 32, passphrase: bytes("x"), length: 64 });
   expect(hex(await deriveKey(bytes("x"), kdf, 64))).toBe(hex(inWorker));
+});
+
+test("what is no passphrase at all is an error of the program, not of the world", async () => {
+  const kdf = { type: "pbkdf2", hash: "sha256", iterations: 1000, salt: bytes("somesalt") } as const;
+  const nothing = undefined as unknown as Uint8Array;
+  await expect(deriveKey(nothing, kdf, 32)).rejects.toBeInstanceOf(ProgramError);
 });
 
 test("an empty passphrase is refused by the worker thread, not a crash of it", async () => {

@@ -1,4 +1,4 @@
-import { CevError, isCevError } from "@cev/core";
+import { CevError, ProgramError, isCevError } from "@cev/core";
 import type { AbortSignalLike } from "@cev/core";
 import { argon2InWorker } from "./argon2-thread.ts";
 import { CannotStart, deriveInProcess } from "./derive-in-process.ts";
@@ -78,6 +78,9 @@ export async function deriveKey(
   length: number,
   signal?: AbortSignalLike,
 ): Promise<Uint8Array> {
+  // In JavaScript nothing else says that an option has another name.
+  if (!ArrayBuffer.isView(passphrase))
+    throw new ProgramError("a passphrase or key is a Uint8Array");
   if (signal?.aborted === true) throw cancelled();
   const derivation = derivationOf(kdf, length);
   if (!isNative(derivation)) return deriveInThread(derivation, passphrase, signal);
