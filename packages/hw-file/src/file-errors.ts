@@ -36,6 +36,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   CEV_ACCESS: "check its permissions",
   CEV_NOT_FOUND: "check the path",
   CEV_BUSY: "it may be mounted or in use",
+  CEV_NO_SPACE: "there is no room for it, or the system lets no file become so large",
 };
 
 /** Where it was to be opened for writing. */

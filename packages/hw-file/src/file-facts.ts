@@ -8,6 +8,8 @@ export interface FileFacts {
   readonly isBlockDevice: boolean;
   /** It lies in a file system that is memory (tmpfs, ramfs): no call on it waits for a device. */
   readonly isInMemory: boolean;
+  /** Its file system is known to tell of holes what is true at that moment, also of data that it has not written out yet. */
+  readonly canTellHoles: boolean;
   /** Of the file, as the system gives it. Bytes. */
   readonly size: number;
   readonly logicalBlockSize: number;
@@ -20,6 +22,9 @@ const SECTOR_SIZE = 512;
 const PHYSICAL_DEFAULT = 4096;
 // Of statfs(2), on Linux: tmpfs, ramfs.
 const MEMORY_FILE_SYSTEMS = [0x0102_1994, 0x8584_58f6];
+// tmpfs, ext4, XFS, btrfs, F2FS. Not those of other machines or programs (NFS, SMB, FUSE), whose answers may be old or made up,
+// and not ZFS, some versions of which overlook what was just written.
+const EXACT_FILE_SYSTEMS = [0x0102_1994, 0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010];
 
 /** Looks at a file. Null: there is none. Throws `CEV_ACCESS`, or `CEV_INVALID` for what holds no blocks (a folder). */
 export async function inspectFile(path: string): Promise<FileFacts | null> {
@@ -28,9 +33,11 @@ export async function inspectFile(path: string): Promise<FileFacts | null> {
     if (found.isBlockDevice()) return await inspectBlockDevice(path, found.rdev);
     if (!found.isFile())
       throw refusedFile("CEV_INVALID", path, "is neither a regular file nor a block device");
+    const fileSystem = await fileSystemOf(path);
     return {
       isBlockDevice: false,
-      isInMemory: await isInMemory(path),
+      isInMemory: fileSystem !== null && MEMORY_FILE_SYSTEMS.includes(fileSystem),
+      canTellHoles: fileSystem !== null && EXACT_FILE_SYSTEMS.includes(fileSystem),
       size: Number(found.size),
       logicalBlockSize: SECTOR_SIZE,
       physicalBlockSize: physicalOf(Number(found.blksize), SECTOR_SIZE),
@@ -42,12 +49,13 @@ export async function inspectFile(path: string): Promise<FileFacts | null> {
   }
 }
 
-async function isInMemory(path: string): Promise<boolean> {
-  if (process.platform !== "linux") return false;
+/** The type of the file system, as statfs(2) of Linux has it; null elsewhere. */
+async function fileSystemOf(path: string): Promise<number | null> {
+  if (process.platform !== "linux") return null;
   try {
-    return MEMORY_FILE_SYSTEMS.includes((await statfs(path)).type);
+    return (await statfs(path)).type;
   } catch {
-    return false;
+    return null;
   }
 }
 
@@ -61,6 +69,7 @@ async function inspectBlockDevice(path: string, rdev: bigint): Promise<FileFacts
   return {
     isBlockDevice: true,
     isInMemory: false,
+    canTellHoles: false,
     size: sectors === null ? await sizeByReading(path, logicalBlockSize) : sectors * SECTOR_SIZE,
     logicalBlockSize,
     physicalBlockSize: physicalOf(physical, logicalBlockSize),

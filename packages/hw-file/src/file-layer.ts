@@ -8,8 +8,9 @@ import {
   ioError,
   plainLimits,
   refuse,
+  runOf,
 } from "@cev/core";
-import type { CevError, Environment, Io, LayerDescription, Limits, Support } from "@cev/core";
+import type { CevError, Environment, Io, LayerDescription, Limits, Run, Support } from "@cev/core";
 import { systemCalls } from "./file-calls.ts";
 import type { FileCalls } from "./file-calls.ts";
 import { codeOfErrno, openError, refusedFile } from "./file-errors.ts";
@@ -20,6 +21,9 @@ import type { FileLock, LockScope } from "./file-lock.ts";
 import { memoryCalls } from "./memory-calls.ts";
 import { FileRequest } from "./file-request.ts";
 import type { RequestOwner } from "./file-request.ts";
+import { bareFileRuns, fileRuns } from "./file-runs.ts";
+import { findHoleFinder } from "./hole-finder.ts";
+import type { HoleFinder } from "./hole-finder.ts";
 import { findHolePuncher } from "./hole-puncher.ts";
 import type { HolePuncher } from "./hole-puncher.ts";
 import { createFile, openExisting } from "./open-file.ts";
@@ -36,6 +40,8 @@ export interface FileLayerSettings {
   readonly calls?: FileCalls;
   /** How holes are punched; null: not at all. By default as the platform lets us. */
   readonly holes?: HolePuncher | null;
+  /** How holes are found; null: not at all. By default as the platform lets us, and not at all with other `calls`. */
+  readonly finder?: HoleFinder | null;
 }
 
 const QUEUE_DEPTH_DEFAULT = 16;
@@ -71,6 +77,8 @@ export class FileLayer extends LayerBase implements RequestOwner {
   readonly #free: FileRequest[] = [];
   readonly #syncs: SyncGroup;
   readonly #holes: HolePuncher | null;
+  readonly #finder: HoleFinder | null;
+  #canTellHoles = false;
   #underWayCount = 0;
   #isStarting = false;
   #handle: FileHandle | null = null;
@@ -95,6 +103,9 @@ export class FileLayer extends LayerBase implements RequestOwner {
       ...{ logicalBlockSize, physicalBlockSize, discardGranularity: physicalBlockSize },
     });
     this.#holes = this.isReadOnly ? null : settings.holes === undefined ? findHolePuncher() : settings.holes;
+    // Other calls may keep to themselves what the file does not have yet.
+    const hasOwnCalls = settings.calls !== undefined;
+    this.#finder = settings.finder === undefined ? (hasOwnCalls ? null : findHoleFinder()) : settings.finder;
     this.support = this.isReadOnly
       ? READ_ONLY_SUPPORT
       : this.#holes === null
@@ -151,6 +162,7 @@ export class FileLayer extends LayerBase implements RequestOwner {
         throw refusedFile("CEV_IO", this.path, "was replaced or cut short while it was being opened");
       }
       this.#calls = this.#ownCalls ?? (facts.isInMemory ? memoryCalls : systemCalls);
+      this.#canTellHoles = facts.canTellHoles;
       if (!this.isReadOnly) this.#lock = await lockFile(handle.fd, facts.identity, this.path);
     } catch (error) {
       await handle.close();
@@ -178,6 +190,14 @@ export class FileLayer extends LayerBase implements RequestOwner {
       default:
         return refuse(io, this);
     }
+  }
+
+  /** Holes of a regular file, where its file system can be believed. A block device, and what nobody can tell, is data. */
+  runs(offset: number, length: number, countMax: number): readonly Run[] {
+    if (this.#fd < 0 || !this.#canTellHoles) return runOf("data", length);
+    const range = { offset, length, countMax };
+    if (this.#finder !== null) return fileRuns(this.#finder, this.#fd, range);
+    return this.#ownCalls === null ? bareFileRuns(this.#fd, range) : runOf("data", length);
   }
 
   override async close(): Promise<void> {
