@@ -1,4 +1,4 @@
-import { byChance } from "../raid-matrix/cases.ts";
+import { byChance } from "../matrix/by-chance.ts";
 
 export const FORMATS = ["plain", "luks1", "luks2"] as const;
 export type Format = (typeof FORMATS)[number];

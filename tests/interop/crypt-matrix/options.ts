@@ -1,8 +1,8 @@
-import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { isWanted, numberOf, ownArguments } from "../matrix/arguments.ts";
-import { byChance } from "../raid-matrix/cases.ts";
+import { COMMON_HELP, COMMON_OPTIONS, FLAG, TEXT, readCommon, sampleOf } from "../matrix/options.ts";
+import type { CommonOptions } from "../matrix/options.ts";
 import { allCases, everyOne } from "./cases.ts";
 import type { CryptCase } from "./cases.ts";
 import { allCrashes, crashId } from "./crash/crash-way.ts";
@@ -38,13 +38,11 @@ export const HELP = `The interop matrix of @cev/crypt: devices exchanged with cr
   --seed S          decides what is sampled, combined and written (1)
   --jobs N          kernels at once (${availableParallelism()})
   --case ID         one case as failures name it: luks2/aes-xts-plain64/64/4096/sha256/argon2id
-  --failures FILE   where failures go, with all that is needed to run one again
-  --keep            keep images and logs, in a folder of the current one
   --list            say which cases there are
-  --help            show this`;
+${COMMON_HELP}`;
 
 /** What the command line asks for. */
-export interface MatrixOptions {
+export interface MatrixOptions extends CommonOptions {
   readonly cases: readonly CryptCase[];
   readonly ways: readonly Way[];
   /** The folder of cryptsetup's tests; null: it was not said. */
@@ -55,39 +53,25 @@ export interface MatrixOptions {
   readonly jsonCount: number;
   readonly stride: number;
   readonly flips: number;
-  readonly seed: number;
-  readonly jobs: number;
-  readonly isKept: boolean;
-  readonly isList: boolean;
-  readonly failuresFile: string;
 }
 
 /** Null where help is asked for. Throws for what makes no sense. */
 export function readOptions(args: readonly string[]): MatrixOptions | null {
-  const text = { type: "string" } as const;
-  const flag = { type: "boolean", default: false } as const;
   const { values } = parseArgs({
     args: ownArguments(args),
     options: {
       what: { type: "string", default: WAYS_DEFAULT },
-      suite: text,
-      operation: text,
+      suite: TEXT,
+      operation: TEXT,
       json: { type: "string", default: "5000" },
       flips: { type: "string", default: "199" },
       stride: { type: "string", default: "1" },
       cuts: { type: "string", default: "100" },
-      format: text,
-      cipher: text,
-      hash: text,
-      all: flag,
-      sample: text,
-      seed: { type: "string", default: "1" },
-      jobs: { type: "string", default: `${availableParallelism()}` },
-      case: text,
-      failures: { type: "string", default: join(tmpdir(), `crypt-matrix-failures-${process.pid}.txt`) },
-      keep: flag,
-      list: flag,
-      help: flag,
+      format: TEXT,
+      cipher: TEXT,
+      hash: TEXT,
+      all: FLAG,
+      ...COMMON_OPTIONS,
     },
   });
   if (values.help) return null;
@@ -95,7 +79,8 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
   if (ways.length === 0) throw new Error(`--what: there is no ${values.what}`);
   if (ways.includes("images") && values.suite === undefined)
     throw new Error("--what images: say where cryptsetup's tests are, with --suite");
-  const seed = numberOf("seed", values.seed);
+  const common = readCommon("crypt-matrix", values);
+  const { seed } = common;
   const wanted = allCases().filter(
     ({ id, format, encryption, hash }) =>
       isWanted(values.format, format) &&
@@ -113,10 +98,7 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
     throw new Error("no case of the matrix is like this");
   const chosen = values.all ? wanted : everyOne(wanted, seed);
   return {
-    cases:
-      values.sample === undefined
-        ? chosen
-        : byChance(chosen, ({ id }) => id, seed).slice(0, numberOf("sample", values.sample)),
+    cases: sampleOf(chosen, ({ id }) => id, values.sample, seed),
     ways,
     suite: values.suite ?? null,
     crashes,
@@ -125,10 +107,6 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
     jsonCount: numberOf("json", values.json),
     stride: Math.max(1, numberOf("stride", values.stride)),
     flips: Math.max(1, numberOf("flips", values.flips)),
-    seed,
-    jobs: Math.max(1, numberOf("jobs", values.jobs)),
-    isKept: values.keep,
-    isList: values.list,
-    failuresFile: values.failures,
+    ...common,
   };
 }

@@ -1,4 +1,4 @@
-import { hashText } from "../raid-matrix/hash.ts";
+import { hashText } from "../matrix/hash.ts";
 import { Random } from "../src/random.ts";
 import type { CryptCase } from "./cases.ts";
 

@@ -1,6 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { SharedDisk } from "../raid-matrix/shared-disk.ts";
+import { runBatches, withDisk } from "../matrix/run-batches.ts";
 import type { CryptCase } from "./cases.ts";
 import { runCrash } from "./crash/crash-way.ts";
 import type { CrashCase } from "./crash/crash-way.ts";
@@ -77,12 +75,7 @@ export async function runMatrix(plan: RunPlan): Promise<void> {
       );
   if (plan.ways.includes("images") && suite !== null)
     batches.push(async () => plan.report(await runImages(suite, folder)));
-  const queue = batches.values();
-  await Promise.all(
-    Array.from({ length: plan.jobs }, async () => {
-      for (const batch of queue) await batch();
-    }),
-  );
+  await runBatches(batches, plan.jobs);
 }
 
 /** One start of the kernel makes devices, and one judges what was written to them, and what cev has made. */
@@ -99,7 +92,7 @@ async function readAndWrite(
   cases: readonly CryptCase[],
   written: WrittenCrypt[],
 ): Promise<void> {
-  await withDisk(plan, async (folder, disk) => {
+  await withDisk(plan, CONTENT, async (folder, disk) => {
     for (const { one, answer, read } of await makeInKernel(folder, disk, cases)) {
       if (!answer.isOk) {
         const failures = [`it is not made: ${answer.log.trim().split("\n").slice(-3).join("; ")}`];
@@ -135,23 +128,7 @@ function take(plan: RunPlan, written: WrittenCrypt[], outcome: Verdict | Written
 
 async function judge(plan: RunPlan, written: readonly WrittenCrypt[]): Promise<void> {
   if (written.length === 0) return;
-  await withDisk(plan, async (folder, disk) => plan.report(await judgeInKernel(folder, disk, written)));
-}
-
-let folderCount = 0;
-
-/** A shared disk in a folder of its own, which has the file of content. */
-async function withDisk(
-  { folder, isKept }: Pick<RunPlan, "folder" | "isKept">,
-  body: (folder: string, disk: SharedDisk) => Promise<void>,
-): Promise<void> {
-  const own = join(folder, `${folderCount++}`);
-  mkdirSync(own);
-  try {
-    writeFileSync(join(own, "content"), CONTENT);
-    using disk = new SharedDisk(join(own, "disk.img"));
-    await body(own, disk);
-  } finally {
-    if (!isKept) rmSync(own, { recursive: true, force: true });
-  }
+  await withDisk(plan, CONTENT, async (folder, disk) =>
+    plan.report(await judgeInKernel(folder, disk, written)),
+  );
 }

@@ -1,4 +1,3 @@
-import { formatError, isCevError } from "@cev/core";
 import type { CryptCase } from "./cases.ts";
 
 /**
@@ -28,12 +27,4 @@ export interface Verdict {
 /** The row that a case counts in: "luks2 aes-xts". */
 export function kindOf({ format, encryption }: CryptCase): string {
   return `${format} ${encryption.split("-").slice(0, 2).join("-")}`;
-}
-
-/** An error as one failure of a case: those of the world by their text, those of the program with their place. */
-export function failureOf(error: unknown): string {
-  if (error instanceof SuppressedError)
-    return `${failureOf(error.suppressed)}; and then: ${failureOf(error.error)}`;
-  if (isCevError(error) && error.code !== "CEV_PROGRAM") return `${error.code}: ${formatError(error)}`;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

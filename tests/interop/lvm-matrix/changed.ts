@@ -1,6 +1,6 @@
 import type { CommandRequest } from "@cev/lvm";
 import { isCevError } from "@cev/core";
-import { hashText } from "../raid-matrix/hash.ts";
+import { hashText } from "../matrix/hash.ts";
 import { Random } from "../src/random.ts";
 import { commandOn } from "./crash/group-state.ts";
 import { hashOfBytes } from "./from-kernel.ts";
@@ -8,7 +8,7 @@ import { readGoldenGroup } from "./golden-group.ts";
 import { openGroup } from "./open-group.ts";
 import { openVolumes } from "./random-volumes.ts";
 import type { GroupShape } from "./shapes.ts";
-import { failureOf } from "./verdict.ts";
+import { failureOf } from "../matrix/failure-of.ts";
 import type { WrittenGroup } from "./written.ts";
 
 const group = "vg";

@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
 import { isCevError } from "@cev/core";
 import type { Stack } from "@cev/stack";
-import { hashText } from "../raid-matrix/hash.ts";
-import type { SharedDisk } from "../raid-matrix/shared-disk.ts";
+import { hashText } from "../matrix/hash.ts";
+import type { SharedDisk } from "../matrix/shared-disk.ts";
 import { Random } from "../src/random.ts";
 import { dependenciesOf } from "./dependencies.ts";
 import { openGroup } from "./open-group.ts";
 import { runInKernel } from "./oracle-batch.ts";
 import type { KernelAnswer, VolumeHash } from "./oracle-batch.ts";
 import type { GroupShape } from "./shapes.ts";
-import { failureOf } from "./verdict.ts";
+import { failureOf } from "../matrix/failure-of.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** A group that the kernel made, and what it holds. */

@@ -1,7 +1,7 @@
 # What the kernel does with the groups of the matrix. Every job has a log of its own, NUMBER.log in the work folder:
 # findings as "volume NAME SIZE SHA256" and "finding WHAT NAME VALUE", what the programs print, "result ok" at the end where
 # nothing failed.
-. "$LVM_MATRIX/groups.sh"
+. "$MATRIX/groups.sh"
 set +e
 export LVM_SYSTEM_DIR=/run/lvm-only
 

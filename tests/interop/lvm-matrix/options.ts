@@ -1,8 +1,8 @@
-import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { isWanted, numberOf, ownArguments } from "../matrix/arguments.ts";
-import { byChance } from "../raid-matrix/cases.ts";
+import { COMMON_HELP, COMMON_OPTIONS, TEXT, readCommon, sampleOf } from "../matrix/options.ts";
+import type { CommonOptions } from "../matrix/options.ts";
 import { SCENES } from "./crash/scenes.ts";
 import type { Scene } from "./crash/scenes.ts";
 import { SHAPES } from "./shapes.ts";
@@ -25,45 +25,29 @@ export const HELP = `The interop matrix of LVM2: volume groups exchanged with th
   --jobs N          kernels at once (${availableParallelism()})
   --case ID         one case as failures name it: raid5_ls-1 is that group without physical volume 1,
                     sequence-3 that sequence of commands, lvcreate_linear that command under power cuts
-  --failures FILE   where failures go, with all that is needed to run one again
-  --keep            keep images and logs, in a folder of the current one
   --list            say which groups there are
-  --help            show this`;
+${COMMON_HELP}`;
 
 /** What the command line asks for. */
-export interface MatrixOptions {
+export interface MatrixOptions extends CommonOptions {
   readonly shapes: readonly GroupShape[];
   readonly ways: readonly Way[];
   readonly missing: number | null | undefined;
   readonly sequences: readonly number[];
   readonly sequenceLength: number;
   readonly scenes: readonly Scene[];
-  readonly seed: number;
-  readonly jobs: number;
-  readonly isKept: boolean;
-  readonly isList: boolean;
-  readonly failuresFile: string;
 }
 
 /** Null where help is asked for. Throws for what makes no sense. */
 export function readOptions(args: readonly string[]): MatrixOptions | null {
-  const text = { type: "string" } as const;
-  const flag = { type: "boolean", default: false } as const;
   const { values } = parseArgs({
     args: ownArguments(args),
     options: {
-      shape: text,
-      way: text,
-      sample: text,
+      shape: TEXT,
+      way: TEXT,
       sequences: { type: "string", default: "8" },
       length: { type: "string", default: "50" },
-      seed: { type: "string", default: "1" },
-      jobs: { type: "string", default: `${availableParallelism()}` },
-      case: text,
-      failures: { type: "string", default: join(tmpdir(), `lvm-matrix-failures-${process.pid}.txt`) },
-      keep: flag,
-      list: flag,
-      help: flag,
+      ...COMMON_OPTIONS,
     },
   });
   if (values.help) return null;
@@ -78,12 +62,10 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
   );
   if (chosen.length === 0 && scenes.length === 0 && wantedShape !== "sequence")
     throw new Error("no group of the matrix is like this");
-  const seed = numberOf("seed", values.seed);
+  const common = readCommon("lvm-matrix", values);
+  const { seed } = common;
   return {
-    shapes:
-      values.sample === undefined
-        ? chosen
-        : byChance(chosen, ({ name }) => name, seed).slice(0, numberOf("sample", values.sample)),
+    shapes: sampleOf(chosen, ({ name }) => name, values.sample, seed),
     ways: WAYS.filter((way) => isWanted(values.way, way)),
     missing:
       values.case === undefined ? undefined : wantedMissing === undefined ? null : Number(wantedMissing),
@@ -93,10 +75,6 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
         : Array.from({ length: numberOf("sequences", values.sequences) }, (_, index) => index),
     sequenceLength: numberOf("length", values.length),
     scenes,
-    seed,
-    jobs: Math.max(1, numberOf("jobs", values.jobs)),
-    isKept: values.keep,
-    isList: values.list,
-    failuresFile: values.failures,
+    ...common,
   };
 }

@@ -1,7 +1,6 @@
-import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { runOracle } from "../oracle/run-oracle.ts";
-import type { SharedDisk } from "../raid-matrix/shared-disk.ts";
+import { jobLine, readIfThere, runJobs } from "../matrix/kernel-jobs.ts";
+import type { SharedDisk } from "../matrix/shared-disk.ts";
 
 const LIBRARY = fileURLToPath(new URL(".", import.meta.url));
 
@@ -40,23 +39,11 @@ export async function runInKernel(
   disk: SharedDisk,
   jobs: readonly KernelJob[],
 ): Promise<readonly KernelAnswer[]> {
-  const lines = jobs.map(({ call, args, members }, number) =>
-    ["job", number, call, ...args.map((arg) => `'${arg}'`), ...members.map((m) => disk.deviceOf(m))].join(
-      " ",
-    ),
+  const lines = jobs.map((job, number) => jobLine(number, job, disk));
+  const logs = await runJobs({ folder, disk, library: LIBRARY, jobs: lines, jobTimeoutMs: 60_000 });
+  return logs.map(({ log, broken }, number) =>
+    readLog(`${log}${broken}`, readIfThere(`${folder}/${number}.vg`)),
   );
-  const run = await runOracle({
-    script: ['. "$LVM_MATRIX/kernel.sh"', ...lines].join("\n"),
-    disks: [disk.path],
-    work: folder,
-    env: { LVM_MATRIX: LIBRARY },
-    timeoutMs: 120_000 + jobs.length * 60_000,
-  });
-  return jobs.map((_, number) => {
-    const log = readIfThere(`${folder}/${number}.log`) ?? "";
-    const broken = run.status === 0 ? "" : `the kernel's run ended with ${run.status}: ${run.stderr}`;
-    return readLog(`${log}${broken}`, readIfThere(`${folder}/${number}.vg`));
-  });
 }
 
 /** Reads what `hashes` and `listing` of `groups.sh` print, among other lines. */
@@ -83,8 +70,4 @@ export function readLog(log: string, text: string | null): KernelAnswer {
     } else if (line.includes("|")) rows.push(line.trim().split("|"));
   }
   return { isOk: findings.get("result") === "ok", volumes, changed, findings, listings, text, log };
-}
-
-function readIfThere(path: string): string | null {
-  return existsSync(path) ? readFileSync(path, "utf8") : null;
 }

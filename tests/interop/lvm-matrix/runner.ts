@@ -4,7 +4,8 @@ import { crashBatches } from "./crash/crash-way.ts";
 import type { Scene } from "./crash/scenes.ts";
 import { makeInKernel, readAll } from "./from-kernel.ts";
 import type { KernelGroup, KernelMade } from "./from-kernel.ts";
-import { withDisk } from "../raid-matrix/runner.ts";
+import { CONTENT } from "../raid-matrix/content.ts";
+import { runBatches, withDisk } from "../matrix/run-batches.ts";
 import { runHostile } from "./hostile/hostile-way.ts";
 import type { GroupShape } from "./shapes.ts";
 import type { Verdict, Way } from "./verdict.ts";
@@ -57,32 +58,31 @@ export async function runMatrix(plan: RunPlan): Promise<void> {
     for (let at = 0; at < golden.length; at += BATCH_SHAPES_MAX)
       batches.push(() => change(plan, golden.slice(at, at + BATCH_SHAPES_MAX)));
   }
-  const queue = batches.values();
-  await Promise.all(
-    Array.from({ length: plan.jobs }, async () => {
-      for (const batch of queue) await batch();
-    }),
-  );
+  await runBatches(batches, plan.jobs);
 }
 
 /** The kernel makes the groups; cev reads them, and writes to them; the kernel judges what was written. */
 async function readAndWrite(plan: RunPlan, shapes: readonly GroupShape[]): Promise<void> {
   const written: WrittenGroup[] = [];
-  await withDisk(plan, async (folder, disk) => {
+  await withDisk(plan, CONTENT, async (folder, disk) => {
     for (const made of await makeInKernel(folder, disk, shapes)) {
       const group = await readOne(plan, made);
       if (group !== null && plan.ways.includes("write")) written.push(await writeGroup(group, plan.seed));
     }
   });
   if (written.length > 0)
-    await withDisk(plan, async (folder, disk) => plan.report(await judgeInKernel(folder, disk, written)));
+    await withDisk(plan, CONTENT, async (folder, disk) =>
+      plan.report(await judgeInKernel(folder, disk, written)),
+    );
 }
 
 /** cev's commands change groups that the kernel made; the kernel judges. */
 async function change(plan: RunPlan, shapes: readonly GroupShape[]): Promise<void> {
   const changed: WrittenGroup[] = [];
   for (const shape of shapes) changed.push(await changeGolden(shape, plan.seed));
-  await withDisk(plan, async (folder, disk) => plan.report(await judgeInKernel(folder, disk, changed)));
+  await withDisk(plan, CONTENT, async (folder, disk) =>
+    plan.report(await judgeInKernel(folder, disk, changed)),
+  );
 }
 
 async function readOne(

@@ -1,5 +1,3 @@
-import { formatError, isCevError } from "@cev/core";
-
 /**
  * The ways: `read`, made and filled by the kernel, read by cev, with each physical volume missing in turn; `write`, made by the
  * kernel, written by cev, judged by the kernel; `change`, golden groups changed by cev's commands, judged by the kernel; `command`, made and changed by cev's commands, judged by the kernel, changed by
@@ -20,12 +18,4 @@ export interface Verdict {
   readonly failures: readonly string[];
   /** What programs printed on the way, for a case that failed. */
   readonly log: string;
-}
-
-/** An error as one failure of a case: those of the world by their text, those of the program with their place. */
-export function failureOf(error: unknown): string {
-  if (error instanceof SuppressedError)
-    return `${failureOf(error.suppressed)}; and then: ${failureOf(error.error)}`;
-  if (isCevError(error)) return formatError(error);
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

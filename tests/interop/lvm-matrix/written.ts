@@ -1,5 +1,5 @@
-import { hashText } from "../raid-matrix/hash.ts";
-import type { SharedDisk } from "../raid-matrix/shared-disk.ts";
+import { hashText } from "../matrix/hash.ts";
+import type { SharedDisk } from "../matrix/shared-disk.ts";
 import { Random } from "../src/random.ts";
 import { hashOfBytes } from "./from-kernel.ts";
 import type { KernelGroup } from "./from-kernel.ts";
@@ -8,7 +8,7 @@ import { runInKernel } from "./oracle-batch.ts";
 import type { KernelAnswer } from "./oracle-batch.ts";
 import { closeWritten, openVolumes, volumeFaults, workOnVolumes } from "./random-volumes.ts";
 import type { GroupShape } from "./shapes.ts";
-import { failureOf } from "./verdict.ts";
+import { failureOf } from "../matrix/failure-of.ts";
 import type { Verdict, Way } from "./verdict.ts";
 
 /** A group that cev has written to, to be judged. */

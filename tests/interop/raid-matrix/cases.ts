@@ -1,4 +1,4 @@
-import { hashText } from "./hash.ts";
+import { byChance } from "../matrix/by-chance.ts";
 
 /** The superblock versions of md. */
 export const VERSIONS = ["0.90", "1.0", "1.1", "1.2"] as const;
@@ -105,12 +105,4 @@ export function sampleArrays(arrays: readonly ArrayCase[], count: number, seed: 
       if (array !== undefined && sample.length < count) sample.push(array);
     }
   return sample;
-}
-
-/** The same items in an order that a seed decides; taking some items away leaves the order of the others. */
-export function byChance<T>(items: readonly T[], nameOf: (item: T) => string, seed: number): T[] {
-  return items
-    .map((item) => ({ item, key: hashText(`${seed} ${nameOf(item)}`) }))
-    .sort((a, b) => a.key - b.key)
-    .map(({ item }) => item);
 }

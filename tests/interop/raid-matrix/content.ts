@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
 import type { Device } from "@cev/core";
 import { Random } from "../src/random.ts";
-import { hashText } from "./hash.ts";
+import { hashText } from "../matrix/hash.ts";
 
 const MIB = 1024 * 1024;
 const SKIPS = 64;
@@ -32,8 +31,4 @@ export async function compareDevice(
     return `other bytes from ${at + first} on (${wrongCount} in the ${wanted.length} bytes at ${at})`;
   }
   return null;
-}
-
-export function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }

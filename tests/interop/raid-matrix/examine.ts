@@ -1,5 +1,5 @@
 import { bitmapOf, superblockOf } from "./open-array.ts";
-import { failureOf } from "./verdict.ts";
+import { failureOf } from "../matrix/failure-of.ts";
 import { Role, ownRole } from "@cev/raid";
 import type { Superblock } from "@cev/raid";
 

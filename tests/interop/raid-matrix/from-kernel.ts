@@ -3,13 +3,13 @@ import type { ArrayCase } from "./cases.ts";
 import { CONTENT, compareDevice, contentStart } from "./content.ts";
 import { creationFailures } from "./created.ts";
 import { examineFailures } from "./examine.ts";
-import { hashText } from "./hash.ts";
+import { hashText } from "../matrix/hash.ts";
 import { openArray, superblockOf } from "./open-array.ts";
 import { runInKernel } from "./oracle-batch.ts";
 import type { KernelAnswer } from "./oracle-batch.ts";
 import { isOldRaid0, mdadmOptions, recipeOf } from "./recipe.ts";
-import type { SharedDisk } from "./shared-disk.ts";
-import { failureOf } from "./verdict.ts";
+import type { SharedDisk } from "../matrix/shared-disk.ts";
+import { failureOf } from "../matrix/failure-of.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** An array that the kernel made, and what it holds. */

@@ -1,7 +1,8 @@
-import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { isWanted, numberOf, ownArguments } from "../matrix/arguments.ts";
+import { COMMON_HELP, COMMON_OPTIONS, TEXT, readCommon } from "../matrix/options.ts";
+import type { CommonOptions } from "../matrix/options.ts";
 import { allArrays, levelTitle, sampleArrays } from "./cases.ts";
 import type { ArrayCase } from "./cases.ts";
 import { WAYS } from "./verdict.ts";
@@ -22,47 +23,31 @@ export const HELP = `The interop matrix: RAID arrays exchanged with the Linux ke
   --seed S          decides what is sampled and written (1)
   --jobs N          kernels at once (${availableParallelism()})
   --case ID         one array, as --list names it, with what is missing: raid6/ddf-N-restart/1.2/5x64K-0,3
-  --failures FILE   where failures go, with all that is needed to run one again
-  --keep            keep images and logs, in a folder of the current one
   --list            say which cases there are
-  --help            show this`;
+${COMMON_HELP}`;
 
 /** What the command line asks for. */
-export interface MatrixOptions {
+export interface MatrixOptions extends CommonOptions {
   readonly arrays: readonly ArrayCase[];
   readonly ways: readonly Way[];
   readonly missing: readonly number[] | null;
   readonly setsMax: number;
-  readonly seed: number;
-  readonly jobs: number;
-  readonly isKept: boolean;
-  readonly isList: boolean;
-  readonly failuresFile: string;
 }
 
 /** Null where help is asked for. Throws for what makes no sense. */
 export function readOptions(args: readonly string[]): MatrixOptions | null {
-  const text = { type: "string" } as const;
-  const flag = { type: "boolean", default: false } as const;
   const { values } = parseArgs({
     args: ownArguments(args),
     options: {
-      level: text,
-      layout: text,
-      metadata: text,
-      members: text,
-      chunk: text,
-      missing: text,
-      way: text,
-      sample: text,
-      sets: text,
-      seed: { type: "string", default: "1" },
-      jobs: { type: "string", default: `${availableParallelism()}` },
-      case: text,
-      failures: { type: "string", default: join(tmpdir(), `raid-matrix-failures-${process.pid}.txt`) },
-      keep: flag,
-      list: flag,
-      help: flag,
+      level: TEXT,
+      layout: TEXT,
+      metadata: TEXT,
+      members: TEXT,
+      chunk: TEXT,
+      missing: TEXT,
+      way: TEXT,
+      sets: TEXT,
+      ...COMMON_OPTIONS,
     },
   });
   if (values.help) return null;
@@ -77,7 +62,8 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
       (wantedId === undefined || id === wantedId),
   );
   if (chosen.length === 0) throw new Error("no array of the matrix is like this");
-  const seed = numberOf("seed", values.seed);
+  const common = readCommon("raid-matrix", values);
+  const { seed } = common;
   const missing = wantedMissing ?? (values.case === undefined ? values.missing : "none");
   return {
     arrays:
@@ -85,10 +71,6 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
     ways: WAYS.filter((way) => isWanted(values.way, way)),
     missing: missing === undefined ? null : missing === "none" ? [] : missing.split(",").map(Number),
     setsMax: values.sets === undefined ? Number.MAX_SAFE_INTEGER : numberOf("sets", values.sets),
-    seed,
-    jobs: Math.max(1, numberOf("jobs", values.jobs)),
-    isKept: values.keep,
-    isList: values.list,
-    failuresFile: values.failures,
+    ...common,
   };
 }

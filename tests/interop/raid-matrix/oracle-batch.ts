@@ -1,9 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { runOracle } from "../oracle/run-oracle.ts";
-import type { SharedDisk } from "./shared-disk.ts";
+import { jobLine, runJobs } from "../matrix/kernel-jobs.ts";
+import type { SharedDisk } from "../matrix/shared-disk.ts";
 
-const LIBRARY = fileURLToPath(new URL("kernel.sh", import.meta.url));
+const LIBRARY = fileURLToPath(new URL(".", import.meta.url));
 
 /** One call of a function of `kernel.sh`. */
 export interface KernelJob {
@@ -29,23 +28,9 @@ export async function runInKernel(
   disk: SharedDisk,
   jobs: readonly KernelJob[],
 ): Promise<readonly KernelAnswer[]> {
-  const lines = jobs.map(({ call, args, members }, number) =>
-    ["job", number, call, ...args.map((arg) => `'${arg}'`), ...members.map((m) => disk.deviceOf(m))].join(
-      " ",
-    ),
-  );
-  const run = await runOracle({
-    script: [`. '${LIBRARY}'`, ...lines].join("\n"),
-    disks: [disk.path],
-    work: folder,
-    timeoutMs: 120_000 + jobs.length * 20_000,
-  });
-  return jobs.map((_, number) => {
-    const path = `${folder}/${number}.log`;
-    const log = existsSync(path) ? readFileSync(path, "utf8") : "";
-    const broken = run.status === 0 ? "" : `the kernel's run ended with ${run.status}: ${run.stderr}`;
-    return readLog(log, broken);
-  });
+  const lines = jobs.map((job, number) => jobLine(number, job, disk));
+  const logs = await runJobs({ folder, disk, library: LIBRARY, jobs: lines, jobTimeoutMs: 20_000 });
+  return logs.map(({ log, broken }) => readLog(log, broken));
 }
 
 function readLog(log: string, broken: string): KernelAnswer {

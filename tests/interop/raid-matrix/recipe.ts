@@ -1,7 +1,7 @@
 import { Random } from "../src/random.ts";
 import { isRedundant } from "./cases.ts";
 import type { ArrayCase } from "./cases.ts";
-import { hashText } from "./hash.ts";
+import { hashText } from "../matrix/hash.ts";
 
 const KIB = 1024;
 const SECTOR = 512;

@@ -1,12 +1,10 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { byChance } from "./cases.ts";
+import { runBatches, withDisk } from "../matrix/run-batches.ts";
+import { byChance } from "../matrix/by-chance.ts";
 import type { ArrayCase } from "./cases.ts";
 import { CONTENT } from "./content.ts";
 import { createImages } from "./created.ts";
 import { makeInKernel, readWithout } from "./from-kernel.ts";
 import { recipeOf } from "./recipe.ts";
-import { SharedDisk } from "./shared-disk.ts";
 import { survivableSets } from "./survival.ts";
 import { judgeInKernel } from "./to-kernel.ts";
 import type { Verdict, Way } from "./verdict.ts";
@@ -52,18 +50,13 @@ export async function runMatrix(plan: RunPlan): Promise<void> {
     for (const arrays of inBatches(plan.arrays, (array) => array))
       batches.push(() => readAndWrite(plan, arrays));
   }
-  const queue = batches.values();
-  await Promise.all(
-    Array.from({ length: plan.jobs }, async () => {
-      for (const batch of queue) await batch();
-    }),
-  );
+  await runBatches(batches, plan.jobs);
 }
 
 /** The kernel makes the arrays; cev reads them, and writes to them. */
 async function readAndWrite(plan: RunPlan, arrays: readonly ArrayCase[]): Promise<void> {
   const written: WrittenArray[] = [];
-  await withDisk(plan, async (folder, disk) => {
+  await withDisk(plan, CONTENT, async (folder, disk) => {
     for (const { array, answer, read } of await makeInKernel(folder, disk, arrays)) {
       const made = read();
       if (made === null) {
@@ -81,7 +74,9 @@ async function readAndWrite(plan: RunPlan, arrays: readonly ArrayCase[]): Promis
     }
   });
   if (written.length > 0)
-    await withDisk(plan, async (folder, disk) => plan.report(await judgeInKernel(folder, disk, written)));
+    await withDisk(plan, CONTENT, async (folder, disk) =>
+      plan.report(await judgeInKernel(folder, disk, written)),
+    );
 }
 
 /** cev makes the arrays and writes to them; the kernel judges. */
@@ -91,7 +86,9 @@ async function createAndJudge(plan: RunPlan, tasks: readonly WriteTask[]): Promi
     const images = await createImages(array);
     written.push(await writeArray("create", array, images, missing, plan.seed));
   }
-  await withDisk(plan, async (folder, disk) => plan.report(await judgeInKernel(folder, disk, written)));
+  await withDisk(plan, CONTENT, async (folder, disk) =>
+    plan.report(await judgeInKernel(folder, disk, written)),
+  );
 }
 
 function setsOf(plan: RunPlan, array: ArrayCase): readonly (readonly number[])[] {
@@ -132,22 +129,4 @@ function inBatches<T>(items: readonly T[], arrayOf: (item: T) => ArrayCase): T[]
     members += sizes.length;
   }
   return batches;
-}
-
-let folderCount = 0;
-
-/** A shared disk in a folder of its own, which has the file of content. */
-export async function withDisk(
-  { folder, isKept }: Pick<RunPlan, "folder" | "isKept">,
-  body: (folder: string, disk: SharedDisk) => Promise<void>,
-): Promise<void> {
-  const own = join(folder, `${folderCount++}`);
-  mkdirSync(own);
-  try {
-    writeFileSync(join(own, "content"), CONTENT);
-    using disk = new SharedDisk(join(own, "disk.img"));
-    await body(own, disk);
-  } finally {
-    if (!isKept) rmSync(own, { recursive: true, force: true });
-  }
 }

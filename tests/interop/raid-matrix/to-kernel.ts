@@ -1,15 +1,15 @@
 import { ownRole } from "@cev/raid";
 import { Random } from "../src/random.ts";
-import { sha256 } from "./content.ts";
+import { sha256 } from "../matrix/hash.ts";
 import { examineBitmapFailures, examineFailures } from "./examine.ts";
-import { hashText } from "./hash.ts";
+import { hashText } from "../matrix/hash.ts";
 import { openArray, superblockOf } from "./open-array.ts";
 import { runInKernel } from "./oracle-batch.ts";
 import type { KernelAnswer } from "./oracle-batch.ts";
 import { recipeOf } from "./recipe.ts";
-import type { SharedDisk } from "./shared-disk.ts";
+import type { SharedDisk } from "../matrix/shared-disk.ts";
 import { survivableSets } from "./survival.ts";
-import { failureOf } from "./verdict.ts";
+import { failureOf } from "../matrix/failure-of.ts";
 import type { Verdict } from "./verdict.ts";
 import type { WrittenArray } from "./written.ts";
 

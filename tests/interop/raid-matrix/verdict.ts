@@ -1,4 +1,3 @@
-import { formatError, isCevError } from "@cev/core";
 import type { ArrayCase } from "./cases.ts";
 
 /**
@@ -17,10 +16,4 @@ export interface Verdict {
   readonly failures: readonly string[];
   /** What programs printed on the way, for a case that failed. */
   readonly log: string;
-}
-
-/** An error as one failure of a case: those of the world by their text, those of the program with their place. */
-export function failureOf(error: unknown): string {
-  if (isCevError(error)) return formatError(error);
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -1,14 +1,14 @@
 import { Random } from "../src/random.ts";
 import { isRedundant } from "./cases.ts";
 import type { ArrayCase } from "./cases.ts";
-import { sha256 } from "./content.ts";
-import { hashText } from "./hash.ts";
+import { sha256 } from "../matrix/hash.ts";
+import { hashText } from "../matrix/hash.ts";
 import { ImageLayer } from "./image-layer.ts";
 import { chanceOf, openArray, raidLayerOf } from "./open-array.ts";
 import type { OpenedArray } from "./open-array.ts";
 import { workRandomly } from "./random-work.ts";
 import { recipeOf } from "./recipe.ts";
-import { failureOf } from "./verdict.ts";
+import { failureOf } from "../matrix/failure-of.ts";
 import type { Way } from "./verdict.ts";
 
 const WRITES = 30;

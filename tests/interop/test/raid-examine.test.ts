@@ -6,7 +6,7 @@ import { RAID_STATES } from "../golden/sets.ts";
 import { allArrays, sampleArrays } from "../raid-matrix/cases.ts";
 import { createImages } from "../raid-matrix/created.ts";
 import { runInKernel } from "../raid-matrix/oracle-batch.ts";
-import { SharedDisk } from "../raid-matrix/shared-disk.ts";
+import { SharedDisk } from "../matrix/shared-disk.ts";
 import { cev } from "../src/cev.ts";
 import { GoldenCopy } from "../src/golden-copy.ts";
 import { ORACLE_TOOLS, describeWith } from "../src/tools.ts";

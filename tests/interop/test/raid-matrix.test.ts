@@ -2,9 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { CONTENT } from "../raid-matrix/content.ts";
 import { allArrays, levelTitle, sampleArrays, setId } from "../raid-matrix/cases.ts";
 import { makeInKernel, readWithout } from "../raid-matrix/from-kernel.ts";
-import { runMatrix, withDisk } from "../raid-matrix/runner.ts";
+import { withDisk } from "../matrix/run-batches.ts";
+import { runMatrix } from "../raid-matrix/runner.ts";
 import { judgeInKernel } from "../raid-matrix/to-kernel.ts";
 import { writeArray } from "../raid-matrix/written.ts";
 import { WAYS } from "../raid-matrix/verdict.ts";
@@ -52,7 +54,7 @@ describeWith(ORACLE_TOOLS, "the RAID matrix notices", () => {
   const array = allArrays().find(({ id }) => id === "raid5/left-symmetric/1.2/3x64K")!;
 
   test("a wrong bit in data, in parity, and in a superblock", { timeout: 60_000 }, async () => {
-    await withDisk({ folder, isKept: false }, async (own, disk) => {
+    await withDisk({ folder, isKept: false }, CONTENT, async (own, disk) => {
       const [made] = await makeInKernel(own, disk, [array]);
       const kernelArray = made!.read()!;
       const { images } = kernelArray;
@@ -86,7 +88,7 @@ describeWith(ORACLE_TOOLS, "the RAID matrix notices", () => {
           return result;
         }),
       );
-      await withDisk({ folder, isKept: false }, async (judging, judged) => {
+      await withDisk({ folder, isKept: false }, CONTENT, async (judging, judged) => {
         const [data, parity] = await judgeInKernel(judging, judged, written);
         expect(data!.failures).toContain("the kernel reads other bytes");
         expect(data!.failures).toContainEqual(expect.stringContaining("mismatch_cnt"));

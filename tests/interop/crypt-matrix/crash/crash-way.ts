@@ -1,9 +1,9 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { hashText } from "../../raid-matrix/hash.ts";
+import { hashText } from "../../matrix/hash.ts";
 import { Random } from "../../src/random.ts";
 import { run } from "../../src/run.ts";
-import { failureOf } from "../verdict.ts";
+import { failureOf } from "../../matrix/failure-of.ts";
 import type { Verdict } from "../verdict.ts";
 import { isOpenedBy, judgeCut } from "./judge-cut.ts";
 import { SCENES } from "./scenes.ts";

@@ -2,7 +2,7 @@ import { isCevError } from "@cev/core";
 import { luksAddKey, luksTestPassphrase } from "@cev/crypt";
 import { environment } from "../exchange/device.ts";
 import { GappedLayer } from "../exchange/gapped-layer.ts";
-import { failureOf } from "../verdict.ts";
+import { failureOf } from "../../matrix/failure-of.ts";
 import { wholeCopies } from "./header-copies.ts";
 import type { KeyName, Scene } from "./scenes.ts";
 import { CONTENT, COST, KEYS, openDevice } from "./start.ts";

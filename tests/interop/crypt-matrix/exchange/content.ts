@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import { hashText } from "../../raid-matrix/hash.ts";
+import { hashText } from "../../matrix/hash.ts";
 import { Random } from "../../src/random.ts";
 import type { Recipe } from "../recipe.ts";
 
@@ -19,8 +18,4 @@ export function contentStart(id: string): { readonly made: number; readonly seco
 export function contentOf({ places }: Recipe, start: number): Uint8Array {
   const length = places.reduce((sum, place) => sum + place.length, 0);
   return CONTENT.slice(start, start + length);
-}
-
-export function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }

@@ -1,7 +1,7 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { runOracle } from "../../oracle/run-oracle.ts";
-import type { SharedDisk } from "../../raid-matrix/shared-disk.ts";
+import { runJobs } from "../../matrix/kernel-jobs.ts";
+import type { SharedDisk } from "../../matrix/shared-disk.ts";
 import type { CryptCase } from "../cases.ts";
 import type { Recipe } from "../recipe.ts";
 import { contentStart } from "./content.ts";
@@ -39,20 +39,9 @@ export async function runInKernel(
     writeFileSync(`${folder}/${number}.key`, job.recipe.passphrase);
     writeFileSync(`${folder}/${number}.sh`, scriptOf(job, disk, number));
   }
-  const run = await runOracle({
-    script: ['. "$CRYPT_MATRIX/kernel.sh"', ...jobs.map(({ call }, number) => `job ${number} ${call}`)].join(
-      "\n",
-    ),
-    disks: [disk.path],
-    work: folder,
-    env: { CRYPT_MATRIX: LIBRARY },
-    timeoutMs: 120_000 + jobs.length * 20_000,
-  });
-  return jobs.map((_, number) => {
-    const log = readIfThere(`${folder}/${number}.log`) ?? "";
-    const broken = run.status === 0 ? "" : `the kernel's run ended with ${run.status}: ${run.stderr}`;
-    return readLog(`${log}${broken}`);
-  });
+  const lines = jobs.map(({ call }, number) => `job ${number} ${call}`);
+  const logs = await runJobs({ folder, disk, library: LIBRARY, jobs: lines, jobTimeoutMs: 20_000 });
+  return logs.map(({ log, broken }) => readLog(`${log}${broken}`));
 }
 
 /** Reads what `hash` of `kernel.sh` prints, among other lines. */
@@ -84,8 +73,4 @@ function scriptOf({ one, recipe, data, header }: KernelJob, disk: SharedDisk, nu
 
 function quoted(words: readonly string[]): string {
   return words.map((word) => `'${word}'`).join(" ");
-}
-
-function readIfThere(path: string): string | null {
-  return existsSync(path) ? readFileSync(path, "utf8") : null;
 }

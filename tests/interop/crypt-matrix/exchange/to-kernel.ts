@@ -1,9 +1,10 @@
-import type { SharedDisk } from "../../raid-matrix/shared-disk.ts";
+import type { SharedDisk } from "../../matrix/shared-disk.ts";
 import type { CryptCase } from "../cases.ts";
 import type { Recipe } from "../recipe.ts";
 import { kindOf } from "../verdict.ts";
 import type { Verdict, Way } from "../verdict.ts";
-import { contentOf, contentStart, sha256 } from "./content.ts";
+import { sha256 } from "../../matrix/hash.ts";
+import { contentOf, contentStart } from "./content.ts";
 import { openCrypt } from "./device.ts";
 import { chanceOf, contentFailures, jobOf, judged } from "./from-kernel.ts";
 import type { MadeCrypt } from "./from-kernel.ts";

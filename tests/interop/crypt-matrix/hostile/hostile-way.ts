@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runOracle } from "../../oracle/run-oracle.ts";
-import { byChance } from "../../raid-matrix/cases.ts";
+import { byChance } from "../../matrix/by-chance.ts";
 import { run } from "../../src/run.ts";
 import type { Verdict } from "../verdict.ts";
 import { damagedHeaders, flippedCopies } from "./damage.ts";

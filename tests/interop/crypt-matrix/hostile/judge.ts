@@ -1,10 +1,10 @@
 import { Device, Op, isCevError } from "@cev/core";
 import type { CevError, Io } from "@cev/core";
 import { cryptDriver } from "@cev/crypt";
-import { sha256 } from "../exchange/content.ts";
+import { sha256 } from "../../matrix/hash.ts";
 import { environment, openByDriver } from "../exchange/device.ts";
 import { GappedLayer } from "../exchange/gapped-layer.ts";
-import { failureOf } from "../verdict.ts";
+import { failureOf } from "../../matrix/failure-of.ts";
 import type { Damaged } from "./damage.ts";
 import { PASSPHRASE } from "./headers.ts";
 import type { GoodDevice } from "./headers.ts";

@@ -1,5 +1,6 @@
 import { Random } from "../../src/random.ts";
-import { withDisk } from "../../raid-matrix/runner.ts";
+import { CONTENT } from "../../raid-matrix/content.ts";
+import { withDisk } from "../../matrix/run-batches.ts";
 import type { RunPlan } from "../runner.ts";
 import type { Verdict } from "../verdict.ts";
 import { judgeSequences, runSteps } from "./sequence.ts";
@@ -64,7 +65,7 @@ async function judge(
   commanded: readonly Commanded[],
 ): Promise<Awaited<ReturnType<typeof judgeSequences>>> {
   let judged: Awaited<ReturnType<typeof judgeSequences>> = [];
-  await withDisk(plan, async (folder, disk) => {
+  await withDisk(plan, CONTENT, async (folder, disk) => {
     judged = await judgeSequences(folder, disk, commanded);
   });
   return judged;

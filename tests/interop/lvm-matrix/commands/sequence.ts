@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
-import { hashText } from "../../raid-matrix/hash.ts";
-import type { SharedDisk } from "../../raid-matrix/shared-disk.ts";
+import { hashText } from "../../matrix/hash.ts";
+import type { SharedDisk } from "../../matrix/shared-disk.ts";
 import { Random } from "../../src/random.ts";
 import { openGroup } from "../open-group.ts";
 import { runInKernel } from "../oracle-batch.ts";
 import type { KernelAnswer, VolumeHash } from "../oracle-batch.ts";
 import { readAll } from "../random-volumes.ts";
-import { failureOf } from "../verdict.ts";
+import { failureOf } from "../../matrix/failure-of.ts";
 import { lvmChanges } from "./changes.ts";
 import type { Step } from "./steps.ts";
 import { GroupWorld } from "./world.ts";

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { withDisk } from "../../raid-matrix/runner.ts";
-import type { SharedDisk } from "../../raid-matrix/shared-disk.ts";
+import { CONTENT } from "../../raid-matrix/content.ts";
+import { withDisk } from "../../matrix/run-batches.ts";
+import type { SharedDisk } from "../../matrix/shared-disk.ts";
 import { Random } from "../../src/random.ts";
 import { runInKernel } from "../oracle-batch.ts";
 import type { KernelAnswer } from "../oracle-batch.ts";
 import type { RunPlan } from "../runner.ts";
-import { failureOf } from "../verdict.ts";
+import { failureOf } from "../../matrix/failure-of.ts";
 import type { Verdict } from "../verdict.ts";
 import { judgeFaults } from "./failing-disks.ts";
 import type { GroupState } from "./group-state.ts";
@@ -57,7 +58,9 @@ async function runBatch(plan: RunPlan, scenes: readonly Scene[], sample: number)
     if (one.played !== null) one.failures.push(...(await judgeFaults(one.played, plan.seed, 1)));
     judged.push(one);
   }
-  await withDisk(plan, (folder, disk) => judgeInKernel(folder, disk, judged, { sample, seed: plan.seed }));
+  await withDisk(plan, CONTENT, (folder, disk) =>
+    judgeInKernel(folder, disk, judged, { sample, seed: plan.seed }),
+  );
   plan.report(
     judged.map(({ scene: { name }, played, failures }): Verdict => {
       const log = `${played?.states.length ?? 0} states`;

@@ -4,7 +4,7 @@ import { ImageLayer } from "../../raid-matrix/image-layer.ts";
 import { command, commandOn, lookAt } from "./group-state.ts";
 import { contentFailures } from "./run-scene.ts";
 import type { PlayedScene } from "./run-scene.ts";
-import { failureOf } from "../verdict.ts";
+import { failureOf } from "../../matrix/failure-of.ts";
 
 /** Fails one of all the requests that its disks get. */
 class Fault {

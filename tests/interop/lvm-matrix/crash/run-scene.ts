@@ -2,7 +2,7 @@ import { isCevError } from "@cev/core";
 import type { CommandRequest } from "@cev/lvm";
 import { Random } from "../../src/random.ts";
 import { openGroup } from "../open-group.ts";
-import { failureOf } from "../verdict.ts";
+import { failureOf } from "../../matrix/failure-of.ts";
 import { command, commandOn, environment, lookAt } from "./group-state.ts";
 import type { GroupState } from "./group-state.ts";
 import { RecordedDisks } from "./recorded-disk.ts";

@@ -4,7 +4,7 @@ import type { Stack } from "@cev/stack";
 import { Random } from "../../src/random.ts";
 import type { KernelGroup } from "../from-kernel.ts";
 import { openGroup } from "../open-group.ts";
-import { failureOf } from "../verdict.ts";
+import { failureOf } from "../../matrix/failure-of.ts";
 import type { Damage } from "./damage.ts";
 import { metadataRanges } from "./structures.ts";
 
