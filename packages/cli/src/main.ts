@@ -40,9 +40,15 @@ function answerError(error: unknown, args: readonly string[]): ExitStatus {
 
 function usageLine(error: Error, args: readonly string[]): string {
   const help = `${["cev", ...commandWords(args)].join(" ")} --help`;
-  // What stands behind an option that is not known may be a secret.
-  const message = error.message.replace(/^error: /, "").replace(/(unknown option '[^'=]*)=[^]*?'/, "$1'");
+  const message = withoutWords(error.message.replace(/^error: /, ""));
   return `${message.replace(/\.?\s*$/, "")}; see ${help}`;
+}
+
+/** What stands behind an option that is not known, or where nothing more is expected, may be a secret: it is not repeated. */
+function withoutWords(message: string): string {
+  return message
+    .replace(/^(unknown option '(?:--[^'=]*|-[^-'])).*'/s, "$1'")
+    .replace(/^(too many arguments.* but got \d+).*$/s, "$1");
 }
 
 /** The words that name a command: "raid examine". */

@@ -127,11 +127,19 @@ describe("luks2 keys", () => {
 describe("secrets", () => {
   test("are not taken from the command line, and not repeated", async () => {
     const { crypt } = cryptFolder();
-    for (const words of [["--passphrase=hunter2'x"], ["--passphrase", "hunter2"]]) {
-      const unknown = await run(["inspect", IMAGE, ...words, "--json"]);
+    for (const words of [
+      ["inspect", IMAGE, "--passphrase=hunter2'x"],
+      ["inspect", IMAGE, "--passphrase", "hunter2"],
+      ["inspect", IMAGE, "-phunter2"],
+      ["inspect", IMAGE, "-zhunter2\nhunter2"],
+      ["crypt", "luksAddKey", IMAGE, "a", "hunter2"],
+      ["crypt", "open", "--test-passphrase", IMAGE, "name", "hunter2"],
+      ["crypt", "luksKillSlot", IMAGE, "0", "hunter2"],
+      ["crypt", "luksKillSlot", IMAGE, "hunter2"],
+    ]) {
+      const unknown = await run([...words, "--json"]);
       expect(unknown.status).toBe(2);
       expect(unknown.stderr + unknown.stdout.toString()).not.toContain("hunter2");
-      expect(unknown.stderr).toContain("unknown option '--passphrase'");
     }
     for (const words of [
       ["luksFormat", "-q", IMAGE, "hunter2"],

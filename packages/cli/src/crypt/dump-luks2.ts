@@ -11,6 +11,11 @@ type Json = Readonly<Record<string, unknown>>;
 /** A LUKS2 header in the words of `cryptsetup luksDump`. The JSON is that of a header which was checked, or of one that could not be. */
 export function luks2Text(facts: Luks2Dump): string[] {
   const json = objectOf(JSON.parse(facts.jsonText));
+  const segments = numbered(json["segments"]);
+  // In the middle of a reencryption there are others: what segments were, and shall be.
+  const current = segments.filter(([, segment]) => !listOf(segment["flags"]).some(isBackup)).map(([id]) => id);
+  const digests = numbered(json["digests"]).map(([id, digest]) => ({ id, digest }));
+  const bound = digests.filter(({ digest }) => listOf(digest["segments"]).some((id) => current.includes(id)));
   return [
     "LUKS header information",
     "Version:       \t2",

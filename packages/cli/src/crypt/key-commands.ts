@@ -192,6 +192,8 @@ export async function removeKey(
 
 /** `cev crypt luksKillSlot`. */
 export async function killSlot(word: string, slotText: string, options: KeyOptions): Promise<ExitStatus> {
+  // What stands there by mistake may be a passphrase, and is not repeated.
+  if (!/^\d+$/.test(slotText)) throw new UsageError("the number of a keyslot is expected behind the device");
   const keyslot = parseWhole(slotText, "the keyslot", KEYSLOT)!;
   await onHeader(word, options, false, async (lower, session, common) => {
     const isLast = (await keyslotsOf(lower, common)).every((id) => id === keyslot);
