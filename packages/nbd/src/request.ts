@@ -30,7 +30,7 @@ export class Request implements Releasable {
   lent: PoolBuffer | null = null;
   /** The connection's memory in which its data lies, held by it; or none. */
   shared: SharedBuffer | null = null;
-  /** Whether only the end of the burst tells if it needs to hold that memory; and if it has ended meanwhile. */
+  /** A write of the burst that is on, and whether it has ended meanwhile: at the end of the burst it counts as ended at once. */
   keeping: "no" | "kept" | "ended" = "no";
   /** Where its reply starts there. */
   replyAt = 0;

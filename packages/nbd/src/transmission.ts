@@ -35,6 +35,8 @@ export interface TransmissionUser {
 
 // What is gathered leaves at this length, while it is still in cache.
 const FLUSH_LENGTH = 262_144;
+// So much kept data is enough to be done and answered: the client goes on while the rest of what it has sent is worked on.
+const KEPT_LENGTH_MAX = 49_152;
 // A longer payload is not even skipped.
 const SKIP_LENGTH_MAX = 2 * PAYLOAD_LENGTH_PORTABLE;
 
@@ -70,8 +72,9 @@ export class Transmission implements RequestOwner {
   #waitingForRoom: WaitEntry | null = null;
   #hasTurn = false;
   readonly #guess = new AtOnceGuess();
-  // Writes whose data lies where it was received, and may stay there if they end with the burst.
+  // Writes that have not ended, but may with the burst. Where their data was received it may stay till then.
   readonly #kept: Request[] = [];
+  #keptLength = 0;
   #submitting: Request | null = null;
   readonly #long = new LongWrite();
   readonly #refused = new RefusedPayload();
@@ -126,9 +129,13 @@ export class Transmission implements RequestOwner {
   process(): void {
     this.isBlocked = false;
     this.#burst.begin();
-    while (!this.isEnding && !this.#long.isPending && this.#step());
-    this.#burst.end();
-    this.#settleKept();
+    while (!this.isEnding && !this.#long.isPending && this.#step()) {
+      if (this.#keptLength < KEPT_LENGTH_MAX) continue;
+      this.#endBurst();
+      this.#writer.flush();
+      this.#burst.begin();
+    }
+    this.#endBurst();
     this.#answerEnded();
     this.#writer.flush();
   }
@@ -309,9 +316,10 @@ export class Transmission implements RequestOwner {
       return;
     }
     this.#submitting = null;
-    if (request.shared !== null && request.command === Command.write) {
+    if (request.command === Command.write) {
       request.keeping = "kept";
       this.#kept.push(request);
+      this.#keptLength += request.length;
       return;
     }
     this.#guess.noteLater();
@@ -319,6 +327,11 @@ export class Transmission implements RequestOwner {
     // The memory belongs to the request until it ends, and keeps this much of it busy.
     this.#writer.giveAway();
     this.#addLoad(request, request.shared.length);
+  }
+
+  #endBurst(): void {
+    this.#burst.end();
+    this.#settleKept();
   }
 
   /** The burst is over: what has ended with it is answered, and the rest holds the memory in which its data was received. */
@@ -330,8 +343,8 @@ export class Transmission implements RequestOwner {
       request.keeping = "no";
       if (!hasEnded) {
         this.#guess.noteLater();
-        request.shared!.retain();
-        this.#addLoad(request, request.shared!.length);
+        request.shared?.retain();
+        if (request.shared !== null) this.#addLoad(request, request.shared.length);
       } else if (this.#isClosed) {
         request.shared = null;
         this.released(request);
@@ -341,6 +354,7 @@ export class Transmission implements RequestOwner {
       }
     }
     kept.length = 0;
+    this.#keptLength = 0;
   }
 
   #addLoad(request: Request, load: number): void {

@@ -41,11 +41,13 @@ class KeepingLayer extends LayerBase implements BurstUser {
   }
 }
 
-const world = new SimulatedWorld({ seed: 3 });
-const { environment } = world;
+let world: SimulatedWorld;
+let environment: Environment;
 let memory: MemoryLayer;
 let client: FakeClient;
 beforeEach(async () => {
+  world = new SimulatedWorld({ seed: 3 });
+  environment = world.environment;
   memory = new MemoryLayer(environment, { size: STACK_SIZE });
   const device = await world.drive(Device.open(new KeepingLayer(memory, environment), environment));
   client = new FakeClient(environment, [new Export({ name: "disk", device })]).enter("disk");
@@ -65,6 +67,13 @@ function expectWritten(count: number, seed: number): void {
   }
 }
 
+function expectAnswered(count: number): void {
+  const replies = client.replies(() => 0);
+  expect(replies.map(({ cookie, error }) => [cookie, error])).toEqual(
+    Array.from({ length: count }, (_, cookie) => [cookie, 0]),
+  );
+}
+
 async function endAll(): Promise<void> {
   client.transport.destroy();
   memory.completeAll();
@@ -78,14 +87,40 @@ test("writes that a layer keeps for the end of a received chunk are answered wit
   // The second time the device is known to answer at once, and nothing is copied.
   for (const seed of [1, 2, 3]) {
     const before = client.transport.writeCount;
-    client.send(burstOfWrites(20, seed));
+    client.send(burstOfWrites(11, seed));
     expect(client.transport.writeCount).toBe(before + 1);
-    const replies = client.replies(() => 0);
-    expect(replies.map(({ cookie, error }) => [cookie, error])).toEqual(
-      Array.from({ length: 20 }, (_, cookie) => [cookie, 0]),
-    );
-    expectWritten(20, seed);
+    expectAnswered(11);
+    expectWritten(11, seed);
   }
+  await endAll();
+});
+
+test("such writes are soon taken from where they were received, without memory of their own", async () => {
+  for (const seed of [1, 2]) client.send(burstOfWrites(11, seed));
+  const { buffers } = environment;
+  const lent = buffers.bytesLent;
+  let lentMax = 0;
+  const tryAcquire = buffers.tryAcquire.bind(buffers);
+  buffers.tryAcquire = (length) => {
+    const buffer = tryAcquire(length);
+    lentMax = Math.max(lentMax, buffers.bytesLent);
+    return buffer;
+  };
+  client.send(burstOfWrites(11, 3));
+  expect(lentMax).toBe(0);
+  expect(buffers.bytesLent).toBe(lent);
+  expectWritten(11, 3);
+  await endAll();
+});
+
+test("of many writes 48 KiB are done and answered before the rest is looked at", async () => {
+  client.send(burstOfWrites(2, 1));
+  client.replies(() => 0);
+  const before = client.transport.writeCount;
+  client.send(burstOfWrites(30, 2));
+  expect(client.transport.writeCount).toBe(before + 3);
+  expectAnswered(30);
+  expectWritten(30, 2);
   await endAll();
 });
 
