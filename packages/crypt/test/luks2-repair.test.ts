@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { headerDevice } from "../src/header/header-device.ts";
+import { openLuks2Editor } from "../src/luks2/editor.ts";
 import { repairLuks2 } from "../src/luks2/repair.ts";
 import {
   COPY,
@@ -8,6 +9,7 @@ import {
   UUID,
   copiesOf,
   environment,
+  renamedVolume,
   smallVolume,
   volumeOfTwo,
 } from "./small-volume.ts";
@@ -37,6 +39,24 @@ describe("repair", () => {
     for (const crash of recorder.crashImages(3, 10))
       expect((await copiesOf(crash.image)).header.sequenceId).toBe(before.header.sequenceId);
     expect(await repairLuks2(device, options)).toEqual([]);
+  });
+
+  test("a UUID that came into one copy only is taken into the other: both are of one volume key", async () => {
+    const image = await renamedVolume();
+    expect(await copiesOf(image)).toMatchObject({ other: "outdated", header: { uuid: OTHER_UUID } });
+    const recorder = new WriteRecorder(environment, image);
+    expect(await repairLuks2(headerDevice(recorder, environment), options)).toHaveLength(1);
+    expect(await copiesOf(recorder.bytes)).toMatchObject({ other: "same", header: { uuid: OTHER_UUID } });
+    // Whoever wants the former one back says so.
+    const back = new WriteRecorder(environment, image);
+    expect(await repairLuks2(headerDevice(back, environment), { ...options, uuid: UUID })).toHaveLength(1);
+    expect(await copiesOf(back.bytes)).toMatchObject({ other: "same", header: { uuid: UUID } });
+    // Nor is it a reason to change nothing.
+    const renamed = new WriteRecorder(environment, image);
+    await (await openLuks2Editor(headerDevice(renamed, environment))).rename({ uuid: UUID });
+    expect(await copiesOf(renamed.bytes)).toMatchObject({ other: "same", header: { uuid: UUID } });
+    for (const crash of renamed.crashImages(3, 10))
+      expect(["same", "outdated", "damaged"]).toContain((await copiesOf(crash.image)).other);
   });
 
   test("copies of two devices: only the UUID says which one is kept", async () => {

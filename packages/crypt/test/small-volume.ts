@@ -93,8 +93,16 @@ export const STATES: [name: string, other: string, damage: (image: Uint8Array) =
 /** Of the second copy in `volumeOfTwo`. */
 export const OTHER_UUID = "99999999-2222-4333-8444-555555555555";
 
-/** The second copy is of another device. */
+/** The second copy is of another device, with another volume key. */
 export async function volumeOfTwo(): Promise<Uint8Array> {
+  const image = await smallVolume();
+  putJson(image, 0, jsonOf(image).replace(/"digest":"[^"]{8}/, '"digest":"c3RyYW5n'));
+  image.set((await renamedVolume()).subarray(COPY, 2 * COPY), COPY);
+  return image;
+}
+
+/** As a power cut leaves it while it is given another UUID: the second copy has that already. */
+export async function renamedVolume(): Promise<Uint8Array> {
   const image = await smallVolume();
   const lower = new MemoryLayer(environment, { size: SIZE, contents: image });
   await (await openLuks2Editor(headerDevice(lower, environment))).rename({ uuid: OTHER_UUID });

@@ -80,7 +80,9 @@ function checkFits(source: HeaderSource, { header, root }: HeaderContent): void 
 function otherOf(best: ValidCopy, other: HeaderCopy | null): Luks2Copies["other"] {
   if (other === null) return "missing";
   if (!isValid(other)) return "damaged";
-  if (other.content.header.uuid !== best.content.header.uuid) return "foreign";
+  // Cut while it was given another UUID, a device has copies with two.
+  const hasSameKeys = other.keysFingerprint !== null && other.keysFingerprint === best.keysFingerprint;
+  if (other.content.header.uuid !== best.content.header.uuid && !hasSameKeys) return "foreign";
   return other.fingerprint === best.fingerprint ? "same" : "outdated";
 }
 

@@ -29,6 +29,8 @@ export interface HeaderCopy {
   readonly error: CevError | null;
   /** The same for two copies that say the same. */
   readonly fingerprint: string | null;
+  /** The same for two copies whose digests, with their random salts, are of the same keys: then both are of one device. */
+  readonly keysFingerprint: string | null;
 }
 
 // What is read at once, so that nothing large is in memory but the one buffer.
@@ -60,10 +62,11 @@ export class CopyReader {
       const bytes = await this.#readWhole(byteOffset, header.headerSize);
       // Only what was proved is looked at: all of it is decoded anew from the bytes that the checksum is over.
       const content = decodeCopy(bytes, place);
-      return { byteOffset, content, error: null, fingerprint: fingerprintOf(content) };
+      const keysFingerprint = keysFingerprintOf(content);
+      return { byteOffset, content, error: null, fingerprint: fingerprintOf(content), keysFingerprint };
     } catch (error) {
       if (!isDamage(error)) throw error;
-      return { byteOffset, content: null, error, fingerprint: null };
+      return { byteOffset, content: null, error, fingerprint: null, keysFingerprint: null };
     }
   }
 
@@ -137,6 +140,13 @@ function fingerprintOf({ header, root }: HeaderContent): string {
   const { uuid, label, subsystem, sequenceId } = header;
   const names = JSON.stringify([uuid, label, subsystem, String(sequenceId)]);
   return createHash("sha256").update(names).update(root.source()).digest("hex");
+}
+
+/** Null: there are no digests, which says nothing of what the device is. */
+function keysFingerprintOf({ root }: HeaderContent): string | null {
+  const digests = root.member("digests");
+  if (digests.members().length === 0) return null;
+  return createHash("sha256").update(digests.source()).digest("hex");
 }
 
 function truncated(place: { readonly source: string; readonly byteOffset: number }): MetadataError {

@@ -45,18 +45,19 @@ const WORDS: Readonly<Record<Exclude<Luks2Copies["other"], "same">, string>> = {
   missing: "missing",
 };
 
-/** The content that counts; where the copies are of two devices, the one with the UUID that was asked for. */
+/** The content that counts: the newer one, or the one with the UUID that was asked for; of two devices nothing but that. */
 async function contentToKeep(
   device: HeaderDevice,
   copies: Luks2Copies,
   uuid: string | null,
 ): Promise<{ readonly content: HeaderContent; readonly used: Luks2Copies["used"] }> {
-  if (copies.other !== "foreign" || copies.header.uuid === uuid)
-    return { content: copies, used: copies.used };
+  const newest = { content: copies, used: copies.used };
+  if (copies.header.uuid === uuid || (uuid === null && copies.other !== "foreign")) return newest;
   const at = copies.used === "primary" ? copies.header.headerSize : 0;
   const other = await new CopyReader(device).read(at);
   if (uuid !== null && other !== null && other.content !== null && other.content.header.uuid === uuid)
     return { content: other.content, used: copies.used === "primary" ? "secondary" : "primary" };
+  if (copies.other !== "foreign") return newest;
   throw new MetadataError(copies.problem!, {
     source: device.name,
     structure: "LUKS2 header",
