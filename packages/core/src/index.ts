@@ -5,7 +5,7 @@ export { extentsOf, knowsExtents } from "./extents/extents-of.ts";
 export type { ExtentsOptions } from "./extents/extents-of.ts";
 export type { Extent } from "./extents/merge.ts";
 export { runAsBelow, runOf } from "./extents/run.ts";
-export type { Run, RunContent } from "./extents/run.ts";
+export type { Run, RunContent, RunPlace } from "./extents/run.ts";
 export type { ExtentsReport } from "./extents/walk.ts";
 export type { CallOptions, Chunk, ChunksOptions, DeviceOptions, WriteOptions } from "./device.ts";
 export { Environment, environmentFrom } from "./environment.ts";

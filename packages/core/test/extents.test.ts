@@ -197,7 +197,39 @@ describe("extentsOf", () => {
   });
 });
 
+/** Two copies of one device. */
+function mirror(one: ToldLayer, other: ToldLayer): ToldLayer {
+  return new ToldLayer(
+    "mirror",
+    one.limits.size,
+    (offset, length) => [
+      {
+        ...runAsBelow(one, offset, length)[0]!,
+        others: [{ lower: other, lowerOffset: offset }],
+        hasCopies: true,
+      },
+    ],
+    [one, other],
+  );
+}
+
 describe("extents are never zeroes by mistake", () => {
+  test.each([false, true])(
+    "of two copies both have to be zeroes (that answer later: %s)",
+    async (isLater) => {
+      const [one, other] = [disk("ddhhhzzd", { isLater }), disk("dhhdzhzz", { isLater })];
+      expect(await map(mirror(one, other))).toBe("ddhdzzzd");
+    },
+  );
+
+  test("copies whose map is long are compared in parts", async () => {
+    expect(await map(mirror(disk("hd".repeat(2000)), disk("hhd".repeat(1333) + "d")))).toBe(
+      Array.from({ length: 4000 }, (_, at) => (at % 2 === 1 || at % 3 === 2 || at === 3999 ? "d" : "h")).join(
+        "",
+      ),
+    );
+  });
+
   test.each<[string, Answer]>([
     [
       "throws",

@@ -75,3 +75,23 @@ function joined(one: Extent, other: Extent): Extent {
     hasCopies: one.hasCopies && other.hasCopies,
   };
 }
+
+/** What two places have in common, as far as both are known: the first holds it. */
+export function common(one: readonly Extent[], other: readonly Extent[]): Extent[] {
+  const both: Extent[] = [];
+  for (let at = 0, within = 0, otherAt = 0, otherWithin = 0; at < one.length && otherAt < other.length;) {
+    const [mine, theirs] = [one[at]!, other[otherAt]!];
+    const length = Math.min(mine.length - within, theirs.length - otherWithin);
+    both.push({
+      ...mine,
+      length,
+      isHole: mine.isHole && theirs.isHole,
+      isZero: mine.isZero && theirs.isZero,
+    });
+    within += length;
+    otherWithin += length;
+    if (within === mine.length) [at, within] = [at + 1, 0];
+    if (otherWithin === theirs.length) [otherAt, otherWithin] = [otherAt + 1, 0];
+  }
+  return both;
+}

@@ -12,6 +12,13 @@ import type { Layer } from "../layer.ts";
  */
 export type RunContent = "asBelow" | "recoded" | "data" | "zeroes" | "hole" | "discarded";
 
+/** Where bytes lie on a lower. */
+export interface RunPlace {
+  readonly lower: Layer;
+  /** Byte offset on the lower. */
+  readonly lowerOffset: number;
+}
+
 /**
  * A run of bytes of a layer, and what the layer itself knows of it. `zeroes` and `hole` are promises: whoever copies the
  * device leaves those bytes out. In doubt it is `data`, which is never wrong.
@@ -24,6 +31,8 @@ export interface Run {
   readonly lower: Layer | null;
   /** Byte offset on the lower; 0 without one. */
   readonly lowerOffset: number;
+  /** Further places a read may be served from, beside `lower`: zeroes count only where all of them have them. */
+  readonly others?: readonly RunPlace[];
   /** The lower is one of several that hold them (mirrors), or the others can tell what it holds (parity). */
   readonly hasCopies?: boolean;
 }

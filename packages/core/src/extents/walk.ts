@@ -1,7 +1,8 @@
 import { CevError } from "../errors.ts";
 import type { Layer } from "../layer.ts";
+import { common } from "./merge.ts";
 import type { Extent } from "./merge.ts";
-import type { Run, RunContent } from "./run.ts";
+import type { Run, RunContent, RunPlace } from "./run.ts";
 
 /** Hears of a layer that could not tell what it knows: its range counts as data. */
 export type ExtentsReport = (error: unknown, layer: Layer) => void;
@@ -46,12 +47,11 @@ function goOn(
   const { layer, countMax, report } = asked;
   for (let at = index; at < runs.length && found.length < countMax; at++) {
     const run = runs[at]!;
-    const { lower } = run;
-    if (lower === null) {
+    if (run.lower === null) {
       found.push(extentWithout(run, layer));
       continue;
     }
-    const below = walk(lower, run.lowerOffset, run.length, countMax - found.length, report);
+    const below = walkBelow(run, run.lower, countMax - found.length, report);
     if (below instanceof Promise) {
       return below.then((extents) => {
         const isWhole = take(found, run, extents);
@@ -61,6 +61,38 @@ function goOn(
     if (!take(found, run, below)) break;
   }
   return isLater ? confirm(asked, runs, found) : found;
+}
+
+/** Asks what holds a run, and whatever else a read may be served from. */
+function walkBelow(
+  run: Run,
+  lower: Layer,
+  countMax: number,
+  report: ExtentsReport | undefined,
+): Later<readonly Extent[]> {
+  let found = walk(lower, run.lowerOffset, run.length, countMax, report);
+  for (const other of run.others ?? []) {
+    const before = found;
+    found =
+      before instanceof Promise
+        ? before.then((extents) => narrow(extents, other, countMax, report))
+        : narrow(before, other, countMax, report);
+  }
+  return found;
+}
+
+/** Of what was found, only what the other place has as well. */
+function narrow(
+  found: readonly Extent[],
+  { lower, lowerOffset }: RunPlace,
+  countMax: number,
+  report: ExtentsReport | undefined,
+): Later<readonly Extent[]> {
+  if (!found.some(({ isZero, isHole }) => isZero || isHole)) return found;
+  const length = found.reduce((sum, extent) => sum + extent.length, 0);
+  const theirs = walk(lower, lowerOffset, length, countMax, report);
+  if (theirs instanceof Promise) return theirs.then((extents) => common(found, extents));
+  return common(found, theirs);
 }
 
 /** Adds what was found below a run. False: not all of the run is covered. */
@@ -86,11 +118,18 @@ function settle(before: readonly Run[], after: readonly Run[], found: Extent[]):
   return isSame(before, after) ? found : found.map((extent) => ({ ...extent, isZero: false, isHole: false }));
 }
 
+const isAtSamePlace = (one: RunPlace, other: RunPlace | undefined): boolean =>
+  one.lower === other?.lower && one.lowerOffset === other.lowerOffset;
+
 function isSame(before: readonly Run[], after: readonly Run[]): boolean {
   return before.every((run, index) => {
     const other = after[index];
     const isThere = run.lower === other?.lower && run.lowerOffset === other.lowerOffset;
-    return isThere && run.length === other.length && run.content === other.content;
+    const others = run.others ?? [];
+    const areThere =
+      others.length === (other?.others ?? []).length &&
+      others.every((place, at) => isAtSamePlace(place, other?.others?.[at]));
+    return isThere && areThere && run.length === other.length && run.content === other.content;
   });
 }
 
@@ -129,9 +168,13 @@ function fitted(runs: readonly Run[], length: number, layer: Layer): readonly Ru
   throw new CevError("CEV_PROGRAM", `${layer.name} told of no run at all`, { layer: layer.name });
 }
 
-function isSound({ length, lower, lowerOffset, content }: Run): boolean {
+function isSound({ length, lower, lowerOffset, content, others }: Run): boolean {
   if (!(Number.isSafeInteger(length) && length > 0)) return false;
   if (lower === null) return content !== "asBelow" && content !== "recoded";
+  return isWithin({ lower, lowerOffset }, length) && (others ?? []).every((place) => isWithin(place, length));
+}
+
+function isWithin({ lower, lowerOffset }: RunPlace, length: number): boolean {
   return lowerOffset >= 0 && lowerOffset + length <= lower.limits.size;
 }
 
