@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
-import type { ChildProcess, ChildProcessByStdio } from "node:child_process";
-import type { Readable, Writable } from "node:stream";
+import type { ChildProcess, ChildProcessWithoutNullStreams } from "node:child_process";
 import { env, execArgv, execPath, versions } from "node:process";
 import { isSea } from "node:sea";
 import { fileURLToPath } from "node:url";
@@ -18,8 +17,6 @@ export interface DerivingProgram {
 
 /** The process could not be started, or was not what it should be: the system, Node's permissions or a bundler are in the way. */
 export class CannotStart extends Error {}
-
-type Deriver = ChildProcessByStdio<Writable, Readable, null>;
 
 // The first byte of the answer: the program runs.
 const READY = 0x06;
@@ -72,7 +69,7 @@ export async function deriveInProcess(
   }
 }
 
-function start({ executable, program }: DerivingProgram): Deriver {
+function start({ executable, program }: DerivingProgram): ChildProcessWithoutNullStreams {
   if (executable === null) throw new CannotStart("this executable runs no other program");
   const options = execArgv.filter((option) => /^--(openssl|enable-fips|force-fips)/.test(option));
   // NODE_OPTIONS are meant for the program itself.
@@ -92,11 +89,11 @@ function start({ executable, program }: DerivingProgram): Deriver {
     child.on("error", () => undefined);
     throw new CannotStart("a process cannot be started: no descriptors are left");
   }
-  return child as Deriver;
+  return child as unknown as ChildProcessWithoutNullStreams;
 }
 
 /** The status it ended with, or the signal; after all that it wrote has arrived. */
-function ended(child: Deriver): Promise<number | string | null> {
+function ended(child: ChildProcessWithoutNullStreams): Promise<number | string | null> {
   return new Promise((resolve, reject) => {
     child.once("error", (error) => reject(new CannotStart("a process cannot be started", { cause: error })));
     child.once("close", (status, signal) => resolve(status ?? signal));
