@@ -51,6 +51,20 @@ describe.skipIf(!hasCryptsetup)("luksDump prints what cryptsetup prints", () => 
     );
   });
 
+  test.each([
+    ["--resilience", "checksum"],
+    ["--encrypt", "--type", "luks2", "--reduce-device-size", "8M"],
+    ["--decrypt", "--header", "header", "--force-offline-reencrypt"],
+  ])("of a header in the middle of a reencryption: %s", async (...words) => {
+    const folder = await luksFolder("-S", "3");
+    if (words[0] === "--encrypt") writeFileSync(join(folder.cwd, IMAGE), new Uint8Array(32 * 1024 * 1024));
+    folder.judge(["reencrypt", "-q", "--init-only", ...CHEAP, ...words, "-d", "a", IMAGE]);
+    const header = words.includes("--header") ? "header" : IMAGE;
+    const shown = await folder.crypt("luksDump", header);
+    expect(shown.stdout.toString()).toBe(folder.judge(["luksDump", header]));
+    expect(shown.stdout.toString()).toContain("online-reencrypt");
+  });
+
   test("of a luks1 header", async () => {
     const folder = await luksFolder(
       "--type",

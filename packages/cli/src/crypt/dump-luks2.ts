@@ -11,11 +11,7 @@ type Json = Readonly<Record<string, unknown>>;
 /** A LUKS2 header in the words of `cryptsetup luksDump`. The JSON is that of a header which was checked, or of one that could not be. */
 export function luks2Text(facts: Luks2Dump): string[] {
   const json = objectOf(JSON.parse(facts.jsonText));
-  const segments = numbered(json["segments"]);
-  // In the middle of a reencryption there are others: what segments were, and shall be.
-  const current = segments.filter(([, segment]) => !listOf(segment["flags"]).some(isBackup)).map(([id]) => id);
-  const digests = numbered(json["digests"]).map(([id, digest]) => ({ id, digest }));
-  const bound = digests.filter(({ digest }) => listOf(digest["segments"]).some((id) => current.includes(id)));
+  const digests = digestsOf(json);
   return [
     "LUKS header information",
     "Version:       \t2",
@@ -30,7 +26,7 @@ export function luks2Text(facts: Luks2Dump): string[] {
     "Data segments:",
     ...numbered(json["segments"]).flatMap(([id, segment]) => segmentText(id, segment)),
     "Keyslots:",
-    ...numbered(json["keyslots"]).flatMap(([id, slot]) => keyslotText(id, slot, numbered(json["digests"]))),
+    ...numbered(json["keyslots"]).flatMap(([id, slot]) => keyslotText(id, slot, digests)),
     "Tokens:",
     ...numbered(json["tokens"]).flatMap(([id, token]) => tokenText(id, token)),
     "Digests:",
@@ -57,7 +53,8 @@ function segmentText(id: string, segment: Json): string[] {
     `  ${id}: ${textOf(segment["type"])}`,
     `\toffset: ${textOf(segment["offset"])} [bytes]`,
     `\tlength: ${size === "dynamic" ? "(whole device)" : `${size} [bytes]`}`,
-    `\tcipher: ${"encryption" in segment ? textOf(segment["encryption"]) : "(no SW encryption)"}`,
+    ...optional(segment, "encryption", (value) => `\tcipher: ${value}`),
+    ...(textOf(segment["type"]) === "hw-opal" ? ["\tcipher: (no SW encryption)"] : []),
     ...optional(segment, "sector_size", (value) => `\tsector: ${value} [bytes]`),
     ...optional(integrity, "type", (value) => `\tintegrity: ${value}`),
     ...(flags.length === 0 ? [] : [`\tflags : ${flags.join(", ")}`]),
@@ -65,16 +62,35 @@ function segmentText(id: string, segment: Json): string[] {
   ];
 }
 
-function keyslotText(id: string, slot: Json, digests: readonly Numbered[]): string[] {
-  const own = digests.filter(([, digest]) => listOf(digest["keyslots"]).includes(id));
-  const isBound = own.some(([, digest]) => listOf(digest["segments"]).length > 0);
+interface Digest {
+  readonly id: string;
+  readonly keyslots: readonly string[];
+  /** Its key opens some of the data. */
+  readonly isBound: boolean;
+}
+
+/** In the middle of a reencryption the last segments are what others were, and shall be: their keys open nothing of the data as it is now. */
+function digestsOf(json: Json): Digest[] {
+  const current = numbered(json["segments"])
+    .filter(([, segment]) => !listOf(segment["flags"]).some((flag) => flag.startsWith("backup-")))
+    .map(([id]) => id);
+  return numbered(json["digests"]).map(([id, digest]) => ({
+    id,
+    keyslots: listOf(digest["keyslots"]),
+    isBound: listOf(digest["segments"]).some((segment) => current.includes(segment)),
+  }));
+}
+
+function keyslotText(id: string, slot: Json, digests: readonly Digest[]): string[] {
+  const own = digests.filter(({ keyslots }) => keyslots.includes(id));
+  const isBound = own.some((digest) => digest.isBound);
   const priority = "priority" in slot ? Number(slot["priority"]) : 1;
   return [
     `  ${id}: ${textOf(slot["type"])}${isBound ? "" : " (unbound)"}`,
     ...optional(slot, "key_size", (value) => `\tKey:        ${Number(value) * 8} bits`),
     `\tPriority:   ${PRIORITIES[priority] ?? "invalid"}`,
     ...(slot["type"] === "reencrypt" ? reencryptionText(slot) : passphraseText(slot)),
-    ...own.map(([digest]) => `\tDigest ID:  ${digest}`),
+    ...own.map((digest) => `\tDigest ID:  ${digest.id}`),
   ];
 }
 
@@ -99,13 +115,14 @@ function passphraseText(slot: Json): string[] {
 /** The keyslot that keeps track of a reencryption. */
 function reencryptionText(slot: Json): string[] {
   const area = objectOf(slot["area"]);
+  const own: Json = ["checksum", "datashift"].includes(textOf(area["type"])) ? area : {};
   return [
     ...optional(slot, "mode", (value) => `\tMode:       ${value}`),
     ...optional(slot, "direction", (value) => `\tDirection:  ${value}`),
     ...optional(area, "type", (value) => `\tResilience: ${value}`),
-    ...optional(area, "hash", (value) => `\tHash:       ${value}`),
-    ...optional(area, "sector_size", (value) => `\tHash data:  ${value} [bytes]`),
-    ...optional(area, "shift_size", (value) => `\tShift size: ${value}[bytes]`),
+    ...optional(own, "hash", (value) => `\tHash:       ${value}`),
+    ...optional(own, "sector_size", (value) => `\tHash data:  ${value} [bytes]`),
+    ...optional(own, "shift_size", (value) => `\tShift size: ${value}[bytes]`),
     ...areaText(area),
   ];
 }
