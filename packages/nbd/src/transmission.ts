@@ -35,8 +35,8 @@ export interface TransmissionUser {
 
 // What is gathered leaves at this length, while it is still in cache.
 const FLUSH_LENGTH = 262_144;
-// So much kept data is enough to be done and answered: the client goes on while the rest of what it has sent is worked on.
-const KEPT_LENGTH_MAX = 49_152;
+// So much of what was received at once is done and answered first: the client goes on while the rest is worked on.
+const FIRST_LENGTH = 32_768;
 // A longer payload is not even skipped.
 const SKIP_LENGTH_MAX = 2 * PAYLOAD_LENGTH_PORTABLE;
 
@@ -128,9 +128,11 @@ export class Transmission implements RequestOwner {
   /** Takes all requests that are there, as far as the limits allow, and sends what can be sent. */
   process(): void {
     this.isBlocked = false;
+    let isFirstDone = false;
     this.#burst.begin();
     while (!this.isEnding && !this.#long.isPending && this.#step()) {
-      if (this.#keptLength < KEPT_LENGTH_MAX) continue;
+      if (isFirstDone || this.#keptLength < FIRST_LENGTH) continue;
+      isFirstDone = true;
       this.#endBurst();
       this.#writer.flush();
       this.#burst.begin();
