@@ -8,6 +8,7 @@ import { SIGNATURE_REACH, knownContent } from "../raid/known-contents.ts";
 import { readKeys } from "../sources.ts";
 import type { KeyOptions } from "../sources.ts";
 import { standardDrivers } from "../standard-drivers.ts";
+import { WorkLine } from "../work-line.ts";
 import { recordNamed } from "./device-names.ts";
 import { LVM_DRIVER, devicesOf, isCalled } from "./find-groups.ts";
 import type { FoundVolumes } from "./find-groups.ts";
@@ -124,6 +125,7 @@ export async function openForChange(
   for (const { path, size } of imagined) ram[path] = { driver: "@cev/hw-ramdisk", size };
   const all = [...names, ...Object.keys(ram)];
   const [source = "."] = sources;
+  using line = new WorkLine();
   const stack = await openStack(
     { devices: { ...description.devices, ...ram } },
     {
@@ -136,8 +138,10 @@ export async function openForChange(
       directory: isStackFilePath(source) ? dirname(resolve(source)) : ".",
       source: "the devices",
       isFound: true,
+      onWork: (what) => line.begin(what),
     },
   ).catch(explainBusy);
+  line.end();
   try {
     const devices: Device[] = [];
     for (const name of all) devices.push(await openDevice(stack, name, { isReadOnly }));

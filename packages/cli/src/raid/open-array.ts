@@ -8,6 +8,7 @@ import type { DeviceEntry, Stack, StackDescription, StackDevice } from "@cev/sta
 import { readKeys } from "../sources.ts";
 import type { KeyOptions } from "../sources.ts";
 import { standardDrivers } from "../standard-drivers.ts";
+import { WorkLine } from "../work-line.ts";
 import { RAID_DRIVER, arrayOver, findMembers } from "./find-members.ts";
 import type { FoundMember } from "./find-members.ts";
 
@@ -84,6 +85,7 @@ export async function openArray(request: OpenArrayRequest): Promise<OpenArray> {
     await found.stack.close();
   }
   const [source = "."] = request.sources;
+  using line = new WorkLine();
   const stack = await openStack(description, {
     environment: environmentFrom(globalThis),
     drivers: standardDrivers(),
@@ -94,7 +96,9 @@ export async function openArray(request: OpenArrayRequest): Promise<OpenArray> {
     directory: isStackFilePath(source) ? dirname(resolve(source)) : ".",
     source: "the members",
     isFound: true,
+    onWork: (what) => line.begin(what),
   }).catch(explainBusy);
+  line.end();
   try {
     const record = stack.find(name);
     const device = await stack.open(name);
