@@ -36,7 +36,12 @@ export class ModelDevice {
 
   /** The offset of the first byte that `data`, read at `offset`, should not hold; -1 when there is none. */
   firstDifference(offset: number, data: Uint8Array): number {
+    const found = new DataView(data.buffer, data.byteOffset, data.length);
+    const wanted = new DataView(this.bytes.buffer, offset, data.length);
     for (let index = 0; index < data.length; index++) {
+      // Four bytes at once, as long as they are the same: tests compare whole devices again and again.
+      while (index + 4 <= data.length && found.getUint32(index) === wanted.getUint32(index)) index += 4;
+      if (index === data.length) break;
       if (this.#isKnown[offset + index] === 1 && data[index] !== this.bytes[offset + index])
         return offset + index;
     }
