@@ -216,3 +216,27 @@ test("without memory for all of them together they go one by one", async () => {
   for (const one of taken) buffers.release(one);
   await closeAll(setting);
 });
+
+test("writes that end within their burst may bring others, and no more than 64 KiB are encrypted together", async () => {
+  const setting = await setUp({ completion: "atOnce" });
+  const { world, write, memory } = setting;
+  const { burst, buffers } = world.environment;
+  const lent: number[] = [];
+  const tryAcquire = buffers.tryAcquire.bind(buffers);
+  buffers.tryAcquire = (length) => {
+    lent.push(length);
+    return tryAcquire(length);
+  };
+  const data = randomBytes(16 * KIB);
+  let left = 12;
+  const again = (): void => {
+    if (left-- > 0) write(left * 16 * KIB, data).setOwner(again, null);
+  };
+  burst.begin();
+  for (let index = 0; index < 4; index++) write((20 + index) * 16 * KIB, data).setOwner(again, null);
+  for (let index = 0; index < 4; index++) write((30 + index) * 16 * KIB, data);
+  burst.end();
+  await closeAll(setting);
+  expect(memory.log).toHaveLength(20);
+  expect(Math.max(...lent)).toBe(64 * KIB);
+});

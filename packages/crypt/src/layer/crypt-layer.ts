@@ -1,13 +1,4 @@
-import {
-  CevError,
-  EventState,
-  LayerBase,
-  Op,
-  checkLimits,
-  isCevError,
-  narrowSupport,
-  refuse,
-} from "@cev/core";
+import { CevError, EventState, LayerBase, Op, isCevError, narrowSupport, refuse } from "@cev/core";
 import type {
   BurstUser,
   Details,
@@ -24,6 +15,7 @@ import { parseCipher } from "../cipher/cipher-spec.ts";
 import type { CryptSegment } from "../header/luks-volume.ts";
 import { PARTS_LENGTH_MAX, PART_LENGTH_MAX, createSectorCipher } from "../cipher/sector-cipher.ts";
 import type { CryptBackend, SectorCipher } from "../cipher/sector-cipher.ts";
+import { limitsOf } from "./layer-limits.ts";
 import { WriteGroup } from "./write-group.ts";
 import { WaitingWrites, WriteRequest } from "./write-request.ts";
 
@@ -50,9 +42,6 @@ export interface CryptLayerOptions {
   /** What `describe` says of the driver's options, from which a stack is built again. Never a secret. */
   readonly describedOptions?: Details;
 }
-
-// A write needs as much memory of the layer's own as it is long: longer ones are cut before they come here.
-const WRITE_LENGTH_MAX = 1024 * 1024;
 
 // Writes under way have so much memory at most, and one more: of a request to write zeroes, which may be gigabytes long, a part at a time.
 const WRITING_LENGTH_MAX = 32 * 1024 * 1024;
@@ -231,7 +220,8 @@ export class CryptLayer extends LayerBase implements BurstUser {
 
   /** Keeps a write until the burst ends, or as many have come as are encrypted together. */
   #gather(request: WriteRequest): void {
-    if (this.#group !== null && this.#group.length + request.length > PARTS_LENGTH_MAX) this.burstEnded();
+    // What ends with one group may bring the writes of the next.
+    while (this.#group !== null && this.#group.length + request.length > PARTS_LENGTH_MAX) this.burstEnded();
     if (this.#group === null) {
       this.#group = this.#freeGroups.pop() ?? new WriteGroup();
       this.#environment.burst.atEnd(this);
@@ -373,28 +363,4 @@ function roomCame(_pool: unknown, layer: CryptLayer): void {
 
 function asError(cause: unknown): CevError {
   return isCevError(cause) ? cause : new CevError("CEV_PROGRAM", "encryption failed", { cause });
-}
-
-function limitsOf(lower: Layer, environment: Environment, segment: CryptSegment): Limits {
-  const { limits } = lower;
-  const { buffers } = environment;
-  const logicalBlockSize = Math.max(limits.logicalBlockSize, segment.sectorSize);
-  const toBlocks = (length: number): number => length - (length % logicalBlockSize);
-  if (segment.offset % limits.logicalBlockSize !== 0) {
-    throw new CevError(
-      "CEV_INVALID",
-      `the encrypted data begins at byte ${segment.offset}, within a block of ${limits.logicalBlockSize} bytes`,
-      { source: lower.name },
-    );
-  }
-  // A power of two that the pool can lend, or nothing would ever be written.
-  const bufferMax = 2 ** Math.floor(Math.log2(Math.min(buffers.bytesMax, buffers.bufferLengthMax)));
-  return checkLimits({
-    size: toBlocks(segment.size ?? limits.size - segment.offset),
-    logicalBlockSize,
-    physicalBlockSize: Math.max(limits.physicalBlockSize, logicalBlockSize),
-    ioLengthMax: Math.min(toBlocks(limits.ioLengthMax), WRITE_LENGTH_MAX, bufferMax),
-    ioLengthPreferred: Math.max(limits.ioLengthPreferred, logicalBlockSize),
-    discardGranularity: Math.max(limits.discardGranularity, logicalBlockSize),
-  });
 }
