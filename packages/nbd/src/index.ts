@@ -1,6 +1,6 @@
-export { NbdServer } from "./server.ts";
-export type { CloseReport, NbdEvent, NbdServerOptions, Unflushed } from "./options.ts";
-export { Export } from "./exports.ts";
-export type { BlockSizes, ExportOptions } from "./exports.ts";
-export { DEFAULT_PORT, listenOn, nbdUri } from "./addresses.ts";
-export type { BoundAddress, TcpAddress, UnixAddress } from "./addresses.ts";
+export { NbdServer } from "./server/server.ts";
+export type { CloseReport, NbdEvent, NbdServerOptions, Unflushed } from "./server/server-options.ts";
+export { Export } from "./server/exports/export.ts";
+export type { BlockSizes, ExportOptions } from "./server/exports/export.ts";
+export { DEFAULT_PORT, listenOn, nbdUri } from "./transport/listen.ts";
+export type { BoundAddress, TcpAddress, UnixAddress } from "./transport/listen.ts";

@@ -3,11 +3,11 @@ import { ERROR_CODES } from "@cev/core";
 import type { ErrorCode } from "@cev/core";
 import * as fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { nbdUri } from "../src/addresses.ts";
-import { AtOnceGuess } from "../src/at-once-guess.ts";
-import { nbdErrnoOf } from "../src/errors.ts";
-import { ExportList } from "../src/export-list.ts";
-import { Export } from "../src/exports.ts";
+import { nbdUri } from "../src/transport/listen.ts";
+import { AtOnceGuess } from "../src/server/transmission/at-once-guess.ts";
+import { nbdErrnoOf } from "../src/protocol/errno.ts";
+import { ExportList } from "../src/server/exports/export-list.ts";
+import { Export } from "../src/server/exports/export.ts";
 import {
   decodeInfoRequest,
   decodeOptionHead,
@@ -17,11 +17,11 @@ import {
   encodeGreeting,
   encodeOptionReply,
   encodeServerData,
-} from "../src/option-codec.ts";
-import { Command, NbdErrno, TransmissionFlag } from "../src/protocol.ts";
-import { checkRequest } from "../src/request-check.ts";
-import { decodeRequestHead, encodeRequestHead, newRequestHead } from "../src/request-head.ts";
-import { encodeDataChunk, encodeSimpleReply } from "../src/reply-writer.ts";
+} from "../src/protocol/option.ts";
+import { Command, NbdErrno, TransmissionFlag } from "../src/protocol/numbers.ts";
+import { checkRequest } from "../src/server/transmission/request-check.ts";
+import { decodeRequestHead, encodeRequestHead, newRequestHead } from "../src/protocol/request-head.ts";
+import { encodeDataChunk, encodeSimpleReply } from "../src/server/transmission/reply-writer.ts";
 import { infoData, option, parseOptionAnswers } from "./support/messages.ts";
 import { makeStack } from "./support/stack.ts";
 import type { Stack } from "./support/stack.ts";

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { ErrorCode } from "@cev/core";
 import { beforeEach, describe, expect, test } from "vitest";
-import { Command, CommandFlag, NbdErrno } from "../src/protocol.ts";
+import { Command, CommandFlag, NbdErrno } from "../src/protocol/numbers.ts";
 import { STACK_SIZE, makeStack, pattern } from "./support/stack.ts";
 import type { Stack } from "./support/stack.ts";
 

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { beforeEach, describe, expect, test } from "vitest";
-import { Command, NbdErrno } from "../src/protocol.ts";
+import { Command, NbdErrno } from "../src/protocol/numbers.ts";
 import { request } from "./support/messages.ts";
 import { STACK_SIZE, endAll, makeStack, pattern } from "./support/stack.ts";
 import type { Stack } from "./support/stack.ts";

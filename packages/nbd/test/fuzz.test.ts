@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { ChunkType, Command } from "../src/protocol.ts";
+import { ChunkType, Command } from "../src/protocol/numbers.ts";
 import type { FakeClient } from "./support/fake-client.ts";
 import { clientFlags, go, infoData, option, request } from "./support/messages.ts";
 import { STACK_SIZE, makeStack, pattern } from "./support/stack.ts";

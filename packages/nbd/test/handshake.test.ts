@@ -1,7 +1,14 @@
 import { Buffer } from "node:buffer";
 import { beforeEach, describe, expect, test } from "vitest";
-import { Export } from "../src/exports.ts";
-import { ClientFlag, Command, InfoType, OptionReply, OptionType, TransmissionFlag } from "../src/protocol.ts";
+import { Export } from "../src/server/exports/export.ts";
+import {
+  ClientFlag,
+  Command,
+  InfoType,
+  OptionReply,
+  OptionType,
+  TransmissionFlag,
+} from "../src/protocol/numbers.ts";
 import {
   clientFlags,
   go,

@@ -1,9 +1,9 @@
 import { BufferPool } from "@cev/core";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { ReceiveBuffer } from "../src/receive-buffer.ts";
-import { SharedBufferPool } from "../src/shared-buffer.ts";
-import type { SharedBuffer } from "../src/shared-buffer.ts";
+import { ReceiveBuffer } from "../src/memory/receive-buffer.ts";
+import { SharedBufferPool } from "../src/memory/shared-buffer.ts";
+import type { SharedBuffer } from "../src/memory/shared-buffer.ts";
 
 const LENGTH = 262_144;
 

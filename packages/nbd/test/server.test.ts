@@ -9,10 +9,10 @@ import { Device, environmentFrom } from "@cev/core";
 import type { Environment } from "@cev/core";
 import { FaultLayer, MemoryLayer } from "@cev/test-kit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { nbdUri } from "../src/addresses.ts";
-import type { NbdEvent, NbdServerOptions } from "../src/options.ts";
-import { Command, OptionType } from "../src/protocol.ts";
-import { NbdServer } from "../src/server.ts";
+import { nbdUri } from "../src/transport/listen.ts";
+import type { NbdEvent, NbdServerOptions } from "../src/server/server-options.ts";
+import { Command, OptionType } from "../src/protocol/numbers.ts";
+import { NbdServer } from "../src/server/server.ts";
 import { clientFlags, go, option, parseReplies, request } from "./support/messages.ts";
 import { pattern } from "./support/stack.ts";
 

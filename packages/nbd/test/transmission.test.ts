@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { IoFlag, Op } from "@cev/core";
 import { beforeEach, describe, expect, test } from "vitest";
-import { ChunkType, Command, CommandFlag, NbdErrno } from "../src/protocol.ts";
+import { ChunkType, Command, CommandFlag, NbdErrno } from "../src/protocol/numbers.ts";
 import type { FakeClient } from "./support/fake-client.ts";
 import { request } from "./support/messages.ts";
 import { STACK_SIZE, makeStack, pattern } from "./support/stack.ts";

@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { socketTransport } from "../src/transport.ts";
-import type { Transport, TransportUser } from "../src/transport.ts";
+import { socketTransport } from "../src/transport/socket-transport.ts";
+import type { Transport, TransportUser } from "../src/transport/socket-transport.ts";
 import { pattern } from "./support/stack.ts";
 
 /** Sends everything back that it receives, in pieces, and takes no more than 5000 bytes before it has. */

@@ -5,8 +5,8 @@ import {
   OptionType,
   SIMPLE_REPLY_MAGIC,
   STRUCTURED_REPLY_MAGIC,
-} from "../../src/protocol.ts";
-import { encodeRequestHead } from "../../src/request-head.ts";
+} from "../../src/protocol/numbers.ts";
+import { encodeRequestHead } from "../../src/protocol/request-head.ts";
 
 /** What a client sends, and what it can read of what it gets. Written from the document, not from the server. */
 

@@ -2,7 +2,7 @@ import { Device } from "@cev/core";
 import type { DeviceOptions } from "@cev/core";
 import { FaultLayer, MemoryLayer, SimulatedWorld } from "@cev/test-kit";
 import type { MemoryLayerOptions } from "@cev/test-kit";
-import { Export } from "../../src/exports.ts";
+import { Export } from "../../src/server/exports/export.ts";
 import { expect } from "vitest";
 import { FakeClient } from "./fake-client.ts";
 import type { FakeClientOptions } from "./fake-client.ts";

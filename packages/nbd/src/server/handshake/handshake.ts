@@ -1,5 +1,5 @@
-import type { ExportList } from "./export-list.ts";
-import type { Export } from "./exports.ts";
+import type { ExportList } from "../exports/export-list.ts";
+import type { Export } from "../exports/export.ts";
 import {
   decodeInfoRequest,
   decodeOptionHead,
@@ -11,7 +11,7 @@ import {
   encodeOptionReply,
   encodeServerData,
   encodeTextInfo,
-} from "./option-codec.ts";
+} from "../../protocol/option.ts";
 import {
   CLIENT_FLAGS_LENGTH,
   ClientFlag,
@@ -19,9 +19,9 @@ import {
   OPTION_HEADER_LENGTH,
   OptionReply,
   OptionType,
-} from "./protocol.ts";
-import type { ReceiveBuffer } from "./receive-buffer.ts";
-import type { ReplyWriter } from "./reply-writer.ts";
+} from "../../protocol/numbers.ts";
+import type { ReceiveBuffer } from "../../memory/receive-buffer.ts";
+import type { ReplyWriter } from "../transmission/reply-writer.ts";
 
 /** How a handshake ended. */
 export type HandshakeResult =

@@ -1,6 +1,6 @@
 import { CevError } from "@cev/core";
 import type { Device } from "@cev/core";
-import { PAYLOAD_LENGTH_PORTABLE, STRING_LENGTH_MAX, TransmissionFlag } from "./protocol.ts";
+import { PAYLOAD_LENGTH_PORTABLE, STRING_LENGTH_MAX, TransmissionFlag } from "../../protocol/numbers.ts";
 
 /** A device that clients can choose by name. */
 export interface ExportOptions {

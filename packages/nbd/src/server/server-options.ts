@@ -1,7 +1,7 @@
 import { CevError } from "@cev/core";
 import type { Environment } from "@cev/core";
-import type { ExportOptions } from "./exports.ts";
-import { PAYLOAD_LENGTH_PORTABLE } from "./protocol.ts";
+import type { ExportOptions } from "./exports/export.ts";
+import { PAYLOAD_LENGTH_PORTABLE } from "../protocol/numbers.ts";
 
 /** Something that happened, for logs. Connections are numbered from 1. */
 export type NbdEvent =

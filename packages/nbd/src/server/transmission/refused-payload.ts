@@ -1,6 +1,6 @@
 import { answerRefused } from "./answers.ts";
-import type { NbdErrno } from "./protocol.ts";
-import type { ReceiveBuffer } from "./receive-buffer.ts";
+import type { NbdErrno } from "../../protocol/numbers.ts";
+import type { ReceiveBuffer } from "../../memory/receive-buffer.ts";
 import type { ReplyWriter } from "./reply-writer.ts";
 
 /** A request that was refused: its payload is thrown away as it comes, and the answer follows when all of it has come. */

@@ -1,4 +1,4 @@
-import { REQUEST_LENGTH } from "./protocol.ts";
+import { REQUEST_LENGTH } from "../protocol/numbers.ts";
 import type { SharedBuffer, SharedBufferPool } from "./shared-buffer.ts";
 
 // Kept for the case that all else is full of messages that may not be used yet: there always has to be some room.

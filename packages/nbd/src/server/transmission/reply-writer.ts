@@ -7,9 +7,9 @@ import {
   SIMPLE_REPLY_MAGIC,
   STRUCTURED_REPLY_LENGTH,
   STRUCTURED_REPLY_MAGIC,
-} from "./protocol.ts";
-import type { SharedBuffer, SharedBufferPool } from "./shared-buffer.ts";
-import type { Transport } from "./transport.ts";
+} from "../../protocol/numbers.ts";
+import type { SharedBuffer, SharedBufferPool } from "../../memory/shared-buffer.ts";
+import type { Transport } from "../../transport/socket-transport.ts";
 
 /** Something in use until the bytes that lie in it have left. */
 export interface Releasable {

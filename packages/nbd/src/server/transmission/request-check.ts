@@ -1,7 +1,7 @@
 import { IoFlag } from "@cev/core";
-import type { Export } from "./exports.ts";
-import type { RequestHead } from "./request-head.ts";
-import { Command, CommandFlag, NbdErrno, TransmissionFlag } from "./protocol.ts";
+import type { Export } from "../exports/export.ts";
+import type { RequestHead } from "../../protocol/request-head.ts";
+import { Command, CommandFlag, NbdErrno, TransmissionFlag } from "../../protocol/numbers.ts";
 
 /** What is checked of a request. */
 export type RequestTerms = Readonly<Omit<RequestHead, "cookieHigh" | "cookieLow">>;

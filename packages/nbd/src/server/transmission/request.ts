@@ -1,7 +1,7 @@
 import { Io } from "@cev/core";
 import type { BufferPool, PoolBuffer, RunQueue } from "@cev/core";
 import type { Releasable } from "./reply-writer.ts";
-import type { SharedBuffer } from "./shared-buffer.ts";
+import type { SharedBuffer } from "../../memory/shared-buffer.ts";
 
 const NO_BYTES = new Uint8Array(0);
 

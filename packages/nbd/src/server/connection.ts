@@ -1,15 +1,15 @@
 import { CevError } from "@cev/core";
 import type { Environment, Timer } from "@cev/core";
-import type { ExportList } from "./export-list.ts";
-import type { Export } from "./exports.ts";
-import { Handshake } from "./handshake.ts";
-import type { TransmissionLimits } from "./limits.ts";
-import { ReceiveBuffer } from "./receive-buffer.ts";
-import { ReplyWriter } from "./reply-writer.ts";
-import type { SharedBufferPool } from "./shared-buffer.ts";
-import { Transmission } from "./transmission.ts";
-import type { TransmissionUser } from "./transmission.ts";
-import type { Transport, TransportUser } from "./transport.ts";
+import type { ExportList } from "./exports/export-list.ts";
+import type { Export } from "./exports/export.ts";
+import { Handshake } from "./handshake/handshake.ts";
+import type { TransmissionLimits } from "./transmission/limits.ts";
+import { ReceiveBuffer } from "../memory/receive-buffer.ts";
+import { ReplyWriter } from "./transmission/reply-writer.ts";
+import type { SharedBufferPool } from "../memory/shared-buffer.ts";
+import { Transmission } from "./transmission/transmission.ts";
+import type { TransmissionUser } from "./transmission/transmission.ts";
+import type { Transport, TransportUser } from "../transport/socket-transport.ts";
 
 // How long a client may take to close its side after the server has closed its own.
 const LINGER_MS = 2000;

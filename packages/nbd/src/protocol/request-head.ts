@@ -1,4 +1,4 @@
-import { REQUEST_LENGTH, REQUEST_MAGIC } from "./protocol.ts";
+import { REQUEST_LENGTH, REQUEST_MAGIC } from "./numbers.ts";
 
 /** What a request message says, its payload aside. Filled in again for every message. */
 export interface RequestHead {

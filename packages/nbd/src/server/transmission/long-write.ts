@@ -1,4 +1,4 @@
-import type { ReceiveBuffer } from "./receive-buffer.ts";
+import type { ReceiveBuffer } from "../../memory/receive-buffer.ts";
 import type { Request } from "./request.ts";
 
 /** A write too long for the receive buffer: its data is received right into memory of its own. */

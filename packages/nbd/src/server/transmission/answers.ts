@@ -1,4 +1,4 @@
-import { NbdErrno } from "./protocol.ts";
+import { NbdErrno } from "../../protocol/numbers.ts";
 import {
   ChunkType,
   Command,
@@ -6,8 +6,8 @@ import {
   DATA_CHUNK_LENGTH,
   SIMPLE_REPLY_LENGTH,
   STRUCTURED_REPLY_LENGTH,
-} from "./protocol.ts";
-import { errorMessage, nbdErrnoOf } from "./errors.ts";
+} from "../../protocol/numbers.ts";
+import { errorMessage, nbdErrnoOf } from "../../protocol/errno.ts";
 import { encodeChunkHeader, encodeDataChunk, encodeSimpleReply } from "./reply-writer.ts";
 import type { ReplyWriter } from "./reply-writer.ts";
 import type { Request } from "./request.ts";

@@ -1,5 +1,5 @@
 import { CevError } from "@cev/core";
-import type { Export } from "./exports.ts";
+import type { Export } from "./export.ts";
 
 /** The exports of a server, by name. */
 export class ExportList {

@@ -1,6 +1,6 @@
 import { ERROR_CODES } from "@cev/core";
 import type { CevError, ErrorCode } from "@cev/core";
-import { NbdErrno } from "./protocol.ts";
+import { NbdErrno } from "./numbers.ts";
 
 /**
  * What the client is told of an error. The protocol knows eight values only; the rest becomes the nearest of them. "Not

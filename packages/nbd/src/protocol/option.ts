@@ -9,8 +9,8 @@ import {
   OPTION_REPLY_HEADER_LENGTH,
   OPTION_REPLY_MAGIC,
   STRING_LENGTH_MAX,
-} from "./protocol.ts";
-import type { BlockSizes } from "./exports.ts";
+} from "./numbers.ts";
+import type { BlockSizes } from "../server/exports/export.ts";
 
 /** What `info` and `go` ask: an export by name, and what is to be told of it. */
 export interface InfoRequest {

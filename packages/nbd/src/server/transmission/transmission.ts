@@ -2,7 +2,7 @@ import { Op } from "@cev/core";
 import type { BufferPool, Burst, Io, RunQueue, WaitEntry } from "@cev/core";
 import { COPY_LENGTH_MAX, answer, answerAtOnce } from "./answers.ts";
 import { AtOnceGuess } from "./at-once-guess.ts";
-import type { Export } from "./exports.ts";
+import type { Export } from "../exports/export.ts";
 import {
   Command,
   DATA_CHUNK_LENGTH,
@@ -10,16 +10,16 @@ import {
   REQUEST_LENGTH,
   REQUEST_MAGIC,
   SIMPLE_REPLY_LENGTH,
-} from "./protocol.ts";
+} from "../../protocol/numbers.ts";
 import type { TransmissionLimits } from "./limits.ts";
 import { LongWrite } from "./long-write.ts";
-import type { NbdErrno } from "./protocol.ts";
-import type { ReceiveBuffer } from "./receive-buffer.ts";
+import type { NbdErrno } from "../../protocol/numbers.ts";
+import type { ReceiveBuffer } from "../../memory/receive-buffer.ts";
 import type { ReplyWriter } from "./reply-writer.ts";
 import { RefusedPayload } from "./refused-payload.ts";
 import { checkRequest, ioFlagsOf } from "./request-check.ts";
-import { decodeRequestHead, newRequestHead } from "./request-head.ts";
-import type { RequestHead } from "./request-head.ts";
+import { decodeRequestHead, newRequestHead } from "../../protocol/request-head.ts";
+import type { RequestHead } from "../../protocol/request-head.ts";
 import { Request } from "./request.ts";
 import type { RequestOwner } from "./request.ts";
 
