@@ -37,7 +37,7 @@ const DEGRADED: Manifest["skip"] = {
 const CONFIGURATIONS: readonly Configuration[] = [
   {
     name: "four members, left-symmetric, with a bitmap",
-    shape: { bitmapChunkSize: 8192, chunkCount: 16 },
+    shape: { bitmapChunkSize: 8192, chunkCount: 8 },
     manifest: { support: SUPPORT, canHideErrors: true },
   },
   {
