@@ -79,7 +79,7 @@ export async function openLuks(lower: Layer, options: OpenLuksOptions): Promise<
     const message = `this is a LUKS${volume.version} header, and one of LUKS${options.version} is asked for`;
     throw new CevError("CEV_INVALID", message, {
       source: source.name,
-      hint: "leave the version out to take either",
+      hint: "leave --type out, or version in a stack file, to take either",
     });
   }
   if (isDetached && data === null) throw dataIsElsewhere(source.name);
