@@ -8,7 +8,7 @@ import { ReceiveBuffer } from "../memory/receive-buffer.ts";
 import { ReplyWriter } from "./transmission/reply-writer.ts";
 import type { SharedBufferPool } from "../memory/shared-buffer.ts";
 import { Transmission } from "./transmission/transmission.ts";
-import type { TransmissionUser } from "./transmission/transmission.ts";
+import type { TransmissionUser } from "./transmission/transmission-parts.ts";
 import type { Transport, TransportUser } from "../transport/socket-transport.ts";
 
 // How long a client may take to close its side after the server has closed its own.

@@ -12,6 +12,8 @@ import {
   SIMPLE_REPLY_LENGTH,
 } from "../../protocol/numbers.ts";
 import type { TransmissionLimits } from "./limits.ts";
+import { KeptWrites } from "./kept-writes.ts";
+import type { KeptWritesUser } from "./kept-writes.ts";
 import { LongWrite } from "./long-write.ts";
 import type { NbdErrno } from "../../protocol/numbers.ts";
 import type { ReceiveBuffer } from "../../memory/receive-buffer.ts";
@@ -22,16 +24,7 @@ import { decodeRequestHead, newRequestHead } from "../../protocol/request-head.t
 import type { RequestHead } from "../../protocol/request-head.ts";
 import { Request } from "./request.ts";
 import type { RequestOwner } from "./request.ts";
-
-/** What a transmission needs of its connection. */
-export interface TransmissionUser {
-  /** There is something to do in a later turn: call `turn` then. */
-  wantsTurn(): void;
-  /** After `close`: one of those that were under way has ended. */
-  requestEnded(): void;
-  /** The client broke the protocol in a way that cannot be answered. */
-  violation(message: string): void;
-}
+import type { TransmissionParts, TransmissionUser } from "./transmission-parts.ts";
 
 // What is gathered leaves at this length, while it is still in cache.
 const FLUSH_LENGTH = 262_144;
@@ -48,7 +41,7 @@ const SKIP_LENGTH_MAX = 2 * PAYLOAD_LENGTH_PORTABLE;
  * Whether it will is guessed from its last answers. Where the guess was wrong that memory stays with the request, and the
  * connection goes on with other memory.
  */
-export class Transmission implements RequestOwner {
+export class Transmission implements RequestOwner, KeptWritesUser {
   readonly target: Export;
   readonly hasStructuredReplies: boolean;
   /** True while limits do not let more requests in: nothing more should be received. */
@@ -72,9 +65,7 @@ export class Transmission implements RequestOwner {
   #waitingForRoom: WaitEntry | null = null;
   #hasTurn = false;
   readonly #guess = new AtOnceGuess();
-  // Writes that have not ended, but may with the burst. Where their data was received it may stay till then.
-  readonly #kept: Request[] = [];
-  #keptLength = 0;
+  readonly #kept = new KeptWrites(this);
   #submitting: Request | null = null;
   readonly #long = new LongWrite();
   readonly #refused = new RefusedPayload();
@@ -82,17 +73,7 @@ export class Transmission implements RequestOwner {
   #messageLength: number = REQUEST_LENGTH;
   readonly #head: RequestHead = newRequestHead();
 
-  constructor(
-    target: Export,
-    hasStructuredReplies: boolean,
-    parts: {
-      readonly receive: ReceiveBuffer;
-      readonly writer: ReplyWriter;
-      readonly limits: TransmissionLimits;
-      readonly user: TransmissionUser;
-      readonly buffers: BufferPool;
-    },
-  ) {
+  constructor(target: Export, hasStructuredReplies: boolean, parts: TransmissionParts) {
     this.target = target;
     this.hasStructuredReplies = hasStructuredReplies;
     this.#offered = target.flags(hasStructuredReplies);
@@ -131,7 +112,7 @@ export class Transmission implements RequestOwner {
     let isFirstDone = false;
     this.#burst.begin();
     while (!this.isEnding && !this.#long.isPending && this.#step()) {
-      if (isFirstDone || this.#keptLength < FIRST_LENGTH) continue;
+      if (isFirstDone || this.#kept.length < FIRST_LENGTH) continue;
       isFirstDone = true;
       this.#endBurst();
       this.#writer.flush();
@@ -160,7 +141,7 @@ export class Transmission implements RequestOwner {
   close(): void {
     this.#isClosed = true;
     this.isEnding = true;
-    this.#settleKept();
+    this.#kept.settle();
     if (this.#waitingForRoom !== null) this.#buffers.stopWaitingForRoom(this.#waitingForRoom);
     const long = this.#long.abandon();
     if (long !== null) {
@@ -173,11 +154,9 @@ export class Transmission implements RequestOwner {
   ended(request: Request): void {
     if (this.#submitting === request) {
       this.#submitting = null;
-    } else if (request.keeping === "kept") {
-      request.keeping = "ended";
-    } else if (this.#isClosed) {
+    } else if (this.#isClosed && request.keeping === "no") {
       this.released(request);
-    } else {
+    } else if (!this.#kept.noteEnd(request)) {
       this.#ended.push(request);
       this.#wantTurn();
     }
@@ -318,12 +297,7 @@ export class Transmission implements RequestOwner {
       return;
     }
     this.#submitting = null;
-    if (request.command === Command.write) {
-      request.keeping = "kept";
-      this.#kept.push(request);
-      this.#keptLength += request.length;
-      return;
-    }
+    if (request.command === Command.write) return this.#kept.add(request);
     this.#guess.noteLater();
     if (request.shared === null) return;
     // The memory belongs to the request until it ends, and keeps this much of it busy.
@@ -333,30 +307,23 @@ export class Transmission implements RequestOwner {
 
   #endBurst(): void {
     this.#burst.end();
-    this.#settleKept();
+    this.#kept.settle();
   }
 
-  /** The burst is over: what has ended with it is answered, and the rest holds the memory in which its data was received. */
-  #settleKept(): void {
-    const kept = this.#kept;
-    for (let index = 0; index < kept.length; index++) {
-      const request = kept[index]!;
-      const hasEnded = request.keeping === "ended";
-      request.keeping = "no";
-      if (!hasEnded) {
-        this.#guess.noteLater();
-        request.shared?.retain();
-        if (request.shared !== null) this.#addLoad(request, request.shared.length);
-      } else if (this.#isClosed) {
-        request.shared = null;
-        this.released(request);
-      } else {
-        this.#guess.noteAtOnce();
-        answerAtOnce(request, this.#writer, this.hasStructuredReplies);
-      }
-    }
-    kept.length = 0;
-    this.#keptLength = 0;
+  /** @internal */
+  writeEnded(request: Request): void {
+    this.#guess.noteAtOnce();
+    // Nobody but the connection holds the memory in which its data was received.
+    if (!this.#isClosed) return answerAtOnce(request, this.#writer, this.hasStructuredReplies);
+    request.shared = null;
+    this.released(request);
+  }
+
+  /** @internal */
+  writeGoesOn(request: Request): void {
+    this.#guess.noteLater();
+    request.shared?.retain();
+    if (request.shared !== null) this.#addLoad(request, request.shared.length);
   }
 
   #addLoad(request: Request, load: number): void {
