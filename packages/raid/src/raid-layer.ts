@@ -1,5 +1,15 @@
 import { CevError, LayerBase, Op, refuse, supportOf } from "@cev/core";
-import type { Details, Environment, Io, Layer, LayerDescription, Limits, Problem, Support } from "@cev/core";
+import type {
+  Details,
+  Environment,
+  Io,
+  Layer,
+  LayerDescription,
+  Limits,
+  Problem,
+  Run,
+  Support,
+} from "@cev/core";
 import { arraySupport, geometryOf, limitsOf } from "./array/array-limits.ts";
 import { BackgroundSync } from "./array/background-sync.ts";
 import type { SyncAction, SyncProgress } from "./array/sync-work.ts";
@@ -179,6 +189,11 @@ export class RaidLayer extends LayerBase {
 
   submit(io: Io): void {
     this.#gate.enter(io);
+  }
+
+  /** Where a read that begins now is served from. */
+  runs(offset: number, length: number, countMax: number): readonly Run[] {
+    return this.#personality.runs(offset, length, countMax);
   }
 
   /** Ends background work, records how far it has come, marks the array clean and gives the members back. */

@@ -6,8 +6,9 @@ import {
   concatenate,
   plainLimits,
   refuse,
+  runAsBelow,
 } from "@cev/core";
-import type { Io, LayerDescription, Limits, Support } from "@cev/core";
+import type { Io, LayerDescription, Limits, Run, Support } from "@cev/core";
 import type { RaidLayer } from "./raid-layer.ts";
 
 /** What a `ReshapeLayer` is made of. */
@@ -55,6 +56,13 @@ export class ReshapeLayer extends LayerBase {
     compound.add(first, io.op, io.offset, length, io.data, io.dataOffset, io.flags);
     compound.add(second, io.op, position, io.length - length, io.data, io.dataOffset + length, io.flags);
     compound.submit();
+  }
+
+  runs(offset: number, length: number): readonly Run[] {
+    const { position, isBackwards } = this.#options;
+    const isFirst = offset < position;
+    const layer = isFirst === isBackwards ? this.before : this.after;
+    return runAsBelow(layer, offset, isFirst ? Math.min(length, position - offset) : length);
   }
 
   describe(): LayerDescription {

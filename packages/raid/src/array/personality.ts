@@ -1,4 +1,4 @@
-import type { Io } from "@cev/core";
+import type { Io, Run } from "@cev/core";
 import type { Member } from "./member.ts";
 import type { ByteRange } from "./unsynced-ranges.ts";
 
@@ -29,6 +29,8 @@ export interface Personality {
   readonly hasWriteZeroes: boolean;
   /** A read, write, discard or write-zeroes within the array. Writes only while `array.keeper` is there. */
   submit(io: Io): void;
+  /** Where a read of this range that begins now would be served from, without asking a member: at most `countMax` runs. */
+  runs(offset: number, length: number, countMax: number): readonly Run[];
   /**
    * Looks at one piece of sync space and does with it what `way` says, under locks that keep writes out. Resolves with
    * the number of bytes that did not match. Rejects where it cannot be read or written.

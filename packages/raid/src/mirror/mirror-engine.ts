@@ -1,5 +1,5 @@
 import { CevError, Op, RangeLock, refuse } from "@cev/core";
-import type { BufferPool, CompoundIoPool, Environment, Io, RangeLockEntry } from "@cev/core";
+import type { BufferPool, CompoundIoPool, Environment, Io, RangeLockEntry, Run } from "@cev/core";
 import { preferredOf } from "../array/member-support.ts";
 import type { Member } from "../array/member.ts";
 import type { Personality, SyncWay } from "../array/personality.ts";
@@ -10,6 +10,7 @@ import { decodeRaid10Layout } from "../levels/raid10-layout.ts";
 import { CopyChoice } from "./copy-choice.ts";
 import { recoverCopies } from "./copy-recovery.ts";
 import { syncCopies } from "./copy-sync.ts";
+import { mirrorExtents } from "./mirror-extents.ts";
 import { MirrorReader } from "./mirror-reader.ts";
 import { MirrorWriter } from "./mirror-writer.ts";
 
@@ -89,6 +90,10 @@ export class MirrorEngine implements Personality {
       default:
         return refuse(io, this);
     }
+  }
+
+  runs(offset: number, length: number, countMax: number): readonly Run[] {
+    return mirrorExtents(this.map, this.members, { offset, length, countMax });
   }
 
   syncSlice(start: number, end: number, way: SyncWay): Promise<number> {

@@ -1,5 +1,5 @@
 import { CevError, Op, refuse } from "@cev/core";
-import type { BufferPool, CompoundIoPool, Environment, Io } from "@cev/core";
+import type { BufferPool, CompoundIoPool, Environment, Io, Run } from "@cev/core";
 import type { Member } from "../array/member.ts";
 import type { Personality, SyncWay } from "../array/personality.ts";
 import type { RunningArray } from "../array/running-array.ts";
@@ -7,6 +7,7 @@ import type { ByteRange } from "../array/unsynced-ranges.ts";
 import { stripeLayout } from "../levels/levels.ts";
 import { StripeMap } from "../levels/stripe.ts";
 import { ChunkReader } from "./chunk-reader.ts";
+import { parityExtents } from "./parity-extents.ts";
 import { recoverStripeSlice } from "./recover-slice.ts";
 import { SlicePass } from "./slice-pass.ts";
 import { memberShare } from "./slice-memory.ts";
@@ -85,6 +86,10 @@ export class ParityEngine implements Personality {
       default:
         return refuse(io, this);
     }
+  }
+
+  runs(offset: number, length: number, countMax: number): readonly Run[] {
+    return parityExtents(this.map, this.members, { offset, length, countMax });
   }
 
   /** True where a range of a member's data follows from the other members, as far as is known. */

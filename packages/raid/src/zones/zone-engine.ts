@@ -1,5 +1,5 @@
 import { CompoundIoPool, IoFlag, Op, concatenate, ioError, refuse } from "@cev/core";
-import type { CevError, Collation, Io, SubmitTarget } from "@cev/core";
+import type { CevError, Collation, Io, Run, SubmitTarget } from "@cev/core";
 import { readFailureOf } from "../array/failure.ts";
 import { preferredOf } from "../array/member-support.ts";
 import type { Member } from "../array/member.ts";
@@ -7,6 +7,7 @@ import type { Personality } from "../array/personality.ts";
 import type { RunningArray } from "../array/running-array.ts";
 import type { ByteRange } from "../array/unsynced-ranges.ts";
 import { ZoneMap, ZonePlace } from "../levels/zone-map.ts";
+import { zoneExtents } from "./zone-extents.ts";
 import { memberRuns } from "./zone-runs.ts";
 
 /** One request on its way to its member. Context of the request's action; used again and again. */
@@ -70,6 +71,10 @@ export class ZoneEngine implements Personality, SubmitTarget {
       default:
         return refuse(io, this);
     }
+  }
+
+  runs(offset: number, length: number, countMax: number): readonly Run[] {
+    return zoneExtents(this.map, this.array.members, { offset, length, countMax });
   }
 
   syncSlice(): Promise<number> {
