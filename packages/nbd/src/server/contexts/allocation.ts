@@ -1,0 +1,38 @@
+import type { Extent, ExtentsReport } from "@cev/core";
+import type { Export } from "../exports/export.ts";
+import type { ContextProvider, MetaContext, StatusQuery } from "./context.ts";
+
+/** Bits of the status of `base:allocation`. */
+export const AllocationStatus = { hole: 1, zero: 2 } as const;
+
+const LEAF = "allocation";
+
+/**
+ * The context `base:allocation` of every export: where it is a hole, and where it reads as zeroes. What nobody knows anything of is
+ * neither. `report` hears of layers that failed to tell what they know.
+ */
+export function allocationContexts(report?: ExtentsReport): ContextProvider {
+  const name = `base:${LEAF}`;
+  return {
+    namespace: "base",
+    list: (_target, leaf) => (leaf === "" || leaf === LEAF ? [name] : []),
+    find: (target, leaf) => (leaf === LEAF ? allocationOf(name, target, report) : null),
+  };
+}
+
+function allocationOf(name: string, target: Export, report: ExtentsReport | undefined): MetaContext {
+  return {
+    name,
+    async status({ offset, length, countMax, isOne }: StatusQuery) {
+      const extents = await target.device.extents(offset, length, {
+        countMax: isOne ? 1 : countMax,
+        ...(report === undefined ? {} : { report }),
+      });
+      return extents.map((extent) => ({ length: extent.length, status: statusOf(extent) }));
+    },
+  };
+}
+
+function statusOf({ isHole, isZero }: Extent): number {
+  return (isHole ? AllocationStatus.hole : 0) | (isZero ? AllocationStatus.zero : 0);
+}

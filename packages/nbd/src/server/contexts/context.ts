@@ -1,0 +1,45 @@
+import type { Export } from "../exports/export.ts";
+
+/** A run of bytes of an export, and what a context says of it: an unsigned number of 32 bits. */
+export interface StatusExtent {
+  readonly length: number;
+  readonly status: number;
+}
+
+/** What a client asks a context for. In bytes; whole blocks of the export. */
+export interface StatusQuery {
+  readonly offset: number;
+  /** More than 0. */
+  readonly length: number;
+  readonly countMax: number;
+  /** The first extent is enough. */
+  readonly isOne: boolean;
+}
+
+/** A metadata context of one export: answers `NBD_CMD_BLOCK_STATUS`. */
+export interface MetaContext {
+  /** As it was selected, with its namespace: "base:allocation". */
+  readonly name: string;
+  /**
+   * Extents from `offset` on, at least one, at most `countMax`, none of them of no length, neighbours of different status, and not past
+   * the end of the range. Rejects with a `CevError`.
+   */
+  status(query: StatusQuery): Promise<readonly StatusExtent[]>;
+}
+
+/** The contexts of a namespace, such as "base". A server takes further ones than its own: of backups, say, what has changed. */
+export interface ContextProvider {
+  /** Without the colon. Those that the protocol does not know begin with "x-". */
+  readonly namespace: string;
+  /** The names that fit a query, whole; `leaf` is what follows the colon of the query, and empty for all there are. */
+  list(target: Export, leaf: string): readonly string[];
+  /** The context of this very name; null: there is none. */
+  find(target: Export, leaf: string): MetaContext | null;
+}
+
+/** Adds an extent to others; one that goes on with the same status becomes part of the last. */
+export function addStatus(extents: StatusExtent[], { length, status }: StatusExtent): void {
+  const last = extents.at(-1);
+  if (last?.status === status) extents[extents.length - 1] = { length: last.length + length, status };
+  else extents.push({ length, status });
+}
