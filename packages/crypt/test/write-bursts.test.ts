@@ -161,6 +161,35 @@ test("more than is encrypted together does not wait for the end of the burst, no
   await closeAll(setting);
 });
 
+test("a device that works on while the next are encrypted gets them sooner", async () => {
+  const setting = await setUp({ completion: "byHand" });
+  const { world, memory, write } = setting;
+  const { burst } = world.environment;
+  const writeAll = (): void => {
+    for (let index = 0; index < 5; index++) write(index * 4 * KIB, new Uint8Array(4 * KIB));
+  };
+  for (const keptFirst of [0, 4]) {
+    burst.begin();
+    writeAll();
+    expect(memory.pending).toHaveLength(keptFirst);
+    burst.end();
+    expect(memory.pending).toHaveLength(5);
+    memory.completeAll();
+  }
+  memory.completion = "atOnce";
+  burst.begin();
+  writeAll();
+  burst.end();
+  // Whoever ends them at once gets them all together again.
+  memory.completion = "byHand";
+  burst.begin();
+  writeAll();
+  expect(memory.pending).toHaveLength(0);
+  burst.end();
+  memory.completeAll();
+  await closeAll(setting);
+});
+
 test("a cipher that gains nothing by it keeps no writes", async () => {
   const setting = await setUp({ completion: "byHand", encryption: "aes-cbc-essiv:sha256" });
   const { world, memory, write } = setting;

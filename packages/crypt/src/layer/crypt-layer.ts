@@ -46,6 +46,9 @@ export interface CryptLayerOptions {
 // Writes under way have so much memory at most, and one more: of a request to write zeroes, which may be gigabytes long, a part at a time.
 const WRITING_LENGTH_MAX = 32 * 1024 * 1024;
 
+// Over a device that works on while the next writes are encrypted, fewer are encrypted at a time.
+const LATER_LENGTH_MAX = 16_384;
+
 /** Shows the plaintext of an encrypted segment of the layer below. */
 export class CryptLayer extends LayerBase implements BurstUser {
   readonly name = "crypt";
@@ -71,6 +74,7 @@ export class CryptLayer extends LayerBase implements BurstUser {
   readonly #freeRequests: WriteRequest[] = [];
   /** Short writes of the burst that is on. */
   #group: WriteGroup | null = null;
+  #groupLengthMax: number = PARTS_LENGTH_MAX;
   readonly #freeGroups: WriteGroup[] = [];
 
   /** Throws `CEV_UNKNOWN_FEATURE` for a cipher that is not known here, `CEV_INVALID` for one that begins within a block of the lower. */
@@ -221,7 +225,8 @@ export class CryptLayer extends LayerBase implements BurstUser {
   /** Keeps a write until the burst ends, or as many have come as are encrypted together. */
   #gather(request: WriteRequest): void {
     // What ends with one group may bring the writes of the next.
-    while (this.#group !== null && this.#group.length + request.length > PARTS_LENGTH_MAX) this.burstEnded();
+    while (this.#group !== null && this.#group.length + request.length > this.#groupLengthMax)
+      this.burstEnded();
     if (this.#group === null) {
       this.#group = this.#freeGroups.pop() ?? new WriteGroup();
       this.#environment.burst.atEnd(this);
@@ -261,6 +266,7 @@ export class CryptLayer extends LayerBase implements BurstUser {
       else this.#failWrite(io!, error);
       at += length;
     }
+    this.#groupLengthMax = group.length === 0 ? PARTS_LENGTH_MAX : LATER_LENGTH_MAX;
   }
 
   #freeGroup(group: WriteGroup): void {
