@@ -8,6 +8,7 @@ import type {
   LayerDescription,
   Limits,
   PoolBuffer,
+  Run,
   Support,
   WaitEntry,
 } from "@cev/core";
@@ -138,6 +139,11 @@ export class CryptLayer extends LayerBase implements BurstUser {
     }
     io.offset += this.#start;
     this.#lower.submit(io);
+  }
+
+  /** What takes no room below takes none here. What reads as zeroes there does not here: that is ciphertext, too. */
+  runs(offset: number, length: number): readonly Run[] {
+    return [{ length, content: "recoded", lower: this.#lower, lowerOffset: this.#start + offset }];
   }
 
   override async close(): Promise<void> {
