@@ -7,9 +7,17 @@
 export const INIT_MAGIC = { high: 0x4e42444d, low: 0x41474943 } as const;
 export const OPTION_MAGIC = { high: 0x49484156, low: 0x454f5054 } as const;
 export const OPTION_REPLY_MAGIC = { high: 0x0003e889, low: 0x045565a9 } as const;
+/** In the place of `OPTION_MAGIC`: a server of before 2011, which has no options. */
+export const OLDSTYLE_MAGIC = { high: 0x00004202, low: 0x81861253 } as const;
 export const REQUEST_MAGIC = 0x25609513;
+export const EXTENDED_REQUEST_MAGIC = 0x21e41c71;
 export const SIMPLE_REPLY_MAGIC = 0x67446698;
 export const STRUCTURED_REPLY_MAGIC = 0x668e33ef;
+export const EXTENDED_REPLY_MAGIC = 0x6e8a278c;
+
+/** Which heads messages of the transmission have. Extended headers stand in the branch `extension-ext-header` of the document. */
+export const HeaderStyle = { simple: 0, structured: 1, extended: 2 } as const;
+export type HeaderStyle = (typeof HeaderStyle)[keyof typeof HeaderStyle];
 
 /** Lengths of the fixed parts of messages, in bytes. */
 export const GREETING_LENGTH = 18;
@@ -17,9 +25,12 @@ export const CLIENT_FLAGS_LENGTH = 4;
 export const OPTION_HEADER_LENGTH = 16;
 export const OPTION_REPLY_HEADER_LENGTH = 20;
 export const EXPORT_NAME_ZEROES_LENGTH = 124;
+export const EXPORT_NAME_REPLY_LENGTH = 10;
 export const REQUEST_LENGTH = 28;
+export const EXTENDED_REQUEST_LENGTH = 32;
 export const SIMPLE_REPLY_LENGTH = 16;
 export const STRUCTURED_REPLY_LENGTH = 20;
+export const EXTENDED_REPLY_LENGTH = 32;
 /** A structured chunk with data: its header and the offset in front of the data. */
 export const DATA_CHUNK_LENGTH = 28;
 /** Longest string, in bytes. */
@@ -61,6 +72,7 @@ export const OptionReply = {
   errorShutdown: 0x80000007,
   errorBlockSizeRequired: 0x80000008,
   errorTooBig: 0x80000009,
+  errorExtendedHeadersRequired: 0x8000000a,
 } as const;
 export type OptionReply = (typeof OptionReply)[keyof typeof OptionReply];
 
@@ -80,6 +92,7 @@ export const TransmissionFlag = {
   canMultiConn: 256,
   sendCache: 1024,
   sendFastZero: 2048,
+  blockStatusPayload: 4096,
 } as const;
 
 /** Requests of the transmission. */
@@ -95,17 +108,25 @@ export const Command = {
 } as const;
 
 /** Flags of a request. */
-export const CommandFlag = { fua: 1, noHole: 2, df: 4, reqOne: 8, fastZero: 16 } as const;
+export const CommandFlag = { fua: 1, noHole: 2, df: 4, reqOne: 8, fastZero: 16, payloadLength: 32 } as const;
 
-/** Structured reply chunks. */
+/** Chunks of structured and extended replies. */
 export const ChunkFlag = { done: 1 } as const;
 export const ChunkType = {
   none: 0,
   offsetData: 1,
   offsetHole: 2,
+  blockStatus: 5,
+  blockStatusExtended: 6,
   error: 0x8001,
   errorOffset: 0x8002,
 } as const;
+
+/** Set in the type of every chunk that tells of an error, also of such that are not known. */
+export const CHUNK_ERROR_BIT = 0x8000;
+
+/** Status flags of the context `base:allocation`. */
+export const AllocationFlag = { hole: 1, zero: 2 } as const;
 
 /** The values an error field may have. */
 export const NbdErrno = {

@@ -9,7 +9,7 @@ import { ReplyWriter } from "./transmission/reply-writer.ts";
 import type { SharedBufferPool } from "../memory/shared-buffer.ts";
 import { Transmission } from "./transmission/transmission.ts";
 import type { TransmissionUser } from "./transmission/transmission-parts.ts";
-import type { Transport, TransportUser } from "../transport/socket-transport.ts";
+import type { Transport, TransportUser } from "../transport/transport.ts";
 
 // How long a client may take to close its side after the server has closed its own.
 const LINGER_MS = 2000;
@@ -173,8 +173,9 @@ export class Connection implements TransportUser, TransmissionUser {
     this.#timer?.cancel();
     if (result.kind === "refused") return this.#fail("CEV_PROTOCOL", result.message);
     if (result.kind === "aborted") return;
-    const { target, hasStructuredReplies } = result;
-    this.#transmission = new Transmission(target, hasStructuredReplies, {
+    if (result.kind === "startTls") return;
+    const { target, style } = result;
+    this.#transmission = new Transmission(target, style, {
       receive: this.#receive,
       writer: this.#writer,
       limits: this.#context.limits,

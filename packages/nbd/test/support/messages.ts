@@ -2,11 +2,13 @@ import { Buffer } from "node:buffer";
 import {
   ChunkType,
   ClientFlag,
+  HeaderStyle,
   OptionType,
   SIMPLE_REPLY_MAGIC,
   STRUCTURED_REPLY_MAGIC,
 } from "../../src/protocol/numbers.ts";
-import { encodeRequestHead } from "../../src/protocol/request-head.ts";
+import { encodeRequestHead, requestLength } from "../../src/protocol/request-head.ts";
+import type { RequestHead } from "../../src/protocol/request-head.ts";
 
 /** What a client sends, and what it can read of what it gets. Written from the document, not from the server. */
 
@@ -37,6 +39,13 @@ export function infoData(name: string, infoTypes: readonly number[] = []): Buffe
 export const go = (name: string, infoTypes: readonly number[] = []): Buffer =>
   option(OptionType.go, infoData(name, infoTypes));
 
+/** The head of a request as bytes. */
+export function requestHead(head: RequestHead, style: HeaderStyle = HeaderStyle.simple): Buffer {
+  const bytes = Buffer.alloc(requestLength(style));
+  encodeRequestHead(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, style, head);
+  return bytes;
+}
+
 export interface RequestParts {
   readonly command: number;
   readonly cookie?: number;
@@ -49,7 +58,7 @@ export interface RequestParts {
 export function request(parts: RequestParts): Buffer {
   const { command, cookie = 1, offset = 0, payload, flags = 0 } = parts;
   const length = parts.length ?? payload?.length ?? 0;
-  const head = encodeRequestHead({ command, flags, cookieHigh: 0, cookieLow: cookie, offset, length });
+  const head = requestHead({ command, flags, cookieHigh: 0, cookieLow: cookie, offset, length });
   return Buffer.concat([head, payload ?? new Uint8Array(0)]);
 }
 

@@ -1,6 +1,8 @@
 import { CevError } from "@cev/core";
 import type { Device } from "@cev/core";
-import { PAYLOAD_LENGTH_PORTABLE, STRING_LENGTH_MAX, TransmissionFlag } from "../../protocol/numbers.ts";
+import { PAYLOAD_LENGTH_PORTABLE, TransmissionFlag } from "../../protocol/numbers.ts";
+import type { BlockSizes } from "../../protocol/option-info.ts";
+import { encodeString } from "../../protocol/strings.ts";
 
 /** A device that clients can choose by name. */
 export interface ExportOptions {
@@ -12,13 +14,6 @@ export interface ExportOptions {
   readonly device: Device;
   /** Refuse to write, also where the device could. */
   readonly isReadOnly?: boolean;
-}
-
-/** Size constraints, as told to clients. All in bytes. */
-export interface BlockSizes {
-  readonly minimum: number;
-  readonly preferred: number;
-  readonly payloadMax: number;
 }
 
 const BLOCK_SIZE_MAX = 65_536;
@@ -88,15 +83,4 @@ function largestPowerOfTwoIn(value: number): number {
   let power = 1;
   while (power < BLOCK_SIZE_MAX * BLOCK_SIZE_MAX && value % (power * 2) === 0 && value > 0) power *= 2;
   return power;
-}
-
-function encodeString(text: string, what: string): Uint8Array {
-  const bytes = new TextEncoder().encode(text);
-  if (bytes.length > STRING_LENGTH_MAX || text.includes("\0")) {
-    throw new CevError(
-      "CEV_INVALID",
-      `${what} has ${bytes.length} bytes, of at most ${STRING_LENGTH_MAX} without a zero`,
-    );
-  }
-  return bytes;
 }

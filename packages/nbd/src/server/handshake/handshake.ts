@@ -1,31 +1,40 @@
 import type { ExportList } from "../exports/export-list.ts";
 import type { Export } from "../exports/export.ts";
+import { encodeExportNameReply, encodeGreeting } from "../../protocol/greeting.ts";
+import { decodeOptionHead, encodeOptionReply, encodeServerData } from "../../protocol/option.ts";
 import {
   decodeInfoRequest,
-  decodeOptionHead,
-  decodeString,
   encodeBlockSizeInfo,
   encodeExportInfo,
-  encodeExportNameReply,
-  encodeGreeting,
-  encodeOptionReply,
-  encodeServerData,
   encodeTextInfo,
-} from "../../protocol/option.ts";
+} from "../../protocol/option-info.ts";
+import { decodeString } from "../../protocol/strings.ts";
 import {
   CLIENT_FLAGS_LENGTH,
   ClientFlag,
+  HeaderStyle,
   InfoType,
   OPTION_HEADER_LENGTH,
   OptionReply,
   OptionType,
 } from "../../protocol/numbers.ts";
+import type { Security } from "./negotiation.ts";
 import type { ReceiveBuffer } from "../../memory/receive-buffer.ts";
 import type { ReplyWriter } from "../transmission/reply-writer.ts";
 
 /** How a handshake ended. */
 export type HandshakeResult =
-  | { readonly kind: "transmission"; readonly target: Export; readonly hasStructuredReplies: boolean }
+  | {
+      readonly kind: "transmission";
+      readonly target: Export;
+      readonly style: HeaderStyle;
+      readonly security: Security;
+    }
+  /**
+   * The agreement to start TLS is to be sent; what comes after it is encrypted. The next handshake is
+   * `Handshake.afterTls`.
+   */
+  | { readonly kind: "startTls" }
   /** The client said goodbye; the last answer is still to be sent. */
   | { readonly kind: "aborted" }
   /** It cannot go on, and the protocol has no answer for it. */
@@ -44,7 +53,7 @@ export class Handshake {
   readonly #writer: ReplyWriter;
   #hasClientFlags = false;
   #sendsZeroes = true;
-  #hasStructuredReplies = false;
+  #style: HeaderStyle = HeaderStyle.simple;
   // Of an option whose data is too long to be kept.
   #skipLength = 0;
   #skippedOption = 0;
@@ -136,7 +145,7 @@ export class Handshake {
         return this.#inform(option, data);
       case OptionType.structuredReply:
         if (data.length > 0) return this.#reply(option, OptionReply.errorInvalid);
-        this.#hasStructuredReplies = true;
+        this.#style = HeaderStyle.structured;
         return this.#reply(option, OptionReply.ack);
       default:
         return this.#reply(option, OptionReply.errorUnsupported);
@@ -150,7 +159,7 @@ export class Handshake {
       this.#refuse(`there is no export ${JSON.stringify(name)}`);
       return;
     }
-    const flags = target.flags(this.#hasStructuredReplies);
+    const flags = target.flags(this.#style !== HeaderStyle.simple);
     this.#writer.put(encodeExportNameReply(target.device.size, flags, this.#sendsZeroes));
     this.#enter(target);
   }
@@ -168,7 +177,7 @@ export class Handshake {
     if (request === null) return this.#reply(option, OptionReply.errorInvalid);
     const target = this.#exports.find(request.name);
     if (target === null) return this.#reply(option, OptionReply.errorUnknown);
-    const flags = target.flags(this.#hasStructuredReplies);
+    const flags = target.flags(this.#style !== HeaderStyle.simple);
     this.#reply(option, OptionReply.info, encodeExportInfo(target.device.size, flags));
     // Each is told once, also when it was asked for twice.
     for (const type of new Set(request.infoTypes)) {
@@ -180,7 +189,7 @@ export class Handshake {
   }
 
   #enter(target: Export): void {
-    this.result = { kind: "transmission", target, hasStructuredReplies: this.#hasStructuredReplies };
+    this.result = { kind: "transmission", target, style: this.#style, security: { kind: "plain" } };
   }
 
   #reply(option: number, reply: number, data?: Uint8Array): void {

@@ -1,15 +1,10 @@
-import { NbdErrno } from "../../protocol/numbers.ts";
-import {
-  ChunkType,
-  Command,
-  CommandFlag,
-  DATA_CHUNK_LENGTH,
-  SIMPLE_REPLY_LENGTH,
-  STRUCTURED_REPLY_LENGTH,
-} from "../../protocol/numbers.ts";
+import { ChunkFlag, ChunkType, Command, CommandFlag, HeaderStyle, NbdErrno } from "../../protocol/numbers.ts";
+import { DATA_OFFSET_LENGTH } from "../../protocol/chunk.ts";
 import { errorMessage, nbdErrnoOf } from "../../protocol/errno.ts";
-import { encodeChunkHeader, encodeDataChunk, encodeSimpleReply } from "./reply-writer.ts";
-import type { ReplyWriter } from "./reply-writer.ts";
+import { chunkHeadLength, encodeChunkHead, encodeSimpleReply } from "../../protocol/reply-head.ts";
+import type { Addressee } from "../../protocol/reply-head.ts";
+import { encodeWide } from "../../protocol/wide.ts";
+import type { ChunkKind, ReplyWriter } from "./reply-writer.ts";
 import type { Request } from "./request.ts";
 
 /** Data up to this length is copied into the buffer of replies; longer data goes out from where it lies. */
@@ -27,83 +22,79 @@ const REFUSALS: Readonly<Record<NbdErrno, string>> = {
   [NbdErrno.ESHUTDOWN]: "the server is being shut down",
 };
 
+const LAST_DATA: ChunkKind = { type: ChunkType.offsetData, flags: ChunkFlag.done };
+const NOTHING: ChunkKind = { type: ChunkType.none, flags: ChunkFlag.done };
+
+/** Bytes in front of the data that answers a read. */
+export function readHeadLength(style: HeaderStyle): number {
+  return style === HeaderStyle.simple ? chunkHeadLength(style) : chunkHeadLength(style) + DATA_OFFSET_LENGTH;
+}
+
 /** Answers a request whose `Io` has ended, and releases it once its data has left. */
-export function answer(request: Request, writer: ReplyWriter, isStructured: boolean): void {
+export function answer(request: Request, writer: ReplyWriter, style: HeaderStyle): void {
   const { error } = request.io;
   if (error !== null) {
     const errno = nbdErrnoOf(error.code, (request.flags & CommandFlag.fastZero) !== 0);
-    const { cookieHigh, cookieLow } = request;
+    writer.putError(style, request, errno, errorMessage(error));
     request.release();
-    if (isStructured) writer.putErrorChunk(cookieHigh, cookieLow, errno, errorMessage(error));
-    else writer.putSimple(cookieHigh, cookieLow, errno);
   } else if (request.command === Command.read) {
-    answerRead(request, writer, isStructured);
+    answerRead(request, writer, style);
   } else {
-    // Without data the short form is allowed in either case.
-    writer.putSimple(request.cookieHigh, request.cookieLow, 0);
+    writer.putDone(style, request);
     request.release();
   }
 }
 
 /** The same for one that ended before `submit` returned: its data may lie in memory that is the connection's own. */
-export function answerAtOnce(request: Request, writer: ReplyWriter, isStructured: boolean): void {
+export function answerAtOnce(request: Request, writer: ReplyWriter, style: HeaderStyle): void {
   const { shared } = request;
   request.shared = null;
   if (shared === null || request.command !== Command.read || request.io.error !== null) {
-    answer(request, writer, isStructured);
+    answer(request, writer, style);
     return;
   }
   // It lies in the buffer of replies already, behind the room for its head.
-  writer.advance(encodeReadHead(shared.view, request.replyAt, request, isStructured) + request.length);
+  writer.advance(encodeReadHead(shared.view, request.replyAt, request, style) + request.length);
   request.release();
 }
 
 /** Refuses a request that never became one. */
-export function answerRefused(
-  writer: ReplyWriter,
-  isStructured: boolean,
-  cookieHigh: number,
-  cookieLow: number,
-  errno: NbdErrno,
-): void {
-  if (isStructured) writer.putErrorChunk(cookieHigh, cookieLow, errno, REFUSALS[errno]);
-  else writer.putSimple(cookieHigh, cookieLow, errno);
+export function answerRefused(writer: ReplyWriter, style: HeaderStyle, to: Addressee, errno: NbdErrno): void {
+  writer.putError(style, to, errno, REFUSALS[errno]);
 }
 
-function answerRead(request: Request, writer: ReplyWriter, isStructured: boolean): void {
+function answerRead(request: Request, writer: ReplyWriter, style: HeaderStyle): void {
   const { length, shared } = request;
-  const headLength = isStructured ? DATA_CHUNK_LENGTH : SIMPLE_REPLY_LENGTH;
+  const headLength = readHeadLength(style);
   if (shared !== null) {
     // It was begun in place, and the connection went on without that memory.
-    encodeReadHead(shared.view, request.replyAt, request, isStructured);
-    writer.put(shared.bytes.subarray(request.replyAt, request.replyAt + headLength + length));
+    const total = encodeReadHead(shared.view, request.replyAt, request, style) + length;
+    writer.put(shared.bytes.subarray(request.replyAt, request.replyAt + total));
     request.release();
   } else if (length <= COPY_LENGTH_MAX) {
     const out = writer.reserve(headLength + length);
     const at = writer.position;
-    const dataAt = at + encodeReadHead(out.view, at, request, isStructured);
+    const dataAt = at + encodeReadHead(out.view, at, request, style);
     const { bytes } = request;
     out.bytes.set(bytes.length === length ? bytes : bytes.subarray(0, length), dataAt);
     writer.advance(dataAt + length - at);
     request.release();
   } else {
     const out = writer.reserve(headLength);
-    writer.advance(encodeReadHead(out.view, writer.position, request, isStructured));
+    writer.advance(encodeReadHead(out.view, writer.position, request, style));
     writer.putView(request.bytes, length, request);
   }
 }
 
 /** Returns its length. A read of nothing has a chunk without data. */
-function encodeReadHead(view: DataView, at: number, request: Request, isStructured: boolean): number {
-  const { cookieHigh, cookieLow, length } = request;
-  if (!isStructured) {
-    encodeSimpleReply(view, at, cookieHigh, cookieLow, 0);
-    return SIMPLE_REPLY_LENGTH;
+function encodeReadHead(view: DataView, at: number, request: Request, style: HeaderStyle): number {
+  const { length } = request;
+  if (style === HeaderStyle.simple) {
+    encodeSimpleReply(view, at, request.cookieHigh, request.cookieLow, 0);
+    return chunkHeadLength(style);
   }
-  if (length === 0) {
-    encodeChunkHeader(view, at, ChunkType.none, cookieHigh, cookieLow, 0);
-    return STRUCTURED_REPLY_LENGTH;
-  }
-  encodeDataChunk(view, at, cookieHigh, cookieLow, request.io.offset, length);
-  return DATA_CHUNK_LENGTH;
+  if (length === 0) return encodeChunkHead(view, at, style, request, NOTHING, 0);
+  const headLength = encodeChunkHead(view, at, style, request, LAST_DATA, DATA_OFFSET_LENGTH + length);
+  encodeWide(view, at + headLength, request.offset);
+  return headLength + DATA_OFFSET_LENGTH;
 }

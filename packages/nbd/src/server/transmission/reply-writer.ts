@@ -1,15 +1,20 @@
 import { Buffer } from "node:buffer";
-import {
-  ChunkFlag,
-  ChunkType,
-  DATA_CHUNK_LENGTH,
-  SIMPLE_REPLY_LENGTH,
-  SIMPLE_REPLY_MAGIC,
-  STRUCTURED_REPLY_LENGTH,
-  STRUCTURED_REPLY_MAGIC,
-} from "../../protocol/numbers.ts";
+import { ChunkFlag, ChunkType, HeaderStyle, SIMPLE_REPLY_LENGTH } from "../../protocol/numbers.ts";
+import { encodeError } from "../../protocol/chunk.ts";
+import { chunkHeadLength, encodeChunkHead, encodeSimpleReply } from "../../protocol/reply-head.ts";
+import type { Addressee } from "../../protocol/reply-head.ts";
 import type { SharedBuffer, SharedBufferPool } from "../../memory/shared-buffer.ts";
-import type { Transport } from "../../transport/socket-transport.ts";
+import type { Transport } from "../../transport/transport.ts";
+
+/** Of a chunk: what it is, and whether it is the last. */
+export interface ChunkKind {
+  readonly type: number;
+  readonly flags: number;
+}
+
+const DONE: ChunkKind = { type: ChunkType.none, flags: ChunkFlag.done };
+const ERROR: ChunkKind = { type: ChunkType.error, flags: ChunkFlag.done };
+const NO_PAYLOAD = new Uint8Array(0);
 
 /** Something in use until the bytes that lie in it have left. */
 export interface Releasable {
@@ -93,16 +98,26 @@ export class ReplyWriter {
     this.advance(SIMPLE_REPLY_LENGTH);
   }
 
-  /** An error as a chunk that ends its reply, with a sentence for people. */
-  putErrorChunk(cookieHigh: number, cookieLow: number, errno: number, message: string): void {
-    const text = Buffer.from(message.slice(0, 1000), "utf8");
-    const length = STRUCTURED_REPLY_LENGTH + 6 + text.length;
-    const { view, bytes } = this.reserve(length);
-    encodeChunkHeader(view, this.#end, ChunkType.error, cookieHigh, cookieLow, 6 + text.length);
-    view.setUint32(this.#end + STRUCTURED_REPLY_LENGTH, errno);
-    view.setUint16(this.#end + STRUCTURED_REPLY_LENGTH + 4, text.length);
-    bytes.set(text, this.#end + STRUCTURED_REPLY_LENGTH + 6);
-    this.advance(length);
+  /** What a request without data gets when all went well. */
+  putDone(style: HeaderStyle, to: Addressee): void {
+    // Without data the short form is allowed beside chunks, but not beside extended ones.
+    if (style !== HeaderStyle.extended) this.putSimple(to.cookieHigh, to.cookieLow, 0);
+    else this.putChunk(style, to, DONE, NO_PAYLOAD);
+  }
+
+  /** A chunk with a copy of its payload. */
+  putChunk(style: HeaderStyle, to: Addressee, chunk: ChunkKind, payload: Uint8Array): void {
+    const headLength = chunkHeadLength(style);
+    const { view, bytes } = this.reserve(headLength + payload.length);
+    encodeChunkHead(view, this.#end, style, to, chunk, payload.length);
+    bytes.set(payload, this.#end + headLength);
+    this.advance(headLength + payload.length);
+  }
+
+  /** An error, which ends its reply; with a sentence for people where there are chunks. */
+  putError(style: HeaderStyle, to: Addressee, errno: number, message: string): void {
+    if (style === HeaderStyle.simple) this.putSimple(to.cookieHigh, to.cookieLow, errno);
+    else this.putChunk(style, to, ERROR, encodeError(errno, message));
   }
 
   /** Sends all that was gathered, unless the last write is still under way: then it leaves right after that one. */
@@ -159,49 +174,4 @@ export class ReplyWriter {
     this.#out = this.#pool.acquire();
     this.#start = this.#end = 0;
   }
-}
-
-/** The header of a simple reply, at `at`. Cookies are halves, as the client sent them. */
-export function encodeSimpleReply(
-  view: DataView,
-  at: number,
-  cookieHigh: number,
-  cookieLow: number,
-  errno: number,
-): void {
-  view.setUint32(at, SIMPLE_REPLY_MAGIC);
-  view.setUint32(at + 4, errno);
-  view.setInt32(at + 8, cookieHigh);
-  view.setInt32(at + 12, cookieLow);
-}
-
-/** The header of a chunk that ends its reply, at `at`. */
-export function encodeChunkHeader(
-  view: DataView,
-  at: number,
-  type: number,
-  cookieHigh: number,
-  cookieLow: number,
-  payloadLength: number,
-): void {
-  view.setUint32(at, STRUCTURED_REPLY_MAGIC);
-  view.setUint16(at + 4, ChunkFlag.done);
-  view.setUint16(at + 6, type);
-  view.setInt32(at + 8, cookieHigh);
-  view.setInt32(at + 12, cookieLow);
-  view.setUint32(at + 16, payloadLength);
-}
-
-/** The header of a chunk with data from `offset` on, at `at`; the data follows it. */
-export function encodeDataChunk(
-  view: DataView,
-  at: number,
-  cookieHigh: number,
-  cookieLow: number,
-  offset: number,
-  dataLength: number,
-): void {
-  encodeChunkHeader(view, at, ChunkType.offsetData, cookieHigh, cookieLow, 8 + dataLength);
-  view.setUint32(at + DATA_CHUNK_LENGTH - 8, Math.floor(offset / 0x1_0000_0000));
-  view.setUint32(at + DATA_CHUNK_LENGTH - 4, offset >>> 0);
 }

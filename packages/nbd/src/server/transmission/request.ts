@@ -22,6 +22,8 @@ export class Request implements Releasable {
   /** The client's cookie, in signed halves. */
   cookieHigh = 0;
   cookieLow = 0;
+  /** As the client sent them. NaN first, as in `Io`: so that they are kept as doubles. */
+  offset: number = Number.NaN;
   length: number = Number.NaN;
   /** Bytes of memory that it keeps busy. */
   load = 0;
@@ -38,6 +40,7 @@ export class Request implements Releasable {
   constructor(owner: RequestOwner, runQueue: RunQueue) {
     this.owner = owner;
     this.io = new Io(runQueue);
+    this.offset = 0;
     this.length = 0;
   }
 

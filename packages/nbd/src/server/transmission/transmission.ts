@@ -1,15 +1,14 @@
 import { Op } from "@cev/core";
 import type { BufferPool, Burst, Io, RunQueue, WaitEntry } from "@cev/core";
-import { COPY_LENGTH_MAX, answer, answerAtOnce } from "./answers.ts";
+import { COPY_LENGTH_MAX, answer, answerAtOnce, readHeadLength } from "./answers.ts";
 import { AtOnceGuess } from "./at-once-guess.ts";
 import type { Export } from "../exports/export.ts";
 import {
   Command,
-  DATA_CHUNK_LENGTH,
+  HeaderStyle,
   PAYLOAD_LENGTH_PORTABLE,
   REQUEST_LENGTH,
   REQUEST_MAGIC,
-  SIMPLE_REPLY_LENGTH,
 } from "../../protocol/numbers.ts";
 import type { TransmissionLimits } from "./limits.ts";
 import { KeptWrites } from "./kept-writes.ts";
@@ -43,7 +42,7 @@ const SKIP_LENGTH_MAX = 2 * PAYLOAD_LENGTH_PORTABLE;
  */
 export class Transmission implements RequestOwner, KeptWritesUser {
   readonly target: Export;
-  readonly hasStructuredReplies: boolean;
+  readonly #style: HeaderStyle;
   /** True while limits do not let more requests in: nothing more should be received. */
   isBlocked = false;
   /** The client has said goodbye, or nothing more is to be taken. */
@@ -73,10 +72,10 @@ export class Transmission implements RequestOwner, KeptWritesUser {
   #messageLength: number = REQUEST_LENGTH;
   readonly #head: RequestHead = newRequestHead();
 
-  constructor(target: Export, hasStructuredReplies: boolean, parts: TransmissionParts) {
+  constructor(target: Export, style: HeaderStyle, parts: TransmissionParts) {
     this.target = target;
-    this.hasStructuredReplies = hasStructuredReplies;
-    this.#offered = target.flags(hasStructuredReplies);
+    this.#style = style;
+    this.#offered = target.flags(style !== HeaderStyle.simple);
     this.#receive = parts.receive;
     this.#writer = parts.writer;
     this.#limits = parts.limits;
@@ -189,7 +188,7 @@ export class Transmission implements RequestOwner, KeptWritesUser {
       return false;
     }
     const head = this.#head;
-    decodeRequestHead(view, at, head);
+    decodeRequestHead(view, at, HeaderStyle.simple, head);
     if (head.command === Command.disconnect) {
       this.isEnding = true;
       return false;
@@ -201,6 +200,7 @@ export class Transmission implements RequestOwner, KeptWritesUser {
     request.flags = head.flags;
     request.cookieHigh = head.cookieHigh;
     request.cookieLow = head.cookieLow;
+    request.offset = head.offset;
     request.length = head.length;
     this.inFlightCount++;
     if (this.#begin(request)) return true;
@@ -246,7 +246,7 @@ export class Transmission implements RequestOwner, KeptWritesUser {
       request.io.prepare(Op.read, offset, length, request.bytes, 0);
       return true;
     }
-    const headLength = this.hasStructuredReplies ? DATA_CHUNK_LENGTH : SIMPLE_REPLY_LENGTH;
+    const headLength = readHeadLength(this.#style);
     request.shared = this.#writer.reserve(headLength + length);
     request.replyAt = this.#writer.position;
     request.io.prepare(Op.read, offset, length, request.shared.bytes, request.replyAt + headLength);
@@ -293,7 +293,7 @@ export class Transmission implements RequestOwner, KeptWritesUser {
     this.target.device.submit(request.io);
     if (this.#submitting === null) {
       this.#guess.noteAtOnce();
-      answerAtOnce(request, this.#writer, this.hasStructuredReplies);
+      answerAtOnce(request, this.#writer, this.#style);
       return;
     }
     this.#submitting = null;
@@ -314,7 +314,7 @@ export class Transmission implements RequestOwner, KeptWritesUser {
   writeEnded(request: Request): void {
     this.#guess.noteAtOnce();
     // Nobody but the connection holds the memory in which its data was received.
-    if (!this.#isClosed) return answerAtOnce(request, this.#writer, this.hasStructuredReplies);
+    if (!this.#isClosed) return answerAtOnce(request, this.#writer, this.#style);
     request.shared = null;
     this.released(request);
   }
@@ -334,8 +334,7 @@ export class Transmission implements RequestOwner, KeptWritesUser {
   #answerEnded(): void {
     const ended = this.#ended;
     // Answering may send, and sending releases, but nothing ends meanwhile.
-    for (let index = 0; index < ended.length; index++)
-      answer(ended[index]!, this.#writer, this.hasStructuredReplies);
+    for (let index = 0; index < ended.length; index++) answer(ended[index]!, this.#writer, this.#style);
     ended.length = 0;
   }
 
@@ -369,17 +368,17 @@ export class Transmission implements RequestOwner, KeptWritesUser {
   }
 
   #refuse(errno: NbdErrno): boolean {
-    const { command, length, cookieHigh, cookieLow } = this.#head;
+    const { command, length } = this.#head;
     const payloadLength = command === Command.write ? length : 0;
     if (payloadLength > SKIP_LENGTH_MAX) return this.#violation(`a payload of ${length} bytes was announced`);
     this.#receive.start += REQUEST_LENGTH;
-    this.#refused.begin(errno, cookieHigh, cookieLow, payloadLength);
+    this.#refused.begin(errno, this.#head, payloadLength);
     return this.#skip();
   }
 
   /** False: more of the payload of a refused request is to come. */
   #skip(): boolean {
-    if (this.#refused.skip(this.#receive, this.#writer, this.hasStructuredReplies)) return true;
+    if (this.#refused.skip(this.#receive, this.#writer, this.#style)) return true;
     this.#messageLength = 1;
     return false;
   }
