@@ -1,5 +1,5 @@
-import { CevError, LayerBase, closeTree, isCevError, openTree } from "@cev/core";
-import type { Io, Layer, LayerDescription, Limits, OpenedDevice, Support } from "@cev/core";
+import { CevError, LayerBase, closeTree, isCevError, openTree, runAsBelow } from "@cev/core";
+import type { Io, Layer, LayerDescription, Limits, OpenedDevice, Run, Support } from "@cev/core";
 import type { GroupParts } from "./group-parts.ts";
 
 /** What another driver is asked to make of some volumes. */
@@ -90,6 +90,10 @@ class PreviewedLayer extends LayerBase {
 
   submit(io: Io): void {
     this.#target.submit(io);
+  }
+
+  runs(offset: number, length: number): readonly Run[] {
+    return runAsBelow(this.#lower, offset, length);
   }
 
   describe(): LayerDescription {

@@ -1,5 +1,5 @@
-import { FULL_SUPPORT, LayerBase, Op, READ_ONLY_SUPPORT, plainLimits, refuse } from "@cev/core";
-import type { Io, LayerDescription, Limits, Support } from "@cev/core";
+import { FULL_SUPPORT, LayerBase, Op, READ_ONLY_SUPPORT, plainLimits, refuse, runOf } from "@cev/core";
+import type { Io, LayerDescription, Limits, Run, Support } from "@cev/core";
 
 /** Fails every request: what LVM2 puts where a lost part of a volume was. */
 export class ErrorLayer extends LayerBase {
@@ -52,6 +52,10 @@ export class ZeroLayer extends LayerBase {
     if (io.op !== Op.read) return refuse(io, this);
     io.data.fill(0, io.dataOffset, io.dataOffset + io.length);
     io.complete();
+  }
+
+  runs(_offset: number, length: number): readonly Run[] {
+    return runOf("hole", length);
   }
 
   describe(): LayerDescription {

@@ -10,6 +10,7 @@ import {
   isCevError,
   refuse,
   request,
+  runOf,
 } from "@cev/core";
 import type {
   Collation,
@@ -20,6 +21,7 @@ import type {
   LayerDescription,
   Limits,
   Problem,
+  Run,
   Support,
   Timer,
 } from "@cev/core";
@@ -154,6 +156,14 @@ export class MirrorLayer extends LayerBase {
       default:
         return refuse(io, this);
     }
+  }
+
+  /** The first image is read wherever it is there. Without it nothing is promised of the others. */
+  runs(offset: number, length: number): readonly Run[] {
+    const [first, ...others] = this.images;
+    if (first === null || first === undefined) return runOf("data", length);
+    const hasCopies = others.some((_image, index) => this.isUsable(index + 1));
+    return [{ length, content: "asBelow", lower: first, lowerOffset: offset, hasCopies }];
   }
 
   /** Ends the copying, calls clean what is, and gives the images back. */
