@@ -12,6 +12,7 @@ import {
   combineSupport,
   concatenate,
   refuse,
+  runAsBelow,
   supportOf,
 } from "@cev/core";
 import type {
@@ -23,8 +24,10 @@ import type {
   Layer,
   LayerDescription,
   Limits,
+  Run,
   Support,
 } from "@cev/core";
+import { chunkExtents } from "./chunk-extents.ts";
 import { Move, runLength } from "./chunk-runs.ts";
 import { initialiseStore } from "./initialise-store.ts";
 import { Origin } from "./origin.ts";
@@ -105,6 +108,11 @@ export class OriginLayer extends LayerBase {
     return this.#origin!;
   }
 
+  /** What it was made of. */
+  get originDevice(): Layer {
+    return this.#options.origin;
+  }
+
   /** How a snapshot is reached. */
   storeOf(plan: SnapshotPlan): StoreTarget {
     return this.#stores.get(plan)!;
@@ -154,6 +162,15 @@ export class OriginLayer extends LayerBase {
       default:
         return refuse(io, this);
     }
+  }
+
+  /** Its own device, but for what is to be merged and lies in the store. */
+  runs(offset: number, length: number, countMax: number): readonly Run[] {
+    const { origin, plans } = this.#options;
+    const merging = this.#merging;
+    if (merging === null) return runAsBelow(origin, offset, length);
+    const { store } = plans.find((plan) => this.#snapshots.get(plan) === merging)!;
+    return chunkExtents(merging, { origin, store }, { offset, length, countMax });
   }
 
   override async close(): Promise<void> {

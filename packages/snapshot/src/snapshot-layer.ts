@@ -8,8 +8,10 @@ import {
   concatenate,
   ioError,
   refuse,
+  runOf,
 } from "@cev/core";
-import type { Io, LayerDescription, Limits, Support } from "@cev/core";
+import type { Io, LayerDescription, Limits, Run, Support } from "@cev/core";
+import { chunkExtents } from "./chunk-extents.ts";
 import { Move, runLength } from "./chunk-runs.ts";
 import type { OriginLayer, SnapshotPlan } from "./origin-layer.ts";
 import type { SlotWaiter } from "./origin.ts";
@@ -91,6 +93,15 @@ export class SnapshotLayer extends LayerBase {
       default:
         return refuse(io, this);
     }
+  }
+
+  /** As it is read: what its store does not have lies in the origin, also while that is being merged into. */
+  runs(offset: number, length: number, countMax: number): readonly Run[] {
+    const { origin, plan } = this.#options;
+    const snapshot = this.#opened;
+    if (snapshot?.isValid !== true) return runOf("data", length);
+    const lowers = { origin: origin.originDevice, store: plan.store };
+    return chunkExtents(snapshot, lowers, { offset, length, countMax });
   }
 
   override async close(): Promise<void> {
