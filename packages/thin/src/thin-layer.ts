@@ -9,8 +9,10 @@ import {
   ioError,
   isCevError,
   refuse,
+  runAsBelow,
+  runOf,
 } from "@cev/core";
-import type { Io, Json, Layer, LayerDescription, Limits, SubmitTarget, Support } from "@cev/core";
+import type { Io, Json, Layer, LayerDescription, Limits, Run, SubmitTarget, Support } from "@cev/core";
 import { ChunkRun } from "./metadata/mapping.ts";
 import type { ChunkMapping } from "./metadata/mapping.ts";
 
@@ -58,6 +60,20 @@ export class ThinLayer extends LayerBase {
   submit(io: Io): void {
     if (io.op !== Op.read) return refuse(io, this);
     this.#read(io);
+  }
+
+  /** Chunks that it does not have are holes, or what an external origin has there. */
+  runs(offset: number, length: number, countMax: number): readonly Run[] | Promise<readonly Run[]> {
+    const run = this.#run;
+    const runs: Run[] = [];
+    for (let at = offset; at < offset + length && runs.length < countMax;) {
+      if (!this.#locate(at, run))
+        return runs.length > 0 ? runs : this.#runsAfter(run.missing, offset, length, countMax);
+      const part = Math.min(this.#lengthOf(run, at), offset + length - at);
+      runs.push(...this.#runAt(run, at, part));
+      at += part;
+    }
+    return runs;
   }
 
   describe(): LayerDescription {
@@ -113,6 +129,18 @@ export class ThinLayer extends LayerBase {
   #placeOf({ dataChunk }: ChunkRun, offset: number): number {
     const { chunkSize } = this.#options;
     return dataChunk < 0 ? offset : dataChunk * chunkSize + (offset % chunkSize);
+  }
+
+  #runAt(run: ChunkRun, offset: number, length: number): readonly Run[] {
+    const { data, externalOrigin } = this.#options;
+    if (run.dataChunk >= 0) return runAsBelow(data, this.#placeOf(run, offset), length);
+    return offset < this.#originEnd ? runAsBelow(externalOrigin!, offset, length) : runOf("hole", length);
+  }
+
+  /** What the tree says once another node of it has been loaded. */
+  async #runsAfter(block: number, offset: number, length: number, countMax: number): Promise<readonly Run[]> {
+    await this.#options.mapping.load(block);
+    return this.runs(offset, length, countMax);
   }
 
   /** The same `Io` goes on where all of it lies in one place. */
