@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { socketTransport } from "../src/transport/socket-transport.ts";
-import type { Transport, TransportUser } from "../src/transport/socket-transport.ts";
+import type { Transport, TransportUser } from "../src/transport/transport.ts";
 import { pattern } from "./support/stack.ts";
 
 /** Sends everything back that it receives, in pieces, and takes no more than 5000 bytes before it has. */

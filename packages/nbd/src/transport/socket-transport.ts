@@ -1,53 +1,32 @@
-import { Socket } from "node:net";
 import type { Buffer } from "node:buffer";
+import { Socket } from "node:net";
+import { copyingSocket } from "./copying-socket.ts";
+import type { Transport, TransportUser } from "./transport.ts";
 
-/** What a transport tells its connection. */
-export interface TransportUser {
-  /** Memory for the next bytes; not empty. */
-  receiveInto(): Uint8Array;
-  /** So many bytes were received into it. False: no more until `resume`. */
-  received(length: number): boolean;
-  /** The other side will send no more. */
-  ended(): void;
-  /** All that was handed over has left. After a `write` that returned false. */
-  drained(): void;
-  /** Nothing comes and nothing leaves any more. Once. */
-  closed(error: Error | null): void;
-}
-
-/** A byte stream to a client. */
-export interface Transport {
-  resume(): void;
-  pause(): void;
-  /**
-   * Sends in one system call if possible. True: all has left, and the memory is free again; false: it is in use until
-   * `drained`, and nothing may be written before that.
-   */
-  write(pieces: readonly Buffer[]): boolean;
-  /** Sends what was handed over, then closes. */
-  end(): void;
-  /** Closes at once. */
-  destroy(): void;
-}
-
-/** The inside of an accepted socket. Not documented, so everything about it is looked at before it is used. */
+/** The inside of a connected socket. Not documented, so everything about it is looked at before it is used. */
 interface Handle {
   readonly useUserBuffer?: unknown;
 }
 
 /**
- * A transport over an accepted socket. Where the platform lets us, bytes are received right into the user's memory;
- * elsewhere they are copied there. `socket` has to be paused (`pauseOnConnect`).
+ * A transport over a connected socket. Where the platform lets us, bytes are received right into the user's memory;
+ * elsewhere they are copied there. `socket` has to be paused since before it was connected (`pauseOnConnect`).
  */
 export function socketTransport(socket: Socket, user: TransportUser): Transport {
   return new SocketTransport(directSocket(socket, user) ?? copyingSocket(socket, user), user);
 }
 
-class SocketTransport implements Transport {
+/** A transport over a stream whose bytes reach the user already. */
+export class SocketTransport implements Transport {
   readonly #socket: Socket;
   readonly #user: TransportUser;
   #isWaiting = false;
   #error: Error | null = null;
+  readonly #onEnd = (): void => this.#user.ended();
+  readonly #onError = (error: Error): void => {
+    this.#error = error;
+  };
+  readonly #onClose = (): void => this.#user.closed(this.#error);
   readonly #written = (): void => {
     if (!this.#isWaiting || this.#socket.writableLength > 0) return;
     this.#isWaiting = false;
@@ -57,9 +36,9 @@ class SocketTransport implements Transport {
   constructor(socket: Socket, user: TransportUser) {
     this.#socket = socket;
     this.#user = user;
-    socket.on("end", () => user.ended());
-    socket.on("error", (error) => (this.#error = error));
-    socket.on("close", () => user.closed(this.#error));
+    socket.on("end", this.#onEnd);
+    socket.on("error", this.#onError);
+    socket.on("close", this.#onClose);
   }
 
   resume(): void {
@@ -91,6 +70,18 @@ class SocketTransport implements Transport {
   destroy(): void {
     this.#socket.destroy();
   }
+
+  detach(): Socket | null {
+    const socket = this.#socket;
+    // TLS within TLS is not what the protocol has.
+    if ("encrypted" in socket) return null;
+    socket.pause();
+    socket.removeAllListeners("data");
+    socket.off("end", this.#onEnd);
+    socket.off("error", this.#onError);
+    socket.off("close", this.#onClose);
+    return socket;
+  }
 }
 
 /** The same connection as a socket that receives into the user's memory, or null where that cannot be had. */
@@ -109,25 +100,4 @@ function directSocket(socket: Socket, user: TransportUser): Socket | null {
     },
   };
   return new Socket(options);
-}
-
-function copyingSocket(socket: Socket, user: TransportUser): Socket {
-  socket.on("data", (chunk: Buffer) => {
-    let isReady = true;
-    for (let at = 0; at < chunk.length;) {
-      if (!isReady) {
-        // The user has had enough: the rest waits in the socket.
-        socket.pause();
-        socket.unshift(chunk.subarray(at));
-        return;
-      }
-      const room = user.receiveInto();
-      const part = chunk.subarray(at, at + room.length);
-      room.set(part);
-      at += part.length;
-      isReady = user.received(part.length);
-    }
-    if (!isReady) socket.pause();
-  });
-  return socket;
 }

@@ -8,7 +8,7 @@ import { resolveOptions } from "../../src/server/server-options.ts";
 import type { NbdServerOptions } from "../../src/server/server-options.ts";
 import { ClientFlag, OptionType } from "../../src/protocol/numbers.ts";
 import { SharedBufferPool } from "../../src/memory/shared-buffer.ts";
-import type { Transport, TransportUser } from "../../src/transport/socket-transport.ts";
+import type { Transport, TransportUser } from "../../src/transport/transport.ts";
 import type { Environment } from "@cev/core";
 import { clientFlags, go, option, parseReplies, request } from "./messages.ts";
 import type { Reply, RequestParts } from "./messages.ts";
