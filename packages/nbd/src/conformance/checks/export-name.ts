@@ -1,0 +1,108 @@
+import { ClientFlag, HandshakeFlag, OptionType } from "../../protocol/numbers.ts";
+import type { Bench } from "../bench.ts";
+import type { Check } from "../check.ts";
+import { decodeExportName, exportNameLength } from "../export-facts.ts";
+import { demandAck, encodeOption } from "../haggling.ts";
+import { dataOf } from "../replies.ts";
+import { Session } from "../session.ts";
+import type { Wire } from "../wire.ts";
+import { demand, demandEqual, notApplicable, Violation } from "../violation.ts";
+
+const NO_SUCH_NAME = "there-is-no-such-export-7f3a";
+
+/** Asks for an export the old way. */
+async function askForName(bench: Bench, clientFlags: number, name = bench.exportName): Promise<Wire> {
+  const { wire } = await bench.haggle(clientFlags);
+  wire.send(encodeOption(OptionType.exportName, Buffer.from(name)), "option exportName");
+  return wire;
+}
+
+/** The next bytes have to be a reply. */
+async function demandInStep(bench: Bench, wire: Wire): Promise<void> {
+  const { simple } = bench.survey;
+  const session = new Session(wire, { style: "simple", facts: simple! });
+  dataOf(await session.ask({ command: 0, offset: 0, length: Math.min(bench.unit, bench.size) }));
+}
+
+/** EXPORT_NAME. */
+export const exportNameChecks: readonly Check[] = [
+  {
+    name: "export-name/same-as-info",
+    level: "must",
+    section: "Option reply types",
+    sentence:
+      "Describes the same information that is sent in response to the older `NBD_OPT_EXPORT_NAME`, except that there are no trailing zeroes",
+    needs: ["export"],
+    async run(bench) {
+      const wire = await askForName(bench, ClientFlag.fixedNewstyle);
+      const { size, flags } = decodeExportName(
+        await wire.take(exportNameLength(true), "the answer to EXPORT_NAME"),
+      );
+      demandEqual(size, bench.survey.simple!.size, "the size that EXPORT_NAME tells");
+      demandEqual(flags, bench.survey.simple!.flags, "the flags that EXPORT_NAME tells");
+    },
+  },
+  {
+    name: "export-name/124-zeroes",
+    level: "must",
+    section: "Newstyle negotiation",
+    sentence: "S: 124 bytes, zeroes (reserved) (unless `NBD_FLAG_C_NO_ZEROES` was negotiated by the client)",
+    needs: ["export"],
+    async run(bench) {
+      const wire = await askForName(bench, ClientFlag.fixedNewstyle);
+      const answer = await wire.take(exportNameLength(true), "the answer to EXPORT_NAME");
+      demand(
+        answer.subarray(10).every((byte) => byte === 0),
+        "the reserved bytes are not all zeroes",
+      );
+      await demandInStep(bench, wire);
+    },
+  },
+  {
+    name: "export-name/no-zeroes",
+    level: "must",
+    section: "Client flags",
+    sentence:
+      "If set, the server MUST NOT send the 124 bytes of zeroes when the client ends negotiation with `NBD_OPT_EXPORT_NAME`.",
+    needs: ["export"],
+    async run(bench) {
+      if ((bench.survey.handshakeFlags & HandshakeFlag.noZeroes) === 0)
+        notApplicable("the server does not offer NO_ZEROES");
+      const wire = await askForName(bench, ClientFlag.fixedNewstyle | ClientFlag.noZeroes);
+      await wire.take(exportNameLength(false), "the answer to EXPORT_NAME");
+      await demandInStep(bench, wire);
+    },
+  },
+  {
+    name: "export-name/unknown-name-closes",
+    level: "must",
+    section: "Option types",
+    sentence:
+      "If the chosen export does not exist or requirements for the chosen export are not met … the server MUST terminate the session.",
+    needs: [],
+    async run(bench) {
+      const wire = await askForName(bench, ClientFlag.fixedNewstyle, NO_SUCH_NAME);
+      const answer = await wire.takeUnlessEnded(8, "the answer to EXPORT_NAME");
+      if (answer === null) return;
+      if (answer.readUInt32BE(0) === 0x3e889)
+        throw new Violation("EXPORT_NAME was answered with an option reply");
+      notApplicable("the server serves any name");
+    },
+  },
+  {
+    name: "export-name/after-structured-reply",
+    level: "must",
+    section: "Option types",
+    sentence:
+      "`NBD_REP_ACK`: Structured replies have been negotiated; the server MUST use structured replies to the `NBD_CMD_READ` transmission request.",
+    needs: ["export", "structured"],
+    async run(bench) {
+      const haggling = await bench.haggle(ClientFlag.fixedNewstyle);
+      demandAck(await haggling.ask(OptionType.structuredReply), "STRUCTURED_REPLY");
+      haggling.send(OptionType.exportName, Buffer.from(bench.exportName));
+      await haggling.wire.take(exportNameLength(true), "the answer to EXPORT_NAME");
+      const session = new Session(haggling.wire, { style: "structured", facts: bench.survey.structured! });
+      dataOf(await session.ask({ command: 0, offset: 0, length: Math.min(bench.unit, bench.size) }));
+    },
+  },
+];

@@ -1,0 +1,466 @@
+import {
+  ChunkFlag,
+  ChunkType,
+  Command,
+  CommandFlag,
+  NbdErrno,
+  OptionReply,
+  OptionType,
+  STRING_LENGTH_MAX,
+} from "../../protocol/numbers.ts";
+import type { Bench } from "../bench.ts";
+import type { Check } from "../check.ts";
+import { demandAck, demandError } from "../haggling.ts";
+import { contentsOf, dataOf, decodeErrorChunk, demandErrno, errnoOf, isErrorChunk } from "../replies.ts";
+import type { Chunk, Reply, Session } from "../session.ts";
+import { isText } from "../text.ts";
+import { demand, demandEqual, notApplicable } from "../violation.ts";
+
+/** Reads of several places and lengths, the last stretch of the export among them. */
+async function someReads(bench: Bench, session: Session): Promise<Reply[]> {
+  const { size, unit } = bench;
+  const all = size - (size % unit);
+  const long = Math.min(1_048_576, bench.payloadMax - (bench.payloadMax % unit), all);
+  const places = [
+    { offset: 0, length: Math.min(unit, all) },
+    { offset: 0, length: long },
+    { offset: all - long, length: long },
+    { offset: all - Math.min(unit, all), length: Math.min(unit, all) },
+  ];
+  const replies: Reply[] = [];
+  for (const place of places) replies.push(await session.ask({ command: Command.read, ...place }));
+  return replies;
+}
+
+/** A read that fails for sure: it reaches past the end. */
+function readPastEnd(bench: Bench, session: Session): Promise<Reply> {
+  const { size, unit } = bench;
+  return session.ask({ command: Command.read, offset: size - (size % unit), length: unit * 2 });
+}
+
+async function chunksOfReads(bench: Bench): Promise<readonly Chunk[]> {
+  const session = await bench.enter({ style: "structured" });
+  return (await someReads(bench, session)).flatMap(({ chunks }) => chunks);
+}
+
+/** Zeroes, then data, then zeroes: whoever knows holes tells of them here. */
+async function layMixed(bench: Bench, session: Session): Promise<{ offset: number; data: Buffer }> {
+  const { offset } = bench.scratch;
+  const third = 131_072;
+  const data = Buffer.alloc(3 * third);
+  data.fill(0x6d, third, 2 * third);
+  if ((session.facts.flags & 64) !== 0) {
+    await session.ask({ command: Command.writeZeroes, offset, length: data.length });
+    await session.ask({
+      command: Command.write,
+      offset: offset + third,
+      payload: data.subarray(third, 2 * third),
+    });
+  } else {
+    await session.ask({ command: Command.write, offset, payload: data });
+  }
+  return { offset, data };
+}
+
+/** Structured replies. */
+export const structuredChecks: readonly Check[] = [
+  {
+    name: "structured/acked-or-unsupported",
+    level: "must",
+    section: "Option types",
+    sentence: "The server replies with the following, or with an error permitted elsewhere in this document",
+    needs: ["plain"],
+    async run(bench) {
+      const answer = await (await bench.haggle()).ask(OptionType.structuredReply);
+      if (!answer.isAck)
+        demandError(
+          answer,
+          [OptionReply.errorUnsupported, OptionReply.errorPolicy, OptionReply.errorPlatform],
+          "STRUCTURED_REPLY",
+        );
+    },
+  },
+  {
+    name: "structured/with-data-invalid",
+    level: "should",
+    section: "Option types",
+    sentence:
+      "The client MUST NOT send any additional data with the option, and the server SHOULD reject a request that includes data with `NBD_REP_ERR_INVALID`.",
+    needs: ["structured"],
+    async run(bench) {
+      const haggling = await bench.haggle();
+      demandError(
+        await haggling.ask(OptionType.structuredReply, Buffer.from([1])),
+        [OptionReply.errorInvalid],
+        "STRUCTURED_REPLY with a byte of data",
+      );
+      demandAck(await haggling.ask(OptionType.structuredReply), "STRUCTURED_REPLY after it");
+    },
+  },
+  {
+    name: "structured/without-it-simple-replies-only",
+    level: "must",
+    section: "Simple reply message",
+    sentence:
+      "The simple reply message MUST be sent by the server in response to all requests if structured replies have not been negotiated using `NBD_OPT_STRUCTURED_REPLY`.",
+    needs: ["export"],
+    async run(bench) {
+      const session = await bench.enter();
+      const replies = [...(await someReads(bench, session)), await readPastEnd(bench, session)];
+      replies.push(await session.ask({ command: Command.blockStatus, offset: 0, length: bench.unit }));
+      for (const { simpleError } of replies) demand(simpleError !== null, "a reply is structured");
+    },
+  },
+  {
+    name: "structured/read-uses-chunks",
+    level: "must",
+    section: "Structured reply chunk message",
+    sentence:
+      "if structured replies are negotiated, the server MUST use a structured reply for any response with a payload, and MUST NOT use a simple reply for `NBD_CMD_READ`",
+    needs: ["export", "structured"],
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      for (const { chunks } of await someReads(bench, session))
+        demand(chunks.length > 0, "a reply to a read has no chunk");
+    },
+  },
+  {
+    name: "structured/failed-read-uses-chunks",
+    level: "must",
+    section: "Structured reply chunk message",
+    sentence:
+      "MUST NOT use a simple reply for `NBD_CMD_READ` (even for the case of an early `NBD_EINVAL` due to bad flags)",
+    needs: ["export", "structured"],
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      demandErrno(await readPastEnd(bench, session), [], "a read past the end");
+      const { unit } = bench;
+      const flagged = await session.ask({ command: Command.read, flags: 0x4000, offset: 0, length: unit });
+      demand(flagged.simpleError === null, "a read with a wrong flag got a simple reply");
+    },
+  },
+  {
+    name: "structured/last-chunk-is-last",
+    level: "must",
+    section: "Structured reply chunk message",
+    sentence:
+      "the chunks MAY be sent in any order, except that the chunk with the flag `NBD_REPLY_FLAG_DONE` MUST be sent last",
+    needs: ["export", "structured"],
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      await someReads(bench, session);
+      // A chunk of an earlier reply that still came would have a cookie that nobody waits for.
+      await session.ask({ command: Command.read, offset: 0, length: bench.unit });
+    },
+  },
+  {
+    name: "structured/content-covers-request",
+    level: "must",
+    section: "Request types",
+    sentence:
+      "When no error is detected, the server MUST send enough data chunks to cover the entire region described by the offset and length of the client's request.",
+    needs: ["export", "structured"],
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      for (const reply of await someReads(bench, session)) {
+        demandEqual(errnoOf(reply), 0, "the error of a read");
+        const sum = contentsOf(reply).reduce((total, { length }) => total + length, 0n);
+        demandEqual(sum, reply.request.length, "bytes that the content chunks of a read describe");
+      }
+    },
+  },
+  {
+    name: "structured/content-inside-request",
+    level: "must",
+    section: "Structured reply types",
+    sentence: "The data MUST lie within the bounds of the original offset and length of the client's request",
+    needs: ["export", "structured"],
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      for (const reply of await someReads(bench, session)) {
+        const { offset, length } = reply.request;
+        for (const content of contentsOf(reply))
+          demand(
+            content.offset >= offset && content.offset + content.length <= offset + length,
+            `content of ${content.offset}, ${content.length} bytes, came for a read of ${offset}, ${length} bytes`,
+          );
+      }
+    },
+  },
+  {
+    name: "structured/content-does-not-overlap",
+    level: "must",
+    section: "Structured reply types",
+    sentence:
+      "MUST NOT overlap with the bounds of any earlier content chunk or error chunk in the same reply",
+    needs: ["export", "structured"],
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      for (const reply of await someReads(bench, session)) {
+        let end = 0n;
+        for (const { offset, length } of contentsOf(reply).toSorted((a, b) =>
+          a.offset < b.offset ? -1 : 1,
+        )) {
+          demand(offset >= end, `a content chunk begins at ${offset}, and one before it reaches to ${end}`);
+          end = offset + length;
+        }
+      }
+    },
+  },
+  {
+    name: "structured/data-chunk-has-data",
+    level: "must",
+    section: "Structured reply types",
+    sentence: "This chunk type is in the content chunk category. *length* MUST be at least 9.",
+    needs: ["export", "structured"],
+    async run(bench) {
+      for (const { type, payload } of await chunksOfReads(bench))
+        if (type === ChunkType.offsetData)
+          demand(payload.length >= 9, `a data chunk has ${payload.length} bytes`);
+    },
+  },
+  {
+    name: "structured/hole-chunk-valid",
+    level: "must",
+    section: "Structured reply types",
+    sentence: "32 bits: hole size (unsigned, MUST be nonzero)",
+    needs: ["export", "structured"],
+    async run(bench) {
+      const holes = (await chunksOfReads(bench)).filter(({ type }) => type === ChunkType.offsetHole);
+      if (holes.length === 0) notApplicable("the server sent no hole");
+      for (const { payload } of holes) {
+        demandEqual(payload.length, 12, "the length of a hole chunk");
+        demand(payload.readUInt32BE(8) !== 0, "a hole has no bytes");
+      }
+    },
+  },
+  {
+    name: "structured/none-chunk-empty-and-last",
+    level: "must",
+    section: "Structured reply types",
+    sentence:
+      "*length* MUST be 0 (and the payload field omitted). This chunk type MUST always be used with the `NBD_REPLY_FLAG_DONE` bit set",
+    needs: ["export", "structured"],
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      const replies = [...(await someReads(bench, session)), await readPastEnd(bench, session)];
+      if ((session.facts.flags & 4) !== 0) replies.push(await session.ask({ command: Command.flush }));
+      for (const { type, payload, flags } of replies.flatMap(({ chunks }) => chunks)) {
+        if (type !== ChunkType.none) continue;
+        demandEqual(payload.length, 0, "the length of a chunk of type NONE");
+        demand((flags & ChunkFlag.done) !== 0, "a chunk of type NONE is not marked as the last");
+      }
+    },
+  },
+  {
+    name: "structured/no-unknown-chunk-flags",
+    level: "must",
+    section: "Structured reply flags",
+    sentence:
+      "The server MUST NOT set any other flags without first negotiating the extension with the client",
+    needs: ["export", "structured"],
+    async run(bench) {
+      for (const { flags } of await chunksOfReads(bench))
+        demand((flags & ~ChunkFlag.done) === 0, `a chunk has the flags 0x${flags.toString(16)}`);
+    },
+  },
+  {
+    name: "structured/read-chunk-types-known",
+    level: "must",
+    section: "Structured reply types",
+    sentence:
+      "If the client receives an unknown or unexpected type, other than an *error chunk*, it MUST initiate a hard disconnect.",
+    needs: ["export", "structured"],
+    async run(bench) {
+      for (const { type } of await chunksOfReads(bench))
+        demand(
+          type === ChunkType.none || type === ChunkType.offsetData || type === ChunkType.offsetHole,
+          `a reply to a read has a chunk of type ${type}`,
+        );
+    },
+  },
+  {
+    name: "structured/chunks-aligned-to-512",
+    level: "should",
+    section: "Request types",
+    sentence:
+      "the server SHOULD use chunks with lengths and offsets as an integer multiple of 512 bytes, where possible",
+    needs: ["export", "structured"],
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      for (const reply of await someReads(bench, session))
+        for (const { offset, length } of contentsOf(reply)) {
+          demandEqual(offset % 512n, 0n, `the rest of a chunk's offset ${offset} over 512`);
+          demandEqual(length % 512n, 0n, `the rest of a chunk's length ${length} over 512`);
+        }
+    },
+  },
+  {
+    name: "structured/error-chunk-valid",
+    level: "must",
+    section: "Structured reply types",
+    sentence: "32 bits: error (MUST be nonzero) 16 bits: message length (no more than header *length* - 6)",
+    needs: ["export", "structured"],
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      const errors = (await readPastEnd(bench, session)).chunks.filter(isErrorChunk);
+      demand(errors.length > 0, "a read past the end has no error chunk");
+      for (const chunk of errors)
+        demand(decodeErrorChunk(chunk).errno !== 0, "an error chunk has the error 0");
+    },
+  },
+  {
+    name: "structured/error-text-is-a-string",
+    level: "must",
+    section: "Structured reply types",
+    sentence: "Note that *message length* MUST NOT exceed the 4096 bytes string length limit.",
+    needs: ["export", "structured"],
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      for (const chunk of (await readPastEnd(bench, session)).chunks.filter(isErrorChunk)) {
+        const { message } = decodeErrorChunk(chunk);
+        demand(message.length <= STRING_LENGTH_MAX, `an error's text has ${message.length} bytes`);
+        demand(isText(message), `an error's text is no string: ${message.toString("hex")}`);
+      }
+    },
+  },
+  {
+    name: "structured/one-error-chunk",
+    level: "should",
+    section: "Structured reply types",
+    sentence: "This type SHOULD NOT be used more than once in a structured reply.",
+    needs: ["export", "structured"],
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      const { chunks } = await readPastEnd(bench, session);
+      const count = chunks.filter(({ type }) => type === ChunkType.error).length;
+      demand(count <= 1, `${count} error chunks without offset came for one read`);
+    },
+  },
+  {
+    name: "structured/failed-read-has-an-error-after-content",
+    level: "must",
+    section: "Request types",
+    sentence: "The server MUST include an error chunk as one of the subsequent chunks",
+    needs: ["export", "structured"],
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      demandErrno(await readPastEnd(bench, session), [], "a read past the end");
+    },
+  },
+  {
+    name: "structured/same-data-as-simple",
+    level: "must",
+    section: "Request types",
+    sentence:
+      "It represents that the contents of *hole size* bytes, starting at the absolute *offset* from the start of the export, read as all zeroes.",
+    needs: ["export", "structured"],
+    async run(bench) {
+      const simple = (await someReads(bench, await bench.enter())).map((reply) => dataOf(reply));
+      await bench.end();
+      const structured = await someReads(bench, await bench.enter({ style: "structured" }));
+      for (const [index, reply] of structured.entries())
+        demand(dataOf(reply).equals(simple[index]!), "structured and simple replies bring different data");
+    },
+  },
+  {
+    name: "structured/mixed-data-reads-back",
+    level: "must",
+    section: "Request types",
+    sentence:
+      "the server MUST send enough data chunks to cover the entire region described by the offset and length of the client's request",
+    needs: ["write", "structured"],
+    room: 393_216,
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      const { offset, data } = await layMixed(bench, session);
+      const reply = await session.ask({ command: Command.read, offset, length: data.length });
+      demand(dataOf(reply).equals(data), "zeroes around data read back as something else");
+    },
+  },
+  {
+    name: "structured/df-one-content-chunk",
+    level: "must",
+    section: "Request types",
+    sentence: "If this flag is set, the server MUST send at most one content chunk",
+    needs: ["export", "structured", "df"],
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      const length = Math.min(65_536, bench.size - (bench.size % bench.unit));
+      const reply = await session.ask({ command: Command.read, flags: CommandFlag.df, offset: 0, length });
+      demandEqual(contentsOf(reply).length, 1, "content chunks of an unfragmented read");
+    },
+  },
+  {
+    name: "structured/df-64-KiB-works",
+    level: "must",
+    section: "Request types",
+    sentence:
+      "the server MUST support unfragmented reads in which the client's request length does not exceed 65,536 bytes",
+    needs: ["export", "structured", "df"],
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      const length = Math.min(65_536, bench.size - (bench.size % bench.unit));
+      dataOf(await session.ask({ command: Command.read, flags: CommandFlag.df, offset: 0, length }));
+    },
+  },
+  {
+    name: "structured/df-zeroes-are-data-beside-data",
+    level: "must",
+    section: "Request types",
+    sentence:
+      "If the area being read contains both data and a hole, the server MUST use `NBD_REPLY_TYPE_OFFSET_DATA` with the zeroes explicitly present.",
+    needs: ["write", "structured", "df"],
+    room: 393_216,
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      const { offset, data } = await layMixed(bench, session);
+      const [at, length] = [offset + 131_072 - 32_768, 65_536];
+      const reply = await session.ask({ command: Command.read, flags: CommandFlag.df, offset: at, length });
+      demandEqual(contentsOf(reply).length, 1, "content chunks of an unfragmented read over a hole and data");
+      demand(
+        dataOf(reply).equals(data.subarray(98_304, 98_304 + length)),
+        "an unfragmented read brings other data",
+      );
+    },
+  },
+  {
+    name: "structured/df-too-long-overflow-or-data",
+    level: "must",
+    section: "Request types",
+    sentence:
+      "A server MAY reject a client's request with the error `NBD_EOVERFLOW` if the length is too large to send without fragmentation, in which case it MUST NOT send a content chunk",
+    needs: ["export", "structured", "df"],
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      const length = Math.min(4_194_304, bench.payloadMax, bench.size);
+      const reply = await session.ask({
+        command: Command.read,
+        flags: CommandFlag.df,
+        offset: 0,
+        length: length - (length % bench.unit),
+      });
+      const errno = errnoOf(reply);
+      if (errno === 0) return void dataOf(reply);
+      demandEqual(errno, NbdErrno.EOVERFLOW, "the error of a long unfragmented read");
+      demandEqual(contentsOf(reply).length, 0, "content chunks of an unfragmented read that was refused");
+    },
+  },
+  {
+    name: "structured/df-on-write-refused",
+    level: "should",
+    section: "Error values",
+    sentence:
+      "It also SHOULD return `NBD_EINVAL` if it receives a request with a flag not explicitly documented as applicable to the given request.",
+    needs: ["write", "structured"],
+    room: 65_536,
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      const { offset } = bench.scratch;
+      const payload = Buffer.alloc(bench.unit);
+      const reply = await session.ask({ command: Command.write, flags: CommandFlag.df, offset, payload });
+      demandErrno(reply, [NbdErrno.EINVAL], "a write with the flag DF");
+      dataOf(await session.ask({ command: Command.read, offset, length: bench.unit }), "the read after it");
+    },
+  },
+];

@@ -1,0 +1,274 @@
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import type { ConnectionOptions, TLSSocket } from "node:tls";
+import type { Environment } from "@cev/core";
+import type { ConformanceTarget, ConformanceTls } from "./target.ts";
+import { Transcript } from "./transcript.ts";
+import { ConnectionEnded, demand, Unreachable, Violation } from "./violation.ts";
+
+/** How long one answer is waited for, in milliseconds. */
+export interface WireOptions {
+  readonly environment: Environment;
+  readonly timeoutMs: number;
+}
+
+/**
+ * One connection, as bytes: it knows nothing of messages, so whatever a server sends can be looked at. Nothing that is sent
+ * fails: what became of it is seen in what the server does then.
+ */
+export class Wire {
+  readonly transcript: Transcript = new Transcript();
+  readonly #options: WireOptions;
+  #socket: Socket;
+  #chunks: Buffer[] = [];
+  #byteCount = 0;
+  #hasEnded = false;
+  #wake: (() => void) | null = null;
+
+  private constructor(socket: Socket, options: WireOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#listen(socket);
+  }
+
+  /** Connects. Throws `Unreachable`. */
+  static open(target: ConformanceTarget, options: WireOptions): Promise<Wire> {
+    return new Promise((resolve, reject) => {
+      const { address } = target;
+      const socket = connect({ ...address, noDelay: true, allowHalfOpen: true });
+      const timer = options.environment.clock.after(options.timeoutMs, () => {
+        socket.destroy();
+        reject(new Unreachable("the connection was not taken in time"));
+      });
+      const onError = (error: Error): void => {
+        timer.cancel();
+        reject(new Unreachable(error.message));
+      };
+      socket.once("error", onError);
+      socket.once("connect", () => {
+        timer.cancel();
+        socket.off("error", onError);
+        resolve(new Wire(socket, options));
+      });
+    });
+  }
+
+  /** True over TLS. */
+  get isEncrypted(): boolean {
+    return "encrypted" in this.#socket;
+  }
+
+  send(bytes: Uint8Array, what: string): void {
+    this.transcript.sent(what, bytes);
+    if (this.#socket.writable) this.#socket.write(bytes);
+  }
+
+  /** Sends the bytes one by one, each in a packet of its own. */
+  async sendPieces(bytes: Uint8Array, pieceLength: number, what: string): Promise<void> {
+    this.transcript.sent(`${what}, in pieces of ${pieceLength}`, bytes);
+    for (let at = 0; at < bytes.length && this.#socket.writable; at += pieceLength) {
+      this.#socket.write(bytes.subarray(at, at + pieceLength));
+      await this.turn();
+    }
+  }
+
+  /** Lets a turn of the event loop go by. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => this.#options.environment.later(resolve));
+  }
+
+  /** The next bytes. A `Violation` when they do not come. */
+  async take(length: number, what: string): Promise<Buffer> {
+    const bytes = await this.takeUnlessEnded(length, what);
+    if (bytes === null) {
+      throw new ConnectionEnded(
+        `the server closed the connection where ${what} had to come${this.#byteCount > 0 ? `; ${this.#byteCount} bytes came` : ""}`,
+      );
+    }
+    return bytes;
+  }
+
+  /** The next bytes; null when the server closes the connection instead. */
+  async takeUnlessEnded(length: number, what: string): Promise<Buffer | null> {
+    const isThere = await this.#until(() => this.#byteCount >= length || this.#hasEnded);
+    if (this.#byteCount >= length) {
+      const bytes = this.#cut(length);
+      this.transcript.received(what, bytes);
+      return bytes;
+    }
+    if (!isThere) {
+      const came = this.#byteCount > 0 ? `, ${this.#byteCount} of ${length} bytes came` : "";
+      throw new Violation(`no answer within ${this.#options.timeoutMs} ms where ${what} had to come${came}`);
+    }
+    this.transcript.note("the server closed the connection");
+    return null;
+  }
+
+  /** Demands that the server closes the connection and sends nothing more. */
+  async expectEnd(why: string): Promise<void> {
+    await this.#until(() => this.#byteCount > 0 || this.#hasEnded);
+    if (this.#byteCount > 0) {
+      const bytes = this.#cut(Math.min(this.#byteCount, 64));
+      this.transcript.received("unexpected bytes", bytes);
+      throw new Violation(`the server went on talking ${why}`);
+    }
+    demand(this.#hasEnded, `the server did not close the connection ${why}`);
+    this.transcript.note("the server closed the connection");
+  }
+
+  /** Waits until the server has closed the connection, whatever it still sends. */
+  async drain(why: string): Promise<void> {
+    await this.#until(() => this.#hasEnded);
+    demand(this.#hasEnded, `the server did not close the connection ${why}`);
+  }
+
+  /** Stops reading, so that what the server sends fills its own buffers. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Bytes that are sent and not yet with the system. */
+  get unsentCount(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Bytes that came and were not taken. */
+  get unreadCount(): number {
+    return this.#byteCount;
+  }
+
+  /** Says that nothing more will be sent. */
+  end(): void {
+    this.transcript.note("the client sends no more");
+    this.#socket.end();
+  }
+
+  /** Goes away, and waits until the server has done so, too, for servers that take one client at a time. */
+  async close(): Promise<void> {
+    this.#socket.end();
+    this.#chunks = [];
+    this.#byteCount = 0;
+    this.#socket.resume();
+    await this.#until(() => this.#hasEnded, 250);
+    this.#socket.destroy();
+  }
+
+  /** Goes away without a word. */
+  destroy(): void {
+    this.transcript.note("the client drops the connection");
+    this.#socket.destroy();
+    this.#hasEnded = true;
+  }
+
+  /** Goes on in TLS. Rejects with what TLS said. */
+  upgrade(tls: ConformanceTls, changes: ConnectionOptions = {}): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const plain = this.#socket;
+      plain.removeAllListeners("data");
+      const secure = connectTls({ socket: plain, ...tlsOptions(tls), ...changes });
+      const timer = this.#options.environment.clock.after(this.#options.timeoutMs, () => {
+        secure.destroy();
+        reject(new Error("the TLS handshake did not end in time"));
+      });
+      secure.once("secureConnect", () => {
+        timer.cancel();
+        this.transcript.note(`TLS: ${secure.getProtocol() ?? ""} ${secure.getCipher().name}`);
+        this.#socket = secure;
+        this.#listen(secure);
+        resolve();
+      });
+      secure.on("error", (error) => {
+        timer.cancel();
+        this.transcript.note(`TLS: ${error.message}`);
+        reject(error);
+      });
+      secure.once("close", () => {
+        timer.cancel();
+        reject(new Error("the server closed the connection during the TLS handshake"));
+      });
+    });
+  }
+
+  /** The version of TLS in use, such as "TLSv1.3". */
+  get tlsProtocol(): string | null {
+    return this.isEncrypted ? (this.#socket as TLSSocket).getProtocol() : null;
+  }
+
+  #listen(socket: Socket): void {
+    socket.on("data", (bytes: Buffer) => {
+      this.#chunks.push(bytes);
+      this.#byteCount += bytes.length;
+      this.#wake?.();
+    });
+    const onEnd = (): void => {
+      this.#hasEnded = true;
+      this.#wake?.();
+    };
+    socket.on("end", onEnd);
+    socket.on("close", onEnd);
+    // A reset is an end as well: the server is free to close with our bytes unread.
+    socket.on("error", (error) => {
+      this.transcript.note(error.message);
+      onEnd();
+    });
+  }
+
+  #cut(length: number): Buffer {
+    const first = this.#chunks[0];
+    let bytes: Buffer;
+    if (first !== undefined && first.length > length) {
+      bytes = first.subarray(0, length);
+      this.#chunks[0] = first.subarray(length);
+    } else {
+      const all = this.#chunks.length === 1 ? first! : Buffer.concat(this.#chunks);
+      bytes = all.subarray(0, length);
+      this.#chunks = all.length > length ? [all.subarray(length)] : [];
+    }
+    this.#byteCount -= length;
+    return bytes;
+  }
+
+  /** False when it took too long. */
+  async #until(isDone: () => boolean, timeoutMs: number = this.#options.timeoutMs): Promise<boolean> {
+    if (isDone()) return true;
+    let isLate = false;
+    const timer = this.#options.environment.clock.after(timeoutMs, () => {
+      isLate = true;
+      this.#wake?.();
+    });
+    try {
+      while (!isDone()) {
+        if (isLate) return false;
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+      }
+      return true;
+    } finally {
+      this.#wake = null;
+      timer.cancel();
+    }
+  }
+}
+
+function tlsOptions(tls: ConformanceTls): ConnectionOptions {
+  const { psk } = tls;
+  if (psk !== undefined) {
+    return {
+      // There is no certificate whose name could be compared.
+      checkServerIdentity: () => undefined,
+      ciphers: "PSK+HIGH:TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384",
+      pskCallback: () => ({ identity: psk.username, psk: psk.key }),
+    };
+  }
+  return {
+    ...(tls.ca === undefined ? {} : { ca: Buffer.from(tls.ca) }),
+    ...(tls.certificate === undefined ? {} : { cert: Buffer.from(tls.certificate) }),
+    ...(tls.key === undefined ? {} : { key: Buffer.from(tls.key) }),
+    servername: tls.hostname,
+    rejectUnauthorized: tls.verifiesPeer,
+  };
+}
