@@ -8,9 +8,13 @@ import { isFifo, openFifoOutput } from "./fifo.ts";
 import { hostError } from "./host-error.ts";
 import { zeroRuns } from "./zero-runs.ts";
 
+const ZEROES = new Uint8Array(1 << 20);
+
 /** Where a device's content goes, in order. */
 export interface CopyTarget {
   write(offset: number, data: Uint8Array): Promise<void>;
+  /** So many bytes of zeroes, at most 1 MiB. */
+  writeZeroes(offset: number, length: number): Promise<void>;
   /** All of it has been written: make it last. */
   finish(size: number): Promise<void>;
   /** The copy failed: leave nothing half done that was not there before. */
@@ -45,6 +49,10 @@ class StreamTarget implements CopyTarget {
         else reject(hostError(this.#name, error));
       });
     });
+  }
+
+  writeZeroes(offset: number, length: number): Promise<void> {
+    return this.write(offset, ZEROES.subarray(0, length));
   }
 
   async finish(): Promise<void> {}
@@ -107,6 +115,11 @@ class FileTarget implements CopyTarget {
     } catch (error) {
       throw hostError(this.#path, error);
     }
+  }
+
+  async writeZeroes(offset: number, length: number): Promise<void> {
+    // In a new file what is not written is a hole.
+    if (!this.#isNew) await this.write(offset, ZEROES.subarray(0, length));
   }
 
   async finish(size: number): Promise<void> {

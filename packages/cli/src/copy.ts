@@ -5,6 +5,7 @@ import type { Stack } from "@cev/stack";
 import { openInput } from "./copy-input.ts";
 import type { CopyInput } from "./copy-input.ts";
 import { openTarget } from "./copy-target.ts";
+import { deviceChunks, readChunks } from "./device-chunks.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { Interrupt } from "./interrupt.ts";
 import { LaterProblems } from "./later-problems.ts";
@@ -20,7 +21,6 @@ import { UsageError } from "./usage-error.ts";
 import { openDevice } from "./open-device.ts";
 import { zeroRuns } from "./zero-runs.ts";
 
-const CHUNK = 1 << 20;
 const WRITES_MAX = 4;
 const LOST_LISTED_MAX = 100;
 
@@ -83,16 +83,15 @@ async function copyOut(
   await refuseOwnImage(stack, path);
   const lost: LostRange[] = [];
   const chunks =
-    options.salvage === true
-      ? salvage(device, signal, lost)
-      : device.chunks(0, device.size, { chunkLength: CHUNK, signal });
+    options.salvage === true ? readChunks(salvage(device, signal, lost)) : deviceChunks(device, signal);
   const target = await openTarget(path, signal);
   using progress = new Progress(device.name, device.size, options.progress === true);
   try {
-    for await (const { offset, data } of chunks) {
+    for await (const { offset, length, data } of chunks) {
       signal.throwIfAborted();
-      await target.write(offset, data);
-      progress.add(data.length);
+      if (data === null) await target.writeZeroes(offset, length);
+      else await target.write(offset, data);
+      progress.add(length);
     }
     await target.finish(device.size);
     return lost;
