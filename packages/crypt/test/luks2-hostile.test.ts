@@ -3,7 +3,7 @@ import { formatError } from "@cev/core";
 import { MemoryLayer } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { headerDevice } from "../src/header/header-device.ts";
-import { luksConfig, luksDump, luksErase, luksHeaderRestore, openLuks } from "../src/index.ts";
+import { luksAddKey, luksConfig, luksDump, luksErase, luksHeaderRestore, openLuks } from "../src/index.ts";
 import { openLuks2Editor } from "../src/luks2/editor.ts";
 import { decodeLuks2Header } from "../src/luks2/header.ts";
 import { changeMetadata, goldenImage, jsonOf, putJson } from "./luks2-image.ts";
@@ -111,6 +111,20 @@ describe("what is not understood is not written", () => {
     });
     expect(await luksErase(lower, { environment })).toEqual([0, 5]);
     expect((JSON.parse(jsonOf(lower.bytes)) as Metadata)["keyslots"]).toEqual({});
+  });
+
+  test("keyslots of a kind that is not known keep nobody from changing something else, and are named where a key is wanted", async () => {
+    const { lower, passphrase } = changed((metadata) => {
+      (metadata["keyslots"]!["0"]!["kdf"] as Record_)["type"] = "scrypt";
+    });
+    const keyslot = (): unknown => (JSON.parse(jsonOf(lower.bytes)) as Metadata)["keyslots"]!["0"];
+    const before = keyslot();
+    await luksConfig(lower, { environment, label: "x" });
+    expect(keyslot()).toEqual(before);
+    await expect(openWith({ lower, passphrase })).rejects.toThrow(/"scrypt", which is not known/);
+    await expect(luksAddKey(lower, { environment, keys: [passphrase], newKey: passphrase })).rejects.toThrow(
+      /keyslots\.0\.kdf: .*"scrypt", which is not known/,
+    );
   });
 
   test("a device that cannot be opened here is not changed either", async () => {

@@ -70,7 +70,11 @@ function wrappedSizeOf(volume: LuksVolume, { unbound, volumeKey }: LuksAddKeyOpt
     throw invalid(`a key of ${keySize} bytes cannot be kept: 1 to 512 are possible`);
   }
   const known = volumeKeySizeOf(volume) ?? volumeKey?.length;
-  if (known === undefined) throw invalid("no keyslot is left: the volume key itself is needed");
+  if (known === undefined) {
+    const { leftOut } = volume;
+    const state = leftOut === undefined || leftOut === null ? "is left" : `can be used (${leftOut})`;
+    throw invalid(`no keyslot ${state}: the volume key itself is needed`);
+  }
   if (volumeKey !== undefined && volumeKey.length !== known)
     throw invalid(`the volume key has ${known} bytes, not ${volumeKey.length}`);
   return known;

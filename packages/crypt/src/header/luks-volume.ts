@@ -15,7 +15,7 @@ export interface LuksVolume {
   }[];
   /** Flags kept in the header that `open` follows ("allow-discards"), and others. */
   readonly flags: readonly string[];
-  /** In words, a keyslot that is damaged so that nobody can say whether it is in use. */
+  /** In words, why the first keyslot is left out that cannot be used here, or may be one: it is damaged, or of a kind that is not known. */
   readonly leftOut?: string | null;
 }
 

@@ -43,9 +43,9 @@ export async function readLuks2Copies(source: HeaderSource): Promise<Luks2Copies
 }
 
 /** What a header says to whoever wants to open the device. Throws `CEV_UNKNOWN_FEATURE` for what is not known here. */
-export function luks2VolumeOf({ header, root }: HeaderContent): LuksVolume {
+export function luks2VolumeOf({ header, root }: HeaderContent, isKeyNeeded = true): LuksVolume {
   const { uuid, label, subsystem } = header;
-  return { version: 2, uuid, label, subsystem, ...decodeLuks2Metadata(root) };
+  return { version: 2, uuid, label, subsystem, ...decodeLuks2Metadata(root, isKeyNeeded) };
 }
 
 /** The second copy lies right behind the first, wherever that ends; when the first does not say, all places are tried. */

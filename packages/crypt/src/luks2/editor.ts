@@ -36,8 +36,8 @@ export async function openLuks2Editor(device: HeaderDevice): Promise<Luks2Editor
   await refuseForeign(device, copies);
   if (copies.other === "foreign")
     throw new MetadataError(copies.problem!, { ...place, field: "uuid", hint: "repair the header first" });
-  // Whether the device could be opened: else nothing is known of what a change does to it.
-  luks2VolumeOf(copies);
+  // Whether a key could open the device: else nothing is known of what a change does to it.
+  luks2VolumeOf(copies, false);
   return new Luks2Editor(device, copies);
 }
 
@@ -55,7 +55,7 @@ export class Luks2Editor implements HeaderEditor {
   }
 
   get volume(): LuksVolume {
-    return luks2VolumeOf(this.#content);
+    return luks2VolumeOf(this.#content, false);
   }
 
   /** The header as it stands on the disk now. */

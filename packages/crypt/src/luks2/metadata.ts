@@ -27,9 +27,10 @@ export type Luks2Metadata = Omit<LuksVolume, "version" | "uuid" | "label" | "sub
 /**
  * Decodes a JSON area for whoever wants to open the device. Precondition: `validateMetadata(root)`. Throws `CEV_UNKNOWN_FEATURE` for
  * what is valid and not known here (requirements, reencryption under way, integrity, other types of segments), `CEV_BAD_METADATA`
- * for numbers that no device could have. A keyslot that cannot be used is left out, unless none is left then.
+ * for numbers that no device could have. A keyslot that cannot be used is left out; where none is left then it throws why, unless
+ * `isKeyNeeded` is false: whoever changes something else needs none.
  */
-export function decodeLuks2Metadata(root: JsonField): Luks2Metadata {
+export function decodeLuks2Metadata(root: JsonField, isKeyNeeded = true): Luks2Metadata {
   const config = root.member("config");
   // First of all: without knowing these, nothing else can be judged.
   refuseRequirements(config);
@@ -41,7 +42,7 @@ export function decodeLuks2Metadata(root: JsonField): Luks2Metadata {
     type: field.member("type").string(),
     keyslots: references(field.member("keyslots")),
   }));
-  if (keyslots.length === 0 && reason !== null) throw reason;
+  if (isKeyNeeded && keyslots.length === 0 && reason !== null) throw reason;
   const flags = config.member("flags");
   return {
     keyslotsSize: config.member("keyslots_size").decimal(),
@@ -50,6 +51,7 @@ export function decodeLuks2Metadata(root: JsonField): Luks2Metadata {
     digests,
     tokens,
     flags: flags.isMissing ? [] : flags.items().map((flag) => flag.string()),
+    leftOut: reason === null ? null : `${reason.place.field}: ${reason.message}`,
   };
 }
 
