@@ -3,6 +3,7 @@ import type { Environment, Timer } from "@cev/core";
 import type { ExportList } from "./exports/export-list.ts";
 import type { Export } from "./exports/export.ts";
 import { Handshake } from "./handshake/handshake.ts";
+import type { HandshakeSettings } from "./handshake/negotiation.ts";
 import type { TransmissionLimits } from "./transmission/limits.ts";
 import { ReceiveBuffer } from "../memory/receive-buffer.ts";
 import { ReplyWriter } from "./transmission/reply-writer.ts";
@@ -21,6 +22,7 @@ export interface ConnectionContext {
   readonly receivePool: SharedBufferPool;
   readonly sendPool: SharedBufferPool;
   readonly limits: TransmissionLimits;
+  readonly handshake: HandshakeSettings;
   readonly handshakeTimeoutMs: number;
   /** The handshake is over. */
   chosen(connection: Connection, target: Export): void;
@@ -65,7 +67,7 @@ export class Connection implements TransportUser, TransmissionUser {
     this.#receive = new ReceiveBuffer(context.receivePool);
     this.#transport = makeTransport(this);
     this.#writer = new ReplyWriter(this.#transport, context.sendPool);
-    this.#handshake = new Handshake(context.exports, this.#writer);
+    this.#handshake = new Handshake(context.exports, this.#writer, context.handshake);
     this.#timer = context.environment.clock.after(context.handshakeTimeoutMs, () => {
       this.#fail("CEV_TIMED_OUT", `the handshake took longer than ${context.handshakeTimeoutMs} ms`);
     });
@@ -174,15 +176,14 @@ export class Connection implements TransportUser, TransmissionUser {
     if (result.kind === "refused") return this.#fail("CEV_PROTOCOL", result.message);
     if (result.kind === "aborted") return;
     if (result.kind === "startTls") return;
-    const { target, style } = result;
-    this.#transmission = new Transmission(target, style, {
+    this.#transmission = new Transmission(result, {
       receive: this.#receive,
       writer: this.#writer,
       limits: this.#context.limits,
       user: this,
       buffers: this.#context.environment.buffers,
     });
-    this.#context.chosen(this, target);
+    this.#context.chosen(this, result.target);
     this.#transmission.process();
   }
 

@@ -1,6 +1,11 @@
 import { CevError } from "@cev/core";
 import type { Environment } from "@cev/core";
+import { allocationContexts } from "./contexts/allocation.ts";
+import type { ContextProvider } from "./contexts/context.ts";
+import { holderContexts } from "./contexts/holder.ts";
+import { ContextCatalog } from "./contexts/selected.ts";
 import type { ExportOptions } from "./exports/export.ts";
+import type { HandshakeSettings } from "./handshake/negotiation.ts";
 import { PAYLOAD_LENGTH_PORTABLE } from "../protocol/numbers.ts";
 
 /** Something that happened, for logs. Connections are numbered from 1. */
@@ -53,6 +58,10 @@ export interface NbdServerOptions {
   readonly unsentMax?: number;
   /** Default 30 seconds. */
   readonly handshakeTimeoutMs?: number;
+  /** Options that a client may send in its handshake, besides eight for each export. Default 1024. */
+  readonly optionsMax?: number;
+  /** What clients can ask for by block status besides holes (`base:allocation`) and disks (`x-cev:holder`). */
+  readonly contexts?: readonly ContextProvider[];
   /** How long `close` lets clients take their last answers. Default 30 seconds. */
   readonly drainTimeoutMs?: number;
   /** Is told what happens, for logs. What it throws surfaces as an uncaught error. */
@@ -60,7 +69,9 @@ export interface NbdServerOptions {
 }
 
 /** The options with their defaults, checked. */
-export type ResolvedOptions = Required<Omit<NbdServerOptions, "exports" | "defaultExport">>;
+export type ResolvedOptions = Required<
+  Omit<NbdServerOptions, "exports" | "defaultExport" | "optionsMax" | "contexts">
+> & { readonly handshake: HandshakeSettings };
 
 const PREFERRED_MIN = 4096;
 
@@ -77,6 +88,12 @@ export function resolveOptions(options: NbdServerOptions): ResolvedOptions {
     bytesMax: checkNumber("bytesMax", options.bytesMax ?? 2 * PAYLOAD_LENGTH_PORTABLE, { min: 1 }),
     unsentMax: checkNumber("unsentMax", options.unsentMax ?? 262_144, { min: 1 }),
     handshakeTimeoutMs: checkNumber("handshakeTimeoutMs", options.handshakeTimeoutMs ?? 30_000, { min: 1 }),
+    handshake: {
+      tls: "off",
+      canStartTls: true,
+      contexts: new ContextCatalog([allocationContexts(), holderContexts(), ...(options.contexts ?? [])]),
+      optionsMax: checkNumber("optionsMax", options.optionsMax ?? 1024, { min: 1 }),
+    },
     drainTimeoutMs: checkNumber("drainTimeoutMs", options.drainTimeoutMs ?? 30_000, { min: 0 }),
     onEvent: options.onEvent ?? ((): void => {}),
   };

@@ -46,6 +46,7 @@ export class NbdServer implements AsyncDisposable {
       receivePool: new SharedBufferPool(buffers, Math.min(RECEIVE_LENGTH, buffers.bufferLengthMax)),
       sendPool: new SharedBufferPool(buffers, Math.min(SEND_LENGTH, buffers.bufferLengthMax)),
       limits: resolved,
+      handshake: resolved.handshake,
       handshakeTimeoutMs: resolved.handshakeTimeoutMs,
       chosen: (connection, target) =>
         this.#tell({ kind: "chosen", connection: connection.id, peer: connection.peer, export: target.name }),

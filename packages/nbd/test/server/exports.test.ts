@@ -6,7 +6,7 @@ import { AtOnceGuess } from "../../src/server/transmission/at-once-guess.ts";
 import { nbdErrnoOf } from "../../src/protocol/errno.ts";
 import { ExportList } from "../../src/server/exports/export-list.ts";
 import { Export } from "../../src/server/exports/export.ts";
-import { Command, NbdErrno, TransmissionFlag } from "../../src/protocol/numbers.ts";
+import { Command, HeaderStyle, NbdErrno, TransmissionFlag } from "../../src/protocol/numbers.ts";
 import { checkRequest } from "../../src/server/transmission/request-check.ts";
 import { makeStack } from "../support/stack.ts";
 import type { Stack } from "../support/stack.ts";
@@ -48,7 +48,7 @@ describe("exports", () => {
 
   test("payloads are limited as it was said", () => {
     const small = new Export({ name: "x", device: stack.device }, 8192);
-    const offered = small.flags(true);
+    const offered = small.flags(HeaderStyle.structured, false);
     const check = (command: number, length: number, flags = offered): number =>
       checkRequest(small, flags, { command, flags: 0, offset: 0, length });
     expect(check(Command.read, 8192)).toBe(0);

@@ -4,6 +4,7 @@ import { Connection } from "../../src/server/connection.ts";
 import type { ConnectionContext } from "../../src/server/connection.ts";
 import { ExportList } from "../../src/server/exports/export-list.ts";
 import type { Export } from "../../src/server/exports/export.ts";
+import type { HandshakeSettings } from "../../src/server/handshake/negotiation.ts";
 import { resolveOptions } from "../../src/server/server-options.ts";
 import type { NbdServerOptions } from "../../src/server/server-options.ts";
 import { ClientFlag, OptionType } from "../../src/protocol/numbers.ts";
@@ -38,8 +39,13 @@ class FakeTransport implements Transport {
     return this.#isReading;
   }
 
-  /** Bytes that wait in the socket because the server does not read. */
+  /** Bytes that the server has sent and the client has not taken. */
   get waitingLength(): number {
+    return (this.#underWay ?? []).reduce((sum, each) => sum + each.length, 0);
+  }
+
+  /** Bytes that wait in the socket because the server does not read. */
+  get unreadLength(): number {
     return this.#incoming.reduce((sum, each) => sum + each.length, 0);
   }
 
@@ -123,6 +129,7 @@ export interface FakeClientOptions extends Partial<Omit<NbdServerOptions, "expor
   /** Length of the receive buffer. */
   readonly receiveLength?: number;
   readonly sendLength?: number;
+  readonly handshake?: Partial<HandshakeSettings>;
 }
 
 /** A client of one connection that is not connected to anything real. */
@@ -147,6 +154,7 @@ export class FakeClient {
       receivePool: this.pools[0]!,
       sendPool: this.pools[1]!,
       limits: resolved,
+      handshake: { ...resolved.handshake, ...options.handshake },
       handshakeTimeoutMs: resolved.handshakeTimeoutMs,
       chosen: () => {},
       closed: (_connection, error) => {

@@ -1,10 +1,7 @@
+import type { StatusExtent } from "../../protocol/chunk.ts";
 import type { Export } from "../exports/export.ts";
 
-/** A run of bytes of an export, and what a context says of it: an unsigned number of 32 bits. */
-export interface StatusExtent {
-  readonly length: number;
-  readonly status: number;
-}
+export type { StatusExtent } from "../../protocol/chunk.ts";
 
 /** What a client asks a context for. In bytes; whole blocks of the export. */
 export interface StatusQuery {

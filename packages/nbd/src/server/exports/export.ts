@@ -1,6 +1,6 @@
 import { CevError } from "@cev/core";
 import type { Device } from "@cev/core";
-import { PAYLOAD_LENGTH_PORTABLE, TransmissionFlag } from "../../protocol/numbers.ts";
+import { HeaderStyle, PAYLOAD_LENGTH_PORTABLE, TransmissionFlag } from "../../protocol/numbers.ts";
 import type { BlockSizes } from "../../protocol/option-info.ts";
 import { encodeString } from "../../protocol/strings.ts";
 
@@ -14,6 +14,10 @@ export interface ExportOptions {
   readonly device: Device;
   /** Refuse to write, also where the device could. */
   readonly isReadOnly?: boolean;
+  /** Clients that do not speak TLS are not shown it, and cannot choose it. */
+  readonly isTlsOnly?: boolean;
+  /** Tell clients that nearby bytes are faster to reach than distant ones. */
+  readonly isRotational?: boolean;
 }
 
 const BLOCK_SIZE_MAX = 65_536;
@@ -27,6 +31,8 @@ export class Export {
   readonly descriptionBytes: Uint8Array;
   readonly device: Device;
   readonly isReadOnly: boolean;
+  readonly isTlsOnly: boolean;
+  readonly isRotational: boolean;
   readonly blockSizes: BlockSizes;
   /** Offsets and lengths of zeroes that are to be fast have to be multiples of it. */
   readonly fastZeroAlignment: number;
@@ -41,16 +47,20 @@ export class Export {
     this.device = options.device;
     this.isReadOnly =
       options.isReadOnly === true || options.device.isReadOnly || options.device.support.write === "none";
+    this.isTlsOnly = options.isTlsOnly === true;
+    this.isRotational = options.isRotational === true;
     this.blockSizes = blockSizesOf(options.device, payloadLengthMax);
     this.fastZeroAlignment = options.device.layer.limits.logicalBlockSize;
   }
 
-  /** The transmission flags. Fragments can only be ruled out where replies are structured. */
-  flags(hasStructuredReplies: boolean): number {
+  /** The transmission flags. Fragments can only be ruled out where there are chunks. */
+  flags(style: HeaderStyle, hasContexts: boolean): number {
     const { support } = this.device;
     // One device serves all connections, so what one of them flushes is flushed for all.
     let flags = TransmissionFlag.hasFlags | TransmissionFlag.canMultiConn | TransmissionFlag.sendCache;
-    if (hasStructuredReplies) flags |= TransmissionFlag.sendDf;
+    if (style !== HeaderStyle.simple) flags |= TransmissionFlag.sendDf;
+    if (style === HeaderStyle.extended && hasContexts) flags |= TransmissionFlag.blockStatusPayload;
+    if (this.isRotational) flags |= TransmissionFlag.rotational;
     if (support.flush !== "none") flags |= TransmissionFlag.sendFlush;
     if (support.fua !== "none") flags |= TransmissionFlag.sendFua;
     if (this.isReadOnly) return flags | TransmissionFlag.readOnly;

@@ -1,5 +1,6 @@
 import { Op } from "@cev/core";
 import type { BufferPool, Burst, Io, RunQueue, WaitEntry } from "@cev/core";
+import type { Choice } from "../handshake/choice.ts";
 import { COPY_LENGTH_MAX, answer, answerAtOnce, readHeadLength } from "./answers.ts";
 import { AtOnceGuess } from "./at-once-guess.ts";
 import type { Export } from "../exports/export.ts";
@@ -72,10 +73,10 @@ export class Transmission implements RequestOwner, KeptWritesUser {
   #messageLength: number = REQUEST_LENGTH;
   readonly #head: RequestHead = newRequestHead();
 
-  constructor(target: Export, style: HeaderStyle, parts: TransmissionParts) {
+  constructor({ target, style, contexts }: Choice, parts: TransmissionParts) {
     this.target = target;
     this.#style = style;
-    this.#offered = target.flags(style !== HeaderStyle.simple);
+    this.#offered = target.flags(style, contexts.length > 0);
     this.#receive = parts.receive;
     this.#writer = parts.writer;
     this.#limits = parts.limits;
