@@ -79,8 +79,7 @@ export async function deriveKey(
   signal?: AbortSignalLike,
 ): Promise<Uint8Array> {
   // In JavaScript nothing else says that an option has another name.
-  if (!ArrayBuffer.isView(passphrase))
-    throw new ProgramError("a passphrase or key is a Uint8Array");
+  if (!ArrayBuffer.isView(passphrase)) throw new ProgramError("a passphrase or key is a Uint8Array");
   if (signal?.aborted === true) throw cancelled();
   const derivation = derivationOf(kdf, length);
   if (!isNative(derivation)) return deriveInThread(derivation, passphrase, signal);
