@@ -236,7 +236,7 @@ export class Device implements AsyncDisposable {
 
   /**
    * What is known of a range, of any alignment: where it is a hole, and where it reads as zeroes. Without gaps from `offset` on;
-   * up to the end of the range, or of `countMax` extents. Borders lie at whole blocks of the layer. What nothing is known of is
+   * up to the end of the range, or of `countMax` extents or `effortMax`. Borders lie at whole blocks of the layer. What nothing is known of is
    * data. Rejects with a `CevError`.
    */
   async extents(

@@ -184,6 +184,17 @@ describe("extentsOf", () => {
     expect(lengths(extents)).toEqual([2, 3]);
   });
 
+  test("effortMax ends the answer within an extent, at a whole block, but not before the first", async () => {
+    const striped = disk("d".repeat(5000));
+    const [extent, ...others] = await extentsOf(striped, 0, 5000 * BLOCK, { effortMax: 1000 });
+    expect(others).toEqual([]);
+    expect(extent!.length / BLOCK).toBeGreaterThanOrEqual(1000);
+    expect(extent!.length / BLOCK).toBeLessThan(1500);
+    const coarse = disk("h".repeat(5120), { blockSize: 1024 * BLOCK });
+    expect(lengths(await extentsOf(coarse, 0, 5120 * BLOCK, { effortMax: 10 }))).toEqual([1024]);
+    expect(lengths(await extentsOf(coarse, 0, 5120 * BLOCK, { effortMax: 2100 }))).toEqual([2048]);
+  });
+
   test("a signal that has fired ends the question", async () => {
     const signal = AbortSignal.abort();
     await expect(extentsOf(disk("dd"), 0, BLOCK, { signal })).rejects.toMatchObject({

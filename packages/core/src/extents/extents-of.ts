@@ -10,6 +10,11 @@ import type { ExtentsReport } from "./walk.ts";
 export interface ExtentsOptions {
   /** At most so many; what comes back may then end before the range does. Default 1,048,576. */
   readonly countMax?: number;
+  /**
+   * How many pieces are looked at, at most about: stripes, chunks, parts of files, of which many may become one extent. What comes back
+   * may then end before the range does, and is one extent at least. Default: all there are.
+   */
+  readonly effortMax?: number;
   /** Neighbours on different holders stay apart. Default false. */
   readonly byHolder?: boolean;
   /** Ends the question: it rejects with `CEV_CANCELLED`. */
@@ -35,7 +40,8 @@ export async function extentsOf(
   length: number,
   options: ExtentsOptions = {},
 ): Promise<Extent[]> {
-  const { countMax = COUNT_MAX_DEFAULT, byHolder = false, signal, report, pause } = options;
+  const { countMax = COUNT_MAX_DEFAULT, effortMax = Infinity, byHolder = false } = options;
+  const { signal, report, pause } = options;
   const { size, logicalBlockSize } = layer.limits;
   if (!(offset >= 0 && length >= 0 && offset + length <= size))
     throw new CevError("CEV_OUT_OF_RANGE", `${layer.name} ends at byte ${size}`, { layer: layer.name });
@@ -44,18 +50,22 @@ export async function extentsOf(
       layer: layer.name,
     });
   const list = new ExtentList(logicalBlockSize, byHolder);
+  let at = 0;
+  let effort = 0;
   // One more than is wanted: the last may not be all there is of its kind.
-  for (let at = 0; at < length && list.extents.length <= countMax;) {
+  while (at < length && list.extents.length <= countMax && (effort < effortMax || list.length === 0)) {
     if (signal?.aborted === true)
       throw new CevError("CEV_CANCELLED", "the question for extents was cancelled", { layer: layer.name });
     if (at > 0 && pause !== undefined) await pause();
     const found = await walk(layer, offset + at, length - at, WALK_COUNT_MAX, report);
+    effort += found.length;
     for (const extent of found) {
       list.add(extent);
       at += extent.length;
     }
   }
-  list.end();
+  // Part of a block is said nothing of.
+  if (at === length) list.end();
   return list.extents.length > countMax ? list.extents.slice(0, countMax) : list.extents;
 }
 
