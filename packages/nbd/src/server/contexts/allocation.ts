@@ -1,5 +1,6 @@
 import type { Extent, ExtentsReport } from "@cev/core";
 import type { Export } from "../exports/export.ts";
+import { STATUS_EFFORT_MAX } from "./context.ts";
 import type { ContextProvider, MetaContext, StatusQuery } from "./context.ts";
 
 /** Bits of the status of `base:allocation`. */
@@ -26,6 +27,7 @@ function allocationOf(name: string, target: Export, report: ExtentsReport | unde
     async status({ offset, length, countMax, isOne }: StatusQuery) {
       const extents = await target.device.extents(offset, length, {
         countMax: isOne ? 1 : countMax,
+        effortMax: STATUS_EFFORT_MAX,
         ...(report === undefined ? {} : { report }),
       });
       return extents.map((extent) => ({ length: extent.length, status: statusOf(extent) }));

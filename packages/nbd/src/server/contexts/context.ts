@@ -13,13 +13,16 @@ export interface StatusQuery {
   readonly isOne: boolean;
 }
 
+/** Pieces of a device that are looked at for one answer: so a terabyte of stripes does not keep others waiting. */
+export const STATUS_EFFORT_MAX = 65_536;
+
 /** A metadata context of one export: answers `NBD_CMD_BLOCK_STATUS`. */
 export interface MetaContext {
   /** As it was selected, with its namespace: "base:allocation". */
   readonly name: string;
   /**
    * Extents from `offset` on, at least one, at most `countMax`, none of them of no length, neighbours of different status, and not past
-   * the end of the range. Rejects with a `CevError`.
+   * the end of the range; they may end before it does. Rejects with a `CevError`.
    */
   status(query: StatusQuery): Promise<readonly StatusExtent[]>;
 }

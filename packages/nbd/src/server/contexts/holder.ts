@@ -1,6 +1,6 @@
 import type { Extent, ExtentsReport, Layer } from "@cev/core";
 import type { Export } from "../exports/export.ts";
-import { addStatus } from "./context.ts";
+import { STATUS_EFFORT_MAX, addStatus } from "./context.ts";
 import type { ContextProvider, MetaContext, StatusExtent, StatusQuery } from "./context.ts";
 
 /** Bit of the status of `x-cev:holder`: the holder is not the only one that has these bytes, or from which they follow. */
@@ -10,8 +10,7 @@ const NAMESPACE = "x-cev";
 const LEAF = "holder";
 // So that the whole name fits the protocol's 4096 bytes, in whatever script it is.
 const NAME_LENGTH_MAX = 250;
-// Extents that are asked for at once: of a long range many may become one.
-const ROUND_COUNT_MAX = 4096;
+const EXTENTS_MIN = 1024;
 
 /**
  * The context `x-cev:holder`: on which disk of the stack the bytes lie. The status is the number of the disk, counted from 1 in the
@@ -53,18 +52,14 @@ function holderOf(
     async status({ offset, length, countMax, isOne }: StatusQuery) {
       const wanted = isOne ? 1 : countMax;
       const found: StatusExtent[] = [];
-      // Neighbours that differ for the layers may be one here: so it takes one more to know where the last ends.
-      for (let at = 0; at < length && found.length <= wanted;) {
-        const extents = await target.device.extents(offset + at, length - at, {
-          byHolder: true,
-          countMax: Math.min(wanted + 1, ROUND_COUNT_MAX),
-          ...(report === undefined ? {} : { report }),
-        });
-        for (const extent of extents) {
-          addStatus(found, { length: extent.length, status: statusOf(extent) });
-          at += extent.length;
-        }
-      }
+      const extents = await target.device.extents(offset, length, {
+        byHolder: true,
+        // Neighbours that differ for the layers may be one here.
+        countMax: Math.max(wanted, EXTENTS_MIN),
+        effortMax: STATUS_EFFORT_MAX,
+        ...(report === undefined ? {} : { report }),
+      });
+      for (const extent of extents) addStatus(found, { length: extent.length, status: statusOf(extent) });
       return found.slice(0, wanted);
     },
   };
