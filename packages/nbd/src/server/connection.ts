@@ -11,6 +11,12 @@ import type { SharedBufferPool } from "../memory/shared-buffer.ts";
 import { Transmission } from "./transmission/transmission.ts";
 import type { TransmissionUser } from "./transmission/transmission-parts.ts";
 import type { Transport, TransportUser } from "../transport/transport.ts";
+import { PLAIN } from "../tls/security.ts";
+import type { Security } from "../tls/security.ts";
+import type { TlsServer, Upgraded } from "../tls/upgrade.ts";
+import type { ConnectionFigures } from "./events.ts";
+import { StallWatch } from "./stall-watch.ts";
+import type { WatchTimes, WatchedConnection } from "./stall-watch.ts";
 
 // How long a client may take to close its side after the server has closed its own.
 const LINGER_MS = 2000;
@@ -23,7 +29,10 @@ export interface ConnectionContext {
   readonly sendPool: SharedBufferPool;
   readonly limits: TransmissionLimits;
   readonly handshake: HandshakeSettings;
+  /** Null: nobody can ask for TLS. */
+  readonly tls: TlsServer | null;
   readonly handshakeTimeoutMs: number;
+  readonly times: WatchTimes;
   /** The handshake is over. */
   chosen(connection: Connection, target: Export): void;
   /** The connection is gone. Requests may still be under way. */
@@ -33,26 +42,34 @@ export interface ConnectionContext {
 }
 
 /** One client, from its first byte to its last. */
-export class Connection implements TransportUser, TransmissionUser {
+export class Connection implements TransportUser, TransmissionUser, WatchedConnection {
   /** Counts connections of a server, from 1. */
   readonly id: number;
   /** Where it comes from, for people. */
   readonly peer: string;
   readonly #context: ConnectionContext;
   readonly #receive: ReceiveBuffer;
-  readonly #transport: Transport;
-  readonly #writer: ReplyWriter;
-  readonly #handshake: Handshake;
+  #transport: Transport;
+  #writer: ReplyWriter;
+  #handshake: Handshake;
+  readonly #watch: StallWatch;
+  readonly #openedAt: number;
   #transmission: Transmission | null = null;
   #timer: Timer | null;
   #messageLength = 1;
   #isPaused = false;
+  /** Bytes that were received, and how often all that was sent had left. */
+  receivedLength = 0;
+  #sentCount = 0;
+  security: Security = PLAIN;
+  #isUpgrading = false;
   #isDraining = false;
   #isEnded = false;
   #isClosed = false;
   #isSettled = false;
   #error: Error | null = null;
   readonly #turn = (): void => this.turn();
+  readonly #upgrade = (): void => this.#upgradeNow();
 
   constructor(
     id: number,
@@ -68,8 +85,11 @@ export class Connection implements TransportUser, TransmissionUser {
     this.#transport = makeTransport(this);
     this.#writer = new ReplyWriter(this.#transport, context.sendPool);
     this.#handshake = new Handshake(context.exports, this.#writer, context.handshake);
-    this.#timer = context.environment.clock.after(context.handshakeTimeoutMs, () => {
-      this.#fail("CEV_TIMED_OUT", `the handshake took longer than ${context.handshakeTimeoutMs} ms`);
+    const { environment, handshakeTimeoutMs } = context;
+    this.#openedAt = environment.clock.now();
+    this.#watch = new StallWatch(environment, context.times, this, (why) => this.#fail("CEV_TIMED_OUT", why));
+    this.#timer = environment.clock.after(handshakeTimeoutMs, () => {
+      this.#fail("CEV_TIMED_OUT", `the handshake took longer than ${handshakeTimeoutMs} ms`);
     });
   }
 
@@ -83,6 +103,37 @@ export class Connection implements TransportUser, TransmissionUser {
     return this.#transmission?.inFlightCount ?? 0;
   }
 
+  /** What it has done so far. */
+  get figures(): ConnectionFigures {
+    const transmission = this.#transmission;
+    return {
+      requestCount: transmission?.requestCount ?? 0,
+      bytesRead: transmission?.bytesRead ?? 0,
+      bytesWritten: transmission?.bytesWritten ?? 0,
+      durationMs: this.#context.environment.clock.now() - this.#openedAt,
+    };
+  }
+
+  get isReceivingMessage(): boolean {
+    return this.#transmission?.isReceivingMessage ?? false;
+  }
+
+  get isSending(): boolean {
+    return !this.#writer.isIdle;
+  }
+
+  get isIdle(): boolean {
+    return this.#transmission?.isSettled === true && !this.#isEnded;
+  }
+
+  get messageCount(): number {
+    return this.#transmission?.requestCount ?? 0;
+  }
+
+  get sentMark(): number {
+    return this.#sentCount - this.#transport.waitingLength / 2 ** 32;
+  }
+
   start(): void {
     this.#handshake.greet();
     this.#writer.flush();
@@ -93,6 +144,8 @@ export class Connection implements TransportUser, TransmissionUser {
   drain(): void {
     if (this.#isDraining || this.#isClosed) return;
     this.#isDraining = true;
+    // Nothing was promised to it yet.
+    if (this.#isUpgrading) return this.destroy();
     this.#handshake.isShuttingDown = true;
     this.#pause();
     this.turn();
@@ -110,6 +163,7 @@ export class Connection implements TransportUser, TransmissionUser {
   received(length: number): boolean {
     if (this.#isClosed) return false;
     if (this.#isEnded) return true;
+    this.receivedLength += length;
     if (this.#transmission === null) {
       this.#receive.end += length;
       this.#processHandshake();
@@ -118,6 +172,7 @@ export class Connection implements TransportUser, TransmissionUser {
     }
     this.#endIfDone();
     this.#isPaused = !this.#isEnded && !this.#wantsMore();
+    if (this.#transmission !== null) this.#watch.wake();
     return !this.#isPaused;
   }
 
@@ -128,6 +183,7 @@ export class Connection implements TransportUser, TransmissionUser {
   }
 
   drained(): void {
+    this.#sentCount++;
     this.#writer.drained();
     this.turn();
   }
@@ -136,6 +192,7 @@ export class Connection implements TransportUser, TransmissionUser {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#timer?.cancel();
+    this.#watch.stop();
     this.#transmission?.close();
     this.#writer.close();
     this.#receive.close();
@@ -157,10 +214,11 @@ export class Connection implements TransportUser, TransmissionUser {
 
   /** Goes on with what was received and not yet used, and sends what can be sent. */
   turn(): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#isUpgrading) return;
     if (this.#transmission === null) this.#processHandshake();
     else this.#transmission.turn();
     this.#endIfDone();
+    if (this.#transmission !== null) this.#watch.wake();
     if (this.#isPaused && this.#wantsMore()) {
       this.#isPaused = false;
       this.#transport.resume();
@@ -172,10 +230,10 @@ export class Connection implements TransportUser, TransmissionUser {
     this.#messageLength = handshake.process(this.#receive);
     const { result } = handshake;
     if (result === null || this.#isEnded) return;
+    if (result.kind === "startTls") return this.#startTls();
     this.#timer?.cancel();
     if (result.kind === "refused") return this.#fail("CEV_PROTOCOL", result.message);
     if (result.kind === "aborted") return;
-    if (result.kind === "startTls") return;
     this.#transmission = new Transmission(result, {
       receive: this.#receive,
       writer: this.#writer,
@@ -185,6 +243,37 @@ export class Connection implements TransportUser, TransmissionUser {
     });
     this.#context.chosen(this, result.target);
     this.#transmission.process();
+  }
+
+  /** The agreement to start TLS leaves in plain, and nothing after it. The time for the handshake goes on. */
+  #startTls(): void {
+    if (!this.#writer.isIdle) return;
+    this.#isUpgrading = true;
+    // A socket cannot be given away while it hands over what it has received.
+    this.#context.environment.later(this.#upgrade);
+  }
+
+  #upgradeNow(): void {
+    if (this.#isClosed || this.#isEnded) return;
+    const socket = this.#receive.available > 0 ? null : (this.#transport.detach?.() ?? null);
+    if (socket === null || this.#context.tls === null)
+      return this.#fail("CEV_PROTOCOL", "TLS cannot be started here");
+    this.#context.tls.upgrade(socket, this).then(
+      (upgraded) => this.#goOnEncrypted(upgraded),
+      (error: unknown) => this.closed(error as Error),
+    );
+  }
+
+  #goOnEncrypted({ transport, security }: Upgraded): void {
+    this.#transport = transport;
+    if (this.#isClosed || this.#isEnded) return transport.destroy();
+    this.security = security;
+    this.#isUpgrading = false;
+    this.#writer.close();
+    this.#writer = new ReplyWriter(transport, this.#context.sendPool);
+    this.#handshake = this.#handshake.afterTls(this.#writer, security);
+    this.#isPaused = false;
+    transport.resume();
   }
 
   #wantsMore(): boolean {

@@ -1,5 +1,10 @@
 import { CevError } from "@cev/core";
 import type { Environment } from "@cev/core";
+import { tlsServer } from "../tls/upgrade.ts";
+import type { TlsServer } from "../tls/upgrade.ts";
+import type { TlsServerSettings } from "../tls/credentials.ts";
+import type { NbdEvent } from "./events.ts";
+import type { WatchTimes } from "./stall-watch.ts";
 import { allocationContexts } from "./contexts/allocation.ts";
 import type { ContextProvider } from "./contexts/context.ts";
 import { holderContexts } from "./contexts/holder.ts";
@@ -8,37 +13,6 @@ import type { ExportOptions } from "./exports/export.ts";
 import type { HandshakeSettings } from "./handshake/negotiation.ts";
 import { PAYLOAD_LENGTH_PORTABLE } from "../protocol/numbers.ts";
 
-/** Something that happened, for logs. Connections are numbered from 1. */
-export type NbdEvent =
-  | { readonly kind: "opened"; readonly connection: number; readonly peer: string }
-  /** The handshake has ended with this export. */
-  | { readonly kind: "chosen"; readonly connection: number; readonly peer: string; readonly export: string }
-  /** `error`: why, unless the client ended it as the protocol has it. */
-  | {
-      readonly kind: "closed";
-      readonly connection: number;
-      readonly peer: string;
-      readonly export: string | null;
-      readonly error: Error | null;
-    }
-  /** There were `connectionsMax` connections already. */
-  | { readonly kind: "turnedAway"; readonly peer: string }
-  /** Of a listening socket. */
-  | { readonly kind: "error"; readonly error: Error };
-
-/** An export that a close did not flush: with the error of the flush, or null when it was not waited for. */
-export interface Unflushed {
-  readonly export: string;
-  readonly error: CevError | null;
-}
-
-/** What a close left undone; both empty when all is well. */
-export interface CloseReport {
-  readonly unflushed: readonly Unflushed[];
-  /** Requests that were under way when it was forced. */
-  readonly abandonedCount: number;
-}
-
 /** Settings of an `NbdServer`. */
 export interface NbdServerOptions {
   readonly environment: Environment;
@@ -46,6 +20,8 @@ export interface NbdServerOptions {
   readonly exports: readonly ExportOptions[];
   /** Which export answers to the empty name; null: none. By default the first. */
   readonly defaultExport?: string | null;
+  /** Whether clients may or have to encrypt. Default: they cannot. */
+  readonly tls?: TlsServerSettings;
   /** The longest data of one request, in bytes. Default 32 MiB. */
   readonly payloadLengthMax?: number;
   /** Connections at a time; more are turned away. Default 1024. */
@@ -62,6 +38,10 @@ export interface NbdServerOptions {
   readonly optionsMax?: number;
   /** What clients can ask for by block status besides holes (`base:allocation`) and disks (`x-cev:holder`). */
   readonly contexts?: readonly ContextProvider[];
+  /** How long half a message may wait for its rest, and an answer for somebody to take it; 0: for ever. Default 60 seconds. */
+  readonly messageTimeoutMs?: number;
+  /** How long a client may do nothing in transmission before it is cut off; 0, the default: for ever. */
+  readonly idleTimeoutMs?: number;
   /** How long `close` lets clients take their last answers. Default 30 seconds. */
   readonly drainTimeoutMs?: number;
   /** Is told what happens, for logs. What it throws surfaces as an uncaught error. */
@@ -70,13 +50,22 @@ export interface NbdServerOptions {
 
 /** The options with their defaults, checked. */
 export type ResolvedOptions = Required<
-  Omit<NbdServerOptions, "exports" | "defaultExport" | "optionsMax" | "contexts">
-> & { readonly handshake: HandshakeSettings };
+  Omit<
+    NbdServerOptions,
+    "exports" | "defaultExport" | "optionsMax" | "contexts" | "tls" | "messageTimeoutMs" | "idleTimeoutMs"
+  >
+> & {
+  readonly handshake: HandshakeSettings;
+  readonly tls: TlsServer | null;
+  readonly times: WatchTimes;
+};
 
 const PREFERRED_MIN = 4096;
 
 /** Throws `CEV_INVALID` for values that make no sense. */
 export function resolveOptions(options: NbdServerOptions): ResolvedOptions {
+  const { tls } = options;
+  const tlsMode = tls?.mode ?? "off";
   return {
     environment: options.environment,
     payloadLengthMax: checkNumber("payloadLengthMax", options.payloadLengthMax ?? PAYLOAD_LENGTH_PORTABLE, {
@@ -89,10 +78,15 @@ export function resolveOptions(options: NbdServerOptions): ResolvedOptions {
     unsentMax: checkNumber("unsentMax", options.unsentMax ?? 262_144, { min: 1 }),
     handshakeTimeoutMs: checkNumber("handshakeTimeoutMs", options.handshakeTimeoutMs ?? 30_000, { min: 1 }),
     handshake: {
-      tls: "off",
+      tls: tlsMode,
       canStartTls: true,
       contexts: new ContextCatalog([allocationContexts(), holderContexts(), ...(options.contexts ?? [])]),
       optionsMax: checkNumber("optionsMax", options.optionsMax ?? 1024, { min: 1 }),
+    },
+    tls: tls === undefined || tlsMode === "off" ? null : tlsServer(tls),
+    times: {
+      messageTimeoutMs: checkNumber("messageTimeoutMs", options.messageTimeoutMs ?? 60_000, { min: 0 }),
+      idleTimeoutMs: checkNumber("idleTimeoutMs", options.idleTimeoutMs ?? 0, { min: 0 }),
     },
     drainTimeoutMs: checkNumber("drainTimeoutMs", options.drainTimeoutMs ?? 30_000, { min: 0 }),
     onEvent: options.onEvent ?? ((): void => {}),

@@ -1,15 +1,21 @@
 import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
-import { CevError, Op, request } from "@cev/core";
+import { CevError } from "@cev/core";
 import type { Environment, Timer } from "@cev/core";
 import { listenOn } from "../transport/listen.ts";
-import type { BoundAddress, TcpAddress, UnixAddress } from "../transport/listen.ts";
+import type { BoundAddress, InheritedSocket, TcpAddress, UnixAddress } from "../transport/listen.ts";
+import { inheritedStream } from "../transport/pipe-transport.ts";
+import type { StreamFds } from "../transport/pipe-transport.ts";
+import type { Transport, TransportUser } from "../transport/transport.ts";
+import { LastFlush } from "./closing.ts";
+import type { CloseReport } from "./closing.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionContext } from "./connection.ts";
 import { ExportList } from "./exports/export-list.ts";
 import { Export } from "./exports/export.ts";
 import { resolveOptions } from "./server-options.ts";
-import type { CloseReport, NbdEvent, NbdServerOptions, Unflushed } from "./server-options.ts";
+import type { NbdEvent } from "./events.ts";
+import type { NbdServerOptions } from "./server-options.ts";
 import { SharedBufferPool } from "../memory/shared-buffer.ts";
 import { socketTransport } from "../transport/socket-transport.ts";
 
@@ -31,8 +37,7 @@ export class NbdServer implements AsyncDisposable {
   #onSettled: (() => void) | null = null;
   #onForced: (() => void) | null = null;
   #drainTimer: Timer | null = null;
-  // Exports whose flush has not ended well.
-  readonly #unflushed = new Map<Export, CevError | null>();
+  readonly #streams = new Map<Connection, () => void>();
 
   constructor(options: NbdServerOptions) {
     const resolved = resolveOptions(options);
@@ -47,9 +52,13 @@ export class NbdServer implements AsyncDisposable {
       sendPool: new SharedBufferPool(buffers, Math.min(SEND_LENGTH, buffers.bufferLengthMax)),
       limits: resolved,
       handshake: resolved.handshake,
+      tls: resolved.tls,
       handshakeTimeoutMs: resolved.handshakeTimeoutMs,
-      chosen: (connection, target) =>
-        this.#tell({ kind: "chosen", connection: connection.id, peer: connection.peer, export: target.name }),
+      times: resolved.times,
+      chosen: (connection, target) => {
+        const { id, peer, security } = connection;
+        this.#tell({ kind: "chosen", connection: id, peer, export: target.name, security });
+      },
       closed: (connection, error) => this.#left(connection, error),
       settled: (connection) => this.#settled(connection),
     };
@@ -61,7 +70,7 @@ export class NbdServer implements AsyncDisposable {
   }
 
   /** Listens on one more address, and tells which one it became. */
-  async listen(address: UnixAddress | TcpAddress): Promise<BoundAddress> {
+  async listen(address: UnixAddress | TcpAddress | InheritedSocket): Promise<BoundAddress> {
     if (this.#closing !== null) throw new CevError("CEV_CLOSED", "the server is closed");
     const listener = createServer({
       pauseOnConnect: true,
@@ -74,6 +83,21 @@ export class NbdServer implements AsyncDisposable {
     listener.on("error", (error) => this.#tell({ kind: "error", error }));
     this.#listeners.push(listener);
     return bound;
+  }
+
+  /**
+   * Serves one client that is there already, at a socket or two pipes that the process was started with; standard input and
+   * output by default. Resolves when it has left. Throws `CEV_INVALID` where no client can be.
+   */
+  serveStream(fds: StreamFds = { inputFd: 0, outputFd: 1 }): Promise<void> {
+    if (this.#closing !== null) throw new CevError("CEV_CLOSED", "the server is closed");
+    const stream = inheritedStream(fds);
+    const { handshake } = this.#context;
+    const canStartTls = handshake.canStartTls && stream.isSocket;
+    const context = { ...this.#context, handshake: { ...handshake, canStartTls } };
+    return new Promise((resolve) => {
+      this.#begin("standard input", context, (user) => stream.transport(user), resolve);
+    });
   }
 
   /**
@@ -101,41 +125,50 @@ export class NbdServer implements AsyncDisposable {
       if (this.#closing === null) this.#tell({ kind: "turnedAway", peer });
       return;
     }
+    this.#begin(peer, this.#context, (user) => socketTransport(socket, user));
+  }
+
+  #begin(
+    peer: string,
+    context: ConnectionContext,
+    makeTransport: (user: TransportUser) => Transport,
+    settled?: () => void,
+  ): void {
     const id = ++this.#connectionCount;
-    const connection = new Connection(id, peer, this.#context, (user) => socketTransport(socket, user));
+    const connection = new Connection(id, peer, context, makeTransport);
     this.#connections.add(connection);
     this.#open.add(connection);
+    if (settled !== undefined) this.#streams.set(connection, settled);
     this.#tell({ kind: "opened", connection: id, peer });
     connection.start();
   }
 
   #left(connection: Connection, error: Error | null): void {
     this.#open.delete(connection);
-    const { id, peer, target } = connection;
-    this.#tell({ kind: "closed", connection: id, peer, export: target?.name ?? null, error });
+    const { id, peer, target, security, figures } = connection;
+    const name = target?.name ?? null;
+    this.#tell({ kind: "closed", connection: id, peer, export: name, security, figures, error });
   }
 
   #settled(connection: Connection): void {
     this.#connections.delete(connection);
+    this.#streams.get(connection)?.();
+    this.#streams.delete(connection);
     if (this.#connections.size === 0) this.#onSettled?.();
   }
 
   async #drainAndClose(): Promise<CloseReport> {
     for (const listener of this.#listeners) listener.close();
-    for (const each of this.exports) if (needsFlush(each)) this.#unflushed.set(each, null);
+    const lastFlush = new LastFlush(this.exports);
     const forced = new Promise<void>((resolve) => (this.#onForced = resolve));
-    await Promise.race([this.#drainAndFlush(), forced]);
+    await Promise.race([this.#drainAndFlush(lastFlush), forced]);
     const abandonedCount = [...this.#connections].reduce((sum, each) => sum + each.inFlightCount, 0);
-    const unflushed: Unflushed[] = [...this.#unflushed].map(([each, error]) => ({
-      export: each.name,
-      error,
-    }));
     this.#context.receivePool.close();
     this.#context.sendPool.close();
-    return { unflushed, abandonedCount };
+    return { unflushed: lastFlush.report(), abandonedCount };
   }
 
-  async #drainAndFlush(): Promise<void> {
+  async #drainAndFlush(lastFlush: LastFlush): Promise<void> {
     this.#drainTimer = this.#environment.clock.after(this.#options.drainTimeoutMs, () => {
       for (const connection of this.#open) connection.destroy();
     });
@@ -145,27 +178,12 @@ export class NbdServer implements AsyncDisposable {
       await settled;
     }
     this.#drainTimer.cancel();
-    await Promise.all([...this.#unflushed.keys()].map((each) => this.#flush(each)));
-  }
-
-  async #flush(target: Export): Promise<void> {
-    const { device } = target;
-    try {
-      await request(device, device.environment, Op.flush, 0, 0);
-      this.#unflushed.delete(target);
-    } catch (error) {
-      if (!(error instanceof CevError)) throw error;
-      this.#unflushed.set(target, error);
-    }
+    await lastFlush.run();
   }
 
   #tell(event: NbdEvent): void {
     this.#options.onEvent(event);
   }
-}
-
-function needsFlush({ device, isReadOnly }: Export): boolean {
-  return !isReadOnly && device.support.flush !== "none";
 }
 
 function peerOf(socket: Socket): string {

@@ -1,15 +1,21 @@
-import { chmodSync, lstatSync, statSync, unlinkSync } from "node:fs";
-import { connect } from "node:net";
 import type { Server } from "node:net";
-import { dirname } from "node:path";
-import { umask } from "node:process";
 import { CevError } from "@cev/core";
-import type { ErrorCode } from "@cev/core";
+import { bindSocketFile, judgePath, removeStale } from "./socket-file.ts";
+import type { FileOwner } from "./socket-file.ts";
 
-/** A Unix socket. `mode`: permissions of the socket file, such as 0o600; by default what the process's umask leaves. */
+/**
+ * A Unix socket. `mode`: permissions of the socket file, such as 0o600; by default what the process's umask leaves. `owner`:
+ * whom the file is given to; by default whoever runs the process.
+ */
 export interface UnixAddress {
   readonly path: string;
   readonly mode?: number;
+  readonly owner?: FileOwner;
+}
+
+/** A socket that listens already, opened by whoever started this process. Its file, if it has one, is left where it is. */
+export interface InheritedSocket {
+  readonly fd: number;
 }
 
 /** A TCP port; 0 takes a free one. By default 10809, on this machine alone. */
@@ -19,63 +25,57 @@ export interface TcpAddress {
 }
 
 /** Where a server listens, as it turned out. */
-export type BoundAddress = { readonly path: string } | { readonly host: string; readonly port: number };
+export type BoundAddress =
+  | { readonly path: string }
+  | { readonly host: string; readonly port: number }
+  /** A Unix socket that was inherited: where its file lies is not known. */
+  | InheritedSocket;
 
 /** The port that is registered for NBD. */
 export const DEFAULT_PORT = 10_809;
 
-/** Bytes of a Unix socket's path. */
-const PATH_LENGTH_MAX = process.platform === "darwin" ? 103 : 107;
-
 /** Starts to listen. A socket file that a dead server left behind is replaced; one that answers is `CEV_BUSY`. */
-export async function listenOn(server: Server, address: UnixAddress | TcpAddress): Promise<BoundAddress> {
+export async function listenOn(
+  server: Server,
+  address: UnixAddress | TcpAddress | InheritedSocket,
+): Promise<BoundAddress> {
+  if ("fd" in address) {
+    const { fd } = address;
+    await tryListen(server, () => server.listen({ fd }), `file descriptor ${fd}`);
+    return boundTo(server) ?? { fd };
+  }
   if (!("path" in address)) {
     const { host = "localhost", port = DEFAULT_PORT } = address;
     await tryListen(server, () => server.listen({ host, port }), `${host}:${port}`);
-    const bound = server.address();
-    if (bound === null || typeof bound === "string") return { host, port };
-    return { host: bound.address, port: bound.port };
+    return boundTo(server) ?? { host, port };
   }
-  const { path, mode } = address;
-  const start = (): void => listenWithMode(server, path, mode);
+  const { path } = address;
+  const start = (): void => bindSocketFile(path, address, () => server.listen({ path }).listening);
   try {
     await tryListen(server, start, path);
   } catch (error) {
     const wrongPath = judgePath(path, error);
     if (wrongPath !== null) throw wrongPath;
-    if (!(error instanceof CevError) || error.code !== "CEV_BUSY" || !(await isStale(path))) throw error;
-    unlinkSync(path);
+    if (!(error instanceof CevError) || error.code !== "CEV_BUSY" || !(await removeStale(path))) throw error;
     await tryListen(server, start, path);
   }
   return { path };
 }
 
-/** What clients are given to connect. */
-export function nbdUri(address: BoundAddress, exportName: string): string {
-  const name = encodeURIComponent(exportName);
-  if ("path" in address)
-    return `nbd+unix:///${name}?socket=${encodeURIComponent(address.path).replaceAll("%2F", "/")}`;
-  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
-  return `nbd://${host}:${address.port}/${name}`;
+function boundTo(server: Server): BoundAddress | null {
+  const bound = server.address();
+  return bound === null || typeof bound === "string" ? null : { host: bound.address, port: bound.port };
 }
 
-function listenWithMode(server: Server, path: string, mode: number | undefined): void {
-  if (mode === undefined) {
-    server.listen({ path });
-    return;
-  }
-  // The file is made while `listen` runs, so nobody gets in before its mode is right; worker threads have no umask to set.
-  let before: number | null = null;
-  try {
-    before = umask(0o777 & ~mode);
-  } catch {
-    server.once("listening", () => chmodSync(path, mode));
-  }
-  try {
-    server.listen({ path });
-  } finally {
-    if (before !== null) umask(before);
-  }
+/** What clients are given to connect. `isSecure`: they are to insist on TLS. Of an inherited socket the path is left out. */
+export function nbdUri(address: BoundAddress, exportName: string, isSecure = false): string {
+  const name = encodeURIComponent(exportName);
+  const scheme = isSecure ? "nbds" : "nbd";
+  if ("fd" in address) return `${scheme}+unix:///${name}`;
+  if ("path" in address)
+    return `${scheme}+unix:///${name}?socket=${encodeURIComponent(address.path).replaceAll("%2F", "/")}`;
+  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+  return `${scheme}://${host}:${address.port}/${name}`;
 }
 
 function tryListen(server: Server, start: () => void, source: string): Promise<void> {
@@ -90,7 +90,14 @@ function tryListen(server: Server, start: () => void, source: string): Promise<v
     };
     server.once("error", onError);
     server.once("listening", onListening);
-    start();
+    try {
+      start();
+    } catch (error) {
+      server.off("error", onError);
+      server.off("listening", onListening);
+      server.close();
+      reject(error);
+    }
   });
 }
 
@@ -108,39 +115,4 @@ function listenError(cause: NodeJS.ErrnoException, source: string): CevError {
     default:
       return new CevError("CEV_IO", `cannot listen: ${cause.message}`, { source, cause });
   }
-}
-
-/** What is wrong with the path of a socket: the system has the same few words for much of it. */
-function judgePath(path: string, cause: unknown): CevError | null {
-  // Linux: a name that is no file's.
-  if (path.startsWith("\0")) return null;
-  const length = Buffer.byteLength(path);
-  const error = (code: ErrorCode, message: string): CevError =>
-    new CevError(code, message, { source: path, cause });
-  if (length > PATH_LENGTH_MAX) {
-    return error(
-      "CEV_INVALID",
-      `its path has ${length} bytes, more than the system allows: 107 on Linux, 103 on macOS`,
-    );
-  }
-  const folder = statSync(dirname(path), { throwIfNoEntry: false });
-  if (folder === undefined) return error("CEV_NOT_FOUND", `there is no folder ${dirname(path)}`);
-  if (!folder.isDirectory()) return error("CEV_NOT_FOUND", `${dirname(path)} is no folder`);
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found !== undefined && !found.isSocket())
-    return error("CEV_BUSY", "a file that is no socket has this name");
-  return null;
-}
-
-/** True for a socket file behind which nobody listens any more. Files of any other kind are never touched. */
-async function isStale(path: string): Promise<boolean> {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
-  return new Promise((resolve) => {
-    const probe = connect({ path });
-    probe.once("connect", () => {
-      probe.destroy();
-      resolve(false);
-    });
-    probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
-  });
 }

@@ -6,6 +6,8 @@ import type { Transport, TransportUser } from "./transport.ts";
 /** The inside of a connected socket. Not documented, so everything about it is looked at before it is used. */
 interface Handle {
   readonly useUserBuffer?: unknown;
+  /** Bytes that the system has not yet taken, of a write that it has taken in part. */
+  readonly writeQueueSize?: unknown;
 }
 
 /**
@@ -39,6 +41,14 @@ export class SocketTransport implements Transport {
     socket.on("end", this.#onEnd);
     socket.on("error", this.#onError);
     socket.on("close", this.#onClose);
+  }
+
+  get waitingLength(): number {
+    const { writableLength } = this.#socket;
+    if (writableLength === 0) return 0;
+    // The parts of a long write leave one by one, and only the handle knows.
+    const { _handle: handle } = this.#socket as unknown as { readonly _handle?: Handle | null };
+    return typeof handle?.writeQueueSize === "number" ? handle.writeQueueSize : writableLength;
   }
 
   resume(): void {

@@ -17,6 +17,8 @@ export interface TransportUser {
 
 /** A byte stream to the other side. Nothing is received before the first `resume`. */
 export interface Transport {
+  /** Bytes that were handed over and have not left. */
+  readonly waitingLength: number;
   resume(): void;
   pause(): void;
   /**

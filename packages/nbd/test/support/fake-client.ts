@@ -142,7 +142,8 @@ export class FakeClient {
   readonly pools: readonly SharedBufferPool[];
 
   constructor(environment: Environment, exports: readonly Export[], options: FakeClientOptions = {}) {
-    const resolved = resolveOptions({ environment, exports: [], ...options });
+    // Simulated time flies while a test looks away: nobody is in a hurry, unless a test says so.
+    const resolved = resolveOptions({ environment, exports: [], messageTimeoutMs: 0, ...options });
     const { buffers } = environment;
     this.pools = [
       new SharedBufferPool(buffers, options.receiveLength ?? 524_288),
@@ -155,7 +156,9 @@ export class FakeClient {
       sendPool: this.pools[1]!,
       limits: resolved,
       handshake: { ...resolved.handshake, ...options.handshake },
+      tls: resolved.tls,
       handshakeTimeoutMs: resolved.handshakeTimeoutMs,
+      times: resolved.times,
       chosen: () => {},
       closed: (_connection, error) => {
         this.closedCount++;

@@ -49,6 +49,10 @@ export class Transmission implements RequestOwner, KeptWritesUser {
   /** The client has said goodbye, or nothing more is to be taken. */
   isEnding = false;
   inFlightCount = 0;
+  /** Requests that were taken, and bytes of data both ways. */
+  requestCount = 0;
+  bytesRead = 0;
+  bytesWritten = 0;
   readonly #offered: number;
   readonly #receive: ReceiveBuffer;
   readonly #writer: ReplyWriter;
@@ -89,6 +93,12 @@ export class Transmission implements RequestOwner, KeptWritesUser {
   /** True when all that was taken is answered and has left. */
   get isSettled(): boolean {
     return this.inFlightCount === 0 && this.#writer.isIdle;
+  }
+
+  /** True while a part of a message is there, and the rest is waited for. */
+  get isReceivingMessage(): boolean {
+    if (this.isBlocked || this.isEnding) return false;
+    return this.#long.isPending || this.#refused.isPending || this.#receive.available > 0;
   }
 
   /** Where the next bytes go. */
@@ -204,7 +214,10 @@ export class Transmission implements RequestOwner, KeptWritesUser {
     request.offset = head.offset;
     request.length = head.length;
     this.inFlightCount++;
-    if (this.#begin(request)) return true;
+    if (this.#begin(request)) {
+      this.#count(request);
+      return true;
+    }
     this.inFlightCount--;
     this.#idle.push(request);
     return false;
@@ -366,6 +379,12 @@ export class Transmission implements RequestOwner, KeptWritesUser {
   hasRoomAgain(): void {
     this.#waitingForRoom = null;
     this.#wantTurn();
+  }
+
+  #count({ command, length }: Request): void {
+    this.requestCount++;
+    if (command === Command.write) this.bytesWritten += length;
+    else if (command === Command.read) this.bytesRead += length;
   }
 
   #refuse(errno: NbdErrno): boolean {

@@ -1,0 +1,37 @@
+import type { Security } from "../tls/security.ts";
+
+/** What one connection has done, from its first byte to its last. */
+export interface ConnectionFigures {
+  /** Requests that were taken, refused ones included. */
+  readonly requestCount: number;
+  /** Bytes of data that it was given, and that it gave. */
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  readonly durationMs: number;
+}
+
+/** Something that happened, for logs. Connections are numbered from 1. */
+export type NbdEvent =
+  | { readonly kind: "opened"; readonly connection: number; readonly peer: string }
+  /** The handshake has ended with this export. */
+  | {
+      readonly kind: "chosen";
+      readonly connection: number;
+      readonly peer: string;
+      readonly export: string;
+      readonly security: Security;
+    }
+  /** `error`: why, unless the client ended it as the protocol has it. */
+  | {
+      readonly kind: "closed";
+      readonly connection: number;
+      readonly peer: string;
+      readonly export: string | null;
+      readonly security: Security;
+      readonly figures: ConnectionFigures;
+      readonly error: Error | null;
+    }
+  /** There were `connectionsMax` connections already. */
+  | { readonly kind: "turnedAway"; readonly peer: string }
+  /** Of a listening socket. */
+  | { readonly kind: "error"; readonly error: Error };

@@ -1,0 +1,101 @@
+import type { Buffer } from "node:buffer";
+import { beforeEach, describe, expect, test } from "vitest";
+import { Command } from "../../src/protocol/numbers.ts";
+import { request } from "../support/messages.ts";
+import { endAll, makeStack, pattern } from "../support/stack.ts";
+import type { Stack } from "../support/stack.ts";
+
+let stack: Stack;
+beforeEach(async () => {
+  stack = await makeStack();
+});
+
+/** Lets so much time pass, and all that happens in it. */
+function pass(ms: number): Promise<void> {
+  const { clock } = stack.world.environment;
+  return stack.world.drive(new Promise((resolve) => clock.after(ms, resolve)));
+}
+
+const write = (length: number): Buffer => request({ command: Command.write, payload: pattern(length) });
+
+describe("half a message", () => {
+  test.for([10, 100, 600_000])(
+    "of which %i bytes came ends the connection when the time is up",
+    async (came) => {
+      const client = stack.connect({ messageTimeoutMs: 8000 }).enter("disk");
+      client.send(write(900_000).subarray(0, came));
+      await pass(7900);
+      expect(client.closedCount).toBe(0);
+      await pass(2200);
+      expect(client.errorCode).toBe("CEV_TIMED_OUT");
+      await endAll(stack, client);
+    },
+  );
+
+  test("that drips in, a byte at a time, does not hold its memory for ever", async () => {
+    const client = stack.connect({ messageTimeoutMs: 8000 }).enter("disk");
+    const message = write(900_000);
+    for (let at = 0; at < 20 && client.closedCount === 0; at++) {
+      client.send(message.subarray(at * 100, at * 100 + 100));
+      await pass(1000);
+    }
+    expect(client.errorCode).toBe("CEV_TIMED_OUT");
+    await endAll(stack, client);
+  });
+
+  test("over a slow line gets there in the end", async () => {
+    const client = stack.connect({ messageTimeoutMs: 2000 }).enter("disk");
+    const message = write(900_000);
+    for (let at = 0; at < message.length; at += 50_000) {
+      client.send(message.subarray(at, at + 50_000));
+      await pass(1000);
+    }
+    expect(client.replies()[0]).toMatchObject({ error: 0 });
+    await endAll(stack, client);
+  });
+});
+
+test("a client that takes none of its answers is let go when the time is up, and not before", async () => {
+  const client = stack.connect({ messageTimeoutMs: 8000 }).enter("disk");
+  client.transport.isReader = false;
+  client.request({ command: Command.read, length: 65_536 });
+  await pass(7900);
+  expect(client.closedCount).toBe(0);
+  await pass(2200);
+  expect(client.errorCode).toBe("CEV_TIMED_OUT");
+  await endAll(stack, client);
+});
+
+test("one that waits for a slow device is in nobody's way", async () => {
+  const client = stack.connect({ messageTimeoutMs: 1000, idleTimeoutMs: 1000 }).enter("disk");
+  stack.layer.completion = "byHand";
+  client.request({ command: Command.read, length: 4096 });
+  await pass(60_000);
+  expect(client.closedCount).toBe(0);
+  stack.layer.completeAll();
+  await pass(1);
+  expect(client.replies()).toHaveLength(1);
+  await endAll(stack, client);
+});
+
+describe("a client that does nothing", () => {
+  test("stays for ever where nothing else was asked for", async () => {
+    const client = stack.connect({ messageTimeoutMs: 1000 }).enter("disk");
+    client.request({ command: Command.read, length: 4096 });
+    await pass(1_000_000);
+    expect(client.closedCount).toBe(0);
+    await endAll(stack, client);
+  });
+
+  test("is let go when its time is up, and each request starts it anew", async () => {
+    const client = stack.connect({ idleTimeoutMs: 10_000 }).enter("disk");
+    for (let round = 0; round < 5; round++) {
+      await pass(9000);
+      client.request({ command: Command.read, length: 4096 });
+    }
+    expect(client.closedCount).toBe(0);
+    await pass(13_000);
+    expect(client.errorCode).toBe("CEV_TIMED_OUT");
+    await endAll(stack, client);
+  });
+});
