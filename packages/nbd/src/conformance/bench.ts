@@ -108,6 +108,11 @@ export class Bench {
     return enterTransmission(await this.haggle(), { name: this.exportName, ...options });
   }
 
+  /** Lets time go by. */
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.environment.clock.after(ms, resolve));
+  }
+
   /** Closes all connections. */
   async end(): Promise<void> {
     await Promise.all(this.#wires.map((wire) => wire.close()));

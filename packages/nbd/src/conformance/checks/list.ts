@@ -116,7 +116,7 @@ export const listChecks: readonly Check[] = [
   },
   {
     name: "list/twice-the-same",
-    level: "must",
+    level: "should",
     section: "Option types",
     sentence: "Return zero or more `NBD_REP_SERVER` replies, one for each export",
     needs: ["list"],

@@ -1,0 +1,506 @@
+import {
+  Command,
+  CommandFlag,
+  NbdErrno,
+  OptionReply,
+  OptionType,
+  TransmissionFlag,
+} from "../../protocol/numbers.ts";
+import type { Bench } from "../bench.ts";
+import { enterTransmission } from "../bench.ts";
+import type { Check } from "../check.ts";
+import { exportNameLength } from "../export-facts.ts";
+import { BLOCK_STATUS_EXTENDED_CHUNK, ERROR_EXTENDED_REQUIRED, PAYLOAD_LENGTH_FLAG } from "../extension.ts";
+import { demandAck, demandError, encodeInfo } from "../haggling.ts";
+import { contentsOf, dataOf, demandErrno, demandSuccess, errnoOf, statusOf } from "../replies.ts";
+import type { Reply, Session } from "../session.ts";
+import { ALLOCATION } from "../survey.ts";
+import { demand, demandEqual, notApplicable } from "../violation.ts";
+import { pattern } from "./write.ts";
+
+const { blockStatus, cache, flush, read, trim, write, writeZeroes } = Command;
+const SECTION = "extension-ext-header";
+
+function enter(bench: Bench): Promise<Session> {
+  return bench.enter({ style: "extended" });
+}
+
+function enterWithStatus(bench: Bench): Promise<Session> {
+  return bench.enter({ style: "extended", contexts: [ALLOCATION] });
+}
+
+/** Payload of the long form of block status. */
+function idsPayload(length: bigint, ids: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(8 + 4 * ids.length);
+  bytes.writeBigUInt64BE(length, 0);
+  ids.forEach((id, index) => bytes.writeUInt32BE(id, 8 + 4 * index));
+  return bytes;
+}
+
+function askStatus(session: Session, payload: Buffer): Promise<Reply> {
+  return session.ask({ command: blockStatus, flags: PAYLOAD_LENGTH_FLAG, offset: 0, payload });
+}
+
+/** Replies to one request of each kind. */
+async function repliesOfAllKinds(bench: Bench, session: Session): Promise<Reply[]> {
+  const all = bench.size - (bench.size % bench.unit);
+  const half = Math.floor(all / 2 / bench.unit) * bench.unit;
+  const length = bench.unit;
+  const replies = [
+    await session.ask({ command: read, offset: half, length }),
+    await session.ask({ command: read, offset: all, length }),
+    await session.ask({ command: 99, offset: 512, length: 0 }),
+    await session.ask({ command: blockStatus, offset: 0, length }),
+  ];
+  if ((session.facts.flags & TransmissionFlag.sendFlush) !== 0)
+    replies.push(await session.ask({ command: flush }));
+  if ((session.facts.flags & TransmissionFlag.sendCache) !== 0)
+    replies.push(await session.ask({ command: cache, offset: half, length }));
+  return replies;
+}
+
+/** EXTENDED_HEADERS: an extension, in a branch of the document. */
+export const extendedChecks: readonly Check[] = [
+  {
+    name: "extended/acked-or-unsupported",
+    level: "must",
+    section: SECTION,
+    sentence: "The server replies with the following, or with an error permitted elsewhere in this document",
+    needs: ["plain"],
+    async run(bench) {
+      const answer = await (await bench.haggle()).ask(OptionType.extendedHeaders);
+      if (!answer.isAck)
+        demandError(
+          answer,
+          [OptionReply.errorUnsupported, OptionReply.errorPolicy, OptionReply.errorPlatform],
+          "EXTENDED_HEADERS",
+        );
+    },
+  },
+  {
+    name: "extended/with-data-invalid",
+    level: "should",
+    section: SECTION,
+    sentence:
+      "The client MUST NOT send any additional data with the option, and the server SHOULD reject a request that includes data with `NBD_REP_ERR_INVALID`.",
+    needs: ["extended"],
+    async run(bench) {
+      const haggling = await bench.haggle();
+      demandError(
+        await haggling.ask(OptionType.extendedHeaders, Buffer.from([1])),
+        [OptionReply.errorInvalid],
+        "EXTENDED_HEADERS with a byte of data",
+      );
+    },
+  },
+  {
+    name: "extended/without-structured-works",
+    level: "should",
+    section: SECTION,
+    sentence:
+      "A client MAY request structured replies first, although a server SHOULD support this option even if structured replies are not negotiated.",
+    needs: ["extended"],
+    async run(bench) {
+      const session = await enter(bench);
+      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }));
+    },
+  },
+  {
+    name: "extended/wins-over-structured",
+    level: "must",
+    section: SECTION,
+    sentence:
+      "When successful, this option takes precedence over structured replies, and the server MUST also support `NBD_OPT_GO`.",
+    needs: ["extended", "structured"],
+    async run(bench) {
+      const haggling = await bench.haggle();
+      demandAck(await haggling.ask(OptionType.structuredReply), "STRUCTURED_REPLY");
+      const session = await enterTransmission(haggling, { style: "extended", name: bench.exportName });
+      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }));
+    },
+  },
+  {
+    name: "extended/structured-afterwards-refused",
+    level: "must",
+    section: SECTION,
+    sentence:
+      "`NBD_REP_ERR_EXT_HEADER_REQD`: The client has already successfully negotiated extended headers, which takes precedence over this option.",
+    needs: ["extended", "structured"],
+    async run(bench) {
+      const haggling = await bench.haggle();
+      demandAck(await haggling.ask(OptionType.extendedHeaders), "EXTENDED_HEADERS");
+      demandError(
+        await haggling.ask(OptionType.structuredReply),
+        [ERROR_EXTENDED_REQUIRED, OptionReply.errorInvalid],
+        "STRUCTURED_REPLY after EXTENDED_HEADERS",
+      );
+    },
+  },
+  {
+    name: "extended/go-not-unsupported",
+    level: "must",
+    section: SECTION,
+    sentence:
+      "if the server has acknowledged a client's request for `NBD_OPT_EXTENDED_HEADERS`, the server MUST NOT fail `NBD_OPT_GO` with `NBD_REP_ERR_UNSUP`",
+    needs: ["extended"],
+    async run(bench) {
+      const haggling = await bench.haggle();
+      demandAck(await haggling.ask(OptionType.extendedHeaders), "EXTENDED_HEADERS");
+      const answer = await haggling.ask(OptionType.go, encodeInfo(bench.exportName));
+      demand(answer.final.type !== OptionReply.errorUnsupported, "GO was answered with errorUnsupported");
+    },
+  },
+  {
+    name: "extended/export-name-not-in-compact-style",
+    level: "should",
+    section: SECTION,
+    sentence:
+      "Additionally, a client that has used `NBD_OPT_EXTENDED_HEADERS` to negotiate extended headers MUST NOT use this option.",
+    needs: ["extended"],
+    async run(bench) {
+      const haggling = await bench.haggle(3);
+      demandAck(await haggling.ask(OptionType.extendedHeaders), "EXTENDED_HEADERS");
+      haggling.send(OptionType.exportName, Buffer.from(bench.exportName));
+      const answer = await haggling.wire.takeUnlessEnded(
+        exportNameLength(false),
+        "the answer to EXPORT_NAME",
+      );
+      demand(answer === null, "EXPORT_NAME was accepted after EXTENDED_HEADERS");
+    },
+  },
+  {
+    name: "extended/replies-are-extended",
+    level: "must",
+    section: SECTION,
+    sentence:
+      "If extended headers are negotiated, all server replies MUST use an extended reply; the server MUST NOT use simple replies even when there is no payload.",
+    needs: ["extended"],
+    async run(bench) {
+      await repliesOfAllKinds(bench, await enter(bench));
+    },
+  },
+  {
+    name: "extended/offset-echoed",
+    level: "must",
+    section: SECTION,
+    sentence:
+      "The extended reply has an additional field *offset* which MUST match the *offset* of the client's request",
+    needs: ["extended"],
+    async run(bench) {
+      for (const { request, chunks } of await repliesOfAllKinds(bench, await enter(bench)))
+        for (const chunk of chunks)
+          demandEqual(chunk.offset ?? -1n, request.offset, "the offset in an extended reply");
+    },
+  },
+  {
+    name: "extended/read-covers-request",
+    level: "must",
+    section: SECTION,
+    sentence:
+      "If structured replies or extended headers are negotiated, then a read request MUST result in a reply with one or more structured chunks",
+    needs: ["extended"],
+    async run(bench) {
+      const session = await enter(bench);
+      const length = Math.min(1_048_576, bench.payloadMax, bench.size);
+      dataOf(await session.ask({ command: read, offset: 0, length: length - (length % bench.unit) }));
+    },
+  },
+  {
+    name: "extended/write-reads-back",
+    level: "must",
+    section: SECTION,
+    sentence: "The command `NBD_CMD_WRITE` MUST use the flag `NBD_CMD_FLAG_PAYLOAD_LEN` in this mode",
+    needs: ["extended", "write"],
+    room: 65_536,
+    async run(bench) {
+      const session = await enter(bench);
+      const { offset } = bench.scratch;
+      const payload = pattern(65_536, 14);
+      demandSuccess(await session.ask({ command: write, offset, payload }));
+      const there = dataOf(await session.ask({ command: read, offset, length: payload.length }));
+      demand(there.equals(payload), "what was written with an extended head does not read back");
+    },
+  },
+  {
+    name: "extended/write-without-payload-flag-fails",
+    level: "must",
+    section: SECTION,
+    sentence:
+      "With extended headers, the flag MUST be set for `NBD_CMD_WRITE` (as the write command always sends a payload of the bytes to be written)",
+    needs: ["extended", "write"],
+    room: 65_536,
+    async run(bench) {
+      const session = await enter(bench);
+      const { offset } = bench.scratch;
+      // The session adds the flag to every write: what is sent here is a head alone.
+      const head = Buffer.alloc(32);
+      head.writeUInt32BE(0x21e4_1c71, 0);
+      head.writeUInt16BE(write, 6);
+      head.writeBigUInt64BE(7n, 8);
+      head.writeBigUInt64BE(BigInt(offset), 16);
+      head.writeBigUInt64BE(BigInt(bench.unit), 24);
+      session.wire.send(head, "a write without the payload flag");
+      const reply = await session.wire.takeUnlessEnded(32, "an answer");
+      if (reply === null) return;
+      const isError = (reply.readUInt16BE(6) & 0x8000) !== 0;
+      demand(isError, "a write without the payload flag did not fail");
+    },
+  },
+  {
+    name: "extended/payload-on-read-consumed-einval",
+    level: "must",
+    section: SECTION,
+    sentence:
+      "for other commands, the flag will trigger an `NBD_EINVAL` error unless the command documents an optional payload form for the command and the server has implemented that form",
+    needs: ["extended"],
+    async run(bench) {
+      const session = await enter(bench);
+      const payload = Buffer.alloc(4096, 0x21);
+      for (const command of [read, flush, trim, cache, writeZeroes]) {
+        const reply = await session.ask({ command, flags: PAYLOAD_LENGTH_FLAG, offset: 0, payload });
+        demandErrno(reply, [NbdErrno.EINVAL], `the command ${command} with a payload`);
+      }
+      dataOf(
+        await session.ask({ command: read, offset: 0, length: bench.unit }),
+        "the read after payloads that were refused",
+      );
+    },
+  },
+  {
+    name: "extended/refused-payload-consumed",
+    level: "should",
+    section: SECTION,
+    sentence:
+      "in all other cases, a server SHOULD gracefully consume *length* bytes of payload (even if it then replies with an `NBD_EINVAL` failure because the particular command was not expecting a payload), and proceed with the next client command",
+    needs: ["extended"],
+    async run(bench) {
+      const session = await enter(bench);
+      const payload = Buffer.alloc(65_536, 0x6e);
+      demandErrno(
+        await session.ask({ command: 99, flags: PAYLOAD_LENGTH_FLAG, payload }),
+        [],
+        "an unknown command with a payload",
+      );
+      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }), "the read after it");
+    },
+  },
+  {
+    name: "extended/huge-payload-closes",
+    level: "should",
+    section: SECTION,
+    sentence:
+      "A server SHOULD initiate hard disconnect if a client sets the `NBD_CMD_FLAG_PAYLOAD_LEN` flag and uses a *length* larger than a server's advertised or default maximum payload length",
+    needs: ["extended"],
+    async run(bench) {
+      if (bench.survey.simple?.blockSizes?.payloadMax === 0xffff_ffff)
+        notApplicable("the maximum payload is 4 GiB");
+      const session = await enter(bench);
+      session.send({ command: write, offset: 0, length: 1n << 40n });
+      await session.wire.drain("after a write that says it has 2^40 bytes of payload");
+    },
+  },
+  {
+    name: "extended/64-bit-zeroes-do-not-disconnect",
+    level: "should",
+    section: SECTION,
+    sentence:
+      "the client MAY request an effect length larger than the maximum payload size; the server SHOULD NOT disconnect, but MAY reply with an `NBD_EOVERFLOW` or `NBD_EINVAL` error",
+    needs: ["extended", "write", "zeroes"],
+    async run(bench) {
+      const session = await enter(bench);
+      const { offset } = bench.scratch;
+      const past = await session.ask({ command: writeZeroes, offset, length: 1n << 40n });
+      demandErrno(past, [], "zeroes of 2^40 bytes, past the end,");
+      dataOf(await session.ask({ command: read, offset, length: bench.unit }));
+    },
+  },
+  {
+    name: "extended/length-above-32-bits-not-cut",
+    level: "must",
+    section: SECTION,
+    sentence: "Thus, only when *length* is used as an effect length will it utilize a full 64-bit value.",
+    needs: ["extended"],
+    async run(bench) {
+      const session = await enter(bench);
+      const length = (1n << 32n) + BigInt(bench.unit);
+      if (BigInt(bench.size) >= length) notApplicable("the export is larger than 4 GiB");
+      demandErrno(
+        await session.ask({ command: read, offset: 0, length }),
+        [],
+        "a read of 2^32 bytes and a block",
+      );
+      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }));
+    },
+  },
+  {
+    name: "extended/df-one-content-chunk",
+    level: "must",
+    section: SECTION,
+    sentence: "bit 7, `NBD_FLAG_SEND_DF`: do not fragment a structured or extended reply.",
+    needs: ["extended"],
+    async run(bench) {
+      const session = await enter(bench);
+      if ((session.facts.flags & TransmissionFlag.sendDf) === 0)
+        notApplicable("the server does not offer DF");
+      const length = Math.min(65_536, bench.size - (bench.size % bench.unit));
+      const reply = await session.ask({ command: read, flags: CommandFlag.df, offset: 0, length });
+      demandEqual(contentsOf(reply).length, 1, "content chunks of an unfragmented read");
+    },
+  },
+  {
+    name: "extended/compact-request-closes",
+    level: "should",
+    section: SECTION,
+    sentence:
+      "`NBD_REP_ACK`: Extended headers have been negotiated; the client MUST use the 32-byte extended request header",
+    needs: ["extended"],
+    async run(bench) {
+      const session = await enter(bench);
+      session.send({ command: read, magic: 0x2560_9513, offset: 0, length: bench.unit });
+      const head = await session.wire.takeUnlessEnded(32, "an answer");
+      demand(
+        head === null || (head.readUInt16BE(6) & 0x8000) !== 0,
+        "a request with the compact magic number was obeyed",
+      );
+    },
+  },
+  {
+    name: "extended/status-chunks-are-extended",
+    level: "must",
+    section: SECTION,
+    sentence:
+      "Note that when extended headers are in use, the extended reply chunk MUST be used, regardless of whether the client's hinted effect length was less than 32 bits",
+    needs: ["extended", "meta"],
+    async run(bench) {
+      const session = await enterWithStatus(bench);
+      const { chunks } = await session.ask({ command: blockStatus, offset: 0, length: bench.unit });
+      for (const { type } of chunks)
+        demand(
+          type === BLOCK_STATUS_EXTENDED_CHUNK || type === 0,
+          `a chunk of block status has the type ${type}`,
+        );
+    },
+  },
+  {
+    name: "extended/status-descriptor-count",
+    level: "must",
+    section: SECTION,
+    sentence:
+      "The *descriptor count* field MUST correspond to the number of subsequent descriptors, such that the header *length* is equal to *descriptor count* * 16 + 8.",
+    needs: ["extended", "meta"],
+    async run(bench) {
+      const session = await enterWithStatus(bench);
+      const length = bench.size - (bench.size % bench.unit);
+      for (const extents of statusOf(await session.ask({ command: blockStatus, offset: 0, length })).values())
+        for (const extent of extents) demand(extent.length > 0n, "an extent has no bytes");
+    },
+  },
+  {
+    name: "extended/status-high-bits-zero",
+    level: "must",
+    section: SECTION,
+    sentence:
+      'For metadata contexts that only return a 32-bit status (including all contexts in the "base:" namespace), the most-significant 32 bits of *status* MUST be all zeroes.',
+    needs: ["extended", "meta"],
+    async run(bench) {
+      const session = await enterWithStatus(bench);
+      for (const extents of statusOf(
+        await session.ask({ command: blockStatus, offset: 0, length: bench.unit }),
+      ).values())
+        for (const { flags } of extents) demand(flags >> 32n === 0n, `an extent has the status ${flags}`);
+    },
+  },
+  {
+    name: "extended/status-payload-flag-only-with-contexts",
+    level: "should",
+    section: SECTION,
+    sentence:
+      "SHOULD NOT advertise this bit in response to `NBD_OPT_GO` if the client does not negotiate metacontexts with `NBD_OPT_SET_META_CONTEXT`",
+    needs: ["extended"],
+    async run(bench) {
+      const session = await enter(bench);
+      demand(
+        (session.facts.flags & 4096) === 0,
+        `the flags are 0x${session.facts.flags.toString(16)} without contexts`,
+      );
+    },
+  },
+  {
+    name: "extended/status-payload-filters",
+    level: "must",
+    section: SECTION,
+    sentence:
+      "it supports an alternative request form where the client sets `NBD_CMD_FLAG_PAYLOAD_LEN` in order to pass a payload that informs the server to limit its replies to the metacontext id(s) in the client's request payload",
+    needs: ["extended", "meta", "statusPayload"],
+    async run(bench) {
+      const session = await enterWithStatus(bench);
+      const id = session.contexts.get(ALLOCATION)!;
+      const reply = await askStatus(session, idsPayload(BigInt(bench.unit), [id]));
+      demandEqual([...statusOf(reply).keys()].join(), String(id), "the contexts that were answered");
+    },
+  },
+  {
+    name: "extended/status-payload-duplicate-id-einval",
+    level: "must",
+    section: SECTION,
+    sentence:
+      "If the server does not support the payload form, or detects duplicate or unknown metacontext ids in the client's payload, the server MUST gracefully consume the client's payload before failing with `NBD_EINVAL`.",
+    needs: ["extended", "meta", "statusPayload"],
+    async run(bench) {
+      const session = await enterWithStatus(bench);
+      const id = session.contexts.get(ALLOCATION)!;
+      const reply = await askStatus(session, idsPayload(BigInt(bench.unit), [id, id]));
+      demandErrno(reply, [NbdErrno.EINVAL], "block status with one id twice");
+      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }), "the read after it");
+    },
+  },
+  {
+    name: "extended/status-payload-unknown-id-einval",
+    level: "must",
+    section: SECTION,
+    sentence:
+      "detects duplicate or unknown metacontext ids in the client's payload, the server MUST gracefully consume the client's payload before failing with `NBD_EINVAL`",
+    needs: ["extended", "meta", "statusPayload"],
+    async run(bench) {
+      const session = await enterWithStatus(bench);
+      const unknown = (session.contexts.get(ALLOCATION)! + 12_345) >>> 0;
+      const reply = await askStatus(session, idsPayload(BigInt(bench.unit), [unknown]));
+      demandErrno(reply, [NbdErrno.EINVAL], "block status with an id that does not exist");
+      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }), "the read after it");
+    },
+  },
+  {
+    name: "extended/status-payload-odd-length-einval",
+    level: "must",
+    section: SECTION,
+    sentence:
+      "The payload form MUST occupy 8 + n*4 bytes, where n is the number of metacontext ids the client is interested in",
+    needs: ["extended", "meta", "statusPayload"],
+    async run(bench) {
+      const session = await enterWithStatus(bench);
+      for (const length of [5, 9]) {
+        const reply = await askStatus(session, Buffer.alloc(length));
+        demandErrno(reply, [NbdErrno.EINVAL], `block status with a payload of ${length} bytes`);
+      }
+      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }), "the read after it");
+    },
+  },
+  {
+    name: "extended/status-payload-not-offered-einval",
+    level: "must",
+    section: SECTION,
+    sentence:
+      "If the server does not support the payload form … the server MUST gracefully consume the client's payload before failing with `NBD_EINVAL`.",
+    needs: ["extended"],
+    async run(bench) {
+      const session = await enter(bench);
+      const reply = await askStatus(session, idsPayload(BigInt(bench.unit), [0]));
+      demandEqual(
+        errnoOf(reply),
+        NbdErrno.EINVAL,
+        "the error of block status with a payload and no contexts",
+      );
+      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }), "the read after it");
+    },
+  },
+];

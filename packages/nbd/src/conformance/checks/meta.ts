@@ -1,0 +1,401 @@
+import { OptionReply, OptionType, STRING_LENGTH_MAX } from "../../protocol/numbers.ts";
+import type { Bench } from "../bench.ts";
+import type { Check } from "../check.ts";
+import { demandAck, demandError, encodeInfo, encodeQueries } from "../haggling.ts";
+import type { Haggling, OptionAnswer } from "../haggling.ts";
+import { ALLOCATION } from "../survey.ts";
+import { isText } from "../text.ts";
+import { demand, demandEqual, notApplicable } from "../violation.ts";
+
+const { listMetaContext: LIST, setMetaContext: SET } = OptionType;
+
+/** After STRUCTURED_REPLY. */
+async function haggleStructured(bench: Bench): Promise<Haggling> {
+  const haggling = await bench.haggle();
+  demandAck(await haggling.ask(OptionType.structuredReply), "STRUCTURED_REPLY");
+  return haggling;
+}
+
+/** Names and ids in an answer. */
+function contextsOf({ replies }: OptionAnswer): { readonly id: number; readonly name: string }[] {
+  return replies.map(({ type, data }) => {
+    demandEqual(type, OptionReply.metaContext, "the type of a reply about metadata contexts");
+    demand(data.length > 4, `a metadata context has ${data.length} bytes, too few for an id and a name`);
+    demand(isText(data.subarray(4)), "the name of a metadata context is no string");
+    return { id: data.readUInt32BE(0), name: data.toString("utf8", 4) };
+  });
+}
+
+async function ask(
+  bench: Bench,
+  option: number,
+  queries: readonly string[],
+): Promise<{ readonly id: number; readonly name: string }[]> {
+  const answer = await (await haggleStructured(bench)).ask(option, encodeQueries(bench.exportName, queries));
+  demandAck(answer, `${option === SET ? "SET" : "LIST"}_META_CONTEXT with ${JSON.stringify(queries)}`);
+  return contextsOf(answer);
+}
+
+/** The same query twice with a length that lies: longer than the option. */
+function lyingQuery(bench: Bench): Buffer {
+  const data = encodeQueries(bench.exportName, [ALLOCATION]);
+  data.writeUInt32BE(1000, data.length - ALLOCATION.length - 4);
+  return data;
+}
+
+/** LIST_META_CONTEXT and SET_META_CONTEXT. */
+export const metaChecks: readonly Check[] = [
+  {
+    name: "meta/answered-or-unsupported",
+    level: "must",
+    section: "Baseline",
+    sentence:
+      "Servers that receive messages which they do not implement MUST reply to them with `NBD_REP_ERR_UNSUP`, and MUST NOT fail to parse the next message received.",
+    needs: ["export", "plain"],
+    async run(bench) {
+      for (const option of [LIST, SET]) {
+        const haggling = await bench.haggle();
+        await haggling.ask(OptionType.structuredReply);
+        await haggling.ask(option, encodeQueries(bench.exportName, [ALLOCATION]));
+        demandAck(await haggling.ask(OptionType.abort), "ABORT after an option about metadata contexts");
+      }
+    },
+  },
+  {
+    name: "meta/list-all-has-allocation",
+    level: "must",
+    section: "Option types",
+    sentence:
+      "If zero queries are sent, then the server MUST return all the metadata contexts that are available to the client to select on the given export.",
+    needs: ["meta"],
+    async run(bench) {
+      const names = (await ask(bench, LIST, [])).map(({ name }) => name);
+      demand(
+        names.includes(ALLOCATION) || names.includes("base:"),
+        `the list has only ${names.join(", ") || "nothing"}`,
+      );
+    },
+  },
+  {
+    name: "meta/base-wildcard-lists-allocation",
+    level: "must",
+    section: "The `base:` metadata namespace",
+    sentence: "MUST support this as a wildcard during `NBD_OPT_LIST_META_CONTEXT`",
+    needs: ["meta"],
+    async run(bench) {
+      const names = (await ask(bench, LIST, ["base:"])).map(({ name }) => name);
+      demand(names.includes(ALLOCATION), `the list for “base:” has ${names.join(", ") || "nothing"}`);
+    },
+  },
+  {
+    name: "meta/list-by-name",
+    level: "must",
+    section: "Option types",
+    sentence:
+      "If one or more queries are sent, then the server MUST return those metadata contexts that are available to the client to select on the given export with `NBD_OPT_SET_META_CONTEXT`, and which match one or more of the queries given.",
+    needs: ["meta"],
+    async run(bench) {
+      const names = (await ask(bench, LIST, [ALLOCATION])).map(({ name }) => name);
+      demandEqual(names.join(), ALLOCATION, `the list for “${ALLOCATION}”`);
+    },
+  },
+  {
+    name: "meta/list-ids-are-zero",
+    level: "should",
+    section: "Option types",
+    sentence:
+      "The metadata context ID in these replies is reserved and SHOULD be set to zero; clients MUST disregard it.",
+    needs: ["meta"],
+    async run(bench) {
+      for (const { id, name } of await ask(bench, LIST, []))
+        demandEqual(id, 0, `the id of ${name} in a list`);
+    },
+  },
+  {
+    name: "meta/names-have-a-namespace",
+    level: "must",
+    section: "Metadata querying",
+    sentence: "The name MUST consist of a namespace, followed by a colon, followed by a leaf-name.",
+    needs: ["meta"],
+    async run(bench) {
+      for (const { name } of await ask(bench, LIST, [])) {
+        demand(/^[^\s:]+:/.test(name), `a metadata context has the name “${name}”`);
+        demand(Buffer.byteLength(name) <= STRING_LENGTH_MAX, "the name of a metadata context is too long");
+      }
+    },
+  },
+  {
+    name: "meta/namespace-registered",
+    level: "must",
+    section: "Metadata querying",
+    sentence:
+      "Namespaces MUST be consist of one of the following: - `base`, for metadata contexts defined by this document",
+    needs: ["meta"],
+    async run(bench) {
+      for (const { name } of await ask(bench, LIST, []))
+        demand(/^(base|nbd-server|qemu|x-[^:]*):/.test(name), `a metadata context has the name “${name}”`);
+    },
+  },
+  {
+    name: "meta/set-selects",
+    level: "must",
+    section: "Option types",
+    sentence:
+      "Otherwise the server MUST reply with a number of `NBD_REP_META_CONTEXT` replies, one for each selected metadata context, each with a unique metadata context ID, followed by `NBD_REP_ACK`.",
+    needs: ["meta"],
+    async run(bench) {
+      const names = (await ask(bench, SET, [ALLOCATION])).map(({ name }) => name);
+      demandEqual(names.join(), ALLOCATION, "what was selected");
+    },
+  },
+  {
+    name: "meta/ids-unique",
+    level: "must",
+    section: "Option types",
+    sentence: "one for each selected metadata context, each with a unique metadata context ID",
+    needs: ["meta"],
+    async run(bench) {
+      const all = (await ask(bench, LIST, [])).map(({ name }) => name);
+      const selected = await ask(bench, SET, all);
+      demandEqual(
+        new Set(selected.map(({ id }) => id)).size,
+        selected.length,
+        "different ids of what was selected",
+      );
+      demandEqual(
+        new Set(selected.map(({ name }) => name)).size,
+        selected.length,
+        "different names of what was selected",
+      );
+    },
+  },
+  {
+    name: "meta/same-query-twice-selects-once",
+    level: "must",
+    section: "Option types",
+    sentence: "one for each selected metadata context, each with a unique metadata context ID",
+    needs: ["meta"],
+    async run(bench) {
+      const selected = await ask(bench, SET, [ALLOCATION, ALLOCATION]);
+      demandEqual(selected.length, 1, "contexts that were selected by one name given twice");
+    },
+  },
+  {
+    name: "meta/set-ignores-base-wildcard",
+    level: "must",
+    section: "The `base:` metadata namespace",
+    sentence: "`base:` - the server MUST ignore this form during `NBD_OPT_SET_META_CONTEXT`",
+    needs: ["meta"],
+    async run(bench) {
+      const selected = await ask(bench, SET, ["base:"]);
+      demandEqual(selected.map(({ name }) => name).join(), "", "what “base:” selected");
+    },
+  },
+  {
+    name: "meta/unknown-leaf-ignored",
+    level: "must",
+    section: "The `base:` metadata namespace",
+    sentence:
+      "If a `[leaf-name]` requested by the client is not recognized, the server MUST ignore it rather than report an error.",
+    needs: ["meta"],
+    async run(bench) {
+      for (const option of [LIST, SET])
+        demandEqual(
+          (await ask(bench, option, ["base:no-such-leaf"])).length,
+          0,
+          "contexts for “base:no-such-leaf”",
+        );
+      demandEqual(
+        (await ask(bench, SET, ["base:no-such-leaf", ALLOCATION])).length,
+        1,
+        "contexts selected beside it",
+      );
+    },
+  },
+  {
+    name: "meta/unknown-namespace-ignored",
+    level: "must",
+    section: "Option types",
+    sentence: "However, the server MUST ignore query strings belonging to an unknown namespace.",
+    needs: ["meta"],
+    async run(bench) {
+      for (const option of [LIST, SET])
+        demandEqual(
+          (await ask(bench, option, ["x-conformance-test:any"])).length,
+          0,
+          "contexts for a namespace that does not exist",
+        );
+      demandEqual(
+        (await ask(bench, SET, ["x-conformance-test:any", ALLOCATION])).length,
+        1,
+        "contexts selected beside it",
+      );
+    },
+  },
+  {
+    name: "meta/nothing-found-single-ack",
+    level: "must",
+    section: "Option types",
+    sentence:
+      "If none of the query strings find any metadata contexts, the server MUST send a single reply of type `NBD_REP_ACK`.",
+    needs: ["meta"],
+    async run(bench) {
+      demandEqual((await ask(bench, LIST, ["x-conformance-test:"])).length, 0, "replies before the ack");
+    },
+  },
+  {
+    name: "meta/no-queries-select-none",
+    level: "must",
+    section: "Option types",
+    sentence: "If zero queries are sent, the server MUST select no metadata contexts.",
+    needs: ["meta"],
+    async run(bench) {
+      demandEqual((await ask(bench, SET, [])).length, 0, "contexts selected by no queries");
+    },
+  },
+  {
+    name: "meta/set-without-structured-invalid",
+    level: "should",
+    section: "Option types",
+    sentence:
+      "This option MUST NOT be requested unless structured replies have been negotiated first. If a client attempts to do so, a server SHOULD send `NBD_REP_ERR_INVALID`.",
+    needs: ["meta"],
+    async run(bench) {
+      const haggling = await bench.haggle();
+      const answer = await haggling.ask(SET, encodeQueries(bench.exportName, [ALLOCATION]));
+      demandError(
+        answer,
+        [OptionReply.errorInvalid, 0x8000_000a],
+        "SET_META_CONTEXT without structured replies",
+      );
+    },
+  },
+  {
+    name: "meta/query-longer-than-data-invalid",
+    level: "must",
+    section: "Option types",
+    sentence:
+      "If the option request is syntactically invalid (such as a query length that would require reading beyond the original length given in the option header), the server MUST fail the request with `NBD_REP_ERR_INVALID`.",
+    needs: ["meta"],
+    async run(bench) {
+      for (const option of [LIST, SET]) {
+        const haggling = await haggleStructured(bench);
+        demandError(
+          await haggling.ask(option, lyingQuery(bench)),
+          [OptionReply.errorInvalid],
+          "a query that is longer than its option",
+        );
+        demandAck(await haggling.ask(OptionType.abort), "ABORT after it");
+      }
+    },
+  },
+  {
+    name: "meta/short-data-invalid",
+    level: "must",
+    section: "Option types",
+    sentence:
+      "If the option request is syntactically invalid … the server MUST fail the request with `NBD_REP_ERR_INVALID`.",
+    needs: ["meta"],
+    async run(bench) {
+      const whole = encodeQueries(bench.exportName, [ALLOCATION]);
+      for (const data of [Buffer.alloc(0), Buffer.alloc(3), whole.subarray(0, whole.length - 1)]) {
+        const haggling = await haggleStructured(bench);
+        demandError(
+          await haggling.ask(SET, data),
+          [OptionReply.errorInvalid],
+          `SET_META_CONTEXT cut to ${data.length} bytes`,
+        );
+      }
+    },
+  },
+  {
+    name: "meta/trailing-data-invalid",
+    level: "should",
+    section: "Option types",
+    sentence:
+      "If the option request is syntactically invalid … the server MUST fail the request with `NBD_REP_ERR_INVALID`.",
+    needs: ["meta"],
+    async run(bench) {
+      const data = Buffer.concat([encodeQueries(bench.exportName, [ALLOCATION]), Buffer.from("x")]);
+      demandError(
+        await (await haggleStructured(bench)).ask(SET, data),
+        [OptionReply.errorInvalid],
+        "SET_META_CONTEXT with a byte too many",
+      );
+    },
+  },
+  {
+    name: "meta/too-many-queries-said-invalid",
+    level: "must",
+    section: "Option types",
+    sentence:
+      "If the option request is syntactically invalid … the server MUST fail the request with `NBD_REP_ERR_INVALID`.",
+    needs: ["meta"],
+    async run(bench) {
+      const data = encodeQueries(bench.exportName, [ALLOCATION]);
+      data.writeUInt32BE(0xffff_ffff, 4 + Buffer.byteLength(bench.exportName));
+      const haggling = await haggleStructured(bench);
+      demandError(
+        await haggling.ask(SET, data),
+        [OptionReply.errorInvalid, OptionReply.errorTooBig],
+        "SET_META_CONTEXT that says it has 4 G queries",
+      );
+      demandAck(await haggling.ask(OptionType.abort), "ABORT after it");
+    },
+  },
+  {
+    name: "meta/many-queries-served-or-too-big",
+    level: "must",
+    section: "Option types",
+    sentence:
+      "In this case, the server MAY fail with `NBD_REP_ERR_TOO_BIG` if too many queries are requested.",
+    needs: ["meta"],
+    async run(bench) {
+      const queries = [
+        ...Array.from({ length: 60 }, (_, index) => `x-conformance-test:${index}`),
+        ALLOCATION,
+      ];
+      const haggling = await haggleStructured(bench);
+      const answer = await haggling.ask(SET, encodeQueries(bench.exportName, queries));
+      if (answer.isAck)
+        demandEqual(contextsOf(answer).length, 1, "contexts selected by the last of 61 queries");
+      else demandError(answer, [OptionReply.errorTooBig], "SET_META_CONTEXT with 61 queries");
+      demandAck(await haggling.ask(OptionType.abort), "ABORT after it");
+    },
+  },
+  {
+    name: "meta/no-colon-invalid-or-ignored",
+    level: "must",
+    section: "Option types",
+    sentence:
+      "For requests that are semantically invalid (such as lacking the required colon that delimits the namespace, or using a leaf name that is invalid for a known namespace), the server MAY fail the request with `NBD_REP_ERR_INVALID`.",
+    needs: ["meta"],
+    async run(bench) {
+      const answer = await (
+        await haggleStructured(bench)
+      ).ask(SET, encodeQueries(bench.exportName, ["base"]));
+      if (answer.isAck)
+        demandEqual(contextsOf(answer).length, 0, "contexts selected by a query without a colon");
+      else demandError(answer, [OptionReply.errorInvalid], "a query without a colon");
+    },
+  },
+  {
+    name: "meta/unknown-export-fails",
+    level: "should",
+    section: "Option reply types",
+    sentence: "`NBD_REP_ERR_UNKNOWN` (2^31 + 6) The requested export is not available.",
+    needs: ["meta"],
+    async run(bench) {
+      const name = "there-is-no-such-export-7f3a";
+      const haggling = await haggleStructured(bench);
+      if ((await haggling.ask(OptionType.info, encodeInfo(name))).isAck)
+        notApplicable("the server serves any name");
+      for (const option of [LIST, SET])
+        demandError(
+          await haggling.ask(option, encodeQueries(name, [ALLOCATION])),
+          [OptionReply.errorUnknown, OptionReply.errorTlsRequired],
+          "metadata contexts of an export that does not exist",
+        );
+    },
+  },
+];

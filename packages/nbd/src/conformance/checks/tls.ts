@@ -1,0 +1,397 @@
+import { OptionReply, OptionType } from "../../protocol/numbers.ts";
+import type { Bench } from "../bench.ts";
+import { enterTransmission } from "../bench.ts";
+import type { Check } from "../check.ts";
+import { demandAck, demandError, encodeInfo, encodeOption, encodeQueries } from "../haggling.ts";
+import type { Haggling } from "../haggling.ts";
+import { dataOf } from "../replies.ts";
+import { startTls } from "../starttls.ts";
+import type { ConformanceTls } from "../target.ts";
+import { demand, demandEqual, notApplicable, Violation } from "../violation.ts";
+
+const { startTls: START } = OptionType;
+
+function credentials(bench: Bench): ConformanceTls {
+  return bench.target.tls ?? notApplicable("there are no keys");
+}
+
+/** After STARTTLS. */
+async function haggleSecure(bench: Bench): Promise<Haggling> {
+  const haggling = await bench.hagglePlain();
+  await startTls(haggling, credentials(bench));
+  return haggling;
+}
+
+/** Checks of a server that insists on TLS. */
+function demandForced(bench: Bench): void {
+  if (!bench.survey.isTlsForced) notApplicable("the server does not insist on TLS");
+}
+
+/** Tries TLS in a way that must fail, and demands that the server ends the connection. */
+async function demandRefused(
+  bench: Bench,
+  tls: ConformanceTls,
+  changes: object,
+  what: string,
+): Promise<void> {
+  const haggling = await bench.hagglePlain();
+  demandAck(await haggling.ask(START), "STARTTLS");
+  try {
+    await haggling.wire.upgrade(tls, changes);
+  } catch {
+    return;
+  }
+  // With TLS 1.3 the client is through before the server has looked at what it sent.
+  const answer = await haggling.askUnlessEnded(OptionType.list, Buffer.alloc(0)).catch((error: unknown) => {
+    if (error instanceof Violation) return null;
+    throw error;
+  });
+  demand(answer === null, `the server went on after ${what}`);
+}
+
+/** STARTTLS. */
+export const tlsChecks: readonly Check[] = [
+  {
+    name: "tls/starttls-answered",
+    level: "must",
+    section: "Option types",
+    sentence:
+      "The server MUST either reply with `NBD_REP_ACK` after which point the connection is upgraded to TLS, or an error reply explicitly permitted by this document",
+    needs: [],
+    async run(bench) {
+      const haggling = await bench.hagglePlain();
+      haggling.send(START);
+      const { type } = await haggling.receive(START);
+      const allowed: readonly number[] = [
+        OptionReply.ack,
+        OptionReply.errorUnsupported,
+        OptionReply.errorPolicy,
+        OptionReply.errorPlatform,
+      ];
+      demand(allowed.includes(type), `STARTTLS was answered with the type 0x${type.toString(16)}`);
+    },
+  },
+  {
+    name: "tls/no-tls-required-where-there-is-none",
+    level: "must",
+    section: "NOTLS mode",
+    sentence: "The server MUST NOT respond to any option request with `NBD_REP_ERR_TLS_REQD`.",
+    needs: [],
+    async run(bench) {
+      if (bench.survey.tlsReply === OptionReply.ack) notApplicable("the server has TLS");
+      for (const [option, data] of [
+        [OptionType.list, Buffer.alloc(0)],
+        [OptionType.info, encodeInfo(bench.exportName)],
+        [OptionType.structuredReply, Buffer.alloc(0)],
+        [OptionType.listMetaContext, encodeQueries(bench.exportName, [])],
+      ] as const) {
+        const { final } = await (await bench.hagglePlain()).ask(option, data);
+        demand(
+          final.type !== OptionReply.errorTlsRequired,
+          `the option ${option} was answered with errorTlsRequired`,
+        );
+      }
+    },
+  },
+  {
+    name: "tls/starttls-with-data-refused",
+    level: "should",
+    section: "Option types",
+    sentence: "The client MUST NOT send any additional data with the option.",
+    needs: [],
+    async run(bench) {
+      if (bench.survey.tlsReply !== OptionReply.ack) notApplicable("the server has no TLS");
+      const haggling = await bench.hagglePlain();
+      demandError(
+        await haggling.ask(START, Buffer.from([1])),
+        [OptionReply.errorInvalid],
+        "STARTTLS with a byte of data",
+      );
+      demandAck(await haggling.ask(OptionType.abort), "ABORT after it");
+    },
+  },
+  {
+    name: "tls/works",
+    level: "must",
+    section: "FORCEDTLS mode",
+    sentence:
+      "After an `NBD_REP_ACK` reply has been sent, the server MUST be prepared for a TLS handshake, and all further data MUST be sent and received over TLS.",
+    needs: ["tls"],
+    async run(bench) {
+      const session = await enterTransmission(await haggleSecure(bench), { name: bench.exportName });
+      dataOf(await session.ask({ command: 0, offset: 0, length: 512 * Math.max(1, bench.minimum / 512) }));
+    },
+  },
+  {
+    name: "tls/1.2-works",
+    level: "must",
+    section: "TLS versions",
+    sentence:
+      "NBD implementations supporting TLS MUST support TLS version 1.2, SHOULD support any later versions.",
+    needs: ["tls"],
+    async run(bench) {
+      const haggling = await bench.hagglePlain();
+      demandAck(await haggling.ask(START), "STARTTLS");
+      await haggling.wire.upgrade(credentials(bench), { maxVersion: "TLSv1.2" }).catch((error: unknown) => {
+        throw new Violation(`TLS 1.2 did not come about: ${String(error)}`);
+      });
+      demandEqual(haggling.wire.tlsProtocol ?? "", "TLSv1.2", "the version of TLS");
+      demandAck(await haggling.ask(OptionType.abort), "ABORT");
+    },
+  },
+  {
+    name: "tls/1.3-works",
+    level: "should",
+    section: "TLS versions",
+    sentence:
+      "NBD implementations supporting TLS MUST support TLS version 1.2, SHOULD support any later versions.",
+    needs: ["tls"],
+    async run(bench) {
+      const haggling = await bench.hagglePlain();
+      demandAck(await haggling.ask(START), "STARTTLS");
+      await haggling.wire.upgrade(credentials(bench), { minVersion: "TLSv1.3" }).catch((error: unknown) => {
+        throw new Violation(`TLS 1.3 did not come about: ${String(error)}`);
+      });
+      demandAck(await haggling.ask(OptionType.abort), "ABORT");
+    },
+  },
+  {
+    name: "tls/1.1-refused",
+    level: "should",
+    section: "TLS versions",
+    sentence: "NBD implementations MAY support older versions but SHOULD NOT do so by default",
+    needs: ["tls"],
+    async run(bench) {
+      const tls = credentials(bench);
+      if (tls.psk !== undefined) notApplicable("with a pre-shared key this side has no TLS 1.1 either");
+      const changes = { minVersion: "TLSv1.1", maxVersion: "TLSv1.1", ciphers: "DEFAULT@SECLEVEL=0" };
+      await demandRefused(bench, tls, changes, "TLS 1.1");
+    },
+  },
+  {
+    name: "tls/second-starttls-invalid",
+    level: "must",
+    section: "FORCEDTLS mode",
+    sentence:
+      "If the server receives `NBD_OPT_STARTTLS` when TLS has already been negotiated, it it MUST reply with `NBD_REP_ERR_INVALID`.",
+    needs: ["tls"],
+    async run(bench) {
+      const haggling = await haggleSecure(bench);
+      demandError(await haggling.ask(START), [OptionReply.errorInvalid], "a second STARTTLS");
+      demandAck(await haggling.ask(OptionType.abort), "ABORT after it");
+    },
+  },
+  {
+    name: "tls/state-is-forgotten",
+    level: "must",
+    section: "Option types",
+    sentence:
+      "When this command succeeds, the server MUST NOT preserve any negotiation state (such as a request for `NBD_OPT_STRUCTURED_REPLY`, or metadata contexts from `NBD_OPT_SET_META_CONTEXT`) issued before this command.",
+    needs: ["tls"],
+    async run(bench) {
+      const haggling = await bench.hagglePlain();
+      if (!(await haggling.ask(OptionType.structuredReply)).isAck)
+        notApplicable("the server takes no STRUCTURED_REPLY before TLS");
+      await startTls(haggling, credentials(bench));
+      const session = await enterTransmission(haggling, { name: bench.exportName });
+      const { simpleError } = await session.ask({ command: 0, offset: 0, length: bench.unit });
+      demand(simpleError !== null, "a reply is structured that was asked for before TLS only");
+    },
+  },
+  {
+    name: "tls/plaintext-behind-starttls-not-used",
+    level: "must",
+    section: "FORCEDTLS mode",
+    sentence: "all further data MUST be sent and received over TLS",
+    needs: ["tls"],
+    async run(bench) {
+      const haggling = await bench.hagglePlain();
+      const { wire } = haggling;
+      wire.send(
+        Buffer.concat([encodeOption(START), encodeOption(OptionType.structuredReply)]),
+        "STARTTLS and STRUCTURED_REPLY in one packet",
+      );
+      const first = await wire.takeUnlessEnded(20, "an answer to STARTTLS");
+      if (first === null) return;
+      try {
+        await wire.upgrade(credentials(bench));
+      } catch {
+        return;
+      }
+      // What was injected would be answered now, unasked; the next answer has to be the one to ABORT.
+      const answer = await haggling.askUnlessEnded(OptionType.abort, Buffer.alloc(0));
+      if (answer !== null) demandEqual(answer.final.option, OptionType.abort, "the option that is answered");
+    },
+  },
+  {
+    name: "tls/no-tls-required-within-tls",
+    level: "must",
+    section: "FORCEDTLS mode",
+    sentence:
+      "The server MUST NOT send `NBD_REP_ERR_TLS_REQD` in reply to any option if TLS has already been initiated.",
+    needs: ["tls"],
+    async run(bench) {
+      const haggling = await haggleSecure(bench);
+      for (const [option, data] of [
+        [OptionType.list, Buffer.alloc(0)],
+        [0x6e6f_7065, Buffer.alloc(0)],
+        [OptionType.info, encodeInfo("there-is-no-such-export-7f3a")],
+        [OptionType.info, encodeInfo(bench.exportName)],
+      ] as const)
+        demand(
+          (await haggling.ask(option, data)).final.type !== OptionReply.errorTlsRequired,
+          `the option ${option} was answered with errorTlsRequired`,
+        );
+    },
+  },
+  {
+    name: "tls/abrupt-end-of-handshake-harms-nobody",
+    level: "should",
+    section: "FORCEDTLS mode",
+    sentence:
+      "If the handshake is unsuccessful (for instance the client's certificate does not match) the server MUST terminate the session",
+    needs: ["tls"],
+    async run(bench) {
+      for (const bytes of [
+        Buffer.alloc(0),
+        Buffer.from("160301", "hex"),
+        Buffer.from("no TLS at all, but words"),
+      ]) {
+        const haggling = await bench.hagglePlain();
+        demandAck(await haggling.ask(START), "STARTTLS");
+        haggling.wire.send(bytes, "what is no TLS");
+        haggling.wire.end();
+        await haggling.wire.drain("after what was no TLS handshake");
+      }
+      demandAck(await (await haggleSecure(bench)).ask(OptionType.abort), "ABORT on the next connection");
+    },
+  },
+  {
+    name: "tls/wrong-psk-ends",
+    level: "must",
+    section: "FORCEDTLS mode",
+    sentence:
+      "If the handshake is unsuccessful (for instance the client's certificate does not match) the server MUST terminate the session as by this stage it is too late to continue without TLS as the acknowledgement has been sent.",
+    needs: ["tls"],
+    async run(bench) {
+      const tls = credentials(bench);
+      if (tls.psk === undefined) notApplicable("the server is spoken to with certificates");
+      const { username, key } = tls.psk;
+      await demandRefused(
+        bench,
+        { ...tls, psk: { username, key: key.map((byte) => byte ^ 0xff) } },
+        {},
+        "a wrong key",
+      );
+      await demandRefused(
+        bench,
+        { ...tls, psk: { username: "nobody", key } },
+        {},
+        "a name that does not exist",
+      );
+    },
+  },
+  {
+    name: "tls/forced-every-option-required",
+    level: "must",
+    section: "FORCEDTLS mode",
+    sentence:
+      "If the server receives any other option, including `NBD_OPT_INFO` and unsupported options, it MUST reply with `NBD_REP_ERR_TLS_REQD` if TLS has not been initiated",
+    needs: [],
+    async run(bench) {
+      demandForced(bench);
+      for (const [option, data] of [
+        [OptionType.list, Buffer.alloc(0)],
+        [OptionType.info, encodeInfo(bench.exportName)],
+        [OptionType.go, encodeInfo(bench.exportName)],
+        [OptionType.structuredReply, Buffer.alloc(0)],
+        [OptionType.listMetaContext, encodeQueries(bench.exportName, [])],
+        [OptionType.setMetaContext, encodeQueries(bench.exportName, [])],
+      ] as const)
+        demandError(
+          await (await bench.hagglePlain()).ask(option, data),
+          [OptionReply.errorTlsRequired],
+          `the option ${option} without TLS`,
+        );
+    },
+  },
+  {
+    name: "tls/forced-unknown-option-required",
+    level: "must",
+    section: "FORCEDTLS mode",
+    sentence:
+      "including `NBD_OPT_INFO` and unsupported options, it MUST reply with `NBD_REP_ERR_TLS_REQD` if TLS has not been initiated",
+    needs: [],
+    async run(bench) {
+      demandForced(bench);
+      const haggling = await bench.hagglePlain();
+      for (const [option, data] of [
+        [0x6e6f_7065, Buffer.alloc(10)],
+        [OptionType.extendedHeaders, Buffer.alloc(0)],
+        [OptionType.info, Buffer.alloc(3)],
+      ] as const)
+        demandError(
+          await haggling.ask(option, data),
+          [OptionReply.errorTlsRequired],
+          `the option ${option} without TLS`,
+        );
+    },
+  },
+  {
+    name: "tls/forced-no-infos",
+    level: "must",
+    section: "Option types",
+    sentence: "In this case, a FORCEDTLS server MUST NOT send `NBD_REP_INFO` replies",
+    needs: [],
+    async run(bench) {
+      demandForced(bench);
+      const { replies } = await (
+        await bench.hagglePlain()
+      ).ask(OptionType.info, encodeInfo(bench.exportName, [1, 2, 3]));
+      demandEqual(replies.length, 0, "infos before errorTlsRequired");
+    },
+  },
+  {
+    name: "tls/forced-export-name-closes",
+    level: "must",
+    section: "FORCEDTLS mode",
+    sentence:
+      "If the server receives a request to enter transmission mode via `NBD_OPT_EXPORT_NAME` when TLS has not been initiated, then as this request cannot error, it MUST terminate the session.",
+    needs: [],
+    async run(bench) {
+      demandForced(bench);
+      const haggling = await bench.hagglePlain();
+      haggling.send(OptionType.exportName, Buffer.from(bench.exportName));
+      await haggling.wire.expectEnd("after EXPORT_NAME without TLS");
+    },
+  },
+  {
+    name: "tls/forced-abort-works",
+    level: "must",
+    section: "Server-side requirements",
+    sentence:
+      "forces the client to upgrade by erroring any NBD options other than `NBD_OPT_STARTTLS` or `NBD_OPT_ABORT` with `NBD_REP_ERR_TLS_REQD` ('FORCEDTLS')",
+    needs: [],
+    async run(bench) {
+      demandForced(bench);
+      demandAck(await (await bench.hagglePlain()).ask(OptionType.abort), "ABORT without TLS");
+    },
+  },
+  {
+    name: "tls/selective-tls-required-for-exports-only",
+    level: "must",
+    section: "SELECTIVETLS mode",
+    sentence:
+      "The server MUST NOT send `NBD_REP_ERR_TLS_REQD` in response to any option other than `NBD_OPT_INFO`, `NBD_OPT_GO` and `NBD_OPT_EXPORT_NAME`, and only in those cases in respect of a TLS-only or non-existent export.",
+    needs: [],
+    async run(bench) {
+      if (bench.survey.isTlsForced || bench.survey.tlsReply !== OptionReply.ack)
+        notApplicable("TLS is not for the client to choose");
+      for (const option of [OptionType.list, OptionType.structuredReply, 0x6e6f_7065])
+        demand(
+          (await (await bench.hagglePlain()).ask(option)).final.type !== OptionReply.errorTlsRequired,
+          `the option ${option} was answered with errorTlsRequired`,
+        );
+    },
+  },
+];
