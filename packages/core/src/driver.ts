@@ -161,6 +161,10 @@ export interface Driver<Options = unknown> {
    * it proposes, even when there is only one (volume groups, partition tables). Otherwise one device takes the entry's name.
    */
   readonly yieldsChildren?: boolean;
+  /** Schemes of URIs, without the colon, that name devices of this driver on a command line, in the place of an image. */
+  readonly uriSchemes?: readonly string[];
+  /** The options for such a URI, and a short name for people. Throws `CEV_INVALID` or `CEV_NOT_SUPPORTED` for one that cannot be used. */
+  fromUri?(uri: string): { readonly options: Details; readonly name: string };
   /**
    * Looks at a device and writes nothing. Null: not this format. Throws `CEV_BAD_METADATA` when it clearly is, but
    * cannot be accepted.

@@ -33,8 +33,11 @@ const HOST_AND_PORT = /^(\[[\w:.%\-~]+\]|[^:[\]@]*)(?::([0-9]*))?$/i;
 const ALLOWED = /^[\w\-.~!$&'()*+,;=:@/?%]*$/;
 const SCHEMES = ["nbd", "nbds", "nbd+unix", "nbds+unix"] as const;
 
-/** The schemes of URIs that a client here takes. */
-export const NBD_SCHEMES: readonly string[] = SCHEMES;
+/** The schemes of NBD URIs; the last ones are known, and refused in words. */
+export const NBD_URI_SCHEMES: readonly string[] = [
+  ...SCHEMES,
+  ...["nbd+ssh", "nbds+ssh", "nbd+vsock", "nbds+vsock"],
+];
 
 /** Reads a URI. Throws `CEV_INVALID` for what makes no sense, and `CEV_NOT_SUPPORTED` for ways to a server that are not known here. */
 export function parseNbdUri(text: string): NbdUri {

@@ -1,0 +1,82 @@
+import { CevError } from "@cev/core";
+import type { Environment } from "@cev/core";
+import type { Socket } from "node:net";
+import { connectTo } from "../transport/connect.ts";
+import { socketTransport } from "../transport/socket-transport.ts";
+import type { Transport, TransportUser } from "../transport/transport.ts";
+import type { TlsClientSettings } from "../tls/credentials.ts";
+import { tlsClient } from "../tls/upgrade.ts";
+import { Channel } from "./channel.ts";
+import { shakeHands } from "./client-handshake.ts";
+import type { HandshakeRequest } from "./client-handshake.ts";
+import type { Negotiated } from "./negotiated.ts";
+
+/** The way to a server. */
+export interface Dialler {
+  /** For errors. */
+  readonly source: string;
+  connect(user: TransportUser, timeoutMs: number): Promise<Transport>;
+  /** Puts TLS over a socket; null: connections stay plain. */
+  readonly secure: ((socket: Socket, user: TransportUser) => Promise<Transport>) | null;
+}
+
+/** The way over a socket of the system. */
+export function socketDialler(
+  environment: Environment,
+  address: { readonly path: string } | { readonly host: string; readonly port: number },
+  source: string,
+  tls: TlsClientSettings | null,
+): Dialler {
+  return {
+    source,
+    connect: async (user, timeoutMs) =>
+      socketTransport(await connectTo(environment, address, { timeoutMs }), user),
+    secure: tls === null ? null : async (socket, user) => (await tlsClient(socket, tls, user)).transport,
+  };
+}
+
+/** A channel after its handshake. */
+export interface OpenedChannel {
+  readonly channel: Channel;
+  readonly negotiated: Negotiated;
+}
+
+/** Connects and does the handshake, all within `timeoutMs`. */
+export async function openChannel(
+  environment: Environment,
+  dialler: Dialler,
+  request: Pick<HandshakeRequest, "exportName" | "goal">,
+  timeoutMs: number,
+): Promise<OpenedChannel> {
+  const { source, secure } = dialler;
+  const channel = new Channel(environment.buffers);
+  const late = (): CevError =>
+    new CevError("CEV_TIMED_OUT", `no handshake within ${timeoutMs} ms`, { source });
+  const timer = environment.clock.after(timeoutMs, () => channel.destroy(late()));
+  try {
+    channel.carryBy(await dialler.connect(channel, timeoutMs));
+    if (channel.isClosed) throw late();
+    const startTls = secure === null ? null : () => beginTls(channel, secure);
+    const negotiated = await shakeHands(channel, { ...request, source, startTls });
+    if (channel.isClosed) throw late();
+    if (request.goal === "info") channel.finish();
+    return { channel, negotiated };
+  } catch (error) {
+    channel.destroy(late());
+    throw withSource(error, source);
+  } finally {
+    timer.cancel();
+  }
+}
+
+async function beginTls(channel: Channel, secure: NonNullable<Dialler["secure"]>): Promise<void> {
+  const socket = channel.giveAway();
+  if (socket === null) throw new CevError("CEV_NOT_SUPPORTED", "this stream cannot carry TLS");
+  channel.carryBy(await secure(socket, channel));
+}
+
+/** The connection itself does not know where it leads. */
+function withSource(error: unknown, source: string): unknown {
+  if (!(error instanceof CevError) || error.place.source !== undefined) return error;
+  return new CevError(error.code, error.message, { ...error.place, source, cause: error });
+}

@@ -1,0 +1,107 @@
+/** What a server has answered and may still lose: the newest contents of a range, until they are durable. */
+export interface LoggedWrite {
+  readonly offset: number;
+  readonly length: number;
+  /** A copy; null: zeroes. */
+  readonly data: Uint8Array | null;
+  /** `CommandFlag`s of zeroes. */
+  readonly flags: number;
+  /** When it was answered, counted in answers. */
+  readonly sequence: number;
+}
+
+/** What an entry costs beside its data. */
+const ENTRY_COST = 128;
+
+/** Bytes of memory that the copy of a write takes. */
+export function costOf(dataLength: number): number {
+  return dataLength + ENTRY_COST;
+}
+
+/**
+ * All that was answered and not made durable since. Ranges never overlap: what is answered later takes the place of what it
+ * covers, so that writing all of it again in any order gives the newest contents.
+ */
+export class WriteLog {
+  /** By offset. */
+  #entries: LoggedWrite[] = [];
+  #sequence = 0;
+  #bytes = 0;
+
+  /** Bytes of memory. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#entries.length === 0;
+  }
+
+  /** The number of the newest answer: a flush that is sent now covers all up to it. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  get entries(): readonly LoggedWrite[] {
+    return this.#entries;
+  }
+
+  /** A write (`data`: a copy that is the log's to keep) or zeroes were answered. */
+  add(offset: number, length: number, data: Uint8Array | null, flags = 0): void {
+    const at = this.#cut(offset, length);
+    this.#entries.splice(at, 0, { offset, length, data, flags, sequence: ++this.#sequence });
+    this.#bytes += costOf(data?.length ?? 0);
+  }
+
+  /** What lies there is durable by itself, or need not be kept. */
+  cut(offset: number, length: number): void {
+    this.#cut(offset, length);
+  }
+
+  /** A flush that was sent after that answer has succeeded. */
+  dropUpTo(sequence: number): void {
+    if (this.#entries.length === 0) return;
+    this.#entries = this.#entries.filter((entry) => entry.sequence > sequence);
+    this.#bytes = this.#entries.reduce((sum, { data }) => sum + costOf(data?.length ?? 0), 0);
+  }
+
+  /** Makes a gap, and tells where in the list it is. */
+  #cut(offset: number, length: number): number {
+    const entries = this.#entries;
+    const end = offset + length;
+    const first = this.#firstEndingAfter(offset);
+    let last = first;
+    while (last < entries.length && entries[last]!.offset < end) last++;
+    if (first === last) return first;
+    const kept: LoggedWrite[] = [];
+    for (let index = first; index < last; index++) {
+      const entry = entries[index]!;
+      this.#bytes -= costOf(entry.data?.length ?? 0);
+      if (entry.offset < offset) kept.push(partOf(entry, entry.offset, offset));
+    }
+    const frontCount = kept.length;
+    const back = entries[last - 1]!;
+    if (back.offset + back.length > end) kept.push(partOf(back, end, back.offset + back.length));
+    entries.splice(first, last - first, ...kept);
+    for (const { data } of kept) this.#bytes += costOf(data?.length ?? 0);
+    return first + frontCount;
+  }
+
+  #firstEndingAfter(offset: number): number {
+    let low = 0;
+    let high = this.#entries.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const { offset: start, length } = this.#entries[middle]!;
+      if (start + length <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+/** Copied, so that a small rest does not hold the memory of a long write. */
+function partOf({ offset, data, flags, sequence }: LoggedWrite, start: number, end: number): LoggedWrite {
+  const part = data === null ? null : data.slice(start - offset, end - offset);
+  return { offset: start, length: end - start, data: part, flags, sequence };
+}
