@@ -93,6 +93,7 @@ export abstract class SegmentLayer extends LayerBase {
     if (io.offset + io.length > mapping.end || !mapping.submitWhole(io)) this.#split(io, index);
   }
 
+  /** The same bytes as below. Whoever makes something else of them on the way has to say so here, too. */
   runs(offset: number, length: number, countMax: number): readonly Run[] {
     return segmentRuns(this.#segments, offset, length, countMax);
   }
