@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { collect } from "./collect.ts";
 import type { ExitStatus } from "./exit-status.ts";
+import { addConformanceCommand } from "./conformance-program.ts";
 import { copy } from "./copy.ts";
 import type { CopyOptions } from "./copy.ts";
 import { addCryptCommands } from "./crypt/crypt-program.ts";
@@ -78,6 +79,7 @@ export function buildProgram(ended: Ended): Command {
   addRaidCommands(program, parts);
   addLvmCommands(program, parts);
   addCryptCommands(program, parts);
+  addConformanceCommand(program, parts);
 
   quiet(program.command("schema"))
     .summary("print the JSON Schema of stack files")

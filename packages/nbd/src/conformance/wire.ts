@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import type { ConnectionOptions, TLSSocket } from "node:tls";
+import type { ConnectionOptions } from "node:tls";
 import type { Environment } from "@cev/core";
 import type { ConformanceTarget, ConformanceTls } from "./target.ts";
 import { Transcript } from "./transcript.ts";
@@ -24,6 +24,7 @@ export class Wire {
   #chunks: Buffer[] = [];
   #byteCount = 0;
   #hasEnded = false;
+  #tlsProtocol: string | null = null;
   #wake: (() => void) | null = null;
 
   private constructor(socket: Socket, options: WireOptions) {
@@ -52,11 +53,6 @@ export class Wire {
         resolve(new Wire(socket, options));
       });
     });
-  }
-
-  /** True over TLS. */
-  get isEncrypted(): boolean {
-    return "encrypted" in this.#socket;
   }
 
   send(bytes: Uint8Array, what: string): void {
@@ -178,11 +174,12 @@ export class Wire {
       secure.once("secureConnect", () => {
         timer.cancel();
         this.transcript.note(`TLS: ${secure.getProtocol() ?? ""} ${secure.getCipher().name}`);
+        this.#tlsProtocol = secure.getProtocol();
         this.#socket = secure;
         this.#listen(secure);
         resolve();
       });
-      secure.on("error", (error) => {
+      secure.on("error", (error: Error) => {
         timer.cancel();
         this.transcript.note(`TLS: ${error.message}`);
         reject(error);
@@ -196,7 +193,7 @@ export class Wire {
 
   /** The version of TLS in use, such as "TLSv1.3". */
   get tlsProtocol(): string | null {
-    return this.isEncrypted ? (this.#socket as TLSSocket).getProtocol() : null;
+    return this.#tlsProtocol;
   }
 
   #listen(socket: Socket): void {

@@ -194,7 +194,7 @@ export const readChecks: readonly Check[] = [
       const session = await bench.enter();
       session.send({ command: read, offset: 0, length: 0xffff_fe00 });
       const head = await session.wire.takeUnlessEnded(16, "an answer");
-      demand(head === null || head.readUInt32BE(4) !== 0, "a read of 4 GiB succeeded");
+      demand(head?.readUInt32BE(4) !== 0, "a read of 4 GiB succeeded");
       await bench.end();
       const next = await bench.enter();
       dataOf(await next.ask({ command: read, offset: 0, length: Math.min(bench.unit, bench.size) }));
@@ -404,7 +404,7 @@ export const readChecks: readonly Check[] = [
       const length = Math.min(bench.unit, bench.size);
       session.send({ command: read, magic: 0x1256_0953, offset: 0, length });
       const head = await session.wire.takeUnlessEnded(8, "an answer");
-      demand(head === null || head.readUInt32BE(4) !== 0, "a request with a wrong magic number was obeyed");
+      demand(head?.readUInt32BE(4) !== 0, "a request with a wrong magic number was obeyed");
     },
   },
   {
@@ -419,10 +419,7 @@ export const readChecks: readonly Check[] = [
       const length = Math.min(bench.unit, bench.size);
       session.send({ command: read, magic: 0x21e4_1c71, offset: 0, length });
       const head = await session.wire.takeUnlessEnded(8, "an answer");
-      demand(
-        head === null || head.readUInt32BE(4) !== 0,
-        "an extended request that was not negotiated was obeyed",
-      );
+      demand(head?.readUInt32BE(4) !== 0, "an extended request that was not negotiated was obeyed");
     },
   },
   {

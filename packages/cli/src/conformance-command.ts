@@ -1,0 +1,99 @@
+import { userInfo } from "node:os";
+import { environmentFrom, isCevError } from "@cev/core";
+import {
+  conformanceChecks,
+  countsLine,
+  countVerdicts,
+  parseNbdUri,
+  pskOf,
+  readCertificateFolder,
+  readPskFile,
+  reportJson,
+  runConformance,
+  verdictLines,
+} from "@cev/nbd";
+import type { ConformanceTarget, ConformanceTls, Judged, NbdUri } from "@cev/nbd";
+import { ExitStatus } from "./exit-status.ts";
+import { complainOfError, say } from "./output.ts";
+import { UsageError } from "./usage-error.ts";
+
+export interface ConformanceCommandOptions {
+  readonly write?: boolean;
+  readonly readOnlyExport?: string;
+  readonly only?: string;
+  readonly json?: boolean;
+  readonly list?: boolean;
+  readonly verbose?: boolean;
+  readonly timeout?: string;
+}
+
+/** `cev nbd-conformance`: puts the rules of the protocol document to an NBD server. Failed when it breaks one that is demanded. */
+export async function nbdConformance(
+  uri: string | undefined,
+  options: ConformanceCommandOptions,
+): Promise<ExitStatus> {
+  if (options.list === true) {
+    for (const { name, level } of conformanceChecks()) say(`${level.padEnd(6)} ${name}`);
+    return ExitStatus.done;
+  }
+  if (uri === undefined) throw new UsageError("nbd-conformance needs the URI of a server, or --list");
+  const timeoutMs = timeoutOf(options.timeout);
+  const tell = (judged: Judged): void => {
+    if (options.json === true || !isTold(judged, options.verbose === true)) return;
+    for (const line of verdictLines(judged)) say(line);
+    const { verdict } = judged;
+    if (options.verbose === true && verdict.kind === "failed")
+      for (const line of verdict.transcript.split("\n")) say(`    | ${line}`);
+  };
+  try {
+    const report = await runConformance({
+      environment: environmentFrom(globalThis),
+      target: await targetOf(uri),
+      canWrite: options.write === true,
+      ...(timeoutMs === null ? {} : { timeoutMs }),
+      ...(options.readOnlyExport === undefined ? {} : { readOnlyName: options.readOnlyExport }),
+      ...(options.only === undefined ? {} : { only: options.only }),
+      onVerdict: tell,
+    });
+    if (report.judged.length === 0) throw new UsageError(`no check is named like ${options.only ?? ""}`);
+    if (options.json === true) say(JSON.stringify(reportJson(report), null, 2));
+    else say(countsLine(report));
+    return countVerdicts(report).failedMust > 0 ? ExitStatus.failed : ExitStatus.done;
+  } catch (error) {
+    if (!isCevError(error) || error.code !== "CEV_NOT_FOUND") throw error;
+    complainOfError(error);
+    return ExitStatus.unreachable;
+  }
+}
+
+/** Passed checks are many: they are told to those who ask. */
+function isTold({ verdict }: Judged, isVerbose: boolean): boolean {
+  return isVerbose || verdict.kind === "failed";
+}
+
+function timeoutOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const seconds = Number(text);
+  if (!(seconds > 0) || seconds > 3600) throw new UsageError("--timeout takes seconds, up to 3600");
+  return seconds * 1000;
+}
+
+async function targetOf(text: string): Promise<ConformanceTarget> {
+  const uri = parseNbdUri(text);
+  return { address: uri.address, exportName: uri.exportName, tls: uri.isTls ? await tlsOf(uri) : null };
+}
+
+async function tlsOf({ tls, username, address }: NbdUri): Promise<ConformanceTls> {
+  const { pskFile, certificates, hostname, verifyPeer = true } = tls;
+  const shared = {
+    isRequired: true,
+    hostname: hostname ?? ("host" in address ? address.host : "localhost"),
+    verifiesPeer: verifyPeer,
+  };
+  if (pskFile !== undefined && tls.type !== "x509") {
+    const name = username ?? userInfo().username;
+    return { ...shared, psk: pskOf(await readPskFile(pskFile), name, pskFile) };
+  }
+  if (certificates === undefined) return shared;
+  return { ...shared, ...(await readCertificateFolder(certificates, "client")) };
+}

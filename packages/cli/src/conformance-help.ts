@@ -1,0 +1,26 @@
+export const CONFORMANCE_HELP = `
+Examples:
+  $ cev nbd-conformance nbd://localhost                        look, and change nothing
+  $ cev nbd-conformance 'nbd+unix:///disk?socket=/tmp/s' --write
+  $ cev nbd-conformance 'nbds://user@host/?tls-psk-file=keys' --json > report.json
+  $ cev nbd-conformance --list                                 which rules are looked at?
+  $ cev nbd-conformance nbd://localhost --only 'meta/*' --verbose
+
+Puts to an NBD server every rule of the protocol document (doc/proto.md of
+NetworkBlockDevice/nbd) that can be seen from outside: what has to work, and what has to be
+refused. Each rule is a check with a name that stays, and with the sentence it comes from.
+Messages that no decent client sends are among them: try it on a server you may break.
+
+Without --write nothing is changed. With it the last 64 MiB of the export are written; what
+was there is kept in memory and put back at the end, unless the server dies before.
+
+A rule that the document demands (must) fails a server; a recommendation (should) is told.
+What a server does not offer is no fault. --read-only-export names an export of the same
+server that is read-only, for the rules about those.
+
+--json prints {"server","size","flags","document","checks":[{"name","level","section",
+"sentence","verdict","what","transcript","need","why"}],"counts"}; a verdict is "passed",
+"failed", "notOffered" or "skipped".
+
+Exit status: 0 no rule broken, 1 some broken, 2 called the wrong way, 3 no server answers.
+`;
