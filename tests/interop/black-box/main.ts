@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { libnbdCases } from "./libnbd-programs.ts";
 import { parseOptions, USAGE } from "./options.ts";
 import type { BlackBoxOptions, Suite } from "./options.ts";
 import { writeCev } from "./servers.ts";
@@ -55,6 +56,7 @@ async function casesOf(suite: Suite, sources: Sources): Promise<Case[]> {
     case "nbd-tester":
       return testerCases(sources, setting);
     case "libnbd":
+      return libnbdCases(sources, setting);
     case "iotests":
       return [];
   }
