@@ -129,19 +129,15 @@ describe("options", () => {
     expect(replyTypes(ask(OptionType.structuredReply, Buffer.from("x")))).toEqual([OptionReply.errorInvalid]);
   });
 
-  test.for([
-    OptionType.startTls,
-    4,
-    0,
-    12,
-    99,
-    0xffff_ffff,
-  ])("option %s is unsupported, with and without data, and the next one is understood", (type) => {
-    expect(replyTypes(ask(type))).toEqual([OptionReply.errorUnsupported]);
-    expect(replyTypes(ask(type, Buffer.alloc(1000)))).toEqual([OptionReply.errorUnsupported]);
-    expect(replyTypes(ask(type, Buffer.alloc(100_000)))).toEqual([OptionReply.errorUnsupported]);
-    expect(replyTypes(ask(OptionType.list)).at(-1)).toBe(OptionReply.ack);
-  });
+  test.for([OptionType.startTls, 4, 0, 12, 99, 0xffff_ffff])(
+    "option %s is unsupported, with and without data, and the next one is understood",
+    (type) => {
+      expect(replyTypes(ask(type))).toEqual([OptionReply.errorUnsupported]);
+      expect(replyTypes(ask(type, Buffer.alloc(1000)))).toEqual([OptionReply.errorUnsupported]);
+      expect(replyTypes(ask(type, Buffer.alloc(100_000)))).toEqual([OptionReply.errorUnsupported]);
+      expect(replyTypes(ask(OptionType.list)).at(-1)).toBe(OptionReply.ack);
+    },
+  );
 
   test.for([OptionType.list, OptionType.info, OptionType.go, OptionType.structuredReply])(
     "more data than option %s can have is skipped, and called too big",
@@ -265,7 +261,10 @@ test("transmission flags follow from what the device supports", async () => {
   const flags = new Export({ name: "x", device: plain.device }).flags(HeaderStyle.simple, false);
   expect(flags & (TransmissionFlag.sendTrim | TransmissionFlag.sendFua | TransmissionFlag.sendFlush)).toBe(0);
   expect(flags & TransmissionFlag.sendWriteZeroes).not.toBe(0);
-  const readOnly = new Export({ name: "x", device: plain.device, isReadOnly: true }).flags(HeaderStyle.simple, false);
+  const readOnly = new Export({ name: "x", device: plain.device, isReadOnly: true }).flags(
+    HeaderStyle.simple,
+    false,
+  );
   expect(readOnly & TransmissionFlag.readOnly).not.toBe(0);
   expect(readOnly & (TransmissionFlag.sendWriteZeroes | TransmissionFlag.sendFastZero)).toBe(0);
 });

@@ -7,7 +7,8 @@ import type { Export } from "../../src/server/exports/export.ts";
 import type { HandshakeSettings } from "../../src/server/handshake/negotiation.ts";
 import { resolveOptions } from "../../src/server/server-options.ts";
 import type { NbdServerOptions } from "../../src/server/server-options.ts";
-import { ClientFlag, OptionType } from "../../src/protocol/numbers.ts";
+import { encodeMetaRequest } from "../../src/protocol/option-meta.ts";
+import { ClientFlag, HeaderStyle, OptionType } from "../../src/protocol/numbers.ts";
 import { SharedBufferPool } from "../../src/memory/shared-buffer.ts";
 import type { Transport, TransportUser } from "../../src/transport/transport.ts";
 import type { Environment } from "@cev/core";
@@ -139,6 +140,9 @@ export class FakeClient {
   readonly errors: (Error | null)[] = [];
   closedCount = 0;
   settledCount = 0;
+  /** Selected by `enter`; their numbers count from 1. */
+  contexts: readonly string[] = [];
+  #style: HeaderStyle = HeaderStyle.simple;
   readonly pools: readonly SharedBufferPool[];
 
   constructor(environment: Environment, exports: readonly Export[], options: FakeClientOptions = {}) {
@@ -195,18 +199,26 @@ export class FakeClient {
   /** Ends the handshake; what it answered is thrown away. */
   enter(
     name = "",
-    isStructured = true,
+    isStructured: boolean | "extended" = true,
     flags: number = ClientFlag.fixedNewstyle | ClientFlag.noZeroes,
   ): this {
     this.send(clientFlags(flags));
-    if (isStructured) this.send(option(OptionType.structuredReply));
+    if (isStructured === "extended") {
+      this.send(option(OptionType.extendedHeaders));
+      this.#style = HeaderStyle.extended;
+    } else if (isStructured) {
+      this.send(option(OptionType.structuredReply));
+    }
+    const { contexts } = this;
+    if (contexts.length > 0)
+      this.send(option(OptionType.setMetaContext, encodeMetaRequest({ name, queries: contexts })));
     this.send(go(name));
     this.received();
     return this;
   }
 
   request(parts: RequestParts): this {
-    return this.send(request(parts));
+    return this.send(request(parts, this.#style));
   }
 
   replies(lengthOf?: (cookie: number) => number): Reply[] {

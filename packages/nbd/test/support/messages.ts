@@ -1,7 +1,9 @@
 import { Buffer } from "node:buffer";
+import { decodeBlockStatus } from "../../src/protocol/chunk.ts";
 import {
   ChunkType,
   ClientFlag,
+  EXTENDED_REPLY_MAGIC,
   HeaderStyle,
   OptionType,
   SIMPLE_REPLY_MAGIC,
@@ -55,10 +57,10 @@ export interface RequestParts {
   readonly payload?: Uint8Array;
 }
 
-export function request(parts: RequestParts): Buffer {
+export function request(parts: RequestParts, style: HeaderStyle = HeaderStyle.simple): Buffer {
   const { command, cookie = 1, offset = 0, payload, flags = 0 } = parts;
   const length = parts.length ?? payload?.length ?? 0;
-  const head = requestHead({ command, flags, cookieHigh: 0, cookieLow: cookie, offset, length });
+  const head = requestHead({ command, flags, cookieHigh: 0, cookieLow: cookie, offset, length }, style);
   return Buffer.concat([head, payload ?? new Uint8Array(0)]);
 }
 
@@ -86,7 +88,7 @@ export function parseOptionAnswers(bytes: Buffer): OptionAnswer[] {
 }
 
 export interface Reply {
-  readonly kind: "simple" | "chunk";
+  readonly kind: "simple" | "chunk" | "extended";
   readonly cookie: number;
   readonly error: number;
   readonly type: number;
@@ -94,12 +96,28 @@ export interface Reply {
   readonly offset: number;
   readonly data: Buffer;
   readonly message: string;
+  /** What an extended head repeats of the request. */
+  readonly requestOffset: number;
+  /** Of a hole. */
+  readonly length: number;
+  readonly status: BlockStatus | null;
 }
+
+type BlockStatus = NonNullable<ReturnType<typeof decodeBlockStatus>>;
 
 /** Takes the replies apart. `lengthOf`: how much data follows a good simple reply to this cookie. */
 export function parseReplies(bytes: Buffer, lengthOf: (cookie: number) => number = () => 0): Reply[] {
   const replies: Reply[] = [];
-  const none = { type: -1, isDone: true, offset: -1, data: Buffer.alloc(0), message: "" };
+  const none = {
+    type: -1,
+    isDone: true,
+    offset: -1,
+    data: Buffer.alloc(0),
+    message: "",
+    requestOffset: -1,
+    length: -1,
+    status: null,
+  };
   for (let at = 0; at < bytes.length;) {
     const magic = bytes.readUInt32BE(at);
     const cookie = bytes.readUInt32BE(at + 12);
@@ -118,6 +136,16 @@ export function parseReplies(bytes: Buffer, lengthOf: (cookie: number) => number
       if (payload.length < length) throw new Error("half a chunk");
       replies.push({ ...none, kind: "chunk", cookie, error: 0, type, isDone, ...chunkParts(type, payload) });
       at += 20 + length;
+    } else if (magic === EXTENDED_REPLY_MAGIC) {
+      const isDone = (bytes.readUInt16BE(at + 4) & 1) !== 0;
+      const type = bytes.readUInt16BE(at + 6);
+      const requestOffset = Number(bytes.readBigUInt64BE(at + 16));
+      const length = Number(bytes.readBigUInt64BE(at + 24));
+      const payload = bytes.subarray(at + 32, at + 32 + length);
+      if (payload.length < length) throw new Error("half a chunk");
+      const parts = chunkParts(type, payload);
+      replies.push({ ...none, kind: "extended", cookie, error: 0, type, isDone, ...parts, requestOffset });
+      at += 32 + length;
     } else {
       throw new Error(`no reply at ${at}`);
     }
@@ -128,9 +156,18 @@ export function parseReplies(bytes: Buffer, lengthOf: (cookie: number) => number
 function chunkParts(type: number, payload: Buffer): Partial<Reply> {
   if (type === ChunkType.offsetData)
     return { offset: Number(payload.readBigUInt64BE()), data: payload.subarray(8) };
-  if (type === ChunkType.error) {
+  if (type === ChunkType.offsetHole)
+    return { offset: Number(payload.readBigUInt64BE()), length: payload.readUInt32BE(8) };
+  if (type === ChunkType.error || type === ChunkType.errorOffset) {
     const length = payload.readUInt16BE(4);
-    return { error: payload.readUInt32BE(), message: payload.toString("utf8", 6, 6 + length) };
+    const told = { error: payload.readUInt32BE(), message: payload.toString("utf8", 6, 6 + length) };
+    if (type === ChunkType.error) return told;
+    return { ...told, offset: Number(payload.readBigUInt64BE(6 + length)) };
+  }
+  if (type === ChunkType.blockStatus || type === ChunkType.blockStatusExtended) {
+    const status = decodeBlockStatus(payload, type === ChunkType.blockStatusExtended);
+    if (status === null) throw new Error("a status that is not well formed");
+    return { status };
   }
   return {};
 }

@@ -1,6 +1,7 @@
 import { CevError } from "@cev/core";
 import type { Device } from "@cev/core";
 import { HeaderStyle, PAYLOAD_LENGTH_PORTABLE, TransmissionFlag } from "../../protocol/numbers.ts";
+import { DenseMap } from "../transmission/dense-map.ts";
 import type { BlockSizes } from "../../protocol/option-info.ts";
 import { encodeString } from "../../protocol/strings.ts";
 
@@ -36,6 +37,8 @@ export class Export {
   readonly blockSizes: BlockSizes;
   /** Offsets and lengths of zeroes that are to be fast have to be multiples of it. */
   readonly fastZeroAlignment: number;
+  /** Where it need not be asked for holes. */
+  readonly dense: DenseMap;
 
   constructor(options: ExportOptions, payloadLengthMax: number = PAYLOAD_LENGTH_PORTABLE) {
     this.name = options.name;
@@ -50,6 +53,7 @@ export class Export {
     this.isTlsOnly = options.isTlsOnly === true;
     this.isRotational = options.isRotational === true;
     this.blockSizes = blockSizesOf(options.device, payloadLengthMax);
+    this.dense = new DenseMap(options.device.size);
     this.fastZeroAlignment = options.device.layer.limits.logicalBlockSize;
   }
 

@@ -1,14 +1,15 @@
+import type { CevError } from "@cev/core";
 import { ChunkFlag, ChunkType, Command, CommandFlag, HeaderStyle, NbdErrno } from "../../protocol/numbers.ts";
 import { DATA_OFFSET_LENGTH } from "../../protocol/chunk.ts";
 import { errorMessage, nbdErrnoOf } from "../../protocol/errno.ts";
 import { chunkHeadLength, encodeChunkHead, encodeSimpleReply } from "../../protocol/reply-head.ts";
 import type { Addressee } from "../../protocol/reply-head.ts";
 import { encodeWide } from "../../protocol/wide.ts";
+import type { SharedBuffer } from "../../memory/shared-buffer.ts";
+import { answerPartialRead } from "./partial-read.ts";
+import { COPY_LENGTH_MAX } from "./reply-writer.ts";
 import type { ChunkKind, ReplyWriter } from "./reply-writer.ts";
 import type { Request } from "./request.ts";
-
-/** Data up to this length is copied into the buffer of replies; longer data goes out from where it lies. */
-export const COPY_LENGTH_MAX = 16_384;
 
 const REFUSALS: Readonly<Record<NbdErrno, string>> = {
   [NbdErrno.EPERM]: "the export is read-only",
@@ -34,9 +35,7 @@ export function readHeadLength(style: HeaderStyle): number {
 export function answer(request: Request, writer: ReplyWriter, style: HeaderStyle): void {
   const { error } = request.io;
   if (error !== null) {
-    const errno = nbdErrnoOf(error.code, (request.flags & CommandFlag.fastZero) !== 0);
-    writer.putError(style, request, errno, errorMessage(error));
-    request.release();
+    answerError(request, error, writer, style, null);
   } else if (request.command === Command.read) {
     answerRead(request, writer, style);
   } else {
@@ -49,12 +48,30 @@ export function answer(request: Request, writer: ReplyWriter, style: HeaderStyle
 export function answerAtOnce(request: Request, writer: ReplyWriter, style: HeaderStyle): void {
   const { shared } = request;
   request.shared = null;
-  if (shared === null || request.command !== Command.read || request.io.error !== null) {
-    answer(request, writer, style);
-    return;
-  }
+  if (shared === null || request.command !== Command.read) return answer(request, writer, style);
+  const { error } = request.io;
+  if (error !== null) return answerError(request, error, writer, style, shared);
   // It lies in the buffer of replies already, behind the room for its head.
   writer.advance(encodeReadHead(shared.view, request.replyAt, request, style) + request.length);
+  request.release();
+}
+
+/** `inPlace`: the buffer of replies, in which what was read of it lies. */
+function answerError(
+  request: Request,
+  error: CevError,
+  writer: ReplyWriter,
+  style: HeaderStyle,
+  inPlace: SharedBuffer | null,
+): void {
+  const { command, flags, length, io } = request;
+  const hasPart = command === Command.read && io.transferred > 0 && io.transferred < length;
+  if (hasPart && style !== HeaderStyle.simple) {
+    answerPartialRead(request, error, writer, style, inPlace);
+    return;
+  }
+  const errno = nbdErrnoOf(error.code, (flags & CommandFlag.fastZero) !== 0);
+  writer.putError(style, request, errno, errorMessage(error));
   request.release();
 }
 

@@ -3,6 +3,7 @@ import { ChunkFlag, ChunkType, HeaderStyle, SIMPLE_REPLY_LENGTH } from "../../pr
 import { encodeError } from "../../protocol/chunk.ts";
 import { chunkHeadLength, encodeChunkHead, encodeSimpleReply } from "../../protocol/reply-head.ts";
 import type { Addressee } from "../../protocol/reply-head.ts";
+import { encodeWide } from "../../protocol/wide.ts";
 import type { SharedBuffer, SharedBufferPool } from "../../memory/shared-buffer.ts";
 import type { Transport } from "../../transport/transport.ts";
 
@@ -15,6 +16,9 @@ export interface ChunkKind {
 const DONE: ChunkKind = { type: ChunkType.none, flags: ChunkFlag.done };
 const ERROR: ChunkKind = { type: ChunkType.error, flags: ChunkFlag.done };
 const NO_PAYLOAD = new Uint8Array(0);
+/** Data up to this length is copied into the buffer of replies; longer data goes out from where it lies. */
+export const COPY_LENGTH_MAX = 16_384;
+const NOBODY: Releasable = { release: () => {} };
 
 /** Something in use until the bytes that lie in it have left. */
 export interface Releasable {
@@ -105,8 +109,25 @@ export class ReplyWriter {
     else this.putChunk(style, to, DONE, NO_PAYLOAD);
   }
 
-  /** A chunk with a copy of its payload. */
+  /** The head of a chunk whose payload is put next. */
+  putChunkHead(style: HeaderStyle, to: Addressee, chunk: ChunkKind, payloadLength: number): void {
+    const { view } = this.reserve(chunkHeadLength(style));
+    this.advance(encodeChunkHead(view, this.#end, style, to, chunk, payloadLength));
+  }
+
+  /** A number of 64 bits. */
+  putWide(value: number): void {
+    encodeWide(this.reserve(8).view, this.#end, value);
+    this.advance(8);
+  }
+
+  /** A chunk with its payload, which must not change any more. */
   putChunk(style: HeaderStyle, to: Addressee, chunk: ChunkKind, payload: Uint8Array): void {
+    if (payload.length > COPY_LENGTH_MAX) {
+      this.putChunkHead(style, to, chunk, payload.length);
+      this.putView(payload, payload.length, NOBODY);
+      return;
+    }
     const headLength = chunkHeadLength(style);
     const { view, bytes } = this.reserve(headLength + payload.length);
     encodeChunkHead(view, this.#end, style, to, chunk, payload.length);

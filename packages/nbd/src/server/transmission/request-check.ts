@@ -7,7 +7,12 @@ import { Command, CommandFlag, NbdErrno, TransmissionFlag } from "../../protocol
 export type RequestTerms = Readonly<Omit<RequestHead, "cookieHigh" | "cookieLow">>;
 
 /** Whether a request may be done on this export: 0, or the error the document has for it. */
-export function checkRequest(target: Export, offered: number, head: RequestTerms): NbdErrno | 0 {
+export function checkRequest(
+  target: Export,
+  offered: number,
+  head: RequestTerms,
+  hasContexts = false,
+): NbdErrno | 0 {
   const { command, flags } = head;
   if ((flags & ~flagsOf(command, offered)) !== 0) return NbdErrno.EINVAL;
   switch (command) {
@@ -16,7 +21,10 @@ export function checkRequest(target: Export, offered: number, head: RequestTerms
       return checkRange(target, head, NbdErrno.EINVAL, hasDf ? NbdErrno.EOVERFLOW : NbdErrno.EINVAL);
     }
     case Command.cache:
-      return checkRange(target, head, NbdErrno.EINVAL, NbdErrno.EOVERFLOW);
+      return checkRange(target, head, NbdErrno.EINVAL, 0);
+    case Command.blockStatus:
+      if (!hasContexts || head.length === 0) return NbdErrno.EINVAL;
+      return checkRange(target, head, NbdErrno.EINVAL, 0);
     case Command.write:
       if (target.isReadOnly) return NbdErrno.EPERM;
       return checkRange(target, head, NbdErrno.ENOSPC, NbdErrno.EINVAL);
@@ -45,6 +53,8 @@ function flagsOf(command: number, offered: number): number {
       return (offered & TransmissionFlag.sendDf) === 0 ? fua : fua | CommandFlag.df;
     case Command.writeZeroes:
       return fua | CommandFlag.noHole | CommandFlag.fastZero;
+    case Command.blockStatus:
+      return fua | CommandFlag.reqOne;
     default:
       return fua;
   }

@@ -1,26 +1,39 @@
 import { Op } from "@cev/core";
 import type { BufferPool, Burst, Io, RunQueue, WaitEntry } from "@cev/core";
 import type { Choice } from "../handshake/choice.ts";
-import { COPY_LENGTH_MAX, answer, answerAtOnce, readHeadLength } from "./answers.ts";
+import { answer, answerAtOnce, readHeadLength } from "./answers.ts";
 import { AtOnceGuess } from "./at-once-guess.ts";
 import type { Export } from "../exports/export.ts";
 import {
   Command,
+  CommandFlag,
   HeaderStyle,
+  NbdErrno,
   PAYLOAD_LENGTH_PORTABLE,
-  REQUEST_LENGTH,
-  REQUEST_MAGIC,
 } from "../../protocol/numbers.ts";
 import type { TransmissionLimits } from "./limits.ts";
+import type { SelectedContext } from "../contexts/selected.ts";
+import { decodeStatusPayload, statusPayloadLengthMax, statusWork } from "./block-status.ts";
+import { cacheWork } from "./cache-work.ts";
+import { ColdWork } from "./cold-work.ts";
+import type { Work } from "./cold-work.ts";
+import { checkPayload } from "./extended-request.ts";
+import { HOLE_READ_LENGTH_MIN, readHolesWork } from "./read-holes.ts";
 import { KeptWrites } from "./kept-writes.ts";
 import type { KeptWritesUser } from "./kept-writes.ts";
 import { LongWrite } from "./long-write.ts";
-import type { NbdErrno } from "../../protocol/numbers.ts";
 import type { ReceiveBuffer } from "../../memory/receive-buffer.ts";
+import { COPY_LENGTH_MAX } from "./reply-writer.ts";
 import type { ReplyWriter } from "./reply-writer.ts";
 import { RefusedPayload } from "./refused-payload.ts";
 import { checkRequest, ioFlagsOf } from "./request-check.ts";
-import { decodeRequestHead, newRequestHead } from "../../protocol/request-head.ts";
+import {
+  decodeRequestHead,
+  newRequestHead,
+  payloadLengthOf,
+  requestLength,
+  requestMagic,
+} from "../../protocol/request-head.ts";
 import type { RequestHead } from "../../protocol/request-head.ts";
 import { Request } from "./request.ts";
 import type { RequestOwner } from "./request.ts";
@@ -44,6 +57,11 @@ const SKIP_LENGTH_MAX = 2 * PAYLOAD_LENGTH_PORTABLE;
 export class Transmission implements RequestOwner, KeptWritesUser {
   readonly target: Export;
   readonly #style: HeaderStyle;
+  readonly #requestLength: number;
+  readonly #magic: number;
+  readonly #contexts: readonly SelectedContext[];
+  readonly #cold: ColdWork;
+  readonly #mayHaveHoles: boolean;
   /** True while limits do not let more requests in: nothing more should be received. */
   isBlocked = false;
   /** The client has said goodbye, or nothing more is to be taken. */
@@ -74,12 +92,18 @@ export class Transmission implements RequestOwner, KeptWritesUser {
   readonly #long = new LongWrite();
   readonly #refused = new RefusedPayload();
   // What is there of the next message is less than this.
-  #messageLength: number = REQUEST_LENGTH;
+  #messageLength: number;
   readonly #head: RequestHead = newRequestHead();
+  // What follows the head, under extended headers.
+  #payloadLength = 0;
 
   constructor({ target, style, contexts }: Choice, parts: TransmissionParts) {
     this.target = target;
     this.#style = style;
+    this.#requestLength = this.#messageLength = requestLength(style);
+    this.#magic = requestMagic(style);
+    this.#contexts = contexts;
+    this.#mayHaveHoles = style !== HeaderStyle.simple && target.device.knowsExtents;
     this.#offered = target.flags(style, contexts.length > 0);
     this.#receive = parts.receive;
     this.#writer = parts.writer;
@@ -88,6 +112,7 @@ export class Transmission implements RequestOwner, KeptWritesUser {
     this.#buffers = parts.buffers;
     this.#runQueue = target.device.environment.runQueue;
     this.#burst = target.device.environment.burst;
+    this.#cold = new ColdWork(target, style, parts.writer, parts.buffers, () => this.#wantTurn());
   }
 
   /** True when all that was taken is answered and has left. */
@@ -119,16 +144,10 @@ export class Transmission implements RequestOwner, KeptWritesUser {
   /** Takes all requests that are there, as far as the limits allow, and sends what can be sent. */
   process(): void {
     this.isBlocked = false;
-    let isFirstDone = false;
-    this.#burst.begin();
-    while (!this.isEnding && !this.#long.isPending && this.#step()) {
-      if (isFirstDone || this.#kept.length < FIRST_LENGTH) continue;
-      isFirstDone = true;
-      this.#endBurst();
+    if (this.#takeBurst(FIRST_LENGTH)) {
       this.#writer.flush();
-      this.#burst.begin();
+      this.#takeBurst(Number.POSITIVE_INFINITY);
     }
-    this.#endBurst();
     this.#answerEnded();
     this.#writer.flush();
   }
@@ -152,6 +171,7 @@ export class Transmission implements RequestOwner, KeptWritesUser {
     this.#isClosed = true;
     this.isEnding = true;
     this.#kept.settle();
+    this.#cold.close();
     if (this.#waitingForRoom !== null) this.#buffers.stopWaitingForRoom(this.#waitingForRoom);
     const long = this.#long.abandon();
     if (long !== null) {
@@ -181,38 +201,55 @@ export class Transmission implements RequestOwner, KeptWritesUser {
     else if (this.isBlocked || this.isEnding) this.#wantTurn();
   }
 
+  /** Takes requests as one burst, up to so many bytes of writes that may end with it. True: there may be more. */
+  #takeBurst(lengthMax: number): boolean {
+    this.#burst.begin();
+    try {
+      while (!this.isEnding && !this.#long.isPending && this.#step())
+        if (this.#kept.length >= lengthMax) return true;
+      return false;
+    } finally {
+      this.#burst.end();
+      this.#kept.settle();
+    }
+  }
+
   /** Takes one message. False: more bytes, or more room, are needed first. */
   #step(): boolean {
     const receive = this.#receive;
     if (this.#refused.isPending && !this.#skip()) return false;
-    if (receive.available < REQUEST_LENGTH) {
-      this.#messageLength = REQUEST_LENGTH;
+    if (receive.available < this.#requestLength) {
+      this.#messageLength = this.#requestLength;
       return false;
     }
     const at = receive.start;
     const { view } = receive.memory;
-    if (view.getUint32(at) !== REQUEST_MAGIC)
+    if (view.getUint32(at) !== this.#magic)
       return this.#violation("a request does not start with its magic number");
     if (!this.#hasRoom()) {
-      this.#messageLength = REQUEST_LENGTH;
+      this.#messageLength = this.#requestLength;
       this.isBlocked = true;
       return false;
     }
     const head = this.#head;
-    decodeRequestHead(view, at, HeaderStyle.simple, head);
+    decodeRequestHead(view, at, this.#style, head);
     if (head.command === Command.disconnect) {
       this.isEnding = true;
       return false;
     }
+    if (this.#style === HeaderStyle.extended) {
+      const errno = this.#takePayloadTerms();
+      if (errno === null) return this.#violation(`a payload of ${head.length} bytes was announced`);
+      if (errno !== 0) return this.#refuse(errno);
+    }
+    if (head.command === Command.blockStatus) return this.#beginStatus();
     const errno = checkRequest(this.target, this.#offered, head);
     if (errno !== 0) return this.#refuse(errno);
-    const request = this.#idle.pop() ?? new Request(this, this.#runQueue);
-    request.command = head.command;
-    request.flags = head.flags;
-    request.cookieHigh = head.cookieHigh;
-    request.cookieLow = head.cookieLow;
-    request.offset = head.offset;
-    request.length = head.length;
+    return this.#beginRequest();
+  }
+
+  #beginRequest(): boolean {
+    const request = this.#newRequest();
     this.inFlightCount++;
     if (this.#begin(request)) {
       this.#count(request);
@@ -223,6 +260,55 @@ export class Transmission implements RequestOwner, KeptWritesUser {
     return false;
   }
 
+  #newRequest(): Request {
+    const head = this.#head;
+    const request = this.#idle.pop() ?? new Request(this, this.#runQueue);
+    request.command = head.command;
+    request.flags = head.flags;
+    request.cookieHigh = head.cookieHigh;
+    request.cookieLow = head.cookieLow;
+    request.offset = head.offset;
+    request.length = head.length;
+    return request;
+  }
+
+  /** Reads off an extended head what its payload is. Null: the client breaks the protocol. */
+  #takePayloadTerms(): NbdErrno | 0 | null {
+    const head = this.#head;
+    this.#payloadLength = payloadLengthOf(HeaderStyle.extended, head);
+    const { payloadMax } = this.target.blockSizes;
+    const errno = checkPayload(head, this.#payloadLength, this.#offered, payloadMax);
+    head.flags &= ~CommandFlag.payloadLength;
+    return errno;
+  }
+
+  #beginStatus(): boolean {
+    const head = this.#head;
+    const receive = this.#receive;
+    let contexts = this.#contexts;
+    const payloadLength = this.#style === HeaderStyle.extended ? this.#payloadLength : 0;
+    const messageLength = this.#requestLength + payloadLength;
+    if (payloadLength > 0) {
+      if (payloadLength > statusPayloadLengthMax(contexts)) return this.#refuse(NbdErrno.EINVAL);
+      if (receive.available < messageLength) {
+        this.#messageLength = messageLength;
+        return false;
+      }
+      const payloadAt = receive.start + this.#requestLength;
+      const payload = decodeStatusPayload(receive.memory.view, payloadAt, payloadLength, contexts);
+      if (payload === null) return this.#refuse(NbdErrno.EINVAL);
+      head.length = payload.length;
+      contexts = payload.contexts;
+    }
+    const errno = checkRequest(this.target, this.#offered, head, contexts.length > 0);
+    if (errno !== 0) return this.#refuse(errno);
+    const request = this.#newRequest();
+    this.inFlightCount++;
+    this.#count(request);
+    receive.start += payloadLength;
+    return this.#goCold(request, statusWork(contexts));
+  }
+
   /** Submits a request whose head lies at the start of what was received. False: not yet, and nothing has changed. */
   #begin(request: Request): boolean {
     const { offset, length } = this.#head;
@@ -230,26 +316,40 @@ export class Transmission implements RequestOwner, KeptWritesUser {
     const flags = ioFlagsOf(request.flags);
     switch (request.command) {
       case Command.read:
+        if (length >= HOLE_READ_LENGTH_MIN && this.#mayReadHole(request)) {
+          this.#addLoad(request, length);
+          return this.#goCold(request, readHolesWork);
+        }
         if (!this.#prepareRead(request)) return false;
         break;
       case Command.write:
         return this.#beginWrite(request, flags);
       case Command.cache:
-        // Whatever caches there are below fill while it is read.
-        if (!this.#acquire(request)) return false;
-        io.prepare(Op.read, offset, length, request.bytes, 0);
-        break;
+        return this.#goCold(request, cacheWork);
       case Command.flush:
         io.prepare(Op.flush, 0, 0);
         break;
       case Command.trim:
+        this.target.dense.forget(offset, length);
         io.prepare(Op.discard, offset, length, null, 0, flags);
         break;
       default:
+        this.target.dense.forget(offset, length);
         io.prepare(Op.writeZeroes, offset, length, null, 0, flags);
     }
-    this.#receive.start += REQUEST_LENGTH;
+    this.#receive.start += this.#requestLength;
     this.#submit(request);
+    return true;
+  }
+
+  #mayReadHole({ flags, offset, length }: Request): boolean {
+    if (!this.#mayHaveHoles || (flags & CommandFlag.df) !== 0) return false;
+    return !this.target.dense.covers(offset, length);
+  }
+
+  #goCold(request: Request, work: Work): true {
+    this.#receive.start += this.#requestLength;
+    this.#cold.start(request, work);
     return true;
   }
 
@@ -270,7 +370,7 @@ export class Transmission implements RequestOwner, KeptWritesUser {
   #beginWrite(request: Request, flags: number): boolean {
     const { offset, length } = this.#head;
     const receive = this.#receive;
-    const messageLength = REQUEST_LENGTH + length;
+    const messageLength = this.#requestLength + length;
     const isLong = messageLength > receive.capacity;
     if (!isLong && receive.available < messageLength) {
       this.#messageLength = messageLength;
@@ -279,7 +379,7 @@ export class Transmission implements RequestOwner, KeptWritesUser {
     const isInPlace = !isLong && this.#guess.isLikely;
     if (!isInPlace && !this.#acquire(request)) return false;
     const { memory } = receive;
-    const dataAt = receive.start + REQUEST_LENGTH;
+    const dataAt = receive.start + this.#requestLength;
     if (isInPlace) {
       request.shared = memory;
       request.io.prepare(Op.write, offset, length, memory.bytes, dataAt, flags);
@@ -288,7 +388,7 @@ export class Transmission implements RequestOwner, KeptWritesUser {
       return true;
     }
     request.io.prepare(Op.write, offset, length, request.bytes, 0, flags);
-    const filled = Math.min(length, receive.available - REQUEST_LENGTH);
+    const filled = Math.min(length, receive.available - this.#requestLength);
     request.bytes.set(memory.bytes.subarray(dataAt, dataAt + filled));
     receive.start = dataAt + filled;
     if (filled === length) {
@@ -317,11 +417,6 @@ export class Transmission implements RequestOwner, KeptWritesUser {
     // The memory belongs to the request until it ends, and keeps this much of it busy.
     this.#writer.giveAway();
     this.#addLoad(request, request.shared.length);
-  }
-
-  #endBurst(): void {
-    this.#burst.end();
-    this.#kept.settle();
   }
 
   /** @internal */
@@ -388,10 +483,12 @@ export class Transmission implements RequestOwner, KeptWritesUser {
   }
 
   #refuse(errno: NbdErrno): boolean {
-    const { command, length } = this.#head;
-    const payloadLength = command === Command.write ? length : 0;
-    if (payloadLength > SKIP_LENGTH_MAX) return this.#violation(`a payload of ${length} bytes was announced`);
-    this.#receive.start += REQUEST_LENGTH;
+    const style = this.#style;
+    const payloadLength =
+      style === HeaderStyle.extended ? this.#payloadLength : payloadLengthOf(style, this.#head);
+    if (payloadLength > SKIP_LENGTH_MAX)
+      return this.#violation(`a payload of ${payloadLength} bytes was announced`);
+    this.#receive.start += this.#requestLength;
     this.#refused.begin(errno, this.#head, payloadLength);
     return this.#skip();
   }

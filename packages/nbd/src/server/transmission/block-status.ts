@@ -1,0 +1,88 @@
+import { CevError } from "@cev/core";
+import { encodeBlockStatus } from "../../protocol/chunk.ts";
+import type { StatusExtent } from "../../protocol/chunk.ts";
+import { ChunkFlag, ChunkType, CommandFlag, HeaderStyle } from "../../protocol/numbers.ts";
+import { wideAt } from "../../protocol/wide.ts";
+import type { StatusQuery } from "../contexts/context.ts";
+import type { SelectedContext } from "../contexts/selected.ts";
+import type { ColdWork, Work } from "./cold-work.ts";
+import type { Request } from "./request.ts";
+
+/** What a request's payload limits the answer to. */
+export interface StatusPayload {
+  /** Bytes that it asks about. */
+  readonly length: number;
+  readonly contexts: readonly SelectedContext[];
+}
+
+// The document allows 2^20; clients ask on where an answer ends, and no answer is to take much memory.
+const COUNT_MAX = 65_536;
+const ID_LENGTH = 4;
+const LENGTH_LENGTH = 8;
+
+/** The longest payload that can make sense: each context once. */
+export function statusPayloadLengthMax(contexts: readonly SelectedContext[]): number {
+  return LENGTH_LENGTH + ID_LENGTH * contexts.length;
+}
+
+/** What the payload of a request says, at `at`; null when it is not well formed, or names a context twice or that is not there. */
+export function decodeStatusPayload(
+  view: DataView,
+  at: number,
+  payloadLength: number,
+  selected: readonly SelectedContext[],
+): StatusPayload | null {
+  const count = (payloadLength - LENGTH_LENGTH) / ID_LENGTH;
+  if (!Number.isInteger(count) || count < 1 || count > selected.length) return null;
+  const contexts: SelectedContext[] = [];
+  for (let index = 0; index < count; index++) {
+    const id = view.getUint32(at + LENGTH_LENGTH + ID_LENGTH * index);
+    const context = selected.find((each) => each.id === id);
+    if (context === undefined || contexts.includes(context)) return null;
+    contexts.push(context);
+  }
+  return { length: wideAt(view, at), contexts };
+}
+
+/** Asks contexts one after the other, and answers when all have told what they know. */
+export function statusWork(contexts: readonly SelectedContext[]): Work {
+  return async (cold, request) => {
+    const query = queryOf(cold, request);
+    const payloads: Uint8Array[] = [];
+    for (const { id, context } of contexts) {
+      if (cold.isClosed) return;
+      const extents = await context.status(query);
+      payloads.push(encodeBlockStatus(cold.style, id, fitting(extents, query, context.name)));
+    }
+    if (cold.isClosed) return;
+    const type = cold.style === HeaderStyle.extended ? ChunkType.blockStatusExtended : ChunkType.blockStatus;
+    for (const [index, payload] of payloads.entries()) {
+      const flags = index === payloads.length - 1 ? ChunkFlag.done : 0;
+      cold.writer.putChunk(cold.style, request, { type, flags }, payload);
+    }
+  };
+}
+
+function queryOf({ target }: ColdWork, { offset, length, flags }: Request): StatusQuery {
+  const isOne = (flags & CommandFlag.reqOne) !== 0;
+  const payloadCount = Math.floor((target.blockSizes.payloadMax - 8) / 16);
+  return { offset, length, isOne, countMax: isOne ? 1 : Math.min(COUNT_MAX, payloadCount) };
+}
+
+/** What the protocol allows of an answer: contexts may be anybody's. */
+function fitting(
+  extents: readonly StatusExtent[],
+  { length, countMax }: StatusQuery,
+  name: string,
+): readonly StatusExtent[] {
+  const fit: StatusExtent[] = [];
+  let left = length;
+  for (const extent of extents) {
+    if (left === 0 || fit.length === countMax) break;
+    if (!(Number.isSafeInteger(extent.length) && extent.length > 0)) break;
+    fit.push(extent.length <= left ? extent : { ...extent, length: left });
+    left -= Math.min(left, extent.length);
+  }
+  if (fit.length === 0) throw new CevError("CEV_PROGRAM", `the context ${name} told of nothing`);
+  return fit;
+}
