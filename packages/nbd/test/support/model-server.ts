@@ -1,0 +1,381 @@
+import { Buffer } from "node:buffer";
+import { CevError, Io, Op } from "@cev/core";
+import type { Environment, Layer } from "@cev/core";
+import type { Random } from "@cev/test-kit";
+import { encodeError } from "../../src/protocol/chunk.ts";
+import { encodeGreeting } from "../../src/protocol/greeting.ts";
+import {
+  CLIENT_FLAGS_LENGTH,
+  ChunkFlag,
+  ChunkType,
+  Command,
+  CommandFlag,
+  HeaderStyle,
+  OPTION_HEADER_LENGTH,
+  OptionReply,
+  OptionType,
+  TransmissionFlag,
+} from "../../src/protocol/numbers.ts";
+import { encodeBlockSizeInfo, encodeExportInfo } from "../../src/protocol/option-info.ts";
+import { decodeOptionHead, encodeOptionReply } from "../../src/protocol/option.ts";
+import { chunkHeadLength, encodeChunkHead, encodeSimpleReply } from "../../src/protocol/reply-head.ts";
+import {
+  decodeRequestHead,
+  newRequestHead,
+  payloadLengthOf,
+  requestLength,
+} from "../../src/protocol/request-head.ts";
+import type { RequestHead } from "../../src/protocol/request-head.ts";
+import type { Dialler } from "../../src/client/open-link.ts";
+import type { Transport, TransportUser } from "../../src/transport/transport.ts";
+
+/** Where a connection stands when something may happen to it. */
+export type Moment = "accepted" | "option" | "received" | "done" | "halfAnswered" | "answered";
+
+export interface ModelServerOptions {
+  readonly environment: Environment;
+  readonly random: Random;
+  readonly layer: Layer;
+  readonly style?: HeaderStyle;
+  readonly flags?: number;
+  /** Errors to answer with, by request; 0: none. */
+  readonly errnoOf?: (head: Readonly<RequestHead>) => number;
+  /** Is told of every moment: what it does (cut, crash) happens there. */
+  readonly onMoment?: (moment: Moment) => void;
+}
+
+const ALL_FLAGS =
+  TransmissionFlag.hasFlags |
+  TransmissionFlag.sendFlush |
+  TransmissionFlag.sendFua |
+  TransmissionFlag.sendTrim |
+  TransmissionFlag.sendWriteZeroes |
+  TransmissionFlag.canMultiConn;
+
+/**
+ * A server as simple as can be, over a stream in memory and a disk that completes at once: it does requests in any order, each
+ * in a turn of its own, and answers in any order.
+ */
+export class ModelServer {
+  readonly options: ModelServerOptions;
+  /** False: nobody listens. */
+  isListening = true;
+  /** Bytes; what clients are told. */
+  size: number;
+  connectionCount = 0;
+  requestCount = 0;
+  readonly #connections = new Set<ModelConnection>();
+
+  constructor(options: ModelServerOptions) {
+    this.options = options;
+    this.size = options.layer.limits.size;
+  }
+
+  get openCount(): number {
+    return this.#connections.size;
+  }
+
+  /** The way here. */
+  get dialler(): Dialler {
+    return {
+      source: "model",
+      secure: null,
+      connect: async (user) => {
+        await new Promise<void>((resolve) => this.options.environment.later(resolve));
+        if (!this.isListening) throw new CevError("CEV_DEVICE_LOST", "nobody listens there");
+        this.connectionCount++;
+        const connection = new ModelConnection(this, user);
+        this.#connections.add(connection);
+        connection.begin();
+        return connection;
+      },
+    };
+  }
+
+  /** The line breaks, for all: what was received is done now or never. */
+  cut(): void {
+    for (const connection of this.#connections) connection.cut();
+    this.#connections.clear();
+  }
+
+  /** @internal */
+  left(connection: ModelConnection): void {
+    this.#connections.delete(connection);
+  }
+}
+
+interface Received {
+  readonly head: RequestHead;
+  readonly payload: Buffer;
+}
+
+/** Both ends of one connection: the client's transport, and the server behind it. */
+class ModelConnection implements Transport {
+  readonly #server: ModelServer;
+  readonly #user: TransportUser;
+  readonly #environment: Environment;
+  readonly #random: Random;
+  readonly #style: { value: HeaderStyle } = { value: HeaderStyle.simple };
+  #incoming: Buffer = Buffer.alloc(0);
+  #outgoing: Buffer[] = [];
+  #phase: "flags" | "options" | "transmission" = "flags";
+  readonly #pending = new Set<Received>();
+  #room: Uint8Array | null = null;
+  #isReading = false;
+  #isPumping = false;
+  #isOver = false;
+
+  constructor(server: ModelServer, user: TransportUser) {
+    this.#server = server;
+    this.#user = user;
+    this.#environment = server.options.environment;
+    this.#random = server.options.random;
+  }
+
+  begin(): void {
+    this.#say(encodeGreeting());
+    this.#moment("accepted");
+  }
+
+  // The client's end.
+
+  get waitingLength(): number {
+    return 0;
+  }
+
+  resume(): void {
+    this.#isReading = true;
+    this.#pump();
+  }
+
+  pause(): void {
+    this.#isReading = false;
+  }
+
+  write(pieces: readonly Buffer[]): boolean {
+    if (this.#isOver) return true;
+    if (this.#random.chance(0.8)) {
+      this.#take(Buffer.concat(pieces.map((piece) => Buffer.from(piece))));
+      return true;
+    }
+    // What is on its way is read from the client's memory only now.
+    this.#environment.later(() => {
+      if (this.#isOver) return;
+      this.#take(Buffer.concat(pieces));
+      if (!this.#isOver) this.#user.drained();
+    });
+    return false;
+  }
+
+  end(): void {
+    this.#environment.later(() => this.cut());
+  }
+
+  destroy(): void {
+    this.cut();
+  }
+
+  /** The line breaks. */
+  cut(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    for (const received of this.#pending) if (this.#random.chance(0.5)) this.#do(received);
+    this.#pending.clear();
+    this.#server.left(this);
+    this.#environment.later(() => this.#user.closed(null));
+  }
+
+  // The server's.
+
+  #moment(moment: Moment): void {
+    this.#server.options.onMoment?.(moment);
+  }
+
+  #say(...messages: readonly Uint8Array[]): void {
+    for (const bytes of messages) this.#outgoing.push(Buffer.from(bytes));
+    this.#pump();
+  }
+
+  /** Hands bytes to the client in pieces, a turn for each. */
+  #pump(): void {
+    if (this.#isPumping || this.#outgoing.length === 0) return;
+    this.#isPumping = true;
+    this.#environment.later(() => {
+      this.#isPumping = false;
+      if (this.#isOver || !this.#isReading) return;
+      const all = Buffer.concat(this.#outgoing.splice(0));
+      const length = this.#random.chance(0.5) ? all.length : this.#random.between(1, all.length);
+      this.#outgoing.push(all.subarray(length));
+      if (length === all.length) this.#outgoing = [];
+      let wants = true;
+      for (let at = 0; at < length && !this.#isOver;) {
+        this.#room ??= this.#user.receiveInto();
+        const part = all.subarray(at, Math.min(length, at + this.#room.length));
+        this.#room.set(part);
+        at += part.length;
+        this.#room = null;
+        wants = this.#user.received(part.length);
+      }
+      // As sockets do: memory is asked for as soon as the last was used.
+      if (!this.#isOver && wants) this.#room = this.#user.receiveInto();
+      this.#pump();
+    });
+  }
+
+  #take(bytes: Buffer): void {
+    this.#incoming = Buffer.concat([this.#incoming, bytes]);
+    while (!this.#isOver && this.#step()) continue;
+  }
+
+  #step(): boolean {
+    const bytes = this.#incoming;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    if (this.#phase === "flags") {
+      if (bytes.length < CLIENT_FLAGS_LENGTH) return false;
+      this.#phase = "options";
+      return this.#used(CLIENT_FLAGS_LENGTH);
+    }
+    if (this.#phase === "options") {
+      if (bytes.length < OPTION_HEADER_LENGTH) return false;
+      const head = decodeOptionHead(view, 0);
+      if (head === null) throw new Error("no option");
+      if (bytes.length < OPTION_HEADER_LENGTH + head.dataLength) return false;
+      this.#used(OPTION_HEADER_LENGTH + head.dataLength);
+      this.#option(head.option);
+      this.#moment("option");
+      return true;
+    }
+    const style = this.#style.value;
+    const length = requestLength(style);
+    if (bytes.length < length) return false;
+    const head = newRequestHead();
+    decodeRequestHead(view, 0, style, head);
+    const payloadLength = payloadLengthOf(style, head);
+    if (bytes.length < length + payloadLength) return false;
+    const payload = Buffer.from(bytes.subarray(length, length + payloadLength));
+    this.#used(length + payloadLength);
+    this.#server.requestCount++;
+    if (head.command === Command.disconnect) {
+      this.end();
+      return false;
+    }
+    const received = { head, payload };
+    this.#pending.add(received);
+    this.#moment("received");
+    this.#environment.later(() => {
+      if (this.#isOver || !this.#pending.delete(received)) return;
+      const answer = this.#do(received);
+      this.#moment("done");
+      this.#environment.later(() => this.#answer(answer));
+    });
+    return true;
+  }
+
+  #used(length: number): true {
+    this.#incoming = this.#incoming.subarray(length);
+    return true;
+  }
+
+  #option(option: number): void {
+    const reply = (type: number, data?: Uint8Array): void => this.#say(encodeOptionReply(option, type, data));
+    const { style = HeaderStyle.structured, flags = ALL_FLAGS } = this.#server.options;
+    switch (option) {
+      case OptionType.extendedHeaders:
+        if (style !== HeaderStyle.extended) return reply(OptionReply.errorUnsupported);
+        this.#style.value = style;
+        return reply(OptionReply.ack);
+      case OptionType.structuredReply:
+        if (style === HeaderStyle.simple) return reply(OptionReply.errorUnsupported);
+        this.#style.value = HeaderStyle.structured;
+        return reply(OptionReply.ack);
+      case OptionType.info:
+      case OptionType.go:
+        reply(OptionReply.info, encodeExportInfo(this.#server.size, flags));
+        reply(
+          OptionReply.info,
+          encodeBlockSizeInfo({ minimum: 512, preferred: 4096, payloadMax: 33_554_432 }),
+        );
+        reply(OptionReply.ack);
+        if (option === OptionType.go) this.#phase = "transmission";
+        return;
+      default:
+        return reply(OptionReply.errorUnsupported);
+    }
+  }
+
+  /** Does a request, and tells its answer. */
+  #do({ head, payload }: Received): Buffer[] {
+    const errno = this.#server.options.errnoOf?.(head) ?? 0;
+    if (errno !== 0) return this.#failure(head, errno);
+    const data = head.command === Command.read ? Buffer.alloc(head.length) : payload;
+    const io = new Io(this.#environment.runQueue).prepare(
+      OPS[head.command]!,
+      head.offset,
+      head.command === Command.flush ? 0 : head.length,
+      data,
+      0,
+      (head.flags & CommandFlag.fua) === 0 ? 0 : 1,
+    );
+    this.#server.options.layer.submit(io);
+    if (io.error !== null) return this.#failure(head, 5);
+    return head.command === Command.read ? this.#data(head, data) : this.#success(head);
+  }
+
+  #success(head: RequestHead): Buffer[] {
+    if (this.#style.value === HeaderStyle.extended)
+      return [this.#chunk(head, ChunkType.none, ChunkFlag.done, Buffer.alloc(0))];
+    return [simple(head, 0)];
+  }
+
+  #failure(head: RequestHead, errno: number): Buffer[] {
+    if (this.#style.value === HeaderStyle.simple) return [simple(head, errno)];
+    return [this.#chunk(head, ChunkType.error, ChunkFlag.done, encodeError(errno, "as was asked"))];
+  }
+
+  /** In one or two pieces, the second first. */
+  #data(head: RequestHead, data: Buffer): Buffer[] {
+    if (this.#style.value === HeaderStyle.simple) return [Buffer.concat([simple(head, 0), data])];
+    const cut = this.#random.chance(0.5) ? 0 : this.#random.below(data.length);
+    const piece = (start: number, end: number, flags: number): Buffer => {
+      const at = Buffer.alloc(8);
+      at.writeBigUInt64BE(BigInt(head.offset + start));
+      return this.#chunk(head, ChunkType.offsetData, flags, Buffer.concat([at, data.subarray(start, end)]));
+    };
+    const first = cut === 0 ? [] : [piece(cut, data.length, 0)];
+    return [...first, piece(0, cut === 0 ? data.length : cut, ChunkFlag.done)];
+  }
+
+  #chunk(head: RequestHead, type: number, flags: number, payload: Uint8Array): Buffer {
+    const bytes = Buffer.alloc(chunkHeadLength(this.#style.value) + payload.length);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const length = encodeChunkHead(view, 0, this.#style.value, head, { type, flags }, payload.length);
+    bytes.set(payload, length);
+    return bytes;
+  }
+
+  #answer(messages: readonly Buffer[]): void {
+    if (this.#isOver) return;
+    const all = Buffer.concat(messages);
+    const half = all.length >> 1;
+    this.#say(all.subarray(0, half));
+    this.#moment("halfAnswered");
+    if (this.#isOver) return;
+    this.#say(all.subarray(half));
+    this.#moment("answered");
+  }
+}
+
+const OPS: Readonly<Record<number, Op>> = {
+  [Command.read]: Op.read,
+  [Command.write]: Op.write,
+  [Command.flush]: Op.flush,
+  [Command.trim]: Op.discard,
+  [Command.writeZeroes]: Op.writeZeroes,
+};
+
+function simple(head: RequestHead, errno: number): Buffer {
+  const bytes = Buffer.alloc(16);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  encodeSimpleReply(view, 0, head.cookieHigh, head.cookieLow, errno);
+  return bytes;
+}
