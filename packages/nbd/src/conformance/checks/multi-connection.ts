@@ -87,7 +87,7 @@ export const multiConnectionChecks: readonly Check[] = [
     level: "should",
     section: "Transmission flags",
     sentence:
-      "indicates that the server operates entirely without cache, or that the cache it uses is shared among all connections to the given device",
+      "Indicates that the server operates entirely without cache, or that the cache it uses is shared among all connections to the given device",
     needs: ["export", "multiConn"],
     async run(bench) {
       const [a, b] = [await bench.enter(), await bench.enter()];
