@@ -64,12 +64,15 @@ export function encodeRequestHead(
   return requestLength(style);
 }
 
-/** Bytes that follow a head on the wire. */
+/**
+ * Bytes that follow a head on the wire. A write always has a payload: QEMU's client leaves out the flag that says so under extended
+ * headers (10.0 does), and its server bears with that.
+ */
 export function payloadLengthOf(
   style: HeaderStyle,
   { command, flags, length }: Pick<Readonly<RequestHead>, "command" | "flags" | "length">,
 ): number {
-  const hasPayload =
-    style === HeaderStyle.extended ? (flags & CommandFlag.payloadLength) !== 0 : command === Command.write;
-  return hasPayload ? length : 0;
+  if (command === Command.write) return length;
+  const saysSo = style === HeaderStyle.extended && (flags & CommandFlag.payloadLength) !== 0;
+  return saysSo ? length : 0;
 }

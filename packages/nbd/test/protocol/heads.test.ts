@@ -94,7 +94,7 @@ describe("requests", () => {
     ];
     expect(lengths(HeaderStyle.simple)).toEqual([512, 512, 0, 0]);
     expect(lengths(HeaderStyle.structured)).toEqual([512, 512, 0, 0]);
-    expect(lengths(HeaderStyle.extended)).toEqual([0, 512, 0, 512]);
+    expect(lengths(HeaderStyle.extended)).toEqual([512, 512, 0, 512]);
   });
 });
 

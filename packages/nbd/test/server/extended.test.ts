@@ -100,12 +100,12 @@ describe("requests with extended headers", () => {
     ]);
   });
 
-  test("that write without a payload, or have one they may not have, are refused, and the next is understood", async () => {
+  test("that have a payload they may not have are refused, and the next is understood", async () => {
     const all = await replies(
-      { command: Command.write, cookie: 1, offset: 5, length: 4096 },
+      { command: Command.blockStatus, cookie: 1, offset: 5, flags: PAYLOAD, payload: pattern(4096) },
       { command: Command.read, cookie: 2, offset: 6, flags: PAYLOAD, payload: pattern(100) },
       { command: Command.flush, cookie: 3, flags: PAYLOAD, payload: pattern(50_000) },
-      { command: Command.write, cookie: 4, flags: PAYLOAD, length: 0 },
+      { command: Command.trim, cookie: 4, flags: PAYLOAD, length: 0 },
       { command: 99, cookie: 5, flags: PAYLOAD, payload: pattern(7) },
       { command: Command.read, cookie: 6, offset: 7, length: 512 },
     );
@@ -119,6 +119,16 @@ describe("requests with extended headers", () => {
     ]);
     expect(all.map(({ requestOffset }) => requestOffset)).toEqual([5, 6, 0, 0, 0, 7]);
     expect(Buffer.compare(stack.layer.bytes, DISK)).toBe(0);
+  });
+
+  test("that write without saying that there is a payload are understood, as QEMU sends them", async () => {
+    const payload = pattern(4096, 8);
+    const all = await replies(
+      { command: Command.write, cookie: 1, offset: 5, payload },
+      { command: Command.read, cookie: 2, offset: 5, length: 4096 },
+    );
+    expect(all.map(({ error }) => error)).toEqual([0, 0]);
+    expect(Buffer.compare(all[1]!.data, payload)).toBe(0);
   });
 
   test("that announce more than the longest payload end the connection", () => {

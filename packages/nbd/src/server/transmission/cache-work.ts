@@ -6,6 +6,7 @@ const PIECE_LENGTH = 1_048_576;
 // So much of what is known is asked for at once.
 const ASKED_LENGTH = 67_108_864;
 const ASKED_COUNT_MAX = 256;
+const ASKED_EFFORT_MAX = 4096;
 
 /** Reads a range piece by piece: whatever caches there are below fill meanwhile. What takes no room is left out. */
 export async function cacheWork(cold: ColdWork, request: Request): Promise<void> {
@@ -37,5 +38,5 @@ async function extentsFrom(
   length: number,
 ): Promise<readonly { readonly length: number; readonly isZero: boolean }[]> {
   if (!device.knowsExtents) return [{ length, isZero: false }];
-  return device.extents(offset, length, { countMax: ASKED_COUNT_MAX });
+  return device.extents(offset, length, { countMax: ASKED_COUNT_MAX, effortMax: ASKED_EFFORT_MAX });
 }

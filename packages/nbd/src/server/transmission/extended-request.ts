@@ -11,10 +11,9 @@ export function checkPayload(
   offered: number,
   payloadMax: number,
 ): NbdErrno | 0 | null {
-  if ((flags & CommandFlag.payloadLength) === 0) return command === Command.write ? NbdErrno.EINVAL : 0;
   if (payloadLength > payloadMax) return null;
+  if (command === Command.write || (flags & CommandFlag.payloadLength) === 0) return 0;
   if (payloadLength === 0) return NbdErrno.EINVAL;
-  if (command === Command.write) return 0;
   const hasStatusPayload = (offered & TransmissionFlag.blockStatusPayload) !== 0;
   return command === Command.blockStatus && hasStatusPayload ? 0 : NbdErrno.EINVAL;
 }

@@ -14,6 +14,8 @@ export const HOLE_READ_LENGTH_MIN = 131_072;
 const HOLE_LENGTH_MIN = 65_536;
 const SECTOR = 512;
 const COUNT_MAX = 256;
+// Pieces that are looked at: to read is cheaper than to go through a long list of them.
+const EFFORT_MAX = 1024;
 
 const HOLE: ChunkKind = { type: ChunkType.offsetHole, flags: 0 };
 const LAST_HOLE: ChunkKind = { type: ChunkType.offsetHole, flags: ChunkFlag.done };
@@ -50,12 +52,17 @@ async function piecesOf({ target }: ColdWork, offset: number, length: number): P
   const end = offset + length;
   const from = offset - (offset % granuleLength);
   const to = Math.min(device.size, Math.ceil(end / granuleLength) * granuleLength);
-  const around = await device.extents(from, to - from, { countMax: COUNT_MAX });
+  const around = await device.extents(from, to - from, { countMax: COUNT_MAX, effortMax: EFFORT_MAX });
   const known = around.reduce((sum, extent) => sum + extent.length, from);
   if (known === to && around.every(({ isZero }) => !isZero)) dense.note(from, to);
   // Many short runs lie before it: then only what is asked for.
   if (known < end)
-    return piecesIn(await device.extents(offset, length, { countMax: COUNT_MAX }), offset, offset, end);
+    return piecesIn(
+      await device.extents(offset, length, { countMax: COUNT_MAX, effortMax: EFFORT_MAX }),
+      offset,
+      offset,
+      end,
+    );
   return piecesIn(around, from, offset, end);
 }
 
