@@ -74,9 +74,30 @@ Examples:
   $ nbdcopy 'nbd+unix:///?socket=/tmp/root.sock' root.img
   $ cev serve stack.yaml --listen 127.0.0.1:10809 --read-only
 
-Each device is an export of its name; a single one is the default export as well. Without
---device all devices that nothing else stands on are served, or the exports of a stack
-file. NBD has no passwords: whoever reaches the socket or port reads and writes.
+  $ cev serve disk.img --listen [::]:10809 --tls-certificates /etc/pki/nbd --tls-verify-peer
+  $ cev serve disk.img --socket /run/d.sock --socket-mode 0660 --socket-owner qemu:disk
+  $ nbdfuse mnt/disk --command cev serve disk.img --stdio
+
+Each device is an export of its name; a single one is the default export as well
+(--default-export names another). Without --device all devices that nothing else stands on
+are served, or the exports of a stack file.
+
+Who may in: NBD has no passwords. Whoever reaches the socket or port reads and writes,
+unless TLS keeps them out. Give a folder of PEM files (server-cert.pem, server-key.pem; with
+--tls-verify-peer also ca-cert.pem, and ca-crl.pem if there is one), as nbdkit, QEMU and
+libnbd have it, or a file of keys that both sides have:
+  $ echo "alice:$(openssl rand -hex 32)" > keys.psk; chmod 600 keys.psk
+  $ cev serve disk.img --socket d.sock --tls-psk keys.psk
+  $ nbdinfo 'nbds+unix://alice@/?socket=d.sock&tls-psk-file=keys.psk'
+Certificates without --tls-verify-peer hide what is sent, and let everybody in. --tls
+optional lets clients choose not to encrypt.
+
+--socket and --listen go together; sockets that systemd opened (LISTEN_FDS) are listened on,
+too. With --stdio one client is served, and cev ends when it leaves.
+
+--verbose tells of clients that come and go, with who they are and what they did; --trace of
+each request: client, command, offset+length, outcome, time. Both cost next to nothing until
+they are asked for.
 
 SIGINT or SIGTERM ends it: requests under way are finished, everything is flushed. A second
 one ends it at once, and says what was not flushed.

@@ -1,12 +1,14 @@
 import { NbdServer, nbdUri } from "@cev/nbd";
-import type { BoundAddress, CloseReport, NbdEvent } from "@cev/nbd";
+import type { BoundAddress, CloseReport, FileOwner } from "@cev/nbd";
 import { formatError } from "@cev/core";
 import type { Device, Environment } from "@cev/core";
+import { tellOfClient, traceLine } from "./client-lines.ts";
 import type { Ending } from "./ending.ts";
 import { hostError } from "./host-error.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import type { ListenAddress } from "./listen-address.ts";
-import { complain, say } from "./output.ts";
+import { complain, note, say } from "./output.ts";
+import type { ServerSettings } from "./serve-options.ts";
 import { sizeText } from "./sizes.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -14,18 +16,34 @@ import { UsageError } from "./usage-error.ts";
 export interface Exported {
   readonly name: string;
   readonly device: Device;
+  /** For lists. */
+  readonly description?: string;
 }
 
+const NEVER = new Promise<void>(() => undefined);
+
 /** Where a server is to listen. */
-export type ServeAddress = { readonly path: string } | ListenAddress;
+export type ServeAddress =
+  | { readonly path: string; readonly mode?: number; readonly owner?: FileOwner }
+  | ListenAddress
+  /** A socket that the process was started with. */
+  | { readonly fd: number };
+
+/** Where clients come in: an address, or one client that is there already. */
+export type ServePlace = ServeAddress | "stdio";
 
 /** What is served. */
 export interface ServingOptions {
   readonly environment: Environment;
   readonly exported: readonly Exported[];
-  readonly address: ServeAddress;
-  /** Tell also of clients that choose an export. */
+  readonly places: readonly ServePlace[];
+  /** Tell also of clients that choose an export, and of what they have done when they leave. */
   readonly isVerbose: boolean;
+  /** Tell of each request. */
+  readonly isTraced?: boolean;
+  /** Which export is the default one; without, the only one. */
+  readonly defaultExport?: string;
+  readonly settings?: ServerSettings;
 }
 
 /** Devices that are served over NBD, until somebody ends it. */
@@ -34,31 +52,49 @@ export class NbdServing {
   readonly lines: readonly string[];
   /** Of the default export, or of the server where none is. */
   readonly uri: string;
+  /** Resolves when the client has left that was there already; without one, never. */
+  readonly left: Promise<void>;
   readonly #server: NbdServer;
 
-  private constructor(server: NbdServer, lines: readonly string[], uri: string) {
+  private constructor(server: NbdServer, lines: readonly string[], uri: string, left: Promise<void>) {
     this.#server = server;
     this.lines = lines;
     this.uri = uri;
+    this.left = left;
   }
 
-  static async start({ environment, exported, address, isVerbose }: ServingOptions): Promise<NbdServing> {
+  static async start(options: ServingOptions): Promise<NbdServing> {
+    const { environment, exported, places, isVerbose, isTraced = false, settings = {} } = options;
     const isOnly = exported.length === 1;
+    // Standard output belongs to the client that is there.
+    const teller = { say: places.includes("stdio") ? note : say, complain };
+    // Who asks for no export in particular means the only one; of several none is meant.
+    const defaultExport = options.defaultExport ?? (isOnly ? exported[0]!.name : null);
     const server = new NbdServer({
       environment,
-      exports: exported.map(({ name, device }) => ({ name, device })),
-      // Who asks for no export in particular means the only one; of several none is meant.
-      defaultExport: isOnly ? exported[0]!.name : null,
-      onEvent: (event) => tell(event, isVerbose),
+      exports: exported,
+      defaultExport,
+      ...settings,
+      onEvent: (event) => tellOfClient(event, isVerbose, teller),
+      ...(isTraced ? { onRequest: (trace) => note(traceLine(trace)) } : {}),
     });
-    const bound = await server.listen(address).catch((error: unknown) => {
-      throw hostError("path" in address ? address.path : `${address.host}:${address.port}`, error);
-    });
-    return new NbdServing(
-      server,
-      exported.map((one) => exportLine(one, bound, isOnly)),
-      nbdUri(bound, ""),
+    const isSecure = settings.tls?.mode === "required";
+    const bounds: BoundAddress[] = [];
+    let left = NEVER;
+    try {
+      for (const place of places) {
+        if (place === "stdio") left = server.serveStream();
+        else bounds.push(await listen(server, place));
+      }
+    } catch (error) {
+      await server.close({ isForced: true });
+      throw error;
+    }
+    const lines = bounds.flatMap((bound) =>
+      exported.map((one) => exportLine(one, bound, { isDefault: one.name === defaultExport, isSecure })),
     );
+    const uri = bounds[0] === undefined ? "" : nbdUri(bounds[0], "", isSecure);
+    return new NbdServing(server, lines, uri, left);
   }
 
   /** Finishes what is under way and flushes. False where not all of that could be done; a second signal ends the process. */
@@ -87,26 +123,30 @@ export function addressOf({
   return socket === undefined ? parseListenAddress(listen!) : { path: socket };
 }
 
-function exportLine({ name, device }: Exported, bound: BoundAddress, isOnly: boolean): string {
-  const mode = device.isReadOnly ? ", read-only" : "";
-  return `serving ${name} (${sizeText(device.size)}${mode}) at ${nbdUri(bound, isOnly ? "" : name)}`;
-}
-
-function tell(event: NbdEvent, isVerbose: boolean): void {
-  if (event.kind === "error") complain(`warning: listening failed: ${formatError(event.error)}`);
-  else if (event.kind === "turnedAway") complain(`warning: ${event.peer}: turned away, too many connections`);
-  else if (isVerbose && event.kind === "chosen")
-    say(`client ${event.connection} (${event.peer}): ${event.export}`);
-  else if (event.kind === "closed" && event.error !== null) {
-    // Whoever looks for open ports never chooses an export.
-    if (event.export === null && !isVerbose) return;
-    const why = isLost(event.error) ? "the connection was lost" : formatError(event.error);
-    complain(`warning: client ${event.connection} (${event.peer}): ${why}`);
+async function listen(server: NbdServer, address: ServeAddress): Promise<BoundAddress> {
+  try {
+    return await server.listen(address);
+  } catch (error) {
+    throw hostError(addressText(address), error);
   }
 }
 
-function isLost(error: Error): boolean {
-  return "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
+function addressText(address: ServeAddress): string {
+  if ("fd" in address) return `file descriptor ${address.fd}`;
+  return "path" in address ? address.path : `${address.host}:${address.port}`;
+}
+
+function exportLine(
+  { name, device }: Exported,
+  bound: BoundAddress,
+  { isDefault, isSecure }: { readonly isDefault: boolean; readonly isSecure: boolean },
+): string {
+  const mode = device.isReadOnly ? ", read-only" : "";
+  const where =
+    "fd" in bound
+      ? `the socket that was handed over (file descriptor ${bound.fd})`
+      : nbdUri(bound, isDefault ? "" : name, isSecure);
+  return `serving ${name} (${sizeText(device.size)}${mode}) at ${where}`;
 }
 
 const isIncomplete = ({ unflushed, abandonedCount }: CloseReport): boolean =>

@@ -8,6 +8,11 @@ export function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+/** Writes a line to standard error that is no complaint: standard output is for something else. */
+export function note(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
 /** Writes one line about an error or a warning to standard error. */
 export function complain(line: string): void {
   process.stderr.write(`cev: ${line.replaceAll(/\s*\n\s*/g, " ")}\n`);

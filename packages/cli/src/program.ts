@@ -14,6 +14,7 @@ import { addLvmCommands } from "./lvm/lvm-program.ts";
 import { withLocks } from "./open-options.ts";
 import { addRaidCommands } from "./raid/raid-program.ts";
 import { schema } from "./schema.ts";
+import { withServer } from "./serve-options.ts";
 import { serve } from "./serve.ts";
 import type { ServeOptions } from "./serve.ts";
 
@@ -56,18 +57,20 @@ export function buildProgram(ended: Ended): Command {
     .addHelpText("after", COPY_HELP)
     .action(async (sources: string[], options: CopyOptions) => ended(await copy(sources, options)));
 
-  withOpening(
+  const serving = withOpening(
     quiet(program.command("serve"))
       .summary("serve devices over NBD")
       .description("Serve devices over NBD (network block device), on a Unix socket or a TCP port.")
       .argument("<source...>", "image files, or one stack file (.yaml, .yml, .json)")
       .option("--device <name>", "a device to serve, as `cev inspect` names it (repeatable)", collect)
-      .option("--socket <path>", "listen on this Unix socket")
-      .option("--listen <host:port>", "listen on this address")
+      .option("--default-export <name>", "the device for clients that name none")
+      .option("--description <text>", "what lists of exports say of a single device")
       .option("--read-only", "serve, and open the images, for reading alone")
       .option("--degraded", "write although redundancy is missing")
-      .option("--verbose", "tell who connects to what, and who leaves before"),
-  )
+      .option("--verbose", "tell who connects to what, and what they did when they leave")
+      .option("--trace", "tell of each request on standard error"),
+  );
+  withServer(serving)
     .addHelpText("after", SERVE_HELP)
     .action(async (sources: string[], options: ServeOptions) => ended(await serve(sources, options)));
 

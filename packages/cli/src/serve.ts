@@ -2,27 +2,32 @@ import { CevError } from "@cev/core";
 import type { Stack } from "@cev/stack";
 import { Ending } from "./ending.ts";
 import { ExitStatus } from "./exit-status.ts";
-import { NbdServing, addressOf } from "./nbd-serving.ts";
+import { NbdServing } from "./nbd-serving.ts";
 import type { Exported } from "./nbd-serving.ts";
 import { openDevice } from "./open-device.ts";
-import { say, warnOf } from "./output.ts";
+import { note, say, warnOf } from "./output.ts";
+import { placesOf, settingsOf } from "./serve-options.ts";
+import type { ServerWords } from "./serve-options.ts";
 import { openSources } from "./sources.ts";
 import type { KeyOptions } from "./sources.ts";
 import type { LockOptions } from "./open-options.ts";
 import { showSyncs } from "./sync-display.ts";
+import { UsageError } from "./usage-error.ts";
 
-export interface ServeOptions extends KeyOptions, LockOptions {
+export interface ServeOptions extends KeyOptions, LockOptions, ServerWords {
   readonly device?: readonly string[];
-  readonly socket?: string;
-  readonly listen?: string;
+  readonly defaultExport?: string;
+  readonly description?: string;
   readonly readOnly?: boolean;
   readonly degraded?: boolean;
   readonly verbose?: boolean;
+  readonly trace?: boolean;
 }
 
 /** `cev serve`: devices over NBD, until a signal ends it. */
 export async function serve(sources: readonly string[], options: ServeOptions): Promise<ExitStatus> {
-  const address = addressOf(options);
+  const places = placesOf(options);
+  const settings = await settingsOf(options);
   const isReadOnly = options.readOnly === true;
   using ending = new Ending();
   const abort = new AbortController();
@@ -38,17 +43,22 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
   });
   try {
     warnOf(stack, options.device ?? []);
-    const exported = await openExports(stack, options.device ?? null, isReadOnly);
+    const exported = await openExports(stack, options, isReadOnly);
     const { environment } = stack;
     const serving = await NbdServing.start({
       environment,
       exported,
-      address,
+      places,
       isVerbose: options.verbose === true,
+      isTraced: options.trace === true,
+      ...(options.defaultExport === undefined ? {} : { defaultExport: options.defaultExport }),
+      settings,
     });
     for (const line of serving.lines) say(line);
-    say("ready; ends with Ctrl-C (SIGINT or SIGTERM)");
-    await showSyncs(stack, ending.first);
+    // A client at standard output would take it for an answer.
+    if (!places.includes("stdio")) say("ready; ends with Ctrl-C (SIGINT or SIGTERM)");
+    else if (options.verbose === true) note("ready; ends when the client leaves");
+    await showSyncs(stack, Promise.race([ending.first, serving.left]));
     if (!(await serving.end(ending))) return ExitStatus.failed;
   } finally {
     await ending.outlast(stack.close());
@@ -58,15 +68,20 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
 
 async function openExports(
   stack: Stack,
-  asked: readonly string[] | null,
+  { device: asked, description }: ServeOptions,
   isReadOnly: boolean,
 ): Promise<Exported[]> {
   const ownNames =
     stack.exports.size > 0 ? [...stack.exports.keys()] : stack.uppermost.map((one) => one.name);
   const names = [...new Set(asked ?? ownNames)];
   if (names.length === 0) throw nothingToServe(stack);
+  if (description !== undefined && names.length > 1)
+    throw new UsageError("--description is for a single device: name it with --device");
   const exported: Exported[] = [];
-  for (const name of names) exported.push({ name, device: await openDevice(stack, name, { isReadOnly }) });
+  for (const name of names) {
+    const device = await openDevice(stack, name, { isReadOnly });
+    exported.push({ name, device, ...(description === undefined ? {} : { description }) });
+  }
   return exported;
 }
 

@@ -1,6 +1,7 @@
 export { NbdServer } from "./server/server.ts";
 export type { CloseReport, Unflushed } from "./server/closing.ts";
 export type { ConnectionFigures, NbdEvent } from "./server/events.ts";
+export type { RequestTrace } from "./server/transmission/trace.ts";
 export type { NbdServerOptions } from "./server/server-options.ts";
 export { readCertificateFolder } from "./tls/certificate-folder.ts";
 export type { CertificateSet, TlsClientSettings, TlsServerSettings } from "./tls/credentials.ts";

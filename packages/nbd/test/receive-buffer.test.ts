@@ -1,6 +1,6 @@
 import { BufferPool } from "@cev/core";
 import * as fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ReceiveBuffer } from "../src/memory/receive-buffer.ts";
 import { SharedBufferPool } from "../src/memory/shared-buffer.ts";
 import type { SharedBuffer } from "../src/memory/shared-buffer.ts";
@@ -16,10 +16,12 @@ test("messages of any length lie in one piece, however they arrive, also while t
     fc.property(
       fc.array(message, { maxLength: 30 }),
       fc.array(fc.integer({ min: 1, max: 200_000 }), { minLength: 1, maxLength: 5 }),
-      (messages, arrivals) => {
+      fc.boolean(),
+      (messages, arrivals, hasSmall) => {
         const buffers = new BufferPool();
         const pool = new SharedBufferPool(buffers, LENGTH);
-        const receive = new ReceiveBuffer(pool);
+        const small = new SharedBufferPool(buffers, hasSmall ? 16_384 : LENGTH);
+        const receive = new ReceiveBuffer(pool, hasSmall ? small : pool);
         const held: { memory: SharedBuffer; at: number; length: number; first: number }[] = [];
         let sent = 0;
         let expected = 0;
@@ -50,6 +52,7 @@ test("messages of any length lie in one piece, however they arrive, also while t
         }
         receive.close();
         pool.close();
+        small.close();
         expect(buffers.bytesLent).toBe(0);
       },
     ),
@@ -87,4 +90,49 @@ test("without memory in the stack's pool a connection has its own all the same",
   expect(buffers.bytesLent).toBe(0);
   buffer.release();
   pool.close();
+});
+
+describe("a connection with a small buffer first", () => {
+  const pools = (): [SharedBufferPool, SharedBufferPool] => {
+    const buffers = new BufferPool();
+    return [new SharedBufferPool(buffers, LENGTH), new SharedBufferPool(buffers, 16_384)];
+  };
+
+  test("keeps it while little comes", () => {
+    const receive = new ReceiveBuffer(...pools());
+    for (let round = 0; round < 500; round++) {
+      receive.room(28);
+      receive.end += 4124;
+      receive.start = receive.end;
+    }
+    expect(receive.memory).toHaveLength(16_384);
+  });
+
+  test("takes a large one for a long message, and when it was filled", () => {
+    const byLength = new ReceiveBuffer(...pools());
+    expect(byLength.room(60_000).length).toBeGreaterThanOrEqual(60_000);
+    const byFilling = new ReceiveBuffer(...pools());
+    const { length } = byFilling.room(28);
+    byFilling.end += length;
+    byFilling.start = byFilling.end;
+    byFilling.room(28);
+    expect(byFilling.memory).toHaveLength(LENGTH);
+  });
+
+  test("gives the large one back when little has come for long", () => {
+    const receive = new ReceiveBuffer(...pools());
+    receive.end += receive.room(60_000).length;
+    receive.start = receive.end;
+    for (let round = 0; round < 70; round++) {
+      receive.room(28);
+      receive.end += 28;
+      receive.start = receive.end;
+    }
+    expect(receive.memory).toHaveLength(16_384);
+  });
+
+  test("is told the same longest message, whatever it has", () => {
+    const [large, small] = pools();
+    expect(new ReceiveBuffer(large, small).capacity).toBe(new ReceiveBuffer(large).capacity);
+  });
 });

@@ -61,7 +61,7 @@ async function assembleAndServe(sources: readonly string[], options: AssembleOpt
     const serving = await NbdServing.start({
       environment,
       exported,
-      address,
+      places: [address],
       isVerbose: options.verbose === true,
     });
     const control = new ControlServer(session, () => stopped.resolve(undefined));

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { BufferPool, PoolBuffer } from "@cev/core";
+import type { MemoryBudget } from "./memory-budget.ts";
 
 /**
  * Memory that several hold at once: the connection that receives into it or sends from it, and requests whose data lies in
@@ -55,11 +56,14 @@ const IDLE_COUNT_MAX = 8;
 export class SharedBufferPool {
   readonly bufferLength: number;
   readonly #buffers: BufferPool;
+  readonly #budget: MemoryBudget | null;
   readonly #idle: SharedBuffer[] = [];
   #isClosed = false;
 
-  constructor(buffers: BufferPool, bufferLength: number) {
+  /** `budget`: where they are counted. */
+  constructor(buffers: BufferPool, bufferLength: number, budget: MemoryBudget | null = null) {
     this.#buffers = buffers;
+    this.#budget = budget;
     this.bufferLength = bufferLength;
   }
 
@@ -68,6 +72,7 @@ export class SharedBufferPool {
     if (idle !== undefined) return idle.reuse();
     // A connection is bounded by limits of its own: where the stack's pool has no more to lend, it is served all the same.
     const lent = this.#buffers.tryAcquire(this.bufferLength);
+    this.#budget?.takeBuffer(this.bufferLength);
     return new SharedBuffer(this, lent?.bytes ?? new Uint8Array(this.bufferLength), lent);
   }
 
@@ -84,6 +89,7 @@ export class SharedBufferPool {
   }
 
   #giveBack(buffer: SharedBuffer): void {
+    this.#budget?.giveBuffer(this.bufferLength);
     if (buffer.lent !== null) this.#buffers.release(buffer.lent);
   }
 }

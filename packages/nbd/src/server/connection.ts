@@ -7,7 +7,9 @@ import type { HandshakeSettings } from "./handshake/negotiation.ts";
 import type { TransmissionLimits } from "./transmission/limits.ts";
 import { ReceiveBuffer } from "../memory/receive-buffer.ts";
 import { ReplyWriter } from "./transmission/reply-writer.ts";
+import type { MemoryBudget } from "../memory/memory-budget.ts";
 import type { SharedBufferPool } from "../memory/shared-buffer.ts";
+import type { RequestTrace } from "./transmission/trace.ts";
 import { Transmission } from "./transmission/transmission.ts";
 import type { TransmissionUser } from "./transmission/transmission-parts.ts";
 import type { Transport, TransportUser } from "../transport/transport.ts";
@@ -27,6 +29,11 @@ export interface ConnectionContext {
   readonly exports: ExportList;
   readonly receivePool: SharedBufferPool;
   readonly sendPool: SharedBufferPool;
+  /** Of the buffers of connections that do nothing. */
+  readonly smallPool: SharedBufferPool;
+  readonly budget: MemoryBudget;
+  /** Is told of each request; null: nobody wants to know. */
+  readonly onRequest: ((trace: RequestTrace) => void) | null;
   readonly limits: TransmissionLimits;
   readonly handshake: HandshakeSettings;
   /** Null: nobody can ask for TLS. */
@@ -81,7 +88,7 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
     this.peer = peer;
     this.#context = context;
     // The transport asks for memory at once.
-    this.#receive = new ReceiveBuffer(context.receivePool);
+    this.#receive = new ReceiveBuffer(context.receivePool, context.smallPool);
     this.#transport = makeTransport(this);
     this.#writer = new ReplyWriter(this.#transport, context.sendPool);
     this.#handshake = new Handshake(context.exports, this.#writer, context.handshake);

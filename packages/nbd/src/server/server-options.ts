@@ -5,6 +5,7 @@ import type { TlsServer } from "../tls/upgrade.ts";
 import type { TlsServerSettings } from "../tls/credentials.ts";
 import type { NbdEvent } from "./events.ts";
 import type { WatchTimes } from "./stall-watch.ts";
+import type { RequestTrace } from "./transmission/trace.ts";
 import { allocationContexts } from "./contexts/allocation.ts";
 import type { ContextProvider } from "./contexts/context.ts";
 import { holderContexts } from "./contexts/holder.ts";
@@ -38,6 +39,8 @@ export interface NbdServerOptions {
   readonly optionsMax?: number;
   /** What clients can ask for by block status besides holes (`base:allocation`) and disks (`x-cev:holder`). */
   readonly contexts?: readonly ContextProvider[];
+  /** Memory that all connections may keep busy together, requests and buffers, in bytes. Default 512 MiB. */
+  readonly memoryMax?: number;
   /** How long half a message may wait for its rest, and an answer for somebody to take it; 0: for ever. Default 60 seconds. */
   readonly messageTimeoutMs?: number;
   /** How long a client may do nothing in transmission before it is cut off; 0, the default: for ever. */
@@ -46,21 +49,32 @@ export interface NbdServerOptions {
   readonly drainTimeoutMs?: number;
   /** Is told what happens, for logs. What it throws surfaces as an uncaught error. */
   readonly onEvent?: (event: NbdEvent) => void;
+  /** Is told of each request when its answer has left. Requests cost more with it. */
+  readonly onRequest?: (trace: RequestTrace) => void;
 }
 
 /** The options with their defaults, checked. */
 export type ResolvedOptions = Required<
   Omit<
     NbdServerOptions,
-    "exports" | "defaultExport" | "optionsMax" | "contexts" | "tls" | "messageTimeoutMs" | "idleTimeoutMs"
+    | "exports"
+    | "defaultExport"
+    | "optionsMax"
+    | "contexts"
+    | "tls"
+    | "messageTimeoutMs"
+    | "idleTimeoutMs"
+    | "onRequest"
   >
 > & {
   readonly handshake: HandshakeSettings;
   readonly tls: TlsServer | null;
   readonly times: WatchTimes;
+  readonly onRequest: ((trace: RequestTrace) => void) | null;
 };
 
 const PREFERRED_MIN = 4096;
+const MEMORY_DEFAULT = 536_870_912;
 
 /** Throws `CEV_INVALID` for values that make no sense. */
 export function resolveOptions(options: NbdServerOptions): ResolvedOptions {
@@ -84,6 +98,8 @@ export function resolveOptions(options: NbdServerOptions): ResolvedOptions {
       optionsMax: checkNumber("optionsMax", options.optionsMax ?? 1024, { min: 1 }),
     },
     tls: tls === undefined || tlsMode === "off" ? null : tlsServer(tls),
+    memoryMax: checkNumber("memoryMax", options.memoryMax ?? MEMORY_DEFAULT, { min: 1 }),
+    onRequest: options.onRequest ?? null,
     times: {
       messageTimeoutMs: checkNumber("messageTimeoutMs", options.messageTimeoutMs ?? 60_000, { min: 0 }),
       idleTimeoutMs: checkNumber("idleTimeoutMs", options.idleTimeoutMs ?? 0, { min: 0 }),

@@ -16,11 +16,14 @@ import { Export } from "./exports/export.ts";
 import { resolveOptions } from "./server-options.ts";
 import type { NbdEvent } from "./events.ts";
 import type { NbdServerOptions } from "./server-options.ts";
+import { MemoryBudget } from "../memory/memory-budget.ts";
 import { SharedBufferPool } from "../memory/shared-buffer.ts";
 import { socketTransport } from "../transport/socket-transport.ts";
 
 const RECEIVE_LENGTH = 524_288;
 const SEND_LENGTH = 262_144;
+// What a connection has while it does nothing.
+const SMALL_LENGTH = 16_384;
 
 /** Serves devices to NBD clients. It does not own the devices: whoever opened them closes them, after the server. */
 export class NbdServer implements AsyncDisposable {
@@ -45,11 +48,17 @@ export class NbdServer implements AsyncDisposable {
     this.#environment = resolved.environment;
     this.exports = options.exports.map((each) => new Export(each, resolved.payloadLengthMax));
     const { buffers } = this.#environment;
+    const budget = new MemoryBudget(resolved.memoryMax);
+    const pool = (length: number): SharedBufferPool =>
+      new SharedBufferPool(buffers, Math.min(length, buffers.bufferLengthMax), budget);
     this.#context = {
       environment: this.#environment,
       exports: new ExportList(this.exports, options.defaultExport),
-      receivePool: new SharedBufferPool(buffers, Math.min(RECEIVE_LENGTH, buffers.bufferLengthMax)),
-      sendPool: new SharedBufferPool(buffers, Math.min(SEND_LENGTH, buffers.bufferLengthMax)),
+      budget,
+      receivePool: pool(RECEIVE_LENGTH),
+      sendPool: pool(SEND_LENGTH),
+      smallPool: pool(SMALL_LENGTH),
+      onRequest: resolved.onRequest,
       limits: resolved,
       handshake: resolved.handshake,
       tls: resolved.tls,
@@ -165,6 +174,7 @@ export class NbdServer implements AsyncDisposable {
     const abandonedCount = [...this.#connections].reduce((sum, each) => sum + each.inFlightCount, 0);
     this.#context.receivePool.close();
     this.#context.sendPool.close();
+    this.#context.smallPool.close();
     return { unflushed: lastFlush.report(), abandonedCount };
   }
 

@@ -9,6 +9,7 @@ import { resolveOptions } from "../../src/server/server-options.ts";
 import type { NbdServerOptions } from "../../src/server/server-options.ts";
 import { encodeMetaRequest } from "../../src/protocol/option-meta.ts";
 import { ClientFlag, HeaderStyle, OptionType } from "../../src/protocol/numbers.ts";
+import { MemoryBudget } from "../../src/memory/memory-budget.ts";
 import { SharedBufferPool } from "../../src/memory/shared-buffer.ts";
 import type { Transport, TransportUser } from "../../src/transport/transport.ts";
 import type { Environment } from "@cev/core";
@@ -130,6 +131,10 @@ export interface FakeClientOptions extends Partial<Omit<NbdServerOptions, "expor
   /** Length of the receive buffer. */
   readonly receiveLength?: number;
   readonly sendLength?: number;
+  /** Of the buffer that it has first. */
+  readonly smallLength?: number;
+  /** Shared by several. */
+  readonly budget?: MemoryBudget;
   readonly handshake?: Partial<HandshakeSettings>;
 }
 
@@ -152,12 +157,16 @@ export class FakeClient {
     this.pools = [
       new SharedBufferPool(buffers, options.receiveLength ?? 524_288),
       new SharedBufferPool(buffers, options.sendLength ?? 262_144),
+      new SharedBufferPool(buffers, options.smallLength ?? 16_384),
     ];
     const context: ConnectionContext = {
       environment,
       exports: new ExportList(exports, options.defaultExport),
       receivePool: this.pools[0]!,
       sendPool: this.pools[1]!,
+      smallPool: this.pools[2]!,
+      budget: options.budget ?? new MemoryBudget(resolved.memoryMax),
+      onRequest: resolved.onRequest,
       limits: resolved,
       handshake: { ...resolved.handshake, ...options.handshake },
       tls: resolved.tls,
