@@ -28,7 +28,9 @@ export class StreamWorld {
     this.environment = new Environment({
       clock: { now: () => this.#now, after: (_delayMs, run) => this.#after(run) },
       later: (task) => void this.#tasks.push(task),
-      random: (bytes) => void bytes.forEach((_, index) => (bytes[index] = chance.below(256))),
+      random: (bytes) => {
+        for (let index = 0; index < bytes.length; index++) bytes[index] = chance.below(256);
+      },
     });
   }
 
@@ -78,7 +80,7 @@ export class StreamWorld {
       this.run();
       if (isOver()) return true;
       if (left === 0) return false;
-      await null;
+      await Promise.resolve();
     }
   }
 
