@@ -44,7 +44,7 @@ export function answer(request: Request, writer: ReplyWriter, style: HeaderStyle
   }
 }
 
-/** The same for one that ended before `submit` returned: its data may lie in memory that is the connection's own. */
+/** The same for one that ended before `submit` returned, or with its burst: its data may lie in memory that is the connection's own. */
 export function answerAtOnce(request: Request, writer: ReplyWriter, style: HeaderStyle): void {
   const { shared } = request;
   request.shared = null;
@@ -52,7 +52,8 @@ export function answerAtOnce(request: Request, writer: ReplyWriter, style: Heade
   const { error } = request.io;
   if (error !== null) return answerError(request, error, writer, style, shared);
   // It lies in the buffer of replies already, behind the room for its head.
-  writer.advance(encodeReadHead(shared.view, request.replyAt, request, style) + request.length);
+  const { replyAt } = request;
+  writer.advanceAt(replyAt, encodeReadHead(shared.view, replyAt, request, style) + request.length);
   request.release();
 }
 

@@ -48,7 +48,7 @@ export function answerPartialRead(
       replyAt + encodeChunkHead(memory.view, replyAt, style, request, DATA, DATA_OFFSET_LENGTH + part);
     encodeWide(memory.view, at, offset);
     if (inPlace === null) writer.put(memory.bytes.subarray(replyAt, replyAt + headLength + part));
-    else writer.advance(headLength + part);
+    else writer.advanceAt(replyAt, headLength + part);
   }
   putReadError(writer, style, request, error, offset + part);
   if (memory !== null) request.release();

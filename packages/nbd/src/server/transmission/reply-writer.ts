@@ -69,14 +69,27 @@ export class ReplyWriter {
     return this.#end;
   }
 
+  /** True when so much can be reserved without a send and without another buffer. */
+  hasRoom(length: number): boolean {
+    return this.#end + length <= this.#out.length;
+  }
+
+  /** The same for what lies from `at` on: what is before it, from the position on, is left out. */
+  advanceAt(at: number, length: number): void {
+    if (at !== this.#end) {
+      this.#seal();
+      this.#start = this.#end = at;
+    }
+    this.advance(length);
+  }
+
   advance(length: number): void {
     this.#end += length;
     this.unsentLength += length;
   }
 
-  /** Leaves the reserved range to a request that has not ended: later bytes go elsewhere, and the caller holds the buffer. */
+  /** Leaves the room behind the position to requests that have not ended and hold the buffer: later bytes go elsewhere. */
   giveAway(): void {
-    this.#out.retain();
     this.#newBuffer();
   }
 

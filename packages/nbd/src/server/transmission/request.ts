@@ -32,8 +32,8 @@ export class Request implements Releasable {
   lent: PoolBuffer | null = null;
   /** The connection's memory in which its data lies, held by it; or none. */
   shared: SharedBuffer | null = null;
-  /** A write of the burst that is on, and whether it has ended meanwhile: at the end of the burst it counts as ended at once. */
-  keeping: "no" | "kept" | "ended" = "no";
+  /** A request of the burst that is on, and whether it has ended meanwhile: at the end of the burst it counts as ended at once. */
+  keeping: "no" | "kept" | "ended" | "failed" = "no";
   /** Where its reply starts there. */
   replyAt = 0;
 

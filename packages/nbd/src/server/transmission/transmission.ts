@@ -19,8 +19,8 @@ import { ColdWork } from "./cold-work.ts";
 import type { Work } from "./cold-work.ts";
 import { checkPayload } from "./extended-request.ts";
 import { HOLE_READ_LENGTH_MIN, readHolesWork } from "./read-holes.ts";
-import { KeptWrites } from "./kept-writes.ts";
-import type { KeptWritesUser } from "./kept-writes.ts";
+import { KeptRequests } from "./kept-requests.ts";
+import type { KeptRequestsUser } from "./kept-requests.ts";
 import { LongWrite } from "./long-write.ts";
 import type { ReceiveBuffer } from "../../memory/receive-buffer.ts";
 import { COPY_LENGTH_MAX } from "./reply-writer.ts";
@@ -54,7 +54,7 @@ const SKIP_LENGTH_MAX = 2 * PAYLOAD_LENGTH_PORTABLE;
  * Whether it will is guessed from its last answers. Where the guess was wrong that memory stays with the request, and the
  * connection goes on with other memory.
  */
-export class Transmission implements RequestOwner, KeptWritesUser {
+export class Transmission implements RequestOwner, KeptRequestsUser {
   readonly target: Export;
   readonly #style: HeaderStyle;
   readonly #requestLength: number;
@@ -87,7 +87,7 @@ export class Transmission implements RequestOwner, KeptWritesUser {
   #waitingForRoom: WaitEntry | null = null;
   #hasTurn = false;
   readonly #guess = new AtOnceGuess();
-  readonly #kept = new KeptWrites(this);
+  readonly #kept = new KeptRequests(this);
   #submitting: Request | null = null;
   readonly #long = new LongWrite();
   readonly #refused = new RefusedPayload();
@@ -201,7 +201,7 @@ export class Transmission implements RequestOwner, KeptWritesUser {
     else if (this.isBlocked || this.isEnding) this.#wantTurn();
   }
 
-  /** Takes requests as one burst, up to so many bytes of writes that may end with it. True: there may be more. */
+  /** Takes requests as one burst, up to so many bytes of those that may end with it. True: there may be more. */
   #takeBurst(lengthMax: number): boolean {
     this.#burst.begin();
     try {
@@ -209,8 +209,7 @@ export class Transmission implements RequestOwner, KeptWritesUser {
         if (this.#kept.length >= lengthMax) return true;
       return false;
     } finally {
-      this.#burst.end();
-      this.#kept.settle();
+      this.#endBurst();
     }
   }
 
@@ -349,6 +348,8 @@ export class Transmission implements RequestOwner, KeptWritesUser {
 
   #goCold(request: Request, work: Work): true {
     this.#receive.start += this.#requestLength;
+    // It may have its answer already.
+    this.#settleReplies();
     this.#cold.start(request, work);
     return true;
   }
@@ -361,8 +362,11 @@ export class Transmission implements RequestOwner, KeptWritesUser {
       return true;
     }
     const headLength = readHeadLength(this.#style);
-    request.shared = this.#writer.reserve(headLength + length);
-    request.replyAt = this.#writer.position;
+    const replyLength = headLength + length;
+    // Behind the replies of those that are kept; no buffer is left with them in it.
+    if (!this.#writer.hasRoom(this.#kept.replyLength + replyLength)) this.#settleReplies();
+    request.shared = this.#writer.reserve(this.#kept.replyLength + replyLength);
+    request.replyAt = this.#writer.position + this.#kept.replyLength;
     request.io.prepare(Op.read, offset, length, request.shared.bytes, request.replyAt + headLength);
     return true;
   }
@@ -405,34 +409,53 @@ export class Transmission implements RequestOwner, KeptWritesUser {
     request.io.setOwner(tellOwner, request);
     this.#submitting = request;
     this.target.device.submit(request.io);
-    if (this.#submitting === null) {
-      this.#guess.noteAtOnce();
-      answerAtOnce(request, this.#writer, this.#style);
-      return;
-    }
+    const hasEnded = this.#submitting === null;
     this.#submitting = null;
-    if (request.command === Command.write) return this.#kept.add(request);
-    this.#guess.noteLater();
-    if (request.shared === null) return;
-    // The memory belongs to the request until it ends, and keeps this much of it busy.
-    this.#writer.giveAway();
-    this.#addLoad(request, request.shared.length);
+    if (hasEnded && this.#kept.replyLength === 0) return this.requestEnded(request);
+    const { command, length, shared, io } = request;
+    if (!hasEnded && io.op > Op.write) return this.#guess.noteLater();
+    const hasReply = shared !== null && command === Command.read;
+    this.#kept.add(request, hasReply ? readHeadLength(this.#style) + length : 0, hasEnded);
+  }
+
+  #endBurst(): void {
+    this.#burst.end();
+    this.#kept.settle();
+  }
+
+  /** From here on the buffer of replies may be used: no read is kept that lies there. */
+  #settleReplies(): void {
+    if (this.#kept.replyLength === 0) return;
+    this.#endBurst();
+    this.#burst.begin();
   }
 
   /** @internal */
-  writeEnded(request: Request): void {
+  requestEnded(request: Request): void {
     this.#guess.noteAtOnce();
-    // Nobody but the connection holds the memory in which its data was received.
+    // Nobody but the connection holds the memory that its data has of the connection.
     if (!this.#isClosed) return answerAtOnce(request, this.#writer, this.#style);
     request.shared = null;
     this.released(request);
   }
 
   /** @internal */
-  writeGoesOn(request: Request): void {
+  requestFailed(request: Request): void {
+    this.#guess.noteAtOnce();
+    if (this.#isClosed) this.released(request);
+    else answer(request, this.#writer, this.#style);
+  }
+
+  /** @internal */
+  requestGoesOn(request: Request): void {
     this.#guess.noteLater();
     request.shared?.retain();
     if (request.shared !== null) this.#addLoad(request, request.shared.length);
+  }
+
+  /** @internal */
+  repliesGoOn(): void {
+    this.#writer.giveAway();
   }
 
   #addLoad(request: Request, load: number): void {
@@ -455,7 +478,11 @@ export class Transmission implements RequestOwner, KeptWritesUser {
 
   #hasRoom(): boolean {
     const { requestsMax, bytesMax, unsentMax } = this.#limits;
-    if (this.#writer.unsentLength >= Math.min(FLUSH_LENGTH, unsentMax)) this.#writer.flush();
+    const unsentLength = this.#writer.unsentLength + this.#kept.replyLength;
+    if (unsentLength >= Math.min(FLUSH_LENGTH, unsentMax)) {
+      this.#settleReplies();
+      this.#writer.flush();
+    }
     return this.inFlightCount < requestsMax && this.#load < bytesMax && this.#writer.unsentLength < unsentMax;
   }
 
@@ -495,6 +522,7 @@ export class Transmission implements RequestOwner, KeptWritesUser {
 
   /** False: more of the payload of a refused request is to come. */
   #skip(): boolean {
+    this.#settleReplies();
     if (this.#refused.skip(this.#receive, this.#writer, this.#style)) return true;
     this.#messageLength = 1;
     return false;
