@@ -1,8 +1,12 @@
 import { open } from "node:fs/promises";
 import { addAbortSignal } from "node:stream";
 import type { Readable } from "node:stream";
+import type { Device } from "@cev/core";
+import { isUri } from "@cev/stack";
+import { deviceChunks } from "./device-chunks.ts";
 import { isFifo, openFifoInput } from "./fifo.ts";
 import { hostError } from "./host-error.ts";
+import { openUri } from "./open-uri.ts";
 
 const CHUNK = 1 << 20;
 
@@ -12,12 +16,13 @@ export interface CopyInput {
   readonly size: number | null;
   /** Pieces of at most 1 MiB, in order. Each is the reader's to keep. */
   chunks(): AsyncIterable<Uint8Array>;
-  close(): void;
+  close(): void | Promise<void>;
 }
 
-/** Opens a file, or standard input for "-". Reading ends with an error when the signal aborts. */
+/** Opens a file, a URI that a driver knows, or standard input for "-". Reading ends with an error when the signal aborts. */
 export async function openInput(path: string, signal: AbortSignal): Promise<CopyInput> {
   if (path === "-") return streamInput(addAbortSignal(signal, process.stdin), "standard input");
+  if (isUri(path)) return deviceInput(await openUri(path, { isReadOnly: true }), signal);
   const fail = (error: unknown): never => {
     throw hostError(path, error);
   };
@@ -31,6 +36,16 @@ export async function openInput(path: string, signal: AbortSignal): Promise<Copy
     size: facts.isFile() ? facts.size : null,
     chunks: () => regroup(stream, path),
     close: () => void stream.destroy(),
+  };
+}
+
+function deviceInput(device: Device, signal: AbortSignal): CopyInput {
+  return {
+    size: device.size,
+    async *chunks() {
+      for await (const { length, data } of deviceChunks(device, signal)) yield data ?? new Uint8Array(length);
+    },
+    close: () => device.close(),
   };
 }
 

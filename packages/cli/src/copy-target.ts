@@ -4,8 +4,11 @@ import type { FileHandle } from "node:fs/promises";
 import { addAbortSignal } from "node:stream";
 import type { Writable } from "node:stream";
 import { CevError } from "@cev/core";
+import type { Device } from "@cev/core";
+import { isUri } from "@cev/stack";
 import { isFifo, openFifoOutput } from "./fifo.ts";
 import { hostError } from "./host-error.ts";
+import { openUri } from "./open-uri.ts";
 import { zeroRuns } from "./zero-runs.ts";
 
 const ZEROES = new Uint8Array(1 << 20);
@@ -21,9 +24,13 @@ export interface CopyTarget {
   abandon(): Promise<void>;
 }
 
-/** Opens a file, or standard output for "-". Waiting for the reader of a FIFO ends with an error when the signal aborts. */
-export async function openTarget(path: string, signal: AbortSignal): Promise<CopyTarget> {
+/**
+ * Opens a file, a URI that a driver knows, or standard output for "-", for `size` bytes. Waiting for the reader of a FIFO ends
+ * with an error when the signal aborts.
+ */
+export async function openTarget(path: string, size: number, signal: AbortSignal): Promise<CopyTarget> {
   if (path === "-") return new StreamTarget(process.stdout, "standard output");
+  if (isUri(path)) return DeviceTarget.open(path, size);
   if (!(await isFifo(path))) return FileTarget.open(path);
   const stream = await openFifoOutput(path, signal).catch((error: unknown) => {
     throw signal.aborted ? signal.reason : hostError(path, error);
@@ -68,6 +75,44 @@ class FifoTarget extends StreamTarget {
 
   override async abandon(): Promise<void> {
     this.stream.destroy();
+  }
+}
+
+/** A device of somebody else's. What lies behind the end of the copy stays as it was. */
+class DeviceTarget implements CopyTarget {
+  readonly #device: Device;
+
+  private constructor(device: Device) {
+    this.#device = device;
+  }
+
+  static async open(uri: string, size: number): Promise<DeviceTarget> {
+    const device = await openUri(uri, { isReadOnly: false });
+    if (device.size >= size) return new DeviceTarget(device);
+    await device.close();
+    throw new CevError("CEV_OUT_OF_RANGE", `it has ${device.size} bytes, and the copy has ${size}`, {
+      source: device.name,
+      hint: "nothing was written; take a larger one",
+    });
+  }
+
+  write(offset: number, data: Uint8Array): Promise<void> {
+    return this.#device.write(offset, data);
+  }
+
+  writeZeroes(offset: number, length: number): Promise<void> {
+    const device = this.#device;
+    if (device.support.writeZeroes === "none") return device.write(offset, ZEROES.subarray(0, length));
+    return device.writeZeroes(offset, length);
+  }
+
+  async finish(): Promise<void> {
+    if (this.#device.support.flush !== "none") await this.#device.flush();
+    await this.#device.close();
+  }
+
+  async abandon(): Promise<void> {
+    await this.#device.close().catch(() => undefined);
   }
 }
 

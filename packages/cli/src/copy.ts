@@ -1,6 +1,8 @@
 import { stat } from "node:fs/promises";
 import { CevError } from "@cev/core";
 import type { Device } from "@cev/core";
+import { formatNbdUri, parseNbdUri } from "@cev/nbd";
+import { isUri } from "@cev/stack";
 import type { Stack } from "@cev/stack";
 import { openInput } from "./copy-input.ts";
 import type { CopyInput } from "./copy-input.ts";
@@ -84,7 +86,7 @@ async function copyOut(
   const lost: LostRange[] = [];
   const chunks =
     options.salvage === true ? readChunks(salvage(device, signal, lost)) : deviceChunks(device, signal);
-  const target = await openTarget(path, signal);
+  const target = await openTarget(path, device.size, signal);
   using progress = new Progress(device.name, device.size, options.progress === true);
   try {
     for await (const { offset, length, data } of chunks) {
@@ -116,7 +118,7 @@ async function copyIn(
     await writeAll(device, input, path, signal, (length) => progress.add(length));
     await device.flush();
   } finally {
-    input.close();
+    await input.close();
   }
 }
 
@@ -183,6 +185,7 @@ function tooLong(path: string, size: number | null, device: Device): CevError {
 /** Copying a device onto one of the images it lies on would destroy both. */
 async function refuseOwnImage(stack: Stack, path: string): Promise<void> {
   if (path === "-") return;
+  if (isUri(path)) return refuseOwnUri(stack, path);
   const facts = await stat(path, { bigint: true }).catch(() => null);
   if (facts === null) return;
   for (const { details, name } of stack.devices) {
@@ -195,5 +198,17 @@ async function refuseOwnImage(stack: Stack, path: string): Promise<void> {
         hint: "copy from and to different files",
       });
     }
+  }
+}
+
+/** The same export; two ways to one device cannot be told from here. */
+function refuseOwnUri(stack: Stack, uri: string): void {
+  const shown = formatNbdUri({ ...parseNbdUri(uri), username: null, tls: {} });
+  for (const { details, name } of stack.devices) {
+    if (details["uri"] !== shown) continue;
+    throw new CevError("CEV_BUSY", `this is the device ${name} itself`, {
+      source: name,
+      hint: "copy from and to different devices",
+    });
   }
 }

@@ -3,6 +3,7 @@ import { driveLinkDriver } from "@cev/drive-link";
 import { fileDriver } from "@cev/hw-file";
 import { ramdiskDriver } from "@cev/hw-ramdisk";
 import { lvmDriver } from "@cev/lvm";
+import { nbdDriver } from "@cev/nbd";
 import { raidDriver } from "@cev/raid";
 import { snapshotDriver } from "@cev/snapshot";
 import { DriverRegistry, partitionsDriver } from "@cev/stack";
@@ -13,6 +14,7 @@ export function standardDrivers(): DriverRegistry {
   return new DriverRegistry([
     fileDriver,
     ramdiskDriver,
+    nbdDriver,
     raidDriver,
     cryptDriver,
     lvmDriver,

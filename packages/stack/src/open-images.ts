@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import { CevError, isCevError } from "@cev/core";
 import type { Json, KeyVault, NamedLayer, Problem } from "@cev/core";
 import { Assembly, NO_KEYS } from "./assembly.ts";
@@ -9,8 +8,8 @@ import { buildStack, keySourceOf } from "./open-stack.ts";
 import type { OpenStackOptions } from "./open-stack.ts";
 import { Discovery } from "./probe/discovery.ts";
 import type { ExpectedEntry } from "./probe/expected-entries.ts";
-import { nameImages } from "./probe/image-names.ts";
-import type { NamedImage } from "./probe/image-names.ts";
+import { imageSources, wholeSource } from "./probe/image-sources.ts";
+import type { ImageSource } from "./probe/image-sources.ts";
 import { nameEntries } from "./probe/naming.ts";
 import { DriverRegistry } from "./registry.ts";
 import { Stack } from "./stack.ts";
@@ -20,7 +19,7 @@ import { resolveDriver } from "./third-party.ts";
 export interface OpenImagesOptions extends Omit<OpenStackOptions, "source" | "layers"> {
   /** Default true: unknown images are not written unless that is asked for. */
   readonly isReadOnly?: boolean;
-  /** The driver that opens image files; one of `drivers`. Default "@cev/hw-file". */
+  /** The driver that opens image files; URIs find theirs by themselves; one of `drivers`. Default "@cev/hw-file". */
   readonly imageDriver?: string;
   /** Layers upon layers. Default 16. */
   readonly depthMax?: number;
@@ -43,7 +42,7 @@ export interface KnownEntry {
 }
 
 /**
- * Finds out what is in images (paths of files, or layers with a name) and opens it. What cannot be opened is a problem of
+ * Finds out what is in images (paths of files, URIs that a driver knows, or layers with a name) and opens it. What cannot be opened is a problem of
  * the stack; the rest goes on. To write, the images are looked at read-only first; only then what `only` names (all, by
  * default) is opened for writing, and nothing beside it.
  */
@@ -176,24 +175,18 @@ async function addSources(
   options: OpenImagesOptions,
 ): Promise<StackDescription["devices"]> {
   const entries: Record<string, DeviceEntry> = {};
-  const driverName = options.imageDriver ?? "@cev/hw-file";
   const directory = options.directory ?? ".";
   for (const given of sources.filter((one) => typeof one !== "string")) discovery.add(assembly.given(given));
-  const paths = sources.filter((one) => typeof one === "string").map((path) => resolve(directory, path));
-  const named = await nameImages(paths);
+  const named = await imageSources(
+    sources.filter((one) => typeof one === "string"),
+    { drivers, directory, imageDriver: options.imageDriver ?? "@cev/hw-file" },
+  );
   for (const entry of options.known ?? [])
     discovery.expect(await knownEntry(entry, named, { drivers, directory }));
-  const readOnly = new Set((options.readOnlyImages ?? []).map((path) => resolve(directory, path)));
-  for (const { name, path } of named) {
-    const driver = drivers.get(driverName);
-    if (driver === undefined) {
-      throw new CevError(
-        "CEV_NOT_FOUND",
-        `the driver ${driverName}, which opens image files, is not among the drivers`,
-      );
-    }
-    const entry = { driver: driverName, path, ...(readOnly.has(path) ? { readOnly: true } : {}) };
-    const checked = await checkOptions(driver.options, { path }, "the images", [name]);
+  const readOnly = new Set((options.readOnlyImages ?? []).map((path) => wholeSource(path, directory)));
+  for (const image of named) {
+    const { name, source, driver } = image;
+    const checked = await checkOptions(driver.options, image.options, "the images", [name]);
     const plan = {
       name,
       driver,
@@ -206,11 +199,15 @@ async function addSources(
     try {
       const [opened] = await assembly.openEntry(plan, (problem) => discovery.problems.push(problem));
       const { layer, state, details } = opened!;
-      discovery.add({ name, driver: driverName, layer, lowers: [], state, details, content: null });
+      discovery.add({ name, driver: driver.name, layer, lowers: [], state, details, content: null });
     } catch (error) {
-      throw namedError(error, path);
+      throw image.isUri ? error : namedError(error, source);
     }
-    entries[name] = entry;
+    entries[name] = {
+      driver: driver.name,
+      ...image.options,
+      ...(readOnly.has(source) ? { readOnly: true } : {}),
+    };
   }
   return entries;
 }
@@ -218,13 +215,13 @@ async function addSources(
 /** Finds the driver, checks its options, and names images by their names instead of their paths. */
 async function knownEntry(
   { driver: driverName, lowers, options = {} }: KnownEntry,
-  images: readonly NamedImage[],
+  images: readonly ImageSource[],
   { drivers, directory }: { readonly drivers: DriverRegistry; readonly directory: string },
 ): Promise<ExpectedEntry> {
   const driver = await resolveDriver(driverName, drivers, directory);
   const checked = await checkOptions(driver.options, options, "the call", [driverName]);
   const nameOf = (lower: string): string =>
-    images.find(({ path }) => path === resolve(directory, lower))?.name ?? lower;
+    images.find(({ source }) => source === wholeSource(lower, directory))?.name ?? lower;
   const names = lowers.map(nameOf);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined)

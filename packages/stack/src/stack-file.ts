@@ -5,6 +5,7 @@ import { LineCounter, parseDocument } from "yaml";
 import { checkDescription } from "./description.ts";
 import type { StackDescription } from "./description.ts";
 import { fileError } from "./file-error.ts";
+import { isUri } from "./probe/image-sources.ts";
 
 /** A stack file that was read: what it says, and from where its relative paths start. */
 export interface StackFile {
@@ -19,7 +20,7 @@ const LENGTH_MAX = 4 << 20;
 
 /** True for paths that are stack files by their ending: .yaml, .yml, .json. */
 export function isStackFilePath(path: string): boolean {
-  return [".yaml", ".yml", ".json"].includes(extname(path).toLowerCase());
+  return !isUri(path) && [".yaml", ".yml", ".json"].includes(extname(path).toLowerCase());
 }
 
 /** Reads and checks a stack file, YAML or JSON. Its drivers and devices are not looked at. */

@@ -60,7 +60,7 @@ class History {
   }
 
   expectSurvivor(block: number, value: number): void {
-    expect(this.#values[block]!.slice(this.#floors[block]!), `block ${block} after all`).toContain(value);
+    expect(this.#values[block]!.slice(this.#floors[block]), `block ${block} after all`).toContain(value);
   }
 }
 

@@ -139,9 +139,7 @@ class ModelConnection implements Transport {
 
   // The client's end.
 
-  get waitingLength(): number {
-    return 0;
-  }
+  readonly waitingLength = 0;
 
   resume(): void {
     this.#isReading = true;
