@@ -12,9 +12,10 @@ const NEIGHBOUR_EVERY = 100;
 
 /** What a stream did to the server, with how to repeat it. */
 export class FoundFault extends Error {
-  constructor(seed: number, bytes: Buffer, cause: unknown) {
+  constructor(first: number, index: number, bytes: Buffer, cause: unknown) {
     const what = cause instanceof Error ? cause.message : String(cause);
-    super(`stream of seed ${seed}: ${what}\n${bytes.toString("hex")}`, { cause });
+    const again = `again with --seed ${first} --count ${index + 1}, perhaps with --seed ${first + index} --count 1`;
+    super(`${what}; ${again}\n${bytes.toString("hex")}`, { cause });
   }
 }
 
@@ -44,7 +45,7 @@ export async function fuzzStreams(
         throw new Error(`${world.environment.buffers.bytesLent - lentBefore} bytes were not given back`);
       if (index % NEIGHBOUR_EVERY === 0) await expectUnharmed(world, neighbours[which]!, index);
     } catch (error) {
-      throw new FoundFault(seed + index, stream, error);
+      throw new FoundFault(seed, index, stream, error);
     }
     if (index % 10_000 === 9999) onProgress(index + 1);
   }

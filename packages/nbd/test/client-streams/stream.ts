@@ -61,6 +61,11 @@ export class StreamMaker {
     this.#length += this.#bytes.write(text, this.#length);
   }
 
+  #filler(length: number, value: number): void {
+    this.#bytes.fill(value, this.#length, this.#length + length);
+    this.#length += length;
+  }
+
   /** The head of an option; `end` writes its length when its data is known. */
   #option(type: number): number {
     this.#text("IHAVEOPT");
@@ -82,7 +87,7 @@ export class StreamMaker {
     if (type === 9 || type === 10) return this.#meta(chance, type);
     const start = this.#option(type);
     if (type === 1) this.#text(chance.pick(NAMES));
-    else if (chance.oneIn(6)) this.#length += chance.oneIn(8) ? 20_000 : chance.below(64);
+    else if (chance.oneIn(6)) this.#filler(chance.oneIn(8) ? 20_000 : chance.below(64), chance.below(256));
     this.#end(start);
   }
 
@@ -135,8 +140,7 @@ export class StreamMaker {
     this.#word(low);
     if (isExtended) this.#word(chance.oneIn(30) ? chance.word() : 0);
     this.#word(command === 3 && !chance.oneIn(4) ? 0 : chance.oneIn(20) ? chance.pick(EDGES)[1] : length);
-    // What the buffer holds from before will do for data.
-    if (isWrite && this.#length + length < STREAM_MAX) this.#length += length;
+    if (isWrite && this.#length + length < STREAM_MAX) this.#filler(length, chance.below(256));
   }
 
   #mutate(chance: Chance): void {
