@@ -13,7 +13,8 @@ const UNSUPPORTED =
 /** Sends an option nobody knows, and demands that the one after it is understood. */
 async function skipUnknown(bench: Bench, dataLength: number, errors: readonly number[]): Promise<void> {
   const haggling = await bench.haggle();
-  const data = Buffer.alloc(dataLength, encodeOption(OptionType.abort));
+  // Whoever takes it for options answers one that was never sent.
+  const data = Buffer.alloc(dataLength, encodeOption(OptionType.structuredReply));
   demandError(await haggling.ask(UNKNOWN_OPTION, data), errors, "an option that does not exist");
   demandAck(await haggling.ask(OptionType.abort), `ABORT after an unknown option with ${dataLength} bytes`);
 }
