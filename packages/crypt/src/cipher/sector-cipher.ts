@@ -11,20 +11,20 @@ import { SlabCipher } from "./slab-cipher.ts";
 import type { UnitOptions } from "./unit-run.ts";
 import { XtsCipher } from "./xts.ts";
 
-/** One of several short requests that are encrypted together. */
+/** One of several short requests that are encrypted or decrypted together. */
 export interface CipherPart {
   /** Number of the first unit. */
   readonly sector: number;
-  /** Stays as it is. */
+  /** Stays as it is when it is encrypted. */
   readonly data: Uint8Array;
   readonly dataOffset: number;
   /** Whole units, of `PART_LENGTH_MAX` bytes at most. */
   readonly length: number;
 }
 
-/** A longer request gains nothing by being encrypted together with others. */
+/** A longer request gains nothing by being worked on together with others. */
 export const PART_LENGTH_MAX = 16_384;
-/** So many bytes are encrypted together. */
+/** So many bytes are encrypted or decrypted together. */
 export const PARTS_LENGTH_MAX = 65_536;
 
 /**
@@ -40,6 +40,8 @@ export interface SectorCipher {
   encryptParts?(parts: readonly CipherPart[], target: PoolBuffer): void;
   /** Decrypts `length` bytes (whole units) where they lie, in any memory. */
   decrypt(sector: number, data: Uint8Array, dataOffset: number, length: number): void;
+  /** Where that is faster than one by one: decrypts several requests, each where it lies. `PARTS_LENGTH_MAX` bytes in all. */
+  decryptParts?(parts: readonly CipherPart[]): void;
   /** Gives the memory back, wiped. */
   close(): void;
 }

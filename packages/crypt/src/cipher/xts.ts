@@ -87,14 +87,7 @@ export class XtsCipher implements SectorCipher {
   encryptParts(parts: readonly CipherPart[], target: PoolBuffer): void {
     const { slab, address } = target;
     const kernel = slab.kernel(xtsKernel);
-    let unitCount = 0;
-    for (const { sector, length } of parts) {
-      const count = length / this.#unitLength;
-      this.#iv.write(slab, kernel.firstTweaks + unitCount * IV_LENGTH, count, sector);
-      unitCount += count;
-    }
-    transformInPlace(this.#tweak, slab.bytes, kernel.firstTweaks, unitCount * IV_LENGTH);
-    const chains = kernel.chainsOf(unitCount, this.#chainsPerUnit);
+    const chains = this.#chainsOf(kernel, parts);
     let chain = chains;
     let to = address;
     for (const { data, dataOffset, length } of parts) {
@@ -107,7 +100,8 @@ export class XtsCipher implements SectorCipher {
       to += length;
     }
     transformInPlace(this.#encrypt, slab.bytes, address, to - address);
-    kernel.xorChains(chains, unitCount * this.#chainsPerUnit, this.#chainLength, address, address);
+    const chainCount = (to - address) / this.#chainLength;
+    kernel.xorChains(chains, chainCount, this.#chainLength, address, address);
   }
 
   /** Decrypts `length` bytes in place. Precondition: open. */
@@ -130,6 +124,37 @@ export class XtsCipher implements SectorCipher {
     }
   }
 
+  /** Gathered for two calls of OpenSSL, and put back where they came from. Precondition: open. */
+  decryptParts(parts: readonly CipherPart[]): void {
+    const { slab, address } = this.#work!;
+    const { bytes } = slab;
+    const kernel = slab.kernel(xtsKernel);
+    const chains = this.#chainsOf(kernel, parts);
+    let chain = chains;
+    let at = address;
+    for (const { data, dataOffset, length } of parts) {
+      const isInSlab = data.buffer === bytes.buffer;
+      if (!isInSlab) bytes.set(data.subarray(dataOffset, dataOffset + length), at);
+      const chainCount = length / this.#chainLength;
+      const source = isInSlab ? data.byteOffset + dataOffset : at;
+      kernel.xorChains(chain, chainCount, this.#chainLength, source, at);
+      chain += chainCount * IV_LENGTH;
+      at += length;
+    }
+    transformInPlace(this.#decrypt, bytes, address, at - address);
+    chain = chains;
+    at = address;
+    for (const { data, dataOffset, length } of parts) {
+      const isInSlab = data.buffer === bytes.buffer;
+      const chainCount = length / this.#chainLength;
+      const target = isInSlab ? data.byteOffset + dataOffset : at;
+      kernel.xorChains(chain, chainCount, this.#chainLength, at, target);
+      if (!isInSlab) data.set(bytes.subarray(at, at + length), dataOffset);
+      chain += chainCount * IV_LENGTH;
+      at += length;
+    }
+  }
+
   /** Gives the pool its memory back. Nothing may be transformed afterwards. */
   close(): void {
     this.#cache.clear();
@@ -142,6 +167,19 @@ export class XtsCipher implements SectorCipher {
 
   #sectorAt(sector: number, offset: number): number {
     return sector + (offset / this.#unitLength) * this.#sectorStep;
+  }
+
+  /** Address of the tweaks of all chains of several requests, one behind the other: made in one call. */
+  #chainsOf(kernel: XtsKernel, parts: readonly CipherPart[]): number {
+    const { slab, firstTweaks } = kernel;
+    let unitCount = 0;
+    for (const { sector, length } of parts) {
+      const count = length / this.#unitLength;
+      this.#iv.write(slab, firstTweaks + unitCount * IV_LENGTH, count, sector);
+      unitCount += count;
+    }
+    transformInPlace(this.#tweak, slab.bytes, firstTweaks, unitCount * IV_LENGTH);
+    return kernel.chainsOf(unitCount, this.#chainsPerUnit);
   }
 
   /** One chunk, within one slab. */

@@ -17,6 +17,7 @@ import type { CryptSegment } from "../header/luks-volume.ts";
 import { PARTS_LENGTH_MAX, PART_LENGTH_MAX, createSectorCipher } from "../cipher/sector-cipher.ts";
 import type { CryptBackend, SectorCipher } from "../cipher/sector-cipher.ts";
 import { limitsOf } from "./layer-limits.ts";
+import { ReadGroup } from "./read-group.ts";
 import { WriteGroup } from "./write-group.ts";
 import { WaitingWrites, WriteRequest } from "./write-request.ts";
 
@@ -65,6 +66,8 @@ export class CryptLayer extends LayerBase implements BurstUser {
   readonly #sectorSize: number;
   readonly #describedOptions: Details;
   readonly #cipher: SectorCipher;
+  /** Short reads of the burst that is on. */
+  readonly #reads: ReadGroup;
   // A buffer of the longest write that only this layer uses: whatever else fills the pool, one write goes on.
   #reserve: PoolBuffer | null = null;
   #isReserveFree = false;
@@ -105,6 +108,7 @@ export class CryptLayer extends LayerBase implements BurstUser {
       sectorStep: segment.sectorSize / this.#ivUnitLength,
       backend: options.backend ?? "openssl",
     });
+    this.#reads = new ReadGroup(this.#cipher, environment.burst);
   }
 
   override async open(): Promise<void> {
@@ -168,7 +172,9 @@ export class CryptLayer extends LayerBase implements BurstUser {
   decrypt(io: Io): void {
     io.offset -= this.#start;
     let { length } = io;
-    if (io.error !== null) {
+    if (io.error === null) {
+      if (this.#reads.hold(io, this.#sectorOf(io))) return;
+    } else {
       // What came before the error counts as read, so it must be plaintext; part of a sector cannot be.
       length = io.transferred - (io.transferred % this.#sectorSize);
       io.transferred = length;
