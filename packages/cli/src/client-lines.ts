@@ -43,7 +43,7 @@ function tellOfClosed(
   const who = `client ${connection} (${peer})`;
   // Whoever looks for open ports never chooses an export.
   if (error !== null && (event.export !== null || isVerbose)) {
-    const why = isLost(error) ? "the connection was lost" : formatError(error);
+    const why = isLost(error) ? "the connection was lost" : plain(formatError(error));
     complain(`warning: ${who}: ${why}`);
   }
   if (!isVerbose || event.export === null) return;
@@ -58,8 +58,11 @@ function securityText({ security }: { readonly security: Security }): string {
   if (security.kind === "plain") return "";
   const { protocol, username, subject } = security;
   const name = username ?? subject;
-  return `, ${protocol}${name === null ? "" : `, ${name}`}`;
+  return `, ${protocol}${name === null ? "" : `, ${plain(name)}`}`;
 }
+
+/** What a client has said of itself may not end the line, nor move the cursor. */
+const plain = (text: string): string => text.replaceAll(/\p{Cc}/gu, "?");
 
 function isLost(error: Error): boolean {
   return "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
