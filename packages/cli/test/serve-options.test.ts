@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { NbdEvent } from "@cev/nbd";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { tellOfClient, traceLine } from "../src/client-lines.ts";
 import { placesOf, settingsOf } from "../src/serve-options.ts";
 import type { ServerWords } from "../src/serve-options.ts";
@@ -41,15 +41,15 @@ describe("where clients of cev serve come in", () => {
 
   test("sockets that the process was started with count, and are not handed on to its children", () => {
     const variables = { LISTEN_PID: String(process.pid), LISTEN_FDS: "2", LISTEN_FDNAMES: "a:b" };
-    Object.assign(process.env, variables);
-    onTestFinished(() => Object.keys(variables).forEach((name) => delete process.env[name]));
+    Object.entries(variables).forEach(([name, value]) => vi.stubEnv(name, value));
+    onTestFinished(() => void vi.unstubAllEnvs());
     expect(placesOf({})).toEqual([{ fd: 3 }, { fd: 4 }]);
     expect(Object.keys(variables).filter((name) => name in process.env)).toEqual([]);
   });
 
   test("sockets that are for another process are left alone", () => {
-    Object.assign(process.env, { LISTEN_PID: "1", LISTEN_FDS: "1" });
-    onTestFinished(() => ["LISTEN_PID", "LISTEN_FDS"].forEach((name) => delete process.env[name]));
+    vi.stubEnv("LISTEN_PID", "1").stubEnv("LISTEN_FDS", "1");
+    onTestFinished(() => void vi.unstubAllEnvs());
     expect(() => placesOf({})).toThrow(/give --socket/);
   });
 });
