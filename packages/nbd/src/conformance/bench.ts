@@ -56,6 +56,7 @@ export class Bench {
   get size(): number {
     const { simple } = this.survey;
     if (simple === null) notApplicable("the export could not be looked at");
+    if (simple.size === 0n) notApplicable("the export has no bytes");
     if (simple.size > Number.MAX_SAFE_INTEGER) notApplicable("the export is larger than 8 PiB");
     return Number(simple.size);
   }

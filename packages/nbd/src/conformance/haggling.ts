@@ -201,3 +201,16 @@ export function demandError(answer: OptionAnswer, types: readonly number[], what
 export function demandAck(answer: OptionAnswer, what: string): void {
   demand(answer.isAck, `${what} was answered with ${replyText(answer.final)}, where it has to be ack`);
 }
+
+/** No option has this number. */
+const PROBE = 0x7374_6570;
+
+/** Demands that the server understands what comes next: an option that nobody knows has to be refused by its number. */
+export async function demandInStep(haggling: Haggling, when: string): Promise<void> {
+  haggling.send(PROBE);
+  const { option, type } = await haggling.receive(PROBE);
+  demand(
+    option === PROBE && type >= 0x80000000,
+    `the next option, ${when}, was answered with the reply type ${type} to the option ${option}`,
+  );
+}

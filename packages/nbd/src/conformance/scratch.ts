@@ -36,7 +36,7 @@ export class SavedScratch {
         "putting back what was there",
       );
     }
-    if (session.facts.flags & 4) demandSuccess(await session.ask({ command: Command.flush }));
+    if ((session.facts.flags & 4) !== 0) demandSuccess(await session.ask({ command: Command.flush }));
     await this.#bench.end();
   }
 }

@@ -64,8 +64,9 @@ export async function surveyServer(target: ConformanceTarget, options: WireOptio
       await haggling?.wire.close();
     }
   };
+  // GO binds: servers exist whose INFO is wrong.
   const look = async (haggling: Haggling): Promise<ExportFacts> => {
-    const answer = await haggling.ask(OptionType.info, encodeInfo(exportName, items));
+    const answer = await haggling.ask(OptionType.go, encodeInfo(exportName, items));
     if (!answer.isAck) throw new Violation(`the export was refused with ${replyText(answer.final)}`);
     return decodeInfoAnswer(answer);
   };

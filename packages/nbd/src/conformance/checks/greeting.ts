@@ -1,7 +1,7 @@
 import { ClientFlag, HandshakeFlag, OptionType } from "../../protocol/numbers.ts";
 import type { Check } from "../check.ts";
 import { exportNameLength } from "../export-facts.ts";
-import { demandAck, encodeClientFlags, encodeOption, Haggling, readGreeting } from "../haggling.ts";
+import { demandInStep, encodeClientFlags, encodeOption, Haggling, readGreeting } from "../haggling.ts";
 import { demand, notApplicable } from "../violation.ts";
 
 const KNOWN_FLAGS = HandshakeFlag.fixedNewstyle | HandshakeFlag.noZeroes;
@@ -81,7 +81,7 @@ export const greetingChecks: readonly Check[] = [
     needs: [],
     async run(bench) {
       const { wire } = await bench.hagglePlain(KNOWN_FLAGS | 0x4000_0000);
-      wire.send(encodeOption(OptionType.abort), "option abort");
+      wire.send(encodeOption(OptionType.list), "option list");
       await wire.expectEnd("after a client flag that does not exist (bit 30)");
     },
   },
@@ -93,7 +93,7 @@ export const greetingChecks: readonly Check[] = [
     needs: [],
     async run(bench) {
       const { wire } = await bench.hagglePlain(KNOWN_FLAGS | 4);
-      wire.send(encodeOption(OptionType.abort), "option abort");
+      wire.send(encodeOption(OptionType.list), "option list");
       await wire.expectEnd("after a client flag that does not exist (bit 2)");
     },
   },
@@ -109,7 +109,7 @@ export const greetingChecks: readonly Check[] = [
       const flags = await readGreeting(wire);
       if ((flags & HandshakeFlag.noZeroes) !== 0) notApplicable("the server offers NO_ZEROES");
       wire.send(encodeClientFlags(ClientFlag.fixedNewstyle | ClientFlag.noZeroes), "client flags 3");
-      wire.send(encodeOption(OptionType.abort), "option abort");
+      wire.send(encodeOption(OptionType.list), "option list");
       await wire.expectEnd("after NO_ZEROES, which it had not offered");
     },
   },
@@ -123,8 +123,8 @@ export const greetingChecks: readonly Check[] = [
       const wire = await bench.connect();
       const flags = await readGreeting(wire);
       await wire.sendPieces(encodeClientFlags(flags & KNOWN_FLAGS), 1, "client flags");
-      await wire.sendPieces(encodeOption(OptionType.abort), 1, "option abort");
-      await wire.take(20, "an answer to ABORT");
+      await wire.sendPieces(encodeOption(OptionType.list), 1, "option list");
+      await wire.take(20, "an answer to LIST");
     },
   },
   {
@@ -136,9 +136,9 @@ export const greetingChecks: readonly Check[] = [
     async run(bench) {
       const wire = await bench.connect();
       const flags = (await readGreeting(wire)) & KNOWN_FLAGS;
-      const both = Buffer.concat([encodeClientFlags(flags), encodeOption(OptionType.abort)]);
-      wire.send(both, "client flags and option abort in one packet");
-      await wire.take(20, "an answer to ABORT");
+      const both = Buffer.concat([encodeClientFlags(flags), encodeOption(OptionType.list)]);
+      wire.send(both, "client flags and option list in one packet");
+      await wire.take(20, "an answer to LIST");
     },
   },
   {
@@ -156,7 +156,7 @@ export const greetingChecks: readonly Check[] = [
         wire.destroy();
       }
       const haggling = await Haggling.start(await bench.connect());
-      demandAck(await haggling.ask(OptionType.abort), "ABORT after connections that were dropped");
+      await demandInStep(haggling, "after connections that were dropped");
     },
   },
 ];

@@ -9,7 +9,7 @@ import type { Bench } from "../bench.ts";
 import type { Check } from "../check.ts";
 import { decodeInfoAnswer } from "../export-facts.ts";
 import type { ExportFacts } from "../export-facts.ts";
-import { demandAck, demandError, encodeInfo } from "../haggling.ts";
+import { demandAck, demandError, demandInStep, encodeInfo } from "../haggling.ts";
 import type { Haggling } from "../haggling.ts";
 import { isText } from "../text.ts";
 import { demand, demandEqual, notApplicable } from "../violation.ts";
@@ -42,7 +42,7 @@ async function demandInvalid(bench: Bench, data: Buffer, what: string): Promise<
   for (const option of [OptionType.info, OptionType.go]) {
     const haggling = await bench.haggle();
     demandError(await haggling.ask(option, data), [OptionReply.errorInvalid], what);
-    demandAck(await haggling.ask(OptionType.abort), `ABORT after ${what}`);
+    await demandInStep(haggling, `after ${what}`);
   }
 }
 
@@ -314,7 +314,7 @@ export const infoChecks: readonly Check[] = [
     async run(bench) {
       const haggling = await bench.haggle();
       await lookAt(bench, haggling);
-      demandAck(await haggling.ask(OptionType.abort), "ABORT after INFO");
+      await demandInStep(haggling, "after INFO");
     },
   },
   {

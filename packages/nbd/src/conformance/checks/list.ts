@@ -1,6 +1,6 @@
 import { OptionReply, OptionType, STRING_LENGTH_MAX } from "../../protocol/numbers.ts";
 import type { Check } from "../check.ts";
-import { demandAck, demandError, encodeInfo } from "../haggling.ts";
+import { demandAck, demandError, demandInStep, encodeInfo } from "../haggling.ts";
 import { isText } from "../text.ts";
 import { demand, demandEqual, notApplicable } from "../violation.ts";
 
@@ -111,7 +111,7 @@ export const listChecks: readonly Check[] = [
         [OptionReply.errorInvalid],
         "LIST with a byte of data",
       );
-      demandAck(await haggling.ask(OptionType.abort), "ABORT after it");
+      await demandInStep(haggling, "after it");
     },
   },
   {

@@ -1,7 +1,7 @@
 import { OptionReply, OptionType, STRING_LENGTH_MAX } from "../../protocol/numbers.ts";
 import type { Bench } from "../bench.ts";
 import type { Check } from "../check.ts";
-import { demandAck, demandError, encodeInfo, encodeQueries } from "../haggling.ts";
+import { demandAck, demandError, demandInStep, encodeInfo, encodeQueries } from "../haggling.ts";
 import type { Haggling, OptionAnswer } from "../haggling.ts";
 import { ALLOCATION } from "../survey.ts";
 import { isText } from "../text.ts";
@@ -57,7 +57,7 @@ export const metaChecks: readonly Check[] = [
         const haggling = await bench.haggle();
         await haggling.ask(OptionType.structuredReply);
         await haggling.ask(option, encodeQueries(bench.exportName, [ALLOCATION]));
-        demandAck(await haggling.ask(OptionType.abort), "ABORT after an option about metadata contexts");
+        await demandInStep(haggling, "after an option about metadata contexts");
       }
     },
   },
@@ -285,7 +285,7 @@ export const metaChecks: readonly Check[] = [
           [OptionReply.errorInvalid],
           "a query that is longer than its option",
         );
-        demandAck(await haggling.ask(OptionType.abort), "ABORT after it");
+        await demandInStep(haggling, "after it");
       }
     },
   },
@@ -340,7 +340,7 @@ export const metaChecks: readonly Check[] = [
         [OptionReply.errorInvalid, OptionReply.errorTooBig],
         "SET_META_CONTEXT that says it has 4 G queries",
       );
-      demandAck(await haggling.ask(OptionType.abort), "ABORT after it");
+      await demandInStep(haggling, "after it");
     },
   },
   {
@@ -360,7 +360,7 @@ export const metaChecks: readonly Check[] = [
       if (answer.isAck)
         demandEqual(contextsOf(answer).length, 1, "contexts selected by the last of 61 queries");
       else demandError(answer, [OptionReply.errorTooBig], "SET_META_CONTEXT with 61 queries");
-      demandAck(await haggling.ask(OptionType.abort), "ABORT after it");
+      await demandInStep(haggling, "after it");
     },
   },
   {

@@ -1,7 +1,15 @@
 import { OPTION_REPLY_MAGIC, OptionReply, OptionType, STRING_LENGTH_MAX } from "../../protocol/numbers.ts";
 import type { Bench } from "../bench.ts";
 import type { Check } from "../check.ts";
-import { demandAck, demandError, encodeInfo, encodeOption, encodeQueries, replyText } from "../haggling.ts";
+import {
+  demandAck,
+  demandError,
+  demandInStep,
+  encodeInfo,
+  encodeOption,
+  encodeQueries,
+  replyText,
+} from "../haggling.ts";
 import { demand, demandEqual } from "../violation.ts";
 import { isText } from "../text.ts";
 
@@ -16,7 +24,7 @@ async function skipUnknown(bench: Bench, dataLength: number, errors: readonly nu
   // Whoever takes it for options answers one that was never sent.
   const data = Buffer.alloc(dataLength, encodeOption(OptionType.structuredReply));
   demandError(await haggling.ask(UNKNOWN_OPTION, data), errors, "an option that does not exist");
-  demandAck(await haggling.ask(OptionType.abort), `ABORT after an unknown option with ${dataLength} bytes`);
+  await demandInStep(haggling, `after an unknown option with ${dataLength} bytes`);
 }
 
 /** Options in general. */
@@ -80,7 +88,7 @@ export const optionChecks: readonly Check[] = [
     needs: [],
     async run(bench) {
       const haggling = await bench.haggle();
-      for (const option of [UNKNOWN_OPTION, 0xffff_fffe, OptionType.structuredReply, OptionType.abort]) {
+      for (const option of [UNKNOWN_OPTION, 0xffff_fffe, OptionType.structuredReply, OptionType.list]) {
         haggling.send(option);
         demandEqual(
           (await haggling.receive(option)).option,
@@ -147,7 +155,7 @@ export const optionChecks: readonly Check[] = [
     needs: [],
     async run(bench) {
       const haggling = await bench.haggle();
-      for (const option of [OptionType.list, OptionType.abort]) {
+      for (const option of [OptionType.list, OptionType.structuredReply]) {
         const { isAck, final } = await haggling.ask(option);
         demand(!isAck || final.data.length === 0, `an ack has ${final.data.length} bytes of data`);
       }
@@ -162,9 +170,9 @@ export const optionChecks: readonly Check[] = [
     needs: [],
     async run(bench) {
       const { wire } = await bench.haggle();
-      const bytes = encodeOption(OptionType.abort);
+      const bytes = encodeOption(OptionType.list);
       bytes[0] = 0x58;
-      wire.send(bytes, "option abort with a wrong magic number");
+      wire.send(bytes, "option list with a wrong magic number");
       const head = await wire.takeUnlessEnded(20, "an answer");
       if (head === null) return;
       const type = head.readUInt32BE(12);
@@ -222,7 +230,7 @@ export const optionChecks: readonly Check[] = [
         haggling.wire.end();
         haggling.wire.destroy();
       }
-      demandAck(await (await bench.haggle()).ask(OptionType.abort), "ABORT on the next connection");
+      await demandInStep(await bench.haggle(), "on the next connection");
     },
   },
   {
@@ -252,7 +260,7 @@ export const optionChecks: readonly Check[] = [
           await haggling.ask(OptionType.info, encodeInfo(bench.exportName)),
           `INFO for the ${times + 1}th time`,
         );
-      demandAck(await haggling.ask(OptionType.abort), "ABORT after twenty options");
+      await demandInStep(haggling, "after twenty options");
     },
   },
   {
@@ -283,7 +291,7 @@ export const optionChecks: readonly Check[] = [
       wire.send(Buffer.concat([info, info, encodeOption(OptionType.abort)]), "INFO, INFO and ABORT at once");
       await wire.takeUnlessEnded(20, "an answer");
       wire.destroy();
-      demandAck(await (await bench.haggle()).ask(OptionType.abort), "ABORT on the next connection");
+      await demandInStep(await bench.haggle(), "on the next connection");
     },
   },
   {
@@ -297,7 +305,7 @@ export const optionChecks: readonly Check[] = [
       const { wire } = await bench.haggle();
       wire.send(encodeOption(OptionType.info, Buffer.alloc(64), 0xffff_ffff), "an option of 4 GiB");
       wire.destroy();
-      demandAck(await (await bench.haggle()).ask(OptionType.abort), "ABORT on the next connection");
+      await demandInStep(await bench.haggle(), "on the next connection");
     },
   },
   {

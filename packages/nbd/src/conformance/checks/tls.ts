@@ -2,7 +2,14 @@ import { OptionReply, OptionType } from "../../protocol/numbers.ts";
 import type { Bench } from "../bench.ts";
 import { enterTransmission } from "../bench.ts";
 import type { Check } from "../check.ts";
-import { demandAck, demandError, encodeInfo, encodeOption, encodeQueries } from "../haggling.ts";
+import {
+  demandAck,
+  demandError,
+  demandInStep,
+  encodeInfo,
+  encodeOption,
+  encodeQueries,
+} from "../haggling.ts";
 import type { Haggling } from "../haggling.ts";
 import { dataOf } from "../replies.ts";
 import { startTls } from "../starttls.ts";
@@ -107,7 +114,7 @@ export const tlsChecks: readonly Check[] = [
         [OptionReply.errorInvalid],
         "STARTTLS with a byte of data",
       );
-      demandAck(await haggling.ask(OptionType.abort), "ABORT after it");
+      await demandInStep(haggling, "after it");
     },
   },
   {
@@ -136,7 +143,7 @@ export const tlsChecks: readonly Check[] = [
         throw new Violation(`TLS 1.2 did not come about: ${String(error)}`);
       });
       demandEqual(haggling.wire.tlsProtocol ?? "", "TLSv1.2", "the version of TLS");
-      demandAck(await haggling.ask(OptionType.abort), "ABORT");
+      await demandInStep(haggling, "in TLS");
     },
   },
   {
@@ -152,7 +159,7 @@ export const tlsChecks: readonly Check[] = [
       await haggling.wire.upgrade(credentials(bench), { minVersion: "TLSv1.3" }).catch((error: unknown) => {
         throw new Violation(`TLS 1.3 did not come about: ${String(error)}`);
       });
-      demandAck(await haggling.ask(OptionType.abort), "ABORT");
+      await demandInStep(haggling, "in TLS");
     },
   },
   {
@@ -178,7 +185,7 @@ export const tlsChecks: readonly Check[] = [
     async run(bench) {
       const haggling = await haggleSecure(bench);
       demandError(await haggling.ask(START), [OptionReply.errorInvalid], "a second STARTTLS");
-      demandAck(await haggling.ask(OptionType.abort), "ABORT after it");
+      await demandInStep(haggling, "after it");
     },
   },
   {
