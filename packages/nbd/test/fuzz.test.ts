@@ -1,13 +1,14 @@
 import { Buffer } from "node:buffer";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { ChunkType, Command } from "../src/protocol/numbers.ts";
+import { ChunkType, Command, CommandFlag, HeaderStyle } from "../src/protocol/numbers.ts";
+import { encodeMetaRequest } from "../src/protocol/option-meta.ts";
 import type { FakeClient } from "./support/fake-client.ts";
 import { clientFlags, go, infoData, option, request } from "./support/messages.ts";
 import { STACK_SIZE, makeStack, pattern } from "./support/stack.ts";
 import type { Stack } from "./support/stack.ts";
 
-const RUNS = { numRuns: 150 };
+const RUNS = { numRuns: 120 };
 
 /** A good client beside the bad one: it has to be served as if it were alone. */
 async function expectNeighbourUnharmed(stack: Stack, neighbour: FakeClient): Promise<void> {
@@ -56,6 +57,16 @@ const anOption = fc.oneof(
     data: fc.constantFrom("", "disk", "nope").map((name) => infoData(name, [1, 3])),
   }),
   fc.record({ type: fc.constantFrom(3, 8, 99), data: fc.constant(new Uint8Array(20_000)) }),
+  fc.record({ type: fc.constantFrom(8, 11), data: fc.constant(new Uint8Array(0)) }),
+  fc.record({
+    type: fc.constantFrom(9, 10),
+    data: fc
+      .record({
+        name: fc.constantFrom("", "disk", "nope"),
+        queries: fc.array(fc.constantFrom("base:", "base:allocation", "x-cev:holder", "x-cev:", "a:b", "c")),
+      })
+      .map(encodeMetaRequest),
+  }),
 );
 
 const aRequest = fc.record({
@@ -67,6 +78,14 @@ const aRequest = fc.record({
     fc.constantFrom(STACK_SIZE, STACK_SIZE + 1, 70_000, 300_000, 600_000),
   ),
 });
+
+/** A disk with data, holes of many lengths, and data. */
+function withHoles(): Uint8Array {
+  const bytes = pattern(STACK_SIZE);
+  for (let at = 40_960, length = 512; at < STACK_SIZE; at += 2 * length, length *= 2)
+    bytes.fill(0, at, at + length);
+  return bytes;
+}
 
 const mutations = fc.array(fc.record({ at: fc.nat(), byte: fc.integer({ min: 0, max: 255 }) }), {
   maxLength: 4,
@@ -110,7 +129,9 @@ test("every request is answered once, or the connection ends, whatever it is and
       chunking,
       fc.record({
         completion: fc.constantFrom("atOnce", "later", "random"),
-        isStructured: fc.boolean(),
+        form: fc.constantFrom(false, true, "extended" as const),
+        hasContexts: fc.boolean(),
+        hasHoles: fc.boolean(),
         isReader: fc.boolean(),
         requestsMax: fc.constantFrom(1, 3, 256),
         unsentMax: fc.constantFrom(1, 50_000, 1_000_000),
@@ -119,19 +140,26 @@ test("every request is answered once, or the connection ends, whatever it is and
       }),
       fc.integer(),
       async (requests, lengths, setting, seed) => {
-        const stack = await makeStack({ completion: setting.completion as "random", seed });
+        const { form, hasContexts, hasHoles } = setting;
+        const stack = await makeStack({
+          completion: setting.completion as "random",
+          seed,
+          ...(hasHoles ? { contents: withHoles() } : {}),
+        });
         const neighbour = stack.connect().enter("disk");
-        const client = stack.connect(setting).enter("disk", setting.isStructured);
+        const client = stack.connect(setting);
+        if (hasContexts) client.contexts = ["base:allocation", "x-cev:holder"];
+        client.enter("disk", form);
         client.transport.isReader = setting.isReader;
+        const style = form === "extended" ? HeaderStyle.extended : HeaderStyle.simple;
         const messages = requests.map(({ command, flags, offset, length }, cookie) => {
-          const hasPayload = command === Command.write;
-          return request({
-            command,
-            flags,
-            offset,
-            cookie: cookie + 1,
-            ...(hasPayload ? { payload: pattern(length, cookie) } : { length }),
-          });
+          const saysSo = form === "extended" && (flags & CommandFlag.payloadLength) !== 0;
+          const hasPayload = command === Command.write || saysSo;
+          const parts = { command, flags, offset, cookie: cookie + 1 };
+          return request(
+            { ...parts, ...(hasPayload ? { payload: pattern(length, cookie) } : { length }) },
+            style,
+          );
         });
         sendInPieces(client, Buffer.concat(messages), lengths);
         await stack.world.run();
@@ -141,16 +169,23 @@ test("every request is answered once, or the connection ends, whatever it is and
           return command === Command.read ? length : 0;
         };
         const replies = client.replies(lengthOf);
-        expect(replies.map(({ cookie }) => cookie).toSorted((a, b) => a - b)).toEqual(
+        const last = replies.filter(({ isDone }) => isDone);
+        expect(last.map(({ cookie }) => cookie).toSorted((a, b) => a - b)).toEqual(
           requests.map((_, index) => index + 1),
         );
+        const covered = new Map<number, number>();
         for (const reply of replies) {
-          expect(reply.isDone).toBe(true);
           const { command, offset, length } = requests[reply.cookie - 1]!;
-          if (reply.error === 0 && command !== Command.flush)
+          // A payload tells a length of its own.
+          if (reply.error === 0 && command !== Command.flush && command !== Command.blockStatus)
             expect(offset + length).toBeLessThanOrEqual(STACK_SIZE);
-          if (reply.type === ChunkType.offsetData)
-            expect([reply.offset, reply.data.length]).toEqual([offset, length]);
+          if (form === "extended") expect([reply.kind, reply.requestOffset]).toEqual(["extended", offset]);
+          if (reply.type !== ChunkType.offsetData && reply.type !== ChunkType.offsetHole) continue;
+          const part = reply.type === ChunkType.offsetData ? reply.data.length : reply.length;
+          const before = covered.get(reply.cookie) ?? 0;
+          expect(reply.offset).toBe(offset + before);
+          covered.set(reply.cookie, before + part);
+          if (reply.isDone) expect(before + part).toBe(length);
         }
         await expectNeighbourUnharmed(stack, neighbour);
         await expectNothingLeft(stack, [client, neighbour]);
@@ -168,21 +203,27 @@ test("a stream of requests that is changed or cut off anywhere harms nobody else
       fc.double({ min: 0.05, max: 1, noNaN: true }),
       chunking,
       fc.constantFrom("destroyed", "ended", "drained"),
+      fc.boolean(),
       fc.integer(),
-      async (requests, changes, keep, lengths, ending, seed) => {
+      async (requests, changes, keep, lengths, ending, isExtended, seed) => {
         const stack = await makeStack({ completion: "random", seed });
         const neighbour = stack.connect().enter("disk");
         // The neighbour's part of the disk is not to be hit by chance: this client may not write.
-        const client = stack.connect().enter("frozen");
+        const client = stack.connect();
+        client.contexts = ["base:allocation"];
+        client.enter("frozen", isExtended ? "extended" : true);
         const whole = Buffer.concat(
           requests.map(({ command, flags, offset, length }, cookie) =>
-            request({
-              command,
-              flags,
-              offset,
-              cookie,
-              ...(command === Command.write ? { payload: pattern(length) } : { length }),
-            }),
+            request(
+              {
+                command,
+                flags,
+                offset,
+                cookie,
+                ...(command === Command.write ? { payload: pattern(length) } : { length }),
+              },
+              isExtended ? HeaderStyle.extended : HeaderStyle.simple,
+            ),
           ),
         );
         sendInPieces(client, mutate(whole, changes, keep), lengths);

@@ -157,7 +157,7 @@ export class FakeClient {
     this.pools = [
       new SharedBufferPool(buffers, options.receiveLength ?? 524_288),
       new SharedBufferPool(buffers, options.sendLength ?? 262_144),
-      new SharedBufferPool(buffers, options.smallLength ?? 16_384),
+      new SharedBufferPool(buffers, options.smallLength ?? Math.min(16_384, options.receiveLength ?? 16_384)),
     ];
     const context: ConnectionContext = {
       environment,
