@@ -50,7 +50,9 @@ beforeEach(async () => {
   environment = world.environment;
   memory = new MemoryLayer(environment, { size: STACK_SIZE });
   const device = await world.drive(Device.open(new KeepingLayer(memory, environment), environment));
-  client = new FakeClient(environment, [new Export({ name: "disk", device })]).enter("disk");
+  client = new FakeClient(environment, [new Export({ name: "disk", device })], {
+    smallLength: 524_288,
+  }).enter("disk");
 });
 
 function burstOfWrites(count: number, seed: number): Buffer {

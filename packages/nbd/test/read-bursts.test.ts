@@ -87,10 +87,10 @@ async function setUp(seed: number): Promise<void> {
 }
 
 function connect(options: FakeClientOptions = {}, isStructured = false): FakeClient {
-  return new FakeClient(environment, [new Export({ name: "disk", device })], options).enter(
-    "disk",
-    isStructured,
-  );
+  return new FakeClient(environment, [new Export({ name: "disk", device })], {
+    smallLength: 524_288,
+    ...options,
+  }).enter("disk", isStructured);
 }
 
 const read = (cookie: number, length = PAGE): Buffer =>

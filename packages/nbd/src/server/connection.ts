@@ -9,6 +9,7 @@ import { ReceiveBuffer } from "../memory/receive-buffer.ts";
 import { ReplyWriter } from "./transmission/reply-writer.ts";
 import type { MemoryBudget } from "../memory/memory-budget.ts";
 import type { SharedBufferPool } from "../memory/shared-buffer.ts";
+import { RequestTracer } from "./transmission/trace.ts";
 import type { RequestTrace } from "./transmission/trace.ts";
 import { Transmission } from "./transmission/transmission.ts";
 import type { TransmissionUser } from "./transmission/transmission-parts.ts";
@@ -90,7 +91,7 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
     // The transport asks for memory at once.
     this.#receive = new ReceiveBuffer(context.receivePool, context.smallPool);
     this.#transport = makeTransport(this);
-    this.#writer = new ReplyWriter(this.#transport, context.sendPool);
+    this.#writer = new ReplyWriter(this.#transport, context.sendPool, context.smallPool);
     this.#handshake = new Handshake(context.exports, this.#writer, context.handshake);
     const { environment, handshakeTimeoutMs } = context;
     this.#openedAt = environment.clock.now();
@@ -247,9 +248,16 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
       limits: this.#context.limits,
       user: this,
       buffers: this.#context.environment.buffers,
+      budget: this.#context.budget,
+      tracer: this.#newTracer(),
     });
     this.#context.chosen(this, result.target);
     this.#transmission.process();
+  }
+
+  #newTracer(): RequestTracer | null {
+    const { onRequest, environment } = this.#context;
+    return onRequest === null ? null : new RequestTracer(this.id, environment.clock, onRequest);
   }
 
   /** The agreement to start TLS leaves in plain, and nothing after it. The time for the handshake goes on. */
@@ -277,7 +285,7 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
     this.security = security;
     this.#isUpgrading = false;
     this.#writer.close();
-    this.#writer = new ReplyWriter(transport, this.#context.sendPool);
+    this.#writer = new ReplyWriter(transport, this.#context.sendPool, this.#context.smallPool);
     this.#handshake = this.#handshake.afterTls(this.#writer, security);
     this.#isPaused = false;
     transport.resume();

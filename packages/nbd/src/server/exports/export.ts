@@ -2,6 +2,7 @@ import { CevError } from "@cev/core";
 import type { Device } from "@cev/core";
 import { HeaderStyle, PAYLOAD_LENGTH_PORTABLE, TransmissionFlag } from "../../protocol/numbers.ts";
 import { DenseMap } from "../transmission/dense-map.ts";
+import { OrphanFence } from "../transmission/orphan-fence.ts";
 import type { BlockSizes } from "../../protocol/option-info.ts";
 import { encodeString } from "../../protocol/strings.ts";
 
@@ -39,6 +40,8 @@ export class Export {
   readonly fastZeroAlignment: number;
   /** Where it need not be asked for holes. */
   readonly dense: DenseMap;
+  /** What lost connections left behind. */
+  readonly fence: OrphanFence;
 
   constructor(options: ExportOptions, payloadLengthMax: number = PAYLOAD_LENGTH_PORTABLE) {
     this.name = options.name;
@@ -54,6 +57,7 @@ export class Export {
     this.isRotational = options.isRotational === true;
     this.blockSizes = blockSizesOf(options.device, payloadLengthMax);
     this.dense = new DenseMap(options.device.size);
+    this.fence = new OrphanFence(options.device);
     this.fastZeroAlignment = options.device.layer.limits.logicalBlockSize;
   }
 

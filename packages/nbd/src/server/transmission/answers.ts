@@ -66,12 +66,13 @@ function answerError(
   inPlace: SharedBuffer | null,
 ): void {
   const { command, flags, length, io } = request;
+  const errno = nbdErrnoOf(error.code, (flags & CommandFlag.fastZero) !== 0);
+  request.errno = errno;
   const hasPart = command === Command.read && io.transferred > 0 && io.transferred < length;
   if (hasPart && style !== HeaderStyle.simple) {
     answerPartialRead(request, error, writer, style, inPlace);
     return;
   }
-  const errno = nbdErrnoOf(error.code, (flags & CommandFlag.fastZero) !== 0);
   writer.putError(style, request, errno, errorMessage(error));
   request.release();
 }

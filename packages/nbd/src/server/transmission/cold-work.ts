@@ -4,8 +4,10 @@ import { errorMessage, nbdErrnoOf } from "../../protocol/errno.ts";
 import { NbdErrno } from "../../protocol/numbers.ts";
 import type { HeaderStyle } from "../../protocol/numbers.ts";
 import type { Export } from "../exports/export.ts";
+import type { MemoryBudget } from "../../memory/memory-budget.ts";
 import type { Releasable, ReplyWriter } from "./reply-writer.ts";
 import type { Request } from "./request.ts";
+import type { TransmissionParts } from "./transmission-parts.ts";
 
 /** Answers a request by several steps. What it rejects with becomes an error that ends the reply. */
 export type Work = (cold: ColdWork, request: Request) => Promise<void>;
@@ -30,6 +32,7 @@ export class ColdWork {
   /** True when there is nobody any more to be answered: nothing may be put into `writer`. */
   isClosed = false;
   readonly #buffers: BufferPool;
+  readonly #budget: MemoryBudget;
   readonly #wantTurn: () => void;
   readonly #waiting: { readonly request: Request; readonly work: Work }[] = [];
   #runningCount = 0;
@@ -39,13 +42,14 @@ export class ColdWork {
     target: Export,
     style: HeaderStyle,
     writer: ReplyWriter,
-    buffers: BufferPool,
+    { buffers, budget }: Pick<TransmissionParts, "buffers" | "budget">,
     wantTurn: () => void,
   ) {
     this.target = target;
     this.style = style;
     this.writer = writer;
     this.#buffers = buffers;
+    this.#budget = budget;
     this.#wantTurn = wantTurn;
   }
 
@@ -69,7 +73,14 @@ export class ColdWork {
   /** Memory, as soon as there is some. */
   async memory(length: number): Promise<ColdMemory> {
     const buffers = this.#buffers;
-    if (length > buffers.bufferLengthMax) return { bytes: new Uint8Array(length), release: () => {} };
+    const budget = this.#budget;
+    while (!budget.tryTake(length)) {
+      await new Promise<void>((resolve) => {
+        budget.waitForRoom(wake, resolve);
+      });
+    }
+    if (length > buffers.bufferLengthMax)
+      return { bytes: new Uint8Array(length), release: () => budget.give(length) };
     let lent = buffers.tryAcquire(length);
     while (lent === null) {
       await new Promise<void>((resolve) => {
@@ -78,7 +89,13 @@ export class ColdWork {
       lent = buffers.tryAcquire(length);
     }
     const taken: PoolBuffer = lent;
-    return { bytes: taken.bytes, release: () => buffers.release(taken) };
+    return {
+      bytes: taken.bytes,
+      release: () => {
+        buffers.release(taken);
+        budget.give(length);
+      },
+    };
   }
 
   async #run(request: Request, work: Work): Promise<void> {
@@ -96,12 +113,12 @@ export class ColdWork {
   }
 
   #putError(request: Request, error: unknown): void {
-    const { writer, style } = this;
-    if (isCevError(error)) writer.putError(style, request, nbdErrnoOf(error.code), errorMessage(error));
-    else writer.putError(style, request, NbdErrno.EIO, String(error));
+    request.errno = isCevError(error) ? nbdErrnoOf(error.code) : NbdErrno.EIO;
+    const text = isCevError(error) ? errorMessage(error) : String(error);
+    this.writer.putError(this.style, request, request.errno, text);
   }
 }
 
-function wake(_buffers: BufferPool, resolve: () => void): void {
+function wake(_from: BufferPool | MemoryBudget, resolve: () => void): void {
   resolve();
 }

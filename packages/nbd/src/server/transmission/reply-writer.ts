@@ -18,6 +18,8 @@ const ERROR: ChunkKind = { type: ChunkType.error, flags: ChunkFlag.done };
 const NO_PAYLOAD = new Uint8Array(0);
 /** Data up to this length is copied into the buffer of replies; longer data goes out from where it lies. */
 export const COPY_LENGTH_MAX = 16_384;
+// After so many sends in a row that would have left most of the small buffer empty, the large one is given back.
+const QUIET_COUNT = 64;
 const NOBODY: Releasable = { release: () => {} };
 
 /** Something in use until the bytes that lie in it have left. */
@@ -34,6 +36,9 @@ export class ReplyWriter {
   unsentLength = 0;
   readonly #transport: Transport;
   readonly #pool: SharedBufferPool;
+  // Of the buffer that it begins with, and has again while little is sent.
+  readonly #smallPool: SharedBufferPool;
+  #quietCount = 0;
   #out: SharedBuffer;
   // What was put into `#out` and is not yet in a piece.
   #start = 0;
@@ -45,10 +50,11 @@ export class ReplyWriter {
   #sendingLength = 0;
   #isSending = false;
 
-  constructor(transport: Transport, pool: SharedBufferPool) {
+  constructor(transport: Transport, pool: SharedBufferPool, smallPool: SharedBufferPool = pool) {
     this.#transport = transport;
     this.#pool = pool;
-    this.#out = pool.acquire();
+    this.#smallPool = smallPool;
+    this.#out = smallPool.acquire();
   }
 
   /** True when nothing waits to be sent or is on its way. */
@@ -59,7 +65,8 @@ export class ReplyWriter {
   /** The buffer to put the next `length` bytes into, at `position`; then `advance`. Sends what is there when it is full. */
   reserve(length: number): SharedBuffer {
     if (this.#end + length > this.#out.length) {
-      this.flush();
+      // To send what fits into the small one would be many sends.
+      if (this.#out.length === this.#pool.bufferLength) this.flush();
       if (this.#end + length > this.#out.length) this.#newBuffer();
     }
     return this.#out;
@@ -168,10 +175,12 @@ export class ReplyWriter {
     this.#pieces.length = 0;
     if (hasLeft) {
       this.drained();
+      if (this.#out.length > this.#smallPool.bufferLength) this.#noteSent();
     } else if (this.#end > 0) {
       // What was put into it is on its way.
       held.push(this.#out);
-      this.#out = this.#pool.acquire();
+      const isSmall = this.#out.length === this.#smallPool.bufferLength;
+      this.#out = (isSmall ? this.#smallPool : this.#pool).acquire();
     }
     this.#start = this.#end = 0;
   }
@@ -193,6 +202,15 @@ export class ReplyWriter {
     this.#start = this.#end = 0;
     this.unsentLength = 0;
     this.#out.release();
+  }
+
+  /** All that lay in the large buffer has left: the small one is enough if that was little for long. */
+  #noteSent(): void {
+    this.#quietCount = this.#end <= this.#smallPool.bufferLength / 4 ? this.#quietCount + 1 : 0;
+    if (this.#quietCount < QUIET_COUNT) return;
+    this.#quietCount = 0;
+    this.#out.release();
+    this.#out = this.#smallPool.acquire();
   }
 
   #seal(): void {

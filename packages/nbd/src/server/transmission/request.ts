@@ -27,6 +27,11 @@ export class Request implements Releasable {
   length: number = Number.NaN;
   /** Bytes of memory that it keeps busy. */
   load = 0;
+  /** Bytes that it has of what all connections may take together. */
+  taken = 0;
+  /** When its head was read, where requests are traced; and what its client was told. */
+  startedAt: number = Number.NaN;
+  errno = 0;
   /** Memory of its own, or none. */
   bytes: Uint8Array = NO_BYTES;
   lent: PoolBuffer | null = null;
@@ -42,6 +47,7 @@ export class Request implements Releasable {
     this.io = new Io(runQueue);
     this.offset = 0;
     this.length = 0;
+    this.startedAt = 0;
   }
 
   /** Memory of its own. False: the pool has no more to lend. Longer than the pool ever lends: from the heap. */

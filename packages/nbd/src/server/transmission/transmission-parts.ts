@@ -1,4 +1,6 @@
 import type { BufferPool } from "@cev/core";
+import type { MemoryBudget } from "../../memory/memory-budget.ts";
+import type { RequestTracer } from "./trace.ts";
 import type { ReceiveBuffer } from "../../memory/receive-buffer.ts";
 import type { TransmissionLimits } from "./limits.ts";
 import type { ReplyWriter } from "./reply-writer.ts";
@@ -20,4 +22,7 @@ export interface TransmissionParts {
   readonly limits: TransmissionLimits;
   readonly user: TransmissionUser;
   readonly buffers: BufferPool;
+  readonly budget: MemoryBudget;
+  /** Null: nobody wants to know. */
+  readonly tracer: RequestTracer | null;
 }

@@ -1,4 +1,4 @@
-import { Op } from "@cev/core";
+import { EventState, Op } from "@cev/core";
 import type { BufferPool, Burst, Io, RunQueue, WaitEntry } from "@cev/core";
 import type { Choice } from "../handshake/choice.ts";
 import { answer, answerAtOnce, readHeadLength } from "./answers.ts";
@@ -22,6 +22,7 @@ import { HOLE_READ_LENGTH_MIN, readHolesWork } from "./read-holes.ts";
 import { KeptRequests } from "./kept-requests.ts";
 import type { KeptRequestsUser } from "./kept-requests.ts";
 import { LongWrite } from "./long-write.ts";
+import type { MemoryBudget } from "../../memory/memory-budget.ts";
 import type { ReceiveBuffer } from "../../memory/receive-buffer.ts";
 import { COPY_LENGTH_MAX } from "./reply-writer.ts";
 import type { ReplyWriter } from "./reply-writer.ts";
@@ -37,6 +38,7 @@ import {
 import type { RequestHead } from "../../protocol/request-head.ts";
 import { Request } from "./request.ts";
 import type { RequestOwner } from "./request.ts";
+import type { RequestTracer } from "./trace.ts";
 import type { TransmissionParts, TransmissionUser } from "./transmission-parts.ts";
 
 // What is gathered leaves at this length, while it is still in cache.
@@ -79,12 +81,16 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
   readonly #buffers: BufferPool;
   readonly #runQueue: RunQueue;
   readonly #burst: Burst;
+  readonly #budget: MemoryBudget;
+  readonly #tracer: RequestTracer | null;
+  readonly #requests: Request[] = [];
   readonly #idle: Request[] = [];
   // Ended in a turn of the device's own: answered in a turn of ours.
   readonly #ended: Request[] = [];
   #load = 0;
   #isClosed = false;
   #waitingForRoom: WaitEntry | null = null;
+  #waitingForBudget: WaitEntry | null = null;
   #hasTurn = false;
   readonly #guess = new AtOnceGuess();
   readonly #kept = new KeptRequests(this);
@@ -110,9 +116,11 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
     this.#limits = parts.limits;
     this.#user = parts.user;
     this.#buffers = parts.buffers;
+    this.#budget = parts.budget;
+    this.#tracer = parts.tracer;
     this.#runQueue = target.device.environment.runQueue;
     this.#burst = target.device.environment.burst;
-    this.#cold = new ColdWork(target, style, parts.writer, parts.buffers, () => this.#wantTurn());
+    this.#cold = new ColdWork(target, style, parts.writer, parts, () => this.#wantTurn());
   }
 
   /** True when all that was taken is answered and has left. */
@@ -173,12 +181,17 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
     this.#kept.settle();
     this.#cold.close();
     if (this.#waitingForRoom !== null) this.#buffers.stopWaitingForRoom(this.#waitingForRoom);
+    if (this.#waitingForBudget !== null) this.#budget.stopWaiting(this.#waitingForBudget);
     const long = this.#long.abandon();
     if (long !== null) {
       this.inFlightCount++;
       this.released(long);
     }
     for (const request of this.#ended.splice(0)) this.released(request);
+    for (const request of this.#requests)
+      if (request !== long && isUnderWay(request)) this.target.fence.adopt(request);
+    // A wake-up that came just before may have been for this one.
+    this.#budget.passOn();
   }
 
   ended(request: Request): void {
@@ -196,8 +209,11 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
     this.inFlightCount--;
     this.#load -= request.load;
     request.freeMemory(this.#buffers);
+    if (request.taken > 0) this.#giveBack(request);
+    if (this.#tracer !== null && !this.#isClosed)
+      this.#tracer.tell(request, request.startedAt, request.errno);
     this.#idle.push(request);
-    if (this.#isClosed) this.#user.requestEnded();
+    if (this.#isClosed) this.#endOrphan(request);
     else if (this.isBlocked || this.isEnding) this.#wantTurn();
   }
 
@@ -261,13 +277,21 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
 
   #newRequest(): Request {
     const head = this.#head;
-    const request = this.#idle.pop() ?? new Request(this, this.#runQueue);
+    const request = this.#idle.pop() ?? this.#makeRequest();
     request.command = head.command;
     request.flags = head.flags;
     request.cookieHigh = head.cookieHigh;
     request.cookieLow = head.cookieLow;
     request.offset = head.offset;
     request.length = head.length;
+    request.errno = 0;
+    if (this.#tracer !== null) request.startedAt = this.#tracer.now();
+    return request;
+  }
+
+  #makeRequest(): Request {
+    const request = new Request(this, this.#runQueue);
+    this.#requests.push(request);
     return request;
   }
 
@@ -408,7 +432,9 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
   #submit(request: Request): void {
     request.io.setOwner(tellOwner, request);
     this.#submitting = request;
-    this.target.device.submit(request.io);
+    const { device, fence } = this.target;
+    if (fence.orphanCount === 0 || !mayOvertake(request.io) || !fence.holdsBack(request))
+      device.submit(request.io);
     const hasEnded = this.#submitting === null;
     this.#submitting = null;
     if (hasEnded && this.#kept.replyLength === 0) return this.requestEnded(request);
@@ -488,11 +514,19 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
 
   /** Memory of its own for a request, or false: it comes in a later turn. */
   #acquire(request: Request): boolean {
-    if (request.tryAcquireMemory(this.#buffers, request.length)) {
+    const { length } = request;
+    this.isBlocked = true;
+    if (!this.#budget.tryTake(length)) {
+      this.#waitingForBudget ??= this.#budget.waitForRoom(tellOfBudget, this);
+      return false;
+    }
+    if (request.tryAcquireMemory(this.#buffers, length)) {
+      this.isBlocked = false;
+      request.taken = length;
       this.#load += request.load;
       return true;
     }
-    this.isBlocked = true;
+    this.#budget.give(length);
     this.#waitingForRoom ??= this.#buffers.waitForRoom(tellOfRoom, this);
     return false;
   }
@@ -501,6 +535,23 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
   hasRoomAgain(): void {
     this.#waitingForRoom = null;
     this.#wantTurn();
+  }
+
+  /** @internal Other connections hold less memory. */
+  hasBudgetAgain(): void {
+    this.#waitingForBudget = null;
+    this.#wantTurn();
+  }
+
+  #giveBack(request: Request): void {
+    const { taken } = request;
+    request.taken = 0;
+    this.#budget.give(taken);
+  }
+
+  #endOrphan(request: Request): void {
+    this.target.fence.ended(request);
+    this.#user.requestEnded();
   }
 
   #count({ command, length }: Request): void {
@@ -515,6 +566,8 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
       style === HeaderStyle.extended ? this.#payloadLength : payloadLengthOf(style, this.#head);
     if (payloadLength > SKIP_LENGTH_MAX)
       return this.#violation(`a payload of ${payloadLength} bytes was announced`);
+    this.requestCount++;
+    this.#tracer?.tell(this.#head, this.#tracer.now(), errno);
     this.#receive.start += this.#requestLength;
     this.#refused.begin(errno, this.#head, payloadLength);
     return this.#skip();
@@ -541,4 +594,18 @@ function tellOwner(_io: Io, request: Request): void {
 
 function tellOfRoom(_buffers: BufferPool, transmission: Transmission): void {
   transmission.hasRoomAgain();
+}
+
+function tellOfBudget(_budget: MemoryBudget, transmission: Transmission): void {
+  transmission.hasBudgetAgain();
+}
+
+/** What may put old data over new if it is late. */
+function mayOvertake({ op }: Io): boolean {
+  return op === Op.write || op === Op.discard || op === Op.writeZeroes;
+}
+
+/** Of a request that was submitted: it may yet change the device. */
+function isUnderWay({ io }: Request): boolean {
+  return mayOvertake(io) && io.state !== EventState.done;
 }
