@@ -1,4 +1,3 @@
-import { ioError } from "@cev/core";
 import type { CancelTarget, CevError, Completion, Io, RangeLockEntry } from "@cev/core";
 import type { StatusExtent } from "../protocol/chunk.ts";
 import { Scatter } from "./scatter.ts";
@@ -103,9 +102,4 @@ export class ClientCommand implements CancelTarget {
 /** For a lock on a range: tells the owner. */
 export function lockGranted(lock: RangeLockEntry, command: ClientCommand): void {
   command.granted(lock);
-}
-
-/** Ends an `Io` that was cancelled. */
-export function endCancelled(io: Io, layer: string): void {
-  io.complete(ioError(io, "CEV_CANCELLED", "cancelled before the server had answered", layer));
 }

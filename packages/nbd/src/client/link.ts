@@ -205,3 +205,12 @@ export class Link implements ChannelUser {
     this.#free.push(command.slot);
   }
 }
+
+/** Of those with room for one more command the one with the fewest; null: none has any. */
+export function freestOf(links: readonly Link[]): Link | null {
+  let found: Link | null = null;
+  for (const link of links) {
+    if (link.hasRoom() && (found === null || link.inFlightCount < found.inFlightCount)) found = link;
+  }
+  return found;
+}

@@ -1,0 +1,170 @@
+import { CevError } from "@cev/core";
+import type { Environment, Limits, Timer } from "@cev/core";
+import { backoffMs } from "./backoff.ts";
+import type { ClientCommand } from "./command.ts";
+import type { Link, LinkUser } from "./link.ts";
+import { differenceOf } from "./negotiated.ts";
+import type { Negotiated } from "./negotiated.ts";
+
+/** What connections are made from, and for how long one tries. */
+export interface ComebackOptions {
+  readonly environment: Environment;
+  /** Makes one connection, up to the transmission. */
+  readonly connect: (user: LinkUser) => Promise<Link>;
+  readonly connections: number;
+  /** Of the device over it; what comes back has to fit. */
+  readonly limits: Limits;
+  /** What the device was made from; a connection that differs is another export. */
+  readonly expected: Negotiated;
+  readonly reconnectTimeoutMs: number;
+  /** For errors. */
+  readonly source: string;
+}
+
+/** Who wants connections. */
+export interface ComebackUser extends LinkUser {
+  /** All are there. */
+  cameBack(links: Link[]): void;
+  /** They are not, and nobody tries any more. */
+  gaveUp(error: CevError): void;
+}
+
+/** Makes the connections of a session, and makes them again when they are lost: with longer and longer pauses, up to a limit. */
+export class Comeback {
+  readonly #options: ComebackOptions;
+  readonly #user: ComebackUser;
+  #deadline: Timer | null = null;
+  #retry: Timer | null = null;
+  #attemptIndex = 0;
+  /** Without a connection, since something was answered last. */
+  #awayMs = 0;
+  #awaySince = 0;
+  #isSought = false;
+  #error: CevError;
+
+  constructor(options: ComebackOptions, user: ComebackUser) {
+    this.#options = options;
+    this.#user = user;
+    this.#error = new CevError("CEV_DEVICE_LOST", "the server is lost", { source: options.source });
+  }
+
+  /** All connections, or none. */
+  async connectAll(): Promise<Link[]> {
+    const { connections, connect, expected, limits, source } = this.#options;
+    const links: Link[] = [];
+    const attempt = new Attempt(this.#user, links);
+    try {
+      while (links.length < connections) {
+        const link = await connect(attempt);
+        links.push(link);
+        const difference = differenceOf(expected, link.negotiated, limits);
+        if (difference !== null) throw new OtherExportError(difference, source);
+        if (attempt.error !== null) throw attempt.error;
+      }
+    } catch (error) {
+      attempt.isGivenUp = true;
+      for (const link of links) link.disconnect();
+      throw error;
+    }
+    attempt.isTaken = true;
+    return links;
+  }
+
+  /** Begins to seek, because of this. Only the time without a connection counts: a slow disk is waited for. */
+  begin(error: CevError): void {
+    const { environment, reconnectTimeoutMs } = this.#options;
+    this.#error = error;
+    this.#isSought = true;
+    if (reconnectTimeoutMs === 0) return this.#giveUp(error);
+    this.#awaySince = environment.clock.now();
+    const leftMs = Math.max(0, reconnectTimeoutMs - this.#awayMs);
+    this.#deadline = environment.clock.after(leftMs, () => this.#giveUp(this.#error));
+    this.#tryLater();
+  }
+
+  /** Something was answered: the next loss begins anew. */
+  answered(): void {
+    this.#attemptIndex = 0;
+    this.#awayMs = 0;
+  }
+
+  /** Nobody wants connections any more. */
+  stop(): void {
+    this.#isSought = false;
+    this.#deadline?.cancel();
+    this.#retry?.cancel();
+    this.#deadline = this.#retry = null;
+  }
+
+  #tryLater(): void {
+    const { environment } = this.#options;
+    const byte = new Uint8Array(1);
+    environment.random(byte);
+    const delayMs = backoffMs(this.#attemptIndex++, byte[0]!);
+    this.#retry = environment.clock.after(delayMs, () => {
+      this.#retry = null;
+      void this.#try();
+    });
+  }
+
+  async #try(): Promise<void> {
+    let links: Link[];
+    try {
+      links = await this.connectAll();
+    } catch (error) {
+      if (!this.#isSought) return;
+      if (!(error instanceof CevError)) throw error;
+      if (error instanceof OtherExportError) return this.#giveUp(error);
+      this.#error = error;
+      return this.#tryLater();
+    }
+    if (!this.#isSought) {
+      for (const link of links) link.disconnect();
+      return;
+    }
+    this.stop();
+    this.#awayMs += this.#options.environment.clock.now() - this.#awaySince;
+    this.#user.cameBack(links);
+  }
+
+  #giveUp(error: CevError): void {
+    this.stop();
+    this.#user.gaveUp(error);
+  }
+}
+
+/** Connections that are being made: one that breaks before all are there ends the attempt, and not the session. */
+class Attempt implements LinkUser {
+  error: CevError | null = null;
+  isTaken = false;
+  isGivenUp = false;
+  readonly #user: LinkUser;
+  readonly #links: Link[];
+
+  constructor(user: LinkUser, links: Link[]) {
+    this.#user = user;
+    this.#links = links;
+  }
+
+  answered(link: Link, command: ClientCommand): void {
+    this.#user.answered(link, command);
+  }
+
+  freed(link: Link): void {
+    this.#user.freed(link);
+  }
+
+  lost(link: Link, error: CevError): void {
+    if (this.isTaken) return this.#user.lost(link, error);
+    this.error ??= error;
+    const index = this.#links.indexOf(link);
+    if (!this.isGivenUp && index >= 0) this.#links.splice(index, 1);
+  }
+}
+
+/** What came back is not what was there. */
+class OtherExportError extends CevError {
+  constructor(difference: string, source: string) {
+    super("CEV_DEVICE_LOST", `it came back as another export: ${difference}`, { source });
+  }
+}
