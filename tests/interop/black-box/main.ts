@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { iotestCases } from "./iotests.ts";
 import { libnbdCases } from "./libnbd-programs.ts";
 import { parseOptions, USAGE } from "./options.ts";
 import type { BlackBoxOptions, Suite } from "./options.ts";
@@ -58,7 +59,7 @@ async function casesOf(suite: Suite, sources: Sources): Promise<Case[]> {
     case "libnbd":
       return libnbdCases(sources, setting);
     case "iotests":
-      return [];
+      return iotestCases(sources, setting);
   }
 }
 

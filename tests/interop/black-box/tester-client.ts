@@ -114,7 +114,9 @@ async function runInetd({ program, folder, cev, server }: Setting): Promise<void
   const file = emptyFile(join(folder, "export1"), SMALL);
   if (server === "qemu-nbd") throw new Skipped("qemu-nbd does not serve its standard input");
   const command = server === "cev" ? [cev, "serve", "--stdio", file] : ["nbdkit", "-s", "file", file];
-  await expectGood(program, ["-N", "export1", "-I", "--", ...command]);
+  // The client gives its end as standard input alone, which nbd-server writes to as well.
+  const onSocket = ["sh", "-c", 'exec "$@" >&0', "sh", ...command];
+  await expectGood(program, ["-N", "export1", "-I", "--", ...onSocket]);
 }
 
 async function expectGood(
