@@ -21,6 +21,7 @@ export interface ConformanceCommandOptions {
   readonly write?: boolean;
   readonly readOnlyExport?: string;
   readonly only?: string;
+  readonly except?: string;
   readonly json?: boolean;
   readonly list?: boolean;
   readonly verbose?: boolean;
@@ -53,6 +54,7 @@ export async function nbdConformance(
       ...(timeoutMs === null ? {} : { timeoutMs }),
       ...(options.readOnlyExport === undefined ? {} : { readOnlyName: options.readOnlyExport }),
       ...(options.only === undefined ? {} : { only: options.only }),
+      ...(options.except === undefined ? {} : { except: options.except }),
       onVerdict: tell,
     });
     if (report.judged.length === 0) throw new UsageError(`no check is named like ${options.only ?? ""}`);

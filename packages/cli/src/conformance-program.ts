@@ -22,6 +22,7 @@ export function addConformanceCommand(program: Command, { ended, subcommand }: P
     .option("--write", "also change the last 64 MiB of the export, and put back what was there")
     .option("--read-only-export <name>", "an export of the same server that is read-only")
     .option("--only <pattern>", "only checks whose name contains this; * is anything")
+    .option("--except <pattern>", "not those, such as what the server does not outlive")
     .option("--timeout <seconds>", "how long each answer is waited for (default 5)")
     .option("--verbose", "tell of every check, with what went over the wire where one failed")
     .option("--json", "print the report as JSON")

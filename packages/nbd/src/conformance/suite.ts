@@ -11,6 +11,8 @@ import type { Permissions, Survey } from "./survey.ts";
 import { targetText } from "./target.ts";
 import type { ConformanceTarget } from "./target.ts";
 import { NotApplicable, Unreachable, Violation } from "./violation.ts";
+import { Wire } from "./wire.ts";
+import type { WireOptions } from "./wire.ts";
 
 export interface ConformanceOptions {
   readonly environment: Environment;
@@ -21,6 +23,8 @@ export interface ConformanceOptions {
   readonly readOnlyName?: string;
   /** Only checks whose name contains this; `*` stands for anything. */
   readonly only?: string;
+  /** Leaves out checks whose name contains this: those that a server does not outlive. */
+  readonly except?: string;
   /** How long each answer is waited for, in milliseconds; by default 5000. */
   readonly timeoutMs?: number;
   readonly onVerdict?: (judged: Judged) => void;
@@ -39,16 +43,22 @@ export async function runConformance(options: ConformanceOptions): Promise<Confo
     hasReadOnlyExport: readOnlyName !== null,
   };
   const makeBench = (): Bench => new Bench({ target, survey, environment, timeoutMs, readOnlyName });
-  const checks = CHECKS.filter(({ name }) => isWanted(name, options.only ?? null));
+  const { only = null, except } = options;
+  const checks = CHECKS.filter(
+    ({ name }) => isWanted(name, only) && (except === undefined || !isWanted(name, except)),
+  );
   const writes = checks.some(({ needs }) => needs.includes("write")) && isMet("write", survey, may);
   const saved = writes ? await reach(options, () => SavedScratch.save(makeBench())) : null;
   const judged: Judged[] = [];
   let isGone = false;
   for (const check of checks) {
-    const verdict: Verdict = isGone
-      ? { kind: "skipped", why: "the server takes no connections any more" }
+    let verdict: Verdict = isGone
+      ? { kind: "skipped", why: GONE }
       : await judge(check, { survey, may, bench: makeBench() });
-    isGone ||= verdict.kind === "failed" && verdict.what.startsWith(GONE);
+    if (!isGone && verdict.kind === "failed" && !(await answers(target, { environment, timeoutMs }))) {
+      isGone = true;
+      verdict = { ...verdict, what: `${verdict.what}; and ${GONE}` };
+    }
     const one: Judged = { check, verdict };
     judged.push(one);
     options.onVerdict?.(one);
@@ -82,6 +92,17 @@ async function judge(
     throw error;
   } finally {
     await bench.end();
+  }
+}
+
+/** Whether connections are still taken: what a server does not outlive ends the run. */
+async function answers(target: ConformanceTarget, options: WireOptions): Promise<boolean> {
+  try {
+    await (await Wire.open(target, options)).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Unreachable) return false;
+    throw error;
   }
 }
 
