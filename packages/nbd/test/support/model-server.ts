@@ -40,6 +40,10 @@ export interface ModelServerOptions {
   readonly flags?: number;
   /** Errors to answer with, by request; 0: none. */
   readonly errnoOf?: (head: Readonly<RequestHead>) => number;
+  /** What becomes of an answer on its way. */
+  readonly tamper?: (answer: Buffer) => Buffer;
+  /** False: a read is answered in one piece. Default true: sometimes in two, the second first. */
+  readonly splitsReads?: boolean;
   /** Is told of every moment: what it does (cut, crash) happens there. */
   readonly onMoment?: (moment: Moment) => void;
 }
@@ -98,6 +102,11 @@ export class ModelServer {
     this.#connections.clear();
   }
 
+  /** Connections that are there answer nothing any more. */
+  stall(): void {
+    for (const connection of this.#connections) connection.isStalled = true;
+  }
+
   /** @internal */
   left(connection: ModelConnection): void {
     this.#connections.delete(connection);
@@ -115,6 +124,7 @@ class ModelConnection implements Transport {
   readonly #user: TransportUser;
   readonly #environment: Environment;
   readonly #random: Random;
+  isStalled = false;
   readonly #style: { value: HeaderStyle } = { value: HeaderStyle.simple };
   #incoming: Buffer = Buffer.alloc(0);
   #outgoing: Buffer[] = [];
@@ -333,7 +343,8 @@ class ModelConnection implements Transport {
   /** In one or two pieces, the second first. */
   #data(head: RequestHead, data: Buffer): Buffer[] {
     if (this.#style.value === HeaderStyle.simple) return [Buffer.concat([simple(head, 0), data])];
-    const cut = this.#random.chance(0.5) ? 0 : this.#random.below(data.length);
+    const isWhole = this.#server.options.splitsReads === false || this.#random.chance(0.5);
+    const cut = isWhole ? 0 : this.#random.below(data.length);
     const piece = (start: number, end: number, flags: number): Buffer => {
       const at = Buffer.alloc(8);
       at.writeBigUInt64BE(BigInt(head.offset + start));
@@ -352,8 +363,9 @@ class ModelConnection implements Transport {
   }
 
   #answer(messages: readonly Buffer[]): void {
-    if (this.#isOver) return;
-    const all = Buffer.concat(messages);
+    if (this.#isOver || this.isStalled) return;
+    const plain = Buffer.concat(messages);
+    const all = this.#server.options.tamper?.(plain) ?? plain;
     const half = all.length >> 1;
     this.#say(all.subarray(0, half));
     this.#moment("halfAnswered");
