@@ -10,7 +10,8 @@ Examples:
   $ cev lvm lvs disk*.img                                 which volumes? (cev lvm --help)
   $ cev crypt luksDump disk0.img                          which keyslots? (cev crypt --help)
 
-A source is any number of image files (or block devices), or one stack file that says how
+A source is any number of image files, block devices and exports of NBD servers
+(nbd://HOST/NAME, nbd+unix:///NAME?socket=PATH; nbds for TLS), or one stack file that says how
 devices stand on one another:
 
   devices:
@@ -34,6 +35,7 @@ Examples:
   $ cev inspect disk0.img disk1.img disk2.img
   $ cev inspect backup/*.img --passphrase-file secret --json | jq '.devices[].name'
   $ cev inspect stack.yaml
+  $ cev inspect nbd://north/disk0 'nbds+unix:///disk1?socket=/run/nbd.sock'
 
 Give all the disks of an array or a volume group together. Each passphrase and key is tried
 on each lock; a lock that none opens is listed as locked.
@@ -53,10 +55,13 @@ Examples:
   $ cev copy disk*.img --device md/data --to - | zstd > data.zst
   $ cev copy disk*.img --device vg0/root --from root.img
   $ zstdcat data.zst | cev copy disk*.img --device md/data --from -
+  $ cev copy disk*.img --device vg0/root --to 'nbd+unix:///root?socket=/run/nbd.sock'
 
 --to reads the device and writes nothing to the images. A new file gets holes where the
 device holds zeroes. --from writes into the device: at most its size, from its beginning,
-and flushes at the end; what the input does not reach stays as it is.
+and flushes at the end; what the input does not reach stays as it is. Both take a URI of NBD
+in place of a file; an export that is written has to be as long as the device at least, and
+what lies behind the copy stays as it is.
 
 What cannot be read ends a copy, and its target is removed. With --salvage it is zeroes in
 the target, the ranges are listed, and the exit status is 1.

@@ -36,7 +36,7 @@ export function buildProgram(ended: Ended): Command {
       .description(
         "Show what is in disk images, as a tree. Opens everything read-only: not one byte is written.",
       )
-      .argument("<source...>", "image files, or one stack file (.yaml, .yml, .json)")
+      .argument("<source...>", "image files, URIs of NBD, or one stack file (.yaml, .yml, .json)")
       .option("--json", "print devices and problems as JSON"),
   )
     .addHelpText("after", INSPECT_HELP)
@@ -46,7 +46,7 @@ export function buildProgram(ended: Ended): Command {
     quiet(program.command("copy"))
       .summary("copy a device's content to a file, or a file into a device")
       .description("Copy a device's content to a file or standard output, or from there into a device.")
-      .argument("<source...>", "image files, or one stack file (.yaml, .yml, .json)")
+      .argument("<source...>", "image files, URIs of NBD, or one stack file (.yaml, .yml, .json)")
       .requiredOption("--device <name>", "the device, as `cev inspect` names it")
       .option("--to <file>", "read the device into this file; - is standard output")
       .option("--from <file>", "write this file into the device; - is standard input")
@@ -61,7 +61,7 @@ export function buildProgram(ended: Ended): Command {
     quiet(program.command("serve"))
       .summary("serve devices over NBD")
       .description("Serve devices over NBD (network block device), on a Unix socket or a TCP port.")
-      .argument("<source...>", "image files, or one stack file (.yaml, .yml, .json)")
+      .argument("<source...>", "image files, URIs of NBD, or one stack file (.yaml, .yml, .json)")
       .option("--device <name>", "a device to serve, as `cev inspect` names it (repeatable)", collect)
       .option("--default-export <name>", "the device for clients that name none")
       .option("--description <text>", "what lists of exports say of a single device")
