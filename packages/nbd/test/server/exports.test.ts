@@ -5,6 +5,9 @@ import { nbdUri } from "../../src/transport/listen.ts";
 import { AtOnceGuess } from "../../src/server/transmission/at-once-guess.ts";
 import { nbdErrnoOf } from "../../src/protocol/errno.ts";
 import { ExportList } from "../../src/server/exports/export-list.ts";
+import { choose } from "../../src/server/handshake/choice.ts";
+import { Negotiation } from "../../src/server/handshake/negotiation.ts";
+import { PLAIN } from "../../src/tls/security.ts";
 import { Export } from "../../src/server/exports/export.ts";
 import { Command, HeaderStyle, NbdErrno, TransmissionFlag } from "../../src/protocol/numbers.ts";
 import { checkRequest } from "../../src/server/transmission/request-check.ts";
@@ -58,6 +61,18 @@ describe("exports", () => {
     expect(check(Command.write, 8193)).toBe(NbdErrno.EINVAL);
     expect(check(Command.trim, 8193)).toBe(0);
     expect(check(Command.writeZeroes, 8193)).toBe(0);
+  });
+
+  test("clients that were told no sizes may send twice what every server has to bear, unless it was set otherwise", () => {
+    const [disk, frozen] = stack.exports;
+    const small = new Export({ name: "x", device: stack.device }, 8192);
+    const negotiation = new Negotiation({ isFixedNewstyle: true, wantsZeroes: false }, PLAIN);
+    const payloadMax = (target: Export): number => choose(target, negotiation).payloadMax / 1024;
+    expect([payloadMax(disk!), payloadMax(small)]).toEqual([65_536, 8]);
+    negotiation.sizesToldOf = disk!;
+    expect([payloadMax(disk!), payloadMax(frozen!)]).toEqual([32_768, 65_536]);
+    negotiation.style = HeaderStyle.extended;
+    expect(payloadMax(frozen!)).toBe(32_768);
   });
 
   test("the empty name finds an export of that name before the default", () => {

@@ -1,4 +1,4 @@
-import type { HeaderStyle } from "../../protocol/numbers.ts";
+import { HeaderStyle, PAYLOAD_LENGTH_PORTABLE } from "../../protocol/numbers.ts";
 import type { Security } from "../../tls/security.ts";
 import type { SelectedContext } from "../contexts/selected.ts";
 import type { Export } from "../exports/export.ts";
@@ -9,6 +9,8 @@ export interface Choice {
   readonly target: Export;
   readonly style: HeaderStyle;
   readonly contexts: readonly SelectedContext[];
+  /** The longest payload that is taken, in bytes. */
+  readonly payloadMax: number;
   readonly security: Security;
 }
 
@@ -23,12 +25,20 @@ export type HandshakeResult =
   | { readonly kind: "refused"; readonly message: string };
 
 /** What it would be if this export were entered now. Contexts count for the export alone for which they were selected. */
-export function choose(target: Export, { style, selection, security }: Negotiation): Choice {
+export function choose(target: Export, negotiation: Negotiation): Choice {
+  const { style, selection, security } = negotiation;
   const contexts = selection?.target === target ? selection.contexts : [];
-  return { target, style, contexts, security };
+  return { target, style, contexts, security, payloadMax: payloadMaxOf(target, negotiation) };
 }
 
 /** The transmission flags that the client is told of it. */
 export function flagsOf({ target, style, contexts }: Choice): number {
   return target.flags(style, contexts.length > 0);
+}
+
+/** Some old clients, which were told nothing of sizes, send more than every server has to bear. They get it, unless it was set otherwise. */
+function payloadMaxOf(target: Export, { style, sizesToldOf }: Negotiation): number {
+  const { payloadMax } = target.blockSizes;
+  const isTold = sizesToldOf === target || style === HeaderStyle.extended;
+  return isTold || payloadMax !== PAYLOAD_LENGTH_PORTABLE ? payloadMax : 2 * PAYLOAD_LENGTH_PORTABLE;
 }

@@ -5,6 +5,7 @@ import {
   CLIENT_FLAGS_LENGTH,
   ClientFlag,
   HeaderStyle,
+  InfoType,
   OPTION_HEADER_LENGTH,
   OptionReply,
   OptionType,
@@ -243,6 +244,7 @@ export class Handshake {
       const isHidden = this.#exports.find(request.name) !== null;
       return this.#deny(option, isHidden ? OptionReply.errorTlsRequired : OptionReply.errorUnknown);
     }
+    if (request.infoTypes.includes(InfoType.blockSize)) negotiation.sizesToldOf = target;
     const choice = choose(target, negotiation);
     for (const info of infosOf(target, flagsOf(choice), request.infoTypes))
       this.#reply(option, OptionReply.info, info);

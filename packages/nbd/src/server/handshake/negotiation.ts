@@ -1,5 +1,6 @@
 import { HeaderStyle } from "../../protocol/numbers.ts";
 import type { Security } from "../../tls/security.ts";
+import type { Export } from "../exports/export.ts";
 import type { ContextCatalog, Selection } from "../contexts/selected.ts";
 
 /** What a server's options mean for every handshake. */
@@ -28,6 +29,8 @@ export class Negotiation {
   style: HeaderStyle = HeaderStyle.simple;
   /** The contexts selected last, and the export they are for. */
   selection: Selection | null = null;
+  /** The export whose size constraints the client was told last. */
+  sizesToldOf: Export | null = null;
 
   constructor(terms: ClientTerms, security: Security) {
     this.terms = terms;

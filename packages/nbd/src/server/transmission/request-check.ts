@@ -12,30 +12,32 @@ export function checkRequest(
   offered: number,
   head: RequestTerms,
   hasContexts = false,
+  payloadMax: number = target.blockSizes.payloadMax,
 ): NbdErrno | 0 {
   const { command, flags } = head;
   if ((flags & ~flagsOf(command, offered)) !== 0) return NbdErrno.EINVAL;
   switch (command) {
     case Command.read: {
       const hasDf = (offered & TransmissionFlag.sendDf) !== 0;
-      return checkRange(target, head, NbdErrno.EINVAL, hasDf ? NbdErrno.EOVERFLOW : NbdErrno.EINVAL);
+      const tooLong = hasDf ? NbdErrno.EOVERFLOW : NbdErrno.EINVAL;
+      return checkRange(target, head, NbdErrno.EINVAL) || (head.length > payloadMax ? tooLong : 0);
     }
     case Command.cache:
-      return checkRange(target, head, NbdErrno.EINVAL, 0);
+      return checkRange(target, head, NbdErrno.EINVAL);
     case Command.blockStatus:
       if (!hasContexts || head.length === 0) return NbdErrno.EINVAL;
-      return checkRange(target, head, NbdErrno.EINVAL, 0);
+      return checkRange(target, head, NbdErrno.EINVAL);
     case Command.write:
       if (target.isReadOnly) return NbdErrno.EPERM;
-      return checkRange(target, head, NbdErrno.ENOSPC, NbdErrno.EINVAL);
+      return checkRange(target, head, NbdErrno.ENOSPC) || (head.length > payloadMax ? NbdErrno.EINVAL : 0);
     case Command.writeZeroes:
       if (target.isReadOnly) return NbdErrno.EPERM;
       if ((offered & TransmissionFlag.sendWriteZeroes) === 0) return NbdErrno.EINVAL;
-      return checkRange(target, head, NbdErrno.ENOSPC, 0) || checkFastZero(target, head);
+      return checkRange(target, head, NbdErrno.ENOSPC) || checkFastZero(target, head);
     case Command.trim:
       if (target.isReadOnly) return NbdErrno.EPERM;
       if ((offered & TransmissionFlag.sendTrim) === 0) return NbdErrno.EINVAL;
-      return checkRange(target, head, NbdErrno.EINVAL, 0);
+      return checkRange(target, head, NbdErrno.EINVAL);
     case Command.flush: {
       const isOffered = (offered & TransmissionFlag.sendFlush) !== 0;
       return isOffered && head.offset === 0 && head.length === 0 ? 0 : NbdErrno.EINVAL;
@@ -60,17 +62,11 @@ function flagsOf(command: number, offered: number): number {
   }
 }
 
-/** `beyondEnd` and `tooLong` are the errors for those cases; 0: there is no such limit. */
-function checkRange(
-  target: Export,
-  { offset, length }: RequestTerms,
-  beyondEnd: NbdErrno,
-  tooLong: NbdErrno | 0,
-): NbdErrno | 0 {
-  const { minimum, payloadMax } = target.blockSizes;
+/** `beyondEnd`: the error for a range that passes the end. */
+function checkRange(target: Export, { offset, length }: RequestTerms, beyondEnd: NbdErrno): NbdErrno | 0 {
+  const { minimum } = target.blockSizes;
   if (offset + length > target.device.size) return beyondEnd;
-  if (minimum > 1 && (offset % minimum !== 0 || length % minimum !== 0)) return NbdErrno.EINVAL;
-  return length > payloadMax ? tooLong : 0;
+  return minimum > 1 && (offset % minimum !== 0 || length % minimum !== 0) ? NbdErrno.EINVAL : 0;
 }
 
 /** Zeroes are fast where the layers make them themselves, in whole blocks of theirs. */

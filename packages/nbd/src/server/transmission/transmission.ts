@@ -1,43 +1,29 @@
 import { EventState, Op } from "@cev/core";
-import type { BufferPool, Burst, Io, RunQueue, WaitEntry } from "@cev/core";
+import type { Burst, Io, RunQueue } from "@cev/core";
 import type { Choice } from "../handshake/choice.ts";
 import { answer, answerAtOnce, readHeadLength } from "./answers.ts";
 import { AtOnceGuess } from "./at-once-guess.ts";
 import type { Export } from "../exports/export.ts";
-import {
-  Command,
-  CommandFlag,
-  HeaderStyle,
-  NbdErrno,
-  PAYLOAD_LENGTH_PORTABLE,
-} from "../../protocol/numbers.ts";
+import type { NbdErrno } from "../../protocol/numbers.ts";
+import { Command, CommandFlag, HeaderStyle, PAYLOAD_LENGTH_PORTABLE } from "../../protocol/numbers.ts";
 import type { TransmissionLimits } from "./limits.ts";
-import type { SelectedContext } from "../contexts/selected.ts";
-import { decodeStatusPayload, statusPayloadLengthMax, statusWork } from "./block-status.ts";
+import { statusWork } from "./block-status.ts";
 import { cacheWork } from "./cache-work.ts";
 import { ColdWork } from "./cold-work.ts";
 import type { Work } from "./cold-work.ts";
-import { checkPayload } from "./extended-request.ts";
+import { Intake } from "./intake.ts";
 import { HOLE_READ_LENGTH_MIN, readHolesWork } from "./read-holes.ts";
 import { KeptRequests } from "./kept-requests.ts";
 import type { KeptRequestsUser } from "./kept-requests.ts";
 import { LongWrite } from "./long-write.ts";
-import type { MemoryBudget } from "../../memory/memory-budget.ts";
 import type { ReceiveBuffer } from "../../memory/receive-buffer.ts";
 import { COPY_LENGTH_MAX } from "./reply-writer.ts";
 import type { ReplyWriter } from "./reply-writer.ts";
 import { RefusedPayload } from "./refused-payload.ts";
-import { checkRequest, ioFlagsOf } from "./request-check.ts";
-import {
-  decodeRequestHead,
-  newRequestHead,
-  payloadLengthOf,
-  requestLength,
-  requestMagic,
-} from "../../protocol/request-head.ts";
-import type { RequestHead } from "../../protocol/request-head.ts";
+import { ioFlagsOf } from "./request-check.ts";
 import { Request } from "./request.ts";
 import type { RequestOwner } from "./request.ts";
+import { RequestMemory } from "./request-memory.ts";
 import type { RequestTracer } from "./trace.ts";
 import type { TransmissionParts, TransmissionUser } from "./transmission-parts.ts";
 
@@ -59,9 +45,8 @@ const SKIP_LENGTH_MAX = 2 * PAYLOAD_LENGTH_PORTABLE;
 export class Transmission implements RequestOwner, KeptRequestsUser {
   readonly target: Export;
   readonly #style: HeaderStyle;
-  readonly #requestLength: number;
-  readonly #magic: number;
-  readonly #contexts: readonly SelectedContext[];
+  readonly #intake: Intake;
+  readonly #memory: RequestMemory;
   readonly #cold: ColdWork;
   readonly #mayHaveHoles: boolean;
   /** True while limits do not let more requests in: nothing more should be received. */
@@ -73,24 +58,18 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
   requestCount = 0;
   bytesRead = 0;
   bytesWritten = 0;
-  readonly #offered: number;
   readonly #receive: ReceiveBuffer;
   readonly #writer: ReplyWriter;
   readonly #limits: TransmissionLimits;
   readonly #user: TransmissionUser;
-  readonly #buffers: BufferPool;
   readonly #runQueue: RunQueue;
   readonly #burst: Burst;
-  readonly #budget: MemoryBudget;
   readonly #tracer: RequestTracer | null;
   readonly #requests: Request[] = [];
   readonly #idle: Request[] = [];
   // Ended in a turn of the device's own: answered in a turn of ours.
   readonly #ended: Request[] = [];
-  #load = 0;
   #isClosed = false;
-  #waitingForRoom: WaitEntry | null = null;
-  #waitingForBudget: WaitEntry | null = null;
   #hasTurn = false;
   readonly #guess = new AtOnceGuess();
   readonly #kept = new KeptRequests(this);
@@ -99,28 +78,24 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
   readonly #refused = new RefusedPayload();
   // What is there of the next message is less than this.
   #messageLength: number;
-  readonly #head: RequestHead = newRequestHead();
-  // What follows the head, under extended headers.
-  #payloadLength = 0;
 
-  constructor({ target, style, contexts }: Choice, parts: TransmissionParts) {
+  constructor(choice: Choice, parts: TransmissionParts) {
+    const { target, style } = choice;
     this.target = target;
     this.#style = style;
-    this.#requestLength = this.#messageLength = requestLength(style);
-    this.#magic = requestMagic(style);
-    this.#contexts = contexts;
+    this.#intake = new Intake(choice);
+    this.#messageLength = this.#intake.headLength;
     this.#mayHaveHoles = style !== HeaderStyle.simple && target.device.knowsExtents;
-    this.#offered = target.flags(style, contexts.length > 0);
     this.#receive = parts.receive;
     this.#writer = parts.writer;
     this.#limits = parts.limits;
     this.#user = parts.user;
-    this.#buffers = parts.buffers;
-    this.#budget = parts.budget;
     this.#tracer = parts.tracer;
     this.#runQueue = target.device.environment.runQueue;
     this.#burst = target.device.environment.burst;
-    this.#cold = new ColdWork(target, style, parts.writer, parts, () => this.#wantTurn());
+    const wantTurn = (): void => this.#wantTurn();
+    this.#memory = new RequestMemory(parts, wantTurn);
+    this.#cold = new ColdWork(target, style, parts.writer, parts, wantTurn);
   }
 
   /** True when all that was taken is answered and has left. */
@@ -180,8 +155,7 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
     this.isEnding = true;
     this.#kept.settle();
     this.#cold.close();
-    if (this.#waitingForRoom !== null) this.#buffers.stopWaitingForRoom(this.#waitingForRoom);
-    if (this.#waitingForBudget !== null) this.#budget.stopWaiting(this.#waitingForBudget);
+    this.#memory.close();
     const long = this.#long.abandon();
     if (long !== null) {
       this.inFlightCount++;
@@ -190,8 +164,6 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
     for (const request of this.#ended.splice(0)) this.released(request);
     for (const request of this.#requests)
       if (request !== long && isUnderWay(request)) this.target.fence.adopt(request);
-    // A wake-up that came just before may have been for this one.
-    this.#budget.passOn();
   }
 
   ended(request: Request): void {
@@ -207,9 +179,7 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
 
   released(request: Request): void {
     this.inFlightCount--;
-    this.#load -= request.load;
-    request.freeMemory(this.#buffers);
-    if (request.taken > 0) this.#giveBack(request);
+    this.#memory.free(request);
     if (this.#tracer !== null && !this.#isClosed)
       this.#tracer.tell(request, request.startedAt, request.errno);
     this.#idle.push(request);
@@ -233,34 +203,27 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
   #step(): boolean {
     const receive = this.#receive;
     if (this.#refused.isPending && !this.#skip()) return false;
-    if (receive.available < this.#requestLength) {
-      this.#messageLength = this.#requestLength;
+    if (receive.available < this.#intake.headLength) {
+      this.#messageLength = this.#intake.headLength;
       return false;
     }
-    const at = receive.start;
     const { view } = receive.memory;
-    if (view.getUint32(at) !== this.#magic)
+    const intake = this.#intake;
+    if (!intake.isHead(view, receive.start))
       return this.#violation("a request does not start with its magic number");
     if (!this.#hasRoom()) {
-      this.#messageLength = this.#requestLength;
+      this.#messageLength = intake.headLength;
       this.isBlocked = true;
       return false;
     }
-    const head = this.#head;
-    decodeRequestHead(view, at, this.#style, head);
-    if (head.command === Command.disconnect) {
-      this.isEnding = true;
-      return false;
-    }
-    if (this.#style === HeaderStyle.extended) {
-      const errno = this.#takePayloadTerms();
-      if (errno === null) return this.#violation(`a payload of ${head.length} bytes was announced`);
-      if (errno !== 0) return this.#refuse(errno);
-    }
-    if (head.command === Command.blockStatus) return this.#beginStatus();
-    const errno = checkRequest(this.target, this.#offered, head);
+    const errno = intake.read(view, receive.start);
+    if (errno === null) return this.#violation(`a payload of ${intake.payloadLength} bytes was announced`);
     if (errno !== 0) return this.#refuse(errno);
-    return this.#beginRequest();
+    const { command } = intake.head;
+    if (command === Command.blockStatus) return this.#beginStatus();
+    if (command !== Command.disconnect) return this.#beginRequest();
+    this.isEnding = true;
+    return false;
   }
 
   #beginRequest(): boolean {
@@ -276,7 +239,7 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
   }
 
   #newRequest(): Request {
-    const head = this.#head;
+    const head = this.#intake.head;
     const request = this.#idle.pop() ?? this.#makeRequest();
     request.command = head.command;
     request.flags = head.flags;
@@ -295,52 +258,30 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
     return request;
   }
 
-  /** Reads off an extended head what its payload is. Null: the client breaks the protocol. */
-  #takePayloadTerms(): NbdErrno | 0 | null {
-    const head = this.#head;
-    this.#payloadLength = payloadLengthOf(HeaderStyle.extended, head);
-    const { payloadMax } = this.target.blockSizes;
-    const errno = checkPayload(head, this.#payloadLength, this.#offered, payloadMax);
-    head.flags &= ~CommandFlag.payloadLength;
-    return errno;
-  }
-
   #beginStatus(): boolean {
-    const head = this.#head;
-    const receive = this.#receive;
-    let contexts = this.#contexts;
-    const payloadLength = this.#style === HeaderStyle.extended ? this.#payloadLength : 0;
-    const messageLength = this.#requestLength + payloadLength;
-    if (payloadLength > 0) {
-      if (payloadLength > statusPayloadLengthMax(contexts)) return this.#refuse(NbdErrno.EINVAL);
-      if (receive.available < messageLength) {
-        this.#messageLength = messageLength;
-        return false;
-      }
-      const payloadAt = receive.start + this.#requestLength;
-      const payload = decodeStatusPayload(receive.memory.view, payloadAt, payloadLength, contexts);
-      if (payload === null) return this.#refuse(NbdErrno.EINVAL);
-      head.length = payload.length;
-      contexts = payload.contexts;
+    const intake = this.#intake;
+    const errno = intake.readStatus(this.#receive);
+    if (errno === null) {
+      this.#messageLength = intake.headLength + intake.payloadLength;
+      return false;
     }
-    const errno = checkRequest(this.target, this.#offered, head, contexts.length > 0);
     if (errno !== 0) return this.#refuse(errno);
     const request = this.#newRequest();
     this.inFlightCount++;
     this.#count(request);
-    receive.start += payloadLength;
-    return this.#goCold(request, statusWork(contexts));
+    this.#receive.start += intake.payloadLength;
+    return this.#goCold(request, statusWork(intake.contexts));
   }
 
   /** Submits a request whose head lies at the start of what was received. False: not yet, and nothing has changed. */
   #begin(request: Request): boolean {
-    const { offset, length } = this.#head;
+    const { offset, length } = this.#intake.head;
     const { io } = request;
     const flags = ioFlagsOf(request.flags);
     switch (request.command) {
       case Command.read:
         if (length >= HOLE_READ_LENGTH_MIN && this.#mayReadHole(request)) {
-          this.#addLoad(request, length);
+          this.#memory.addLoad(request, length);
           return this.#goCold(request, readHolesWork);
         }
         if (!this.#prepareRead(request)) return false;
@@ -360,7 +301,7 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
         this.target.dense.forget(offset, length);
         io.prepare(Op.writeZeroes, offset, length, null, 0, flags);
     }
-    this.#receive.start += this.#requestLength;
+    this.#receive.start += this.#intake.headLength;
     this.#submit(request);
     return true;
   }
@@ -371,7 +312,7 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
   }
 
   #goCold(request: Request, work: Work): true {
-    this.#receive.start += this.#requestLength;
+    this.#receive.start += this.#intake.headLength;
     // It may have its answer already.
     this.#settleReplies();
     this.#cold.start(request, work);
@@ -379,7 +320,7 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
   }
 
   #prepareRead(request: Request): boolean {
-    const { offset, length } = this.#head;
+    const { offset, length } = this.#intake.head;
     if (!this.#guess.isLikely || length > COPY_LENGTH_MAX) {
       if (!this.#acquire(request)) return false;
       request.io.prepare(Op.read, offset, length, request.bytes, 0);
@@ -396,9 +337,9 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
   }
 
   #beginWrite(request: Request, flags: number): boolean {
-    const { offset, length } = this.#head;
+    const { offset, length } = this.#intake.head;
     const receive = this.#receive;
-    const messageLength = this.#requestLength + length;
+    const messageLength = this.#intake.headLength + length;
     const isLong = messageLength > receive.capacity;
     if (!isLong && receive.available < messageLength) {
       this.#messageLength = messageLength;
@@ -407,7 +348,7 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
     const isInPlace = !isLong && this.#guess.isLikely;
     if (!isInPlace && !this.#acquire(request)) return false;
     const { memory } = receive;
-    const dataAt = receive.start + this.#requestLength;
+    const dataAt = receive.start + this.#intake.headLength;
     if (isInPlace) {
       request.shared = memory;
       request.io.prepare(Op.write, offset, length, memory.bytes, dataAt, flags);
@@ -416,7 +357,7 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
       return true;
     }
     request.io.prepare(Op.write, offset, length, request.bytes, 0, flags);
-    const filled = Math.min(length, receive.available - this.#requestLength);
+    const filled = Math.min(length, receive.available - this.#intake.headLength);
     request.bytes.set(memory.bytes.subarray(dataAt, dataAt + filled));
     receive.start = dataAt + filled;
     if (filled === length) {
@@ -476,17 +417,12 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
   requestGoesOn(request: Request): void {
     this.#guess.noteLater();
     request.shared?.retain();
-    if (request.shared !== null) this.#addLoad(request, request.shared.length);
+    if (request.shared !== null) this.#memory.addLoad(request, request.shared.length);
   }
 
   /** @internal */
   repliesGoOn(): void {
     this.#writer.giveAway();
-  }
-
-  #addLoad(request: Request, load: number): void {
-    request.load = load;
-    this.#load += load;
   }
 
   #answerEnded(): void {
@@ -509,44 +445,17 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
       this.#settleReplies();
       this.#writer.flush();
     }
-    return this.inFlightCount < requestsMax && this.#load < bytesMax && this.#writer.unsentLength < unsentMax;
+    return (
+      this.inFlightCount < requestsMax &&
+      this.#memory.load < bytesMax &&
+      this.#writer.unsentLength < unsentMax
+    );
   }
 
   /** Memory of its own for a request, or false: it comes in a later turn. */
   #acquire(request: Request): boolean {
-    const { length } = request;
-    this.isBlocked = true;
-    if (!this.#budget.tryTake(length)) {
-      this.#waitingForBudget ??= this.#budget.waitForRoom(tellOfBudget, this);
-      return false;
-    }
-    if (request.tryAcquireMemory(this.#buffers, length)) {
-      this.isBlocked = false;
-      request.taken = length;
-      this.#load += request.load;
-      return true;
-    }
-    this.#budget.give(length);
-    this.#waitingForRoom ??= this.#buffers.waitForRoom(tellOfRoom, this);
-    return false;
-  }
-
-  /** @internal The pool has room again. */
-  hasRoomAgain(): void {
-    this.#waitingForRoom = null;
-    this.#wantTurn();
-  }
-
-  /** @internal Other connections hold less memory. */
-  hasBudgetAgain(): void {
-    this.#waitingForBudget = null;
-    this.#wantTurn();
-  }
-
-  #giveBack(request: Request): void {
-    const { taken } = request;
-    request.taken = 0;
-    this.#budget.give(taken);
+    this.isBlocked = !this.#memory.tryTake(request, request.length);
+    return !this.isBlocked;
   }
 
   #endOrphan(request: Request): void {
@@ -561,15 +470,13 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
   }
 
   #refuse(errno: NbdErrno): boolean {
-    const style = this.#style;
-    const payloadLength =
-      style === HeaderStyle.extended ? this.#payloadLength : payloadLengthOf(style, this.#head);
+    const { head, headLength, payloadLength } = this.#intake;
     if (payloadLength > SKIP_LENGTH_MAX)
       return this.#violation(`a payload of ${payloadLength} bytes was announced`);
     this.requestCount++;
-    this.#tracer?.tell(this.#head, this.#tracer.now(), errno);
-    this.#receive.start += this.#requestLength;
-    this.#refused.begin(errno, this.#head, payloadLength);
+    this.#tracer?.tell(head, this.#tracer.now(), errno);
+    this.#receive.start += headLength;
+    this.#refused.begin(errno, head, payloadLength);
     return this.#skip();
   }
 
@@ -590,14 +497,6 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
 
 function tellOwner(_io: Io, request: Request): void {
   request.owner.ended(request);
-}
-
-function tellOfRoom(_buffers: BufferPool, transmission: Transmission): void {
-  transmission.hasRoomAgain();
-}
-
-function tellOfBudget(_budget: MemoryBudget, transmission: Transmission): void {
-  transmission.hasBudgetAgain();
 }
 
 /** What may put old data over new if it is late. */
