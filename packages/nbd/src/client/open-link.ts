@@ -51,7 +51,10 @@ export async function openChannel(
   const { source, secure } = dialler;
   const channel = new Channel(environment.buffers);
   const late = (): CevError =>
-    new CevError("CEV_TIMED_OUT", `no handshake within ${timeoutMs} ms`, { source });
+    new CevError("CEV_TIMED_OUT", `no handshake within ${timeoutMs} ms`, {
+      source,
+      hint: "is the server busy with another client? some take one at a time (qemu-nbd without -e)",
+    });
   const timer = environment.clock.after(timeoutMs, () => channel.destroy(late()));
   try {
     channel.carryBy(await dialler.connect(channel, timeoutMs));
