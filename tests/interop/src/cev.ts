@@ -9,7 +9,12 @@ import type { RunOptions, RunResult } from "./run.ts";
 const BIN =
   process.env["CEV_BIN"] ??
   fileURLToPath(new URL("src/bin.ts", import.meta.resolve("@cev/cli/package.json")));
-const COMMAND: readonly string[] = ["--conditions=@cev/source", "--disable-warning=ExperimentalWarning", BIN];
+/** The `cev` command from its sources, behind Node. */
+export const CEV_COMMAND: readonly string[] = [
+  "--conditions=@cev/source",
+  "--disable-warning=ExperimentalWarning",
+  BIN,
+];
 
 /** One device, as `cev inspect --json` shows it. */
 export interface InspectedDevice {
@@ -30,7 +35,7 @@ export interface Inspection extends RunResult {
 
 /** Runs the `cev` command from its sources. */
 export function cev(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-  return run(process.execPath, [...COMMAND, ...args], options);
+  return run(process.execPath, [...CEV_COMMAND, ...args], options);
 }
 
 /** `cev inspect --json`, read. */
@@ -108,7 +113,7 @@ export class Server implements AsyncDisposable {
   }
 
   static #start(args: readonly string[]): Server {
-    const child = spawn(process.execPath, [...COMMAND, "serve", ...args], {
+    const child = spawn(process.execPath, [...CEV_COMMAND, "serve", ...args], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     const ended = new Promise<RunResult>((resolve, reject) => {

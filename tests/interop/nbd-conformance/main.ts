@@ -1,0 +1,62 @@
+// Runs the conformance suite against cev, nbdkit, qemu-nbd and nbd-server, and prints the tables of docs/conformance.md.
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { makeCertificates, makeKeys } from "../black-box/credentials.ts";
+import { contestants } from "./contestants.ts";
+import { judge } from "./judge.ts";
+import type { ContestantResult } from "./judge.ts";
+import { misquotes } from "./quotes.ts";
+import { countsTable, findingsTable } from "./tables.ts";
+
+const { values } = parseArgs({
+  options: {
+    "nbd-server": { type: "string" },
+    "qemu-nbd": { type: "string" },
+    document: { type: "string", multiple: true },
+    server: { type: "string" },
+    only: { type: "string" },
+  },
+});
+const folder = mkdtempSync(join(tmpdir(), "nbdc-"));
+let failedCount = 0;
+try {
+  const credentials = join(folder, "keys");
+  await makeCertificates(credentials);
+  makeKeys(join(credentials, "keys.psk"), "alice");
+  const setting = {
+    folder,
+    credentials,
+    newQemuNbd: values["qemu-nbd"] ?? null,
+    nbdServer: values["nbd-server"] ?? null,
+  };
+  const results: ContestantResult[] = [];
+  for (const contestant of contestants(setting)) {
+    if (values.server !== undefined && !contestant.name.includes(values.server)) continue;
+    if (contestant.missing !== null) {
+      console.log(`${contestant.name}: left out, ${contestant.missing}`);
+      continue;
+    }
+    const result = await judge(contestant, { folder, only: values.only ?? null });
+    results.push(result);
+    failedCount += result.unknown.length;
+    for (const { name, what } of result.unknown)
+      console.log(`${contestant.name}: NEW ${name}: ${what ?? ""}`);
+    for (const name of result.gone) console.log(`${contestant.name}: no longer so: ${name}`);
+  }
+  console.log(countsTable(results));
+  console.log(findingsTable(results));
+  const texts = (values.document ?? []).map((path) => readFileSync(path, "utf8"));
+  if (texts.length > 0) {
+    const wrong = misquotes(
+      results.flatMap(({ checks }) => checks),
+      texts,
+    );
+    failedCount += wrong.length;
+    for (const line of wrong) console.log(`not in the document: ${line}`);
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+process.exitCode = failedCount === 0 ? 0 : 1;
