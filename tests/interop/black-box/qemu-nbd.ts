@@ -106,7 +106,8 @@ async function serve(options: Options): Promise<void> {
 async function startForked(): Promise<void> {
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...args], {
     detached: true,
-    stdio: ["ignore", "inherit", "inherit", "pipe"],
+    // Whoever started this one waits until nobody holds its output any more.
+    stdio: ["ignore", "ignore", "ignore", "pipe"],
     env: { ...process.env, [FORKED]: "1" },
   });
   const isReady = await new Promise<boolean>((resolve) => {
