@@ -31,8 +31,6 @@ export const EXTENDED_REQUEST_LENGTH = 32;
 export const SIMPLE_REPLY_LENGTH = 16;
 export const STRUCTURED_REPLY_LENGTH = 20;
 export const EXTENDED_REPLY_LENGTH = 32;
-/** A structured chunk with data: its header and the offset in front of the data. */
-export const DATA_CHUNK_LENGTH = 28;
 /** Longest string, in bytes. */
 export const STRING_LENGTH_MAX = 4096;
 /** Payloads up to this length every server has to bear. */

@@ -1,8 +1,6 @@
-import { EventState, Op } from "@cev/core";
-import type { Burst, Io, RunQueue } from "@cev/core";
+import { Op } from "@cev/core";
 import type { Choice } from "../handshake/choice.ts";
-import { answer, answerAtOnce, readHeadLength } from "./answers.ts";
-import { AtOnceGuess } from "./at-once-guess.ts";
+import { readHeadLength } from "./answers.ts";
 import type { Export } from "../exports/export.ts";
 import type { NbdErrno } from "../../protocol/numbers.ts";
 import { Command, CommandFlag, HeaderStyle, PAYLOAD_LENGTH_PORTABLE } from "../../protocol/numbers.ts";
@@ -13,18 +11,15 @@ import { ColdWork } from "./cold-work.ts";
 import type { Work } from "./cold-work.ts";
 import { Intake } from "./intake.ts";
 import { HOLE_READ_LENGTH_MIN, readHolesWork } from "./read-holes.ts";
-import { KeptRequests } from "./kept-requests.ts";
-import type { KeptRequestsUser } from "./kept-requests.ts";
+import { InFlight } from "./in-flight.ts";
+import type { InFlightUser } from "./in-flight.ts";
 import { LongWrite } from "./long-write.ts";
 import type { ReceiveBuffer } from "../../memory/receive-buffer.ts";
 import { COPY_LENGTH_MAX } from "./reply-writer.ts";
 import type { ReplyWriter } from "./reply-writer.ts";
 import { RefusedPayload } from "./refused-payload.ts";
 import { ioFlagsOf } from "./request-check.ts";
-import { Request } from "./request.ts";
-import type { RequestOwner } from "./request.ts";
-import { RequestMemory } from "./request-memory.ts";
-import type { RequestTracer } from "./trace.ts";
+import type { Request } from "./request.ts";
 import type { TransmissionParts, TransmissionUser } from "./transmission-parts.ts";
 
 // What is gathered leaves at this length, while it is still in cache.
@@ -42,38 +37,23 @@ const SKIP_LENGTH_MAX = 2 * PAYLOAD_LENGTH_PORTABLE;
  * Whether it will is guessed from its last answers. Where the guess was wrong that memory stays with the request, and the
  * connection goes on with other memory.
  */
-export class Transmission implements RequestOwner, KeptRequestsUser {
+export class Transmission implements InFlightUser {
   readonly target: Export;
   readonly #style: HeaderStyle;
   readonly #intake: Intake;
-  readonly #memory: RequestMemory;
+  readonly #inFlight: InFlight;
   readonly #cold: ColdWork;
   readonly #mayHaveHoles: boolean;
   /** True while limits do not let more requests in: nothing more should be received. */
   isBlocked = false;
   /** The client has said goodbye, or nothing more is to be taken. */
   isEnding = false;
-  inFlightCount = 0;
-  /** Requests that were taken, and bytes of data both ways. */
-  requestCount = 0;
-  bytesRead = 0;
-  bytesWritten = 0;
   readonly #receive: ReceiveBuffer;
   readonly #writer: ReplyWriter;
   readonly #limits: TransmissionLimits;
   readonly #user: TransmissionUser;
-  readonly #runQueue: RunQueue;
-  readonly #burst: Burst;
-  readonly #tracer: RequestTracer | null;
-  readonly #requests: Request[] = [];
-  readonly #idle: Request[] = [];
-  // Ended in a turn of the device's own: answered in a turn of ours.
-  readonly #ended: Request[] = [];
   #isClosed = false;
   #hasTurn = false;
-  readonly #guess = new AtOnceGuess();
-  readonly #kept = new KeptRequests(this);
-  #submitting: Request | null = null;
   readonly #long = new LongWrite();
   readonly #refused = new RefusedPayload();
   // What is there of the next message is less than this.
@@ -90,12 +70,25 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
     this.#writer = parts.writer;
     this.#limits = parts.limits;
     this.#user = parts.user;
-    this.#tracer = parts.tracer;
-    this.#runQueue = target.device.environment.runQueue;
-    this.#burst = target.device.environment.burst;
-    const wantTurn = (): void => this.#wantTurn();
-    this.#memory = new RequestMemory(parts, wantTurn);
-    this.#cold = new ColdWork(target, style, parts.writer, parts, wantTurn);
+    this.#inFlight = new InFlight(target, style, parts, this);
+    this.#cold = new ColdWork(target, style, parts.writer, parts, () => this.wantTurn());
+  }
+
+  get inFlightCount(): number {
+    return this.#inFlight.count;
+  }
+
+  /** Requests that were taken, and bytes of data both ways. */
+  get requestCount(): number {
+    return this.#inFlight.requestCount;
+  }
+
+  get bytesRead(): number {
+    return this.#inFlight.bytesRead;
+  }
+
+  get bytesWritten(): number {
+    return this.#inFlight.bytesWritten;
   }
 
   /** True when all that was taken is answered and has left. */
@@ -118,8 +111,8 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
   received(length: number): void {
     const long = this.#long.received(length, this.#receive);
     if (long !== null) {
-      this.inFlightCount++;
-      this.#submit(long);
+      this.#inFlight.count++;
+      this.#inFlight.submit(long);
     }
     this.process();
   }
@@ -131,7 +124,7 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
       this.#writer.flush();
       this.#takeBurst(Number.POSITIVE_INFINITY);
     }
-    this.#answerEnded();
+    this.#inFlight.answerEnded();
     this.#writer.flush();
   }
 
@@ -139,7 +132,7 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
   turn(): void {
     this.#hasTurn = false;
     if (this.#isClosed) return;
-    this.#answerEnded();
+    this.#inFlight.answerEnded();
     if (this.isBlocked) this.process();
     else this.#writer.flush();
   }
@@ -153,49 +146,37 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
   close(): void {
     this.#isClosed = true;
     this.isEnding = true;
-    this.#kept.settle();
+    this.#inFlight.close(this.#long.abandon());
     this.#cold.close();
-    this.#memory.close();
-    const long = this.#long.abandon();
-    if (long !== null) {
-      this.inFlightCount++;
-      this.released(long);
-    }
-    for (const request of this.#ended.splice(0)) this.released(request);
-    for (const request of this.#requests)
-      if (request !== long && isUnderWay(request)) this.target.fence.adopt(request);
   }
 
-  ended(request: Request): void {
-    if (this.#submitting === request) {
-      this.#submitting = null;
-    } else if (this.#isClosed && request.keeping === "no") {
-      this.released(request);
-    } else if (!this.#kept.noteEnd(request)) {
-      this.#ended.push(request);
-      this.#wantTurn();
-    }
+  /** @internal */
+  requestReleased(): void {
+    if (this.isBlocked || this.isEnding) this.wantTurn();
   }
 
-  released(request: Request): void {
-    this.inFlightCount--;
-    this.#memory.free(request);
-    if (this.#tracer !== null && !this.#isClosed)
-      this.#tracer.tell(request, request.startedAt, request.errno);
-    this.#idle.push(request);
-    if (this.#isClosed) this.#endOrphan(request);
-    else if (this.isBlocked || this.isEnding) this.#wantTurn();
+  /** @internal */
+  orphanEnded(): void {
+    this.#user.requestEnded();
+  }
+
+  /** @internal */
+  wantTurn(): void {
+    if (this.#hasTurn || this.#isClosed) return;
+    this.#hasTurn = true;
+    this.#user.wantsTurn();
   }
 
   /** Takes requests as one burst, up to so many bytes of those that may end with it. True: there may be more. */
   #takeBurst(lengthMax: number): boolean {
-    this.#burst.begin();
+    const inFlight = this.#inFlight;
+    inFlight.beginBurst();
     try {
       while (!this.isEnding && !this.#long.isPending && this.#step())
-        if (this.#kept.length >= lengthMax) return true;
+        if (inFlight.kept.length >= lengthMax) return true;
       return false;
     } finally {
-      this.#endBurst();
+      inFlight.endBurst();
     }
   }
 
@@ -227,35 +208,13 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
   }
 
   #beginRequest(): boolean {
-    const request = this.#newRequest();
-    this.inFlightCount++;
+    const request = this.#inFlight.begin(this.#intake.head);
     if (this.#begin(request)) {
-      this.#count(request);
+      this.#inFlight.noteTaken(request);
       return true;
     }
-    this.inFlightCount--;
-    this.#idle.push(request);
+    this.#inFlight.putBack(request);
     return false;
-  }
-
-  #newRequest(): Request {
-    const head = this.#intake.head;
-    const request = this.#idle.pop() ?? this.#makeRequest();
-    request.command = head.command;
-    request.flags = head.flags;
-    request.cookieHigh = head.cookieHigh;
-    request.cookieLow = head.cookieLow;
-    request.offset = head.offset;
-    request.length = head.length;
-    request.errno = 0;
-    if (this.#tracer !== null) request.startedAt = this.#tracer.now();
-    return request;
-  }
-
-  #makeRequest(): Request {
-    const request = new Request(this, this.#runQueue);
-    this.#requests.push(request);
-    return request;
   }
 
   #beginStatus(): boolean {
@@ -266,9 +225,8 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
       return false;
     }
     if (errno !== 0) return this.#refuse(errno);
-    const request = this.#newRequest();
-    this.inFlightCount++;
-    this.#count(request);
+    const request = this.#inFlight.begin(intake.head);
+    this.#inFlight.noteTaken(request);
     this.#receive.start += intake.payloadLength;
     return this.#goCold(request, statusWork(intake.contexts));
   }
@@ -281,7 +239,7 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
     switch (request.command) {
       case Command.read:
         if (length >= HOLE_READ_LENGTH_MIN && this.#mayReadHole(request)) {
-          this.#memory.addLoad(request, length);
+          this.#inFlight.memory.addLoad(request, length);
           return this.#goCold(request, readHolesWork);
         }
         if (!this.#prepareRead(request)) return false;
@@ -302,7 +260,7 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
         io.prepare(Op.writeZeroes, offset, length, null, 0, flags);
     }
     this.#receive.start += this.#intake.headLength;
-    this.#submit(request);
+    this.#inFlight.submit(request);
     return true;
   }
 
@@ -314,14 +272,14 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
   #goCold(request: Request, work: Work): true {
     this.#receive.start += this.#intake.headLength;
     // It may have its answer already.
-    this.#settleReplies();
+    this.#inFlight.settleReplies();
     this.#cold.start(request, work);
     return true;
   }
 
   #prepareRead(request: Request): boolean {
     const { offset, length } = this.#intake.head;
-    if (!this.#guess.isLikely || length > COPY_LENGTH_MAX) {
+    if (!this.#inFlight.guess.isLikely || length > COPY_LENGTH_MAX) {
       if (!this.#acquire(request)) return false;
       request.io.prepare(Op.read, offset, length, request.bytes, 0);
       return true;
@@ -329,9 +287,9 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
     const headLength = readHeadLength(this.#style);
     const replyLength = headLength + length;
     // Behind the replies of those that are kept; no buffer is left with them in it.
-    if (!this.#writer.hasRoom(this.#kept.replyLength + replyLength)) this.#settleReplies();
-    request.shared = this.#writer.reserve(this.#kept.replyLength + replyLength);
-    request.replyAt = this.#writer.position + this.#kept.replyLength;
+    if (!this.#writer.hasRoom(this.#inFlight.kept.replyLength + replyLength)) this.#inFlight.settleReplies();
+    request.shared = this.#writer.reserve(this.#inFlight.kept.replyLength + replyLength);
+    request.replyAt = this.#writer.position + this.#inFlight.kept.replyLength;
     request.io.prepare(Op.read, offset, length, request.shared.bytes, request.replyAt + headLength);
     return true;
   }
@@ -345,7 +303,7 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
       this.#messageLength = messageLength;
       return false;
     }
-    const isInPlace = !isLong && this.#guess.isLikely;
+    const isInPlace = !isLong && this.#inFlight.guess.isLikely;
     if (!isInPlace && !this.#acquire(request)) return false;
     const { memory } = receive;
     const dataAt = receive.start + this.#intake.headLength;
@@ -353,7 +311,7 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
       request.shared = memory;
       request.io.prepare(Op.write, offset, length, memory.bytes, dataAt, flags);
       receive.start += messageLength;
-      this.#submit(request);
+      this.#inFlight.submit(request);
       return true;
     }
     request.io.prepare(Op.write, offset, length, request.bytes, 0, flags);
@@ -361,120 +319,40 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
     request.bytes.set(memory.bytes.subarray(dataAt, dataAt + filled));
     receive.start = dataAt + filled;
     if (filled === length) {
-      this.#submit(request);
+      this.#inFlight.submit(request);
     } else {
       // Submitted when all of it is there, and never before.
-      this.inFlightCount--;
+      this.#inFlight.count--;
       this.#long.begin(request, filled);
     }
     return true;
   }
 
-  #submit(request: Request): void {
-    request.io.setOwner(tellOwner, request);
-    this.#submitting = request;
-    const { device, fence } = this.target;
-    if (fence.orphanCount === 0 || !mayOvertake(request.io) || !fence.holdsBack(request))
-      device.submit(request.io);
-    const hasEnded = this.#submitting === null;
-    this.#submitting = null;
-    if (hasEnded && this.#kept.replyLength === 0) return this.requestEnded(request);
-    const { command, length, shared, io } = request;
-    if (!hasEnded && io.op > Op.write) return this.#guess.noteLater();
-    const hasReply = shared !== null && command === Command.read;
-    this.#kept.add(request, hasReply ? readHeadLength(this.#style) + length : 0, hasEnded);
-  }
-
-  #endBurst(): void {
-    this.#burst.end();
-    this.#kept.settle();
-  }
-
-  /** From here on the buffer of replies may be used: no read is kept that lies there. */
-  #settleReplies(): void {
-    if (this.#kept.replyLength === 0) return;
-    this.#endBurst();
-    this.#burst.begin();
-  }
-
-  /** @internal */
-  requestEnded(request: Request): void {
-    this.#guess.noteAtOnce();
-    // Nobody but the connection holds the memory that its data has of the connection.
-    if (!this.#isClosed) return answerAtOnce(request, this.#writer, this.#style);
-    request.shared = null;
-    this.released(request);
-  }
-
-  /** @internal */
-  requestFailed(request: Request): void {
-    this.#guess.noteAtOnce();
-    if (this.#isClosed) this.released(request);
-    else answer(request, this.#writer, this.#style);
-  }
-
-  /** @internal */
-  requestGoesOn(request: Request): void {
-    this.#guess.noteLater();
-    request.shared?.retain();
-    if (request.shared !== null) this.#memory.addLoad(request, request.shared.length);
-  }
-
-  /** @internal */
-  repliesGoOn(): void {
-    this.#writer.giveAway();
-  }
-
-  #answerEnded(): void {
-    const ended = this.#ended;
-    // Answering may send, and sending releases, but nothing ends meanwhile.
-    for (let index = 0; index < ended.length; index++) answer(ended[index]!, this.#writer, this.#style);
-    ended.length = 0;
-  }
-
-  #wantTurn(): void {
-    if (this.#hasTurn || this.#isClosed) return;
-    this.#hasTurn = true;
-    this.#user.wantsTurn();
-  }
-
   #hasRoom(): boolean {
     const { requestsMax, bytesMax, unsentMax } = this.#limits;
-    const unsentLength = this.#writer.unsentLength + this.#kept.replyLength;
+    const unsentLength = this.#writer.unsentLength + this.#inFlight.kept.replyLength;
     if (unsentLength >= Math.min(FLUSH_LENGTH, unsentMax)) {
-      this.#settleReplies();
+      this.#inFlight.settleReplies();
       this.#writer.flush();
     }
     return (
       this.inFlightCount < requestsMax &&
-      this.#memory.load < bytesMax &&
+      this.#inFlight.memory.load < bytesMax &&
       this.#writer.unsentLength < unsentMax
     );
   }
 
   /** Memory of its own for a request, or false: it comes in a later turn. */
   #acquire(request: Request): boolean {
-    this.isBlocked = !this.#memory.tryTake(request, request.length);
+    this.isBlocked = !this.#inFlight.memory.tryTake(request, request.length);
     return !this.isBlocked;
-  }
-
-  #endOrphan(request: Request): void {
-    this.target.fence.ended(request);
-    this.#user.requestEnded();
-  }
-
-  #count({ command, length }: Request): void {
-    this.requestCount++;
-    if (command === Command.write) this.bytesWritten += length;
-    else if (command === Command.read) this.bytesRead += length;
   }
 
   #refuse(errno: NbdErrno): boolean {
     const { head, headLength, payloadLength } = this.#intake;
     if (payloadLength > SKIP_LENGTH_MAX)
       return this.#violation(`a payload of ${payloadLength} bytes was announced`);
-    this.requestCount++;
-    this.#tracer?.tell(head, this.#tracer.now(), errno);
+    this.#inFlight.noteRefused(head, errno);
     this.#receive.start += headLength;
     this.#refused.begin(errno, head, payloadLength);
     return this.#skip();
@@ -482,7 +360,7 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
 
   /** False: more of the payload of a refused request is to come. */
   #skip(): boolean {
-    this.#settleReplies();
+    this.#inFlight.settleReplies();
     if (this.#refused.skip(this.#receive, this.#writer, this.#style)) return true;
     this.#messageLength = 1;
     return false;
@@ -493,18 +371,4 @@ export class Transmission implements RequestOwner, KeptRequestsUser {
     this.#user.violation(message);
     return false;
   }
-}
-
-function tellOwner(_io: Io, request: Request): void {
-  request.owner.ended(request);
-}
-
-/** What may put old data over new if it is late. */
-function mayOvertake({ op }: Io): boolean {
-  return op === Op.write || op === Op.discard || op === Op.writeZeroes;
-}
-
-/** Of a request that was submitted: it may yet change the device. */
-function isUnderWay({ io }: Request): boolean {
-  return mayOvertake(io) && io.state !== EventState.done;
 }
