@@ -42,6 +42,8 @@ export class Session implements ComebackUser, CommandOwner {
   #hasOwnFlush = false;
   /** Why the connection was lost, or the session given up. */
   #error: CevError | null = null;
+  /** Somebody knows already that the server is gone. */
+  #hasToldLoss = false;
   #onClosed: (() => void) | null = null;
 
   constructor(options: SessionOptions) {
@@ -51,10 +53,10 @@ export class Session implements ComebackUser, CommandOwner {
     const isKept = keepsUnflushed && hasFlag(expected, TransmissionFlag.sendFlush);
     this.#durability = new Durability(isKept, unflushedMax);
     this.#comeback = new Comeback(options, this);
-    const silent = (): void => {
-      const error = new CevError("CEV_TIMED_OUT", `no answer within ${requestTimeoutMs} ms`, { source });
-      this.#destroyLinks(error);
-    };
+    const silent = (): void =>
+      this.#destroyLinks(
+        new CevError("CEV_TIMED_OUT", `no answer within ${requestTimeoutMs} ms`, { source }),
+      );
     this.#watch = new AnswerWatch(environment, requestTimeoutMs, () => this.#isBusy, silent);
   }
 
@@ -93,10 +95,10 @@ export class Session implements ComebackUser, CommandOwner {
     });
   }
 
-  /** Ends. Fails when something that was answered may be lost, because the server was away. */
+  /** Ends. Fails when something that was answered may be lost with the server, and nobody was told that it is. */
   async close(): Promise<void> {
     const wasLive = this.#state === "live";
-    const isWhole = wasLive || this.#durability.log.isEmpty;
+    const isWhole = wasLive || this.#durability.log.isEmpty || this.#hasToldLoss;
     const error = lostError(this.#error, this.#options.source);
     this.#state = "closed";
     this.#comeback.stop();
@@ -133,10 +135,8 @@ export class Session implements ComebackUser, CommandOwner {
         remove(this.#unroomed, command);
         remove(this.#unanswered, command);
         return this.#endEarly(command);
-      case "queued":
-      case "sent":
-        return this.#abandon(command);
       default:
+        this.#abandon(command);
     }
   }
 
@@ -298,8 +298,7 @@ export class Session implements ComebackUser, CommandOwner {
   /** The server is about to leave: this request is for whoever comes after it. */
   #turnedAway(link: Link, command: ClientCommand): void {
     this.#unanswered.push(command);
-    const { source } = this.#options;
-    link.destroy(new CevError("CEV_DEVICE_LOST", "the server is shutting down", { source }));
+    link.destroy(new CevError("CEV_DEVICE_LOST", "the server is shutting down"));
   }
 
   #replayWhenIdle(): void {
@@ -377,6 +376,7 @@ export class Session implements ComebackUser, CommandOwner {
   }
 
   #failLost(io: Io): void {
+    this.#hasToldLoss = true;
     failLost(io, this.#state === "closed" ? null : this.#error);
   }
 
