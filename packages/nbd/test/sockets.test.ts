@@ -6,19 +6,26 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getuid } from "node:process";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Command, OptionType } from "../src/protocol/numbers.ts";
 import { activatedFds } from "../src/transport/activation.ts";
 import { listenOn, nbdUri } from "../src/transport/listen.ts";
+import { clientFlags, go, option, request } from "./support/messages.ts";
+import { pattern } from "./support/stack.ts";
 
 const sourceOf = (path: string): string => JSON.stringify(new URL(`../src/${path}`, import.meta.url).href);
 
 /** Runs it in a process of its own; what it wrote to standard output and error. */
-function runScript(script: string, stdio: StdioOptions): [string, string] {
+function runScript(
+  script: string,
+  stdio: StdioOptions,
+  input: Uint8Array = new Uint8Array(0),
+): [Buffer, string] {
   const words = ["--conditions=@cev/source", "--disable-warning=ExperimentalWarning"];
   const { stdout, stderr } = spawnSync(process.execPath, [...words, "--input-type=module", "-e", script], {
     stdio,
-    encoding: "utf8",
+    ...(input === undefined ? {} : { input }),
   });
-  return [stdout, stderr];
+  return [stdout, stderr.toString()];
 }
 
 let folder: string;
@@ -54,7 +61,8 @@ describe("sockets that the process was started with", () => {
       console.log(JSON.stringify(await listenOn(server, { fd: 3 })));
       server.close();
     `;
-    expect(runScript(script, ["ignore", "pipe", "pipe", fd])).toEqual(['{"fd":3}\n', ""]);
+    const [stdout, stderr] = runScript(script, ["ignore", "pipe", "pipe", fd]);
+    expect([stdout.toString(), stderr]).toEqual(['{"fd":3}\n', ""]);
     expect(existsSync(path)).toBe(true);
     outer.close();
   });
@@ -107,12 +115,36 @@ describe("the file of a socket", () => {
   });
 });
 
+test("over two pipes all is answered that came before the input ended, and then the client has left", () => {
+  const script = `
+    import { Device, environmentFrom } from ${JSON.stringify(import.meta.resolve("@cev/core"))};
+    import { MemoryLayer } from ${JSON.stringify(import.meta.resolve("@cev/test-kit"))};
+    import { NbdServer } from ${sourceOf("server/server.ts")};
+    const environment = environmentFrom(globalThis);
+    const device = await Device.open(new MemoryLayer(environment, { size: 65536 }), environment);
+    const server = new NbdServer({ environment, exports: [{ name: "disk", device }] });
+    await server.serveStream();
+    const report = await server.close();
+    console.error(JSON.stringify(report));
+  `;
+  const input = Buffer.concat([
+    clientFlags(),
+    option(OptionType.startTls),
+    go("disk"),
+    request({ command: Command.write, payload: pattern(4096) }),
+    request({ command: Command.read, length: 4096, cookie: 2 }),
+  ]);
+  const [stdout, stderr] = runScript(script, ["pipe", "pipe", "pipe"], input);
+  expect(stderr).toBe('{"unflushed":[],"abandonedCount":0}\n');
+  expect(stdout.subarray(-4096).equals(pattern(4096))).toBe(true);
+});
+
 test("a file or a terminal is no client", () => {
   const script = `
     import { inheritedStream } from ${sourceOf("transport/pipe-transport.ts")};
     try { inheritedStream({ inputFd: 0, outputFd: 1 }); } catch (error) { console.error(error.code); }
   `;
-  expect(runScript(script, ["ignore", "pipe", "pipe"])).toEqual(["", "CEV_INVALID\n"]);
+  expect(runScript(script, ["ignore", "pipe", "pipe"])[1]).toBe("CEV_INVALID\n");
 });
 
 test("a URI says what a client is to insist on", () => {
