@@ -151,7 +151,7 @@ test.each(["kept", "held"] as const)(
   },
 );
 
-test("of many reads the first 32 KiB are answered before the rest is looked at", async () => {
+test("of many reads the first 64 KiB are answered before the rest is looked at", async () => {
   const client = connect();
   client.send(read(0));
   client.replies(() => PAGE);

@@ -1,6 +1,11 @@
 import { Command } from "../../protocol/numbers.ts";
 import type { Request } from "./request.ts";
 
+// So much of what was received at once is done and answered first: the client goes on while the rest is worked on. Reads take it
+// longer: it has their data to receive.
+const FIRST_WRITTEN_LENGTH = 32_768;
+const FIRST_REPLY_LENGTH = 65_536;
+
 /** Who submitted the requests. */
 export interface KeptRequestsUser {
   /** It goes on after its burst. */
@@ -15,8 +20,7 @@ export interface KeptRequestsUser {
 
 /** Requests that had not ended when `submit` returned, but may with their burst: only then is it known if the device ends them at once. */
 export class KeptRequests {
-  /** Bytes of data of all of them. */
-  length = 0;
+  #writtenLength = 0;
   /** Bytes behind the writer's position in which the replies of reads are to lie: nothing may be put or sent meanwhile. */
   replyLength = 0;
   readonly #user: KeptRequestsUser;
@@ -26,11 +30,16 @@ export class KeptRequests {
     this.#user = user;
   }
 
+  /** True when they should be ended, and answered, before more are looked at. */
+  get areMany(): boolean {
+    return this.#writtenLength >= FIRST_WRITTEN_LENGTH || this.replyLength >= FIRST_REPLY_LENGTH;
+  }
+
   /** `replyLength`: what it takes of the buffer of replies. */
   add(request: Request, replyLength: number, hasEnded: boolean): void {
     request.keeping = hasEnded ? "ended" : "kept";
     this.#requests.push(request);
-    this.length += request.length;
+    if (request.command === Command.write) this.#writtenLength += request.length;
     this.replyLength += replyLength;
   }
 
@@ -45,7 +54,7 @@ export class KeptRequests {
   settle(): void {
     const requests = this.#requests;
     const hasReplies = this.replyLength > 0;
-    this.length = 0;
+    this.#writtenLength = 0;
     this.replyLength = 0;
     // Replies that lie where they are to be, in order; then those that keep their place to themselves; then what is put elsewhere.
     for (let index = 0; hasReplies && index < requests.length; index++) {

@@ -24,8 +24,6 @@ import type { TransmissionParts, TransmissionUser } from "./transmission-parts.t
 
 // What is gathered leaves at this length, while it is still in cache.
 const FLUSH_LENGTH = 262_144;
-// So much of what was received at once is done and answered first: the client goes on while the rest is worked on.
-const FIRST_LENGTH = 32_768;
 // A longer payload is not even skipped.
 const SKIP_LENGTH_MAX = 2 * PAYLOAD_LENGTH_PORTABLE;
 
@@ -120,9 +118,9 @@ export class Transmission implements InFlightUser {
   /** Takes all requests that are there, as far as the limits allow, and sends what can be sent. */
   process(): void {
     this.isBlocked = false;
-    if (this.#takeBurst(FIRST_LENGTH)) {
+    if (this.#takeBurst(true)) {
       this.#writer.flush();
-      this.#takeBurst(Number.POSITIVE_INFINITY);
+      this.#takeBurst(false);
     }
     this.#inFlight.answerEnded();
     this.#writer.flush();
@@ -167,13 +165,13 @@ export class Transmission implements InFlightUser {
     this.#user.wantsTurn();
   }
 
-  /** Takes requests as one burst, up to so many bytes of those that may end with it. True: there may be more. */
-  #takeBurst(lengthMax: number): boolean {
+  /** Takes requests as one burst; of the first, not all when that would be many. True: there may be more. */
+  #takeBurst(isFirst: boolean): boolean {
     const inFlight = this.#inFlight;
     inFlight.beginBurst();
     try {
       while (!this.isEnding && !this.#long.isPending && this.#step())
-        if (inFlight.kept.length >= lengthMax) return true;
+        if (isFirst && inFlight.kept.areMany) return true;
       return false;
     } finally {
       inFlight.endBurst();
