@@ -66,7 +66,7 @@ export async function iotestCases(
     run: async () => {
       if (server === "nbdkit") throw new Skipped("these tests start qemu-nbd");
       rmSync(log, { force: true });
-      const result = await check(tests, environment, ["-raw", "-nbd", name]);
+      const result = await check(tests, environment, ["-raw", "-nbd", name.replace("tests/", "")]);
       const reason = /not run:?\s+(.*)/.exec(result.stdout) ?? /\[not run\]\s*(.*)/.exec(result.stdout);
       const answered = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : [];
       const byReal = answered.filter((line) => line.startsWith("real"));

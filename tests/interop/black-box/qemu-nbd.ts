@@ -55,6 +55,8 @@ function understood(): Options | null {
     });
     const [file] = positionals;
     if (file === undefined || positionals.length > 1 || values.format !== "raw") return null;
+    // QEMU's own names for what is no file.
+    if (/^[a-z][a-z0-9+-]*:/.test(file)) return null;
     return { ...values, file };
   } catch {
     return null;

@@ -126,7 +126,7 @@ async function expectGood(
 ): Promise<void> {
   const script = 'NBD_TEST_SILENT=1 exec "$@"';
   const { status, stdout, stderr } = await run("sh", ["-c", script, "tester", program, ...args], {
-    timeoutMs: 60_000,
+    timeoutMs: 180_000,
   });
   if (status === 77) throw new Skipped("not in this build of nbd-tester-client");
   if (status === 0) return;
