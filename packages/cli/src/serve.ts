@@ -27,6 +27,9 @@ export interface ServeOptions extends KeyOptions, LockOptions, ServerWords {
 /** `cev serve`: devices over NBD, until a signal ends it. */
 export async function serve(sources: readonly string[], options: ServeOptions): Promise<ExitStatus> {
   const places = placesOf(options);
+  const { passphraseFile = [], keyFile = [] } = options;
+  if (places.includes("stdio") && [...passphraseFile, ...keyFile].includes("-"))
+    throw new UsageError("with --stdio standard input belongs to the client: give the key as a file");
   const settings = await settingsOf(options);
   const isReadOnly = options.readOnly === true;
   using ending = new Ending();

@@ -6,6 +6,7 @@ import { tellOfClient, traceLine } from "../src/client-lines.ts";
 import { placesOf, settingsOf } from "../src/serve-options.ts";
 import type { ServerWords } from "../src/serve-options.ts";
 import { temporaryFolder } from "./helpers.ts";
+import { run } from "./in-process.ts";
 
 describe("where clients of cev serve come in", () => {
   test("at a socket and any number of ports", () => {
@@ -53,6 +54,15 @@ describe("where clients of cev serve come in", () => {
     expect(() => placesOf({})).toThrow(/give --socket/);
   });
 });
+
+test.each(["--key-file", "--passphrase-file"])(
+  "a key cannot come from standard input where a client is: %s",
+  async (option) => {
+    const { status, stderr } = await run(["serve", "disk.img", "--stdio", option, "-"]);
+    expect(stderr).toMatch(/standard input belongs to the client/);
+    expect(status).toBe(2);
+  },
+);
 
 describe("what clients of cev serve may", () => {
   test("counts, sizes and seconds", async () => {
