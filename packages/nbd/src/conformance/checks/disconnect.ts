@@ -2,7 +2,7 @@ import { Command } from "../../protocol/numbers.ts";
 import type { Check } from "../check.ts";
 import { dataOf, demandSuccess } from "../replies.ts";
 import { demand } from "../violation.ts";
-import { pattern } from "./write.ts";
+import { pattern } from "../work-place.ts";
 
 const { disconnect, read, write } = Command;
 

@@ -2,7 +2,7 @@ import { Command, CommandFlag, NbdErrno } from "../../protocol/numbers.ts";
 import type { Check } from "../check.ts";
 import { demandErrno, demandSuccess } from "../replies.ts";
 import { notApplicable } from "../violation.ts";
-import { pattern } from "./write.ts";
+import { pattern } from "../work-place.ts";
 
 const { flush, write } = Command;
 

@@ -18,6 +18,13 @@ import { tlsChecks } from "./tls.ts";
 import { trimChecks } from "./trim.ts";
 import { writeChecks } from "./write.ts";
 import { zeroesChecks } from "./zeroes.ts";
+import { blockStatusRefusedChecks } from "./block-status-refused.ts";
+import { extendedStatusChecks } from "./extended-status.ts";
+import { infoFactsChecks } from "./info-facts.ts";
+import { metaRefusedChecks } from "./meta-refused.ts";
+import { requestChecks } from "./requests.ts";
+import { structuredPartsChecks } from "./structured-parts.ts";
+import { tlsModesChecks } from "./tls-modes.ts";
 
 /** Every check, in the order in which they are done. */
 export const CHECKS: readonly Check[] = [
@@ -25,18 +32,25 @@ export const CHECKS: readonly Check[] = [
   ...optionChecks,
   ...listChecks,
   ...infoChecks,
+  ...infoFactsChecks,
   ...exportNameChecks,
   ...tlsChecks,
+  ...tlsModesChecks,
   ...structuredChecks,
+  ...structuredPartsChecks,
   ...extendedChecks,
+  ...extendedStatusChecks,
   ...metaChecks,
+  ...metaRefusedChecks,
   ...readChecks,
+  ...requestChecks,
   ...writeChecks,
   ...flushChecks,
   ...trimChecks,
   ...zeroesChecks,
   ...cacheChecks,
   ...blockStatusChecks,
+  ...blockStatusRefusedChecks,
   ...disconnectChecks,
   ...multiConnectionChecks,
   ...robustnessChecks,

@@ -3,7 +3,7 @@ import type { Check } from "../check.ts";
 import { dataOf, demandSuccess } from "../replies.ts";
 import type { Session } from "../session.ts";
 import { demand } from "../violation.ts";
-import { pattern } from "./write.ts";
+import { pattern } from "../work-place.ts";
 
 const { flush, read, write } = Command;
 const VISIBLE =

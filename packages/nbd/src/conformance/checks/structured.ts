@@ -1,20 +1,11 @@
-import {
-  ChunkFlag,
-  ChunkType,
-  Command,
-  CommandFlag,
-  NbdErrno,
-  OptionReply,
-  OptionType,
-  STRING_LENGTH_MAX,
-} from "../../protocol/numbers.ts";
+import { ChunkFlag, ChunkType, Command, OptionReply, OptionType } from "../../protocol/numbers.ts";
 import type { Bench } from "../bench.ts";
 import type { Check } from "../check.ts";
 import { demandAck, demandError } from "../haggling.ts";
-import { contentsOf, dataOf, decodeErrorChunk, demandErrno, errnoOf, isErrorChunk } from "../replies.ts";
+import { contentsOf, dataOf, demandErrno, errnoOf } from "../replies.ts";
 import type { Chunk, Reply, Session } from "../session.ts";
-import { isText } from "../text.ts";
 import { demand, demandEqual, notApplicable } from "../violation.ts";
+import { readPastEnd } from "../structured-reads.ts";
 
 /** Reads of several places and lengths, the last stretch of the export among them. */
 async function someReads(bench: Bench, session: Session): Promise<Reply[]> {
@@ -32,34 +23,9 @@ async function someReads(bench: Bench, session: Session): Promise<Reply[]> {
   return replies;
 }
 
-/** A read that fails for sure: it reaches past the end. */
-function readPastEnd(bench: Bench, session: Session): Promise<Reply> {
-  const { size, unit } = bench;
-  return session.ask({ command: Command.read, offset: size - (size % unit), length: unit * 2 });
-}
-
 async function chunksOfReads(bench: Bench): Promise<readonly Chunk[]> {
   const session = await bench.enter({ style: "structured" });
   return (await someReads(bench, session)).flatMap(({ chunks }) => chunks);
-}
-
-/** Zeroes, then data, then zeroes: whoever knows holes tells of them here. */
-async function layMixed(bench: Bench, session: Session): Promise<{ offset: number; data: Buffer }> {
-  const { offset } = bench.scratch;
-  const third = 131_072;
-  const data = Buffer.alloc(3 * third);
-  data.fill(0x6d, third, 2 * third);
-  if ((session.facts.flags & 64) !== 0) {
-    await session.ask({ command: Command.writeZeroes, offset, length: data.length });
-    await session.ask({
-      command: Command.write,
-      offset: offset + third,
-      payload: data.subarray(third, 2 * third),
-    });
-  } else {
-    await session.ask({ command: Command.write, offset, payload: data });
-  }
-  return { offset, data };
 }
 
 /** Structured replies. */
@@ -296,59 +262,6 @@ export const structuredChecks: readonly Check[] = [
     },
   },
   {
-    name: "structured/error-chunk-valid",
-    level: "must",
-    section: "Structured reply types",
-    sentence: "32 bits: error (MUST be nonzero) 16 bits: message length (no more than header *length* - 6)",
-    needs: ["export", "structured"],
-    async run(bench) {
-      const session = await bench.enter({ style: "structured" });
-      const errors = (await readPastEnd(bench, session)).chunks.filter(isErrorChunk);
-      demand(errors.length > 0, "a read past the end has no error chunk");
-      for (const chunk of errors)
-        demand(decodeErrorChunk(chunk).errno !== 0, "an error chunk has the error 0");
-    },
-  },
-  {
-    name: "structured/error-text-is-a-string",
-    level: "must",
-    section: "Structured reply types",
-    sentence: "Note that *message length* MUST NOT exceed the 4096 bytes string length limit.",
-    needs: ["export", "structured"],
-    async run(bench) {
-      const session = await bench.enter({ style: "structured" });
-      for (const chunk of (await readPastEnd(bench, session)).chunks.filter(isErrorChunk)) {
-        const { message } = decodeErrorChunk(chunk);
-        demand(message.length <= STRING_LENGTH_MAX, `an error's text has ${message.length} bytes`);
-        demand(isText(message), `an error's text is no string: ${message.toString("hex")}`);
-      }
-    },
-  },
-  {
-    name: "structured/one-error-chunk",
-    level: "should",
-    section: "Structured reply types",
-    sentence: "This type SHOULD NOT be used more than once in a structured reply.",
-    needs: ["export", "structured"],
-    async run(bench) {
-      const session = await bench.enter({ style: "structured" });
-      const { chunks } = await readPastEnd(bench, session);
-      const count = chunks.filter(({ type }) => type === ChunkType.error).length;
-      demand(count <= 1, `${count} error chunks without offset came for one read`);
-    },
-  },
-  {
-    name: "structured/failed-read-has-an-error-after-content",
-    level: "must",
-    section: "Request types",
-    sentence: "The server MUST include an error chunk as one of the subsequent chunks",
-    needs: ["export", "structured"],
-    async run(bench) {
-      const session = await bench.enter({ style: "structured" });
-      demandErrno(await readPastEnd(bench, session), [], "a read past the end");
-    },
-  },
-  {
     name: "structured/same-data-as-simple",
     level: "must",
     section: "Request types",
@@ -361,106 +274,6 @@ export const structuredChecks: readonly Check[] = [
       const structured = await someReads(bench, await bench.enter({ style: "structured" }));
       for (const [index, reply] of structured.entries())
         demand(dataOf(reply).equals(simple[index]!), "structured and simple replies bring different data");
-    },
-  },
-  {
-    name: "structured/mixed-data-reads-back",
-    level: "must",
-    section: "Request types",
-    sentence:
-      "the server MUST send enough data chunks to cover the entire region described by the offset and length of the client's request",
-    needs: ["write", "structured"],
-    room: 393_216,
-    async run(bench) {
-      const session = await bench.enter({ style: "structured" });
-      const { offset, data } = await layMixed(bench, session);
-      const reply = await session.ask({ command: Command.read, offset, length: data.length });
-      demand(dataOf(reply).equals(data), "zeroes around data read back as something else");
-    },
-  },
-  {
-    name: "structured/df-one-content-chunk",
-    level: "must",
-    section: "Request types",
-    sentence: "If this flag is set, the server MUST send at most one content chunk",
-    needs: ["export", "structured", "df"],
-    async run(bench) {
-      const session = await bench.enter({ style: "structured" });
-      const length = Math.min(65_536, bench.size - (bench.size % bench.unit));
-      const reply = await session.ask({ command: Command.read, flags: CommandFlag.df, offset: 0, length });
-      demandEqual(contentsOf(reply).length, 1, "content chunks of an unfragmented read");
-    },
-  },
-  {
-    name: "structured/df-64-KiB-works",
-    level: "must",
-    section: "Request types",
-    sentence:
-      "the server MUST support unfragmented reads in which the client's request length does not exceed 65,536 bytes",
-    needs: ["export", "structured", "df"],
-    async run(bench) {
-      const session = await bench.enter({ style: "structured" });
-      const length = Math.min(65_536, bench.size - (bench.size % bench.unit));
-      dataOf(await session.ask({ command: Command.read, flags: CommandFlag.df, offset: 0, length }));
-    },
-  },
-  {
-    name: "structured/df-zeroes-are-data-beside-data",
-    level: "must",
-    section: "Request types",
-    sentence:
-      "If the area being read contains both data and a hole, the server MUST use `NBD_REPLY_TYPE_OFFSET_DATA` with the zeroes explicitly present.",
-    needs: ["write", "structured", "df"],
-    room: 393_216,
-    async run(bench) {
-      const session = await bench.enter({ style: "structured" });
-      const { offset, data } = await layMixed(bench, session);
-      const [at, length] = [offset + 131_072 - 32_768, 65_536];
-      const reply = await session.ask({ command: Command.read, flags: CommandFlag.df, offset: at, length });
-      demandEqual(contentsOf(reply).length, 1, "content chunks of an unfragmented read over a hole and data");
-      demand(
-        dataOf(reply).equals(data.subarray(98_304, 98_304 + length)),
-        "an unfragmented read brings other data",
-      );
-    },
-  },
-  {
-    name: "structured/df-too-long-overflow-or-data",
-    level: "must",
-    section: "Request types",
-    sentence:
-      "A server MAY reject a client's request with the error `NBD_EOVERFLOW` if the length is too large to send without fragmentation, in which case it MUST NOT send a content chunk",
-    needs: ["export", "structured", "df"],
-    async run(bench) {
-      const session = await bench.enter({ style: "structured" });
-      const length = Math.min(4_194_304, bench.payloadMax, bench.size);
-      const reply = await session.ask({
-        command: Command.read,
-        flags: CommandFlag.df,
-        offset: 0,
-        length: length - (length % bench.unit),
-      });
-      const errno = errnoOf(reply);
-      if (errno === 0) return void dataOf(reply);
-      demandEqual(errno, NbdErrno.EOVERFLOW, "the error of a long unfragmented read");
-      demandEqual(contentsOf(reply).length, 0, "content chunks of an unfragmented read that was refused");
-    },
-  },
-  {
-    name: "structured/df-on-write-refused",
-    level: "should",
-    section: "Error values",
-    sentence:
-      "It also SHOULD return `NBD_EINVAL` if it receives a request with a flag not explicitly documented as applicable to the given request.",
-    needs: ["write", "structured"],
-    room: 65_536,
-    async run(bench) {
-      const session = await bench.enter({ style: "structured" });
-      const { offset } = bench.scratch;
-      const payload = Buffer.alloc(bench.unit);
-      const reply = await session.ask({ command: Command.write, flags: CommandFlag.df, offset, payload });
-      demandErrno(reply, [NbdErrno.EINVAL], "a write with the flag DF");
-      dataOf(await session.ask({ command: Command.read, offset, length: bench.unit }), "the read after it");
     },
   },
 ];

@@ -2,7 +2,7 @@ import { Command, CommandFlag, NbdErrno } from "../../protocol/numbers.ts";
 import type { Check } from "../check.ts";
 import { dataOf, demandErrno, demandSuccess } from "../replies.ts";
 import { demand, notApplicable } from "../violation.ts";
-import { enterReadOnly, pattern } from "./write.ts";
+import { enterReadOnly, pattern } from "../work-place.ts";
 
 const { read, trim, write } = Command;
 

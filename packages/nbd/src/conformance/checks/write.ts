@@ -1,33 +1,16 @@
 import { Command, CommandFlag, NbdErrno } from "../../protocol/numbers.ts";
-import type { Bench } from "../bench.ts";
-import { enterTransmission } from "../bench.ts";
 import type { Check } from "../check.ts";
 import { dataOf, demandErrno, demandSuccess, errnoOf } from "../replies.ts";
 import type { Session } from "../session.ts";
 import { demand, notApplicable } from "../violation.ts";
+import { enterReadOnly, pattern } from "../work-place.ts";
 
 const { read, write } = Command;
-
-/** Bytes that differ with place and seed. */
-export function pattern(length: number, seed: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  for (let index = 0; index < length; index++)
-    bytes[index] = (index * 31 + (index >> 8) * 7 + seed * 101) & 0xff;
-  return bytes;
-}
 
 /** Demands that these bytes are there, also for another connection that comes after this one. */
 async function demandThere(session: Session, offset: number, data: Buffer, what: string): Promise<void> {
   const there = dataOf(await session.ask({ command: read, offset, length: data.length }));
   demand(there.equals(data), what);
-}
-
-/** A session on a read-only export. */
-export async function enterReadOnly(bench: Bench): Promise<Session> {
-  const name = bench.readOnlyName ?? bench.exportName;
-  const session = await enterTransmission(await bench.haggle(), { name });
-  demand((session.facts.flags & 2) !== 0, `the export “${name}” is not read-only`);
-  return session;
 }
 
 /** WRITE. */

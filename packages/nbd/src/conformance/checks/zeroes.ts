@@ -4,7 +4,7 @@ import type { Check } from "../check.ts";
 import { dataOf, demandErrno, demandSuccess, errnoName, errnoOf } from "../replies.ts";
 import type { Session } from "../session.ts";
 import { demand, demandEqual, notApplicable } from "../violation.ts";
-import { enterReadOnly, pattern } from "./write.ts";
+import { enterReadOnly, pattern } from "../work-place.ts";
 
 const { read, write, writeZeroes } = Command;
 const LENGTH = 131_072;
