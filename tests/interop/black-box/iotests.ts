@@ -16,7 +16,7 @@ const PACKAGES = [
 const ACCELERATOR = [/-accel qtest/g, "-accel tcg -S"] as const;
 /** The servers here take longer to start than the second that the tests give them. */
 const STARTING = [
-  /sleep 1 # FIXME: qemu-nbd needs to be listening.*/,
+  /sleep 1 # .*qemu-nbd needs to be listening.*/,
   'for _ in $(seq 200); do [ -S "$SOCK_DIR/nbd" ] && break; sleep 0.1; done',
 ] as const;
 
