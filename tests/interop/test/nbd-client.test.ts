@@ -1,6 +1,5 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { execFileSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -63,6 +62,11 @@ async function opened(uri: string, options: Partial<NbdOptions> = {}): Promise<D
   return Device.open(await NbdLayer.at(environment, { uri, ...options }), environment);
 }
 
+/** A comparison that shows both would take longer than the test. */
+function expectSame(found: Uint8Array, wanted: Uint8Array): void {
+  expect(Buffer.compare(found, wanted)).toBe(0);
+}
+
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   try {
     await promise;
@@ -77,7 +81,7 @@ async function exercise(device: Device): Promise<void> {
   const data = pattern(1_000_003, 1);
   await device.write(12_345, data);
   await device.flush();
-  expect(await device.read(12_345, data.length)).toEqual(data);
+  expectSame(await device.read(12_345, data.length), data);
   await device.writeZeroes(65_536, 131_072);
   expect((await device.read(65_536, 131_072)).every((byte) => byte === 0)).toBe(true);
   await device.write(4 * 1024 * 1024, pattern(4096, 2), { fua: true });
@@ -87,7 +91,7 @@ async function exercise(device: Device): Promise<void> {
   const several = await Promise.all(
     Array.from({ length: 100 }, (_, index) => device.read(5_242_880 + index * 4096, 4096)),
   );
-  for (const [index, bytes] of several.entries()) expect(bytes).toEqual(pattern(4096, index));
+  for (const [index, bytes] of several.entries()) expectSame(bytes, pattern(4096, index));
 }
 
 describeWith(["nbdkit", "qemu-nbd"], "servers of others as devices", () => {
@@ -133,32 +137,36 @@ describeWith(["nbdkit", "qemu-nbd"], "servers of others as devices", () => {
     expect(await codeOf(opened(`nbd+unix:///?socket=${socket}`))).toBe("CEV_NOT_SUPPORTED");
   });
 
-  test("a server that is killed and comes back over a file loses nothing that was answered", async () => {
-    const socket = join(folder, "s");
-    const image = join(folder, "disk.img");
-    writeFileSync(image, "");
-    truncateSync(image, SIZE);
-    const words = ["-f", "-U", socket, "file", image];
-    let server = await start("nbdkit", words, socket);
-    const device = await opened(`nbd+unix:///?socket=${socket}`);
-    const wanted = new Uint8Array(SIZE);
-    for (let round = 0; round < 3; round++) {
-      const writes = Array.from({ length: 60 }, (_, index) => {
-        const data = pattern(8192, round * 100 + index);
-        const offset = (round * 60 + index) * 16_384;
-        wanted.set(data, offset);
-        return device.write(offset, data);
-      });
-      await ended(server, "SIGKILL");
-      rmSync(socket, { force: true });
-      server = await start("nbdkit", words, socket);
-      await Promise.all(writes);
-    }
-    await device.flush();
-    expect(Buffer.compare(await device.read(0, SIZE), wanted)).toBe(0);
-    await device.close();
-    expect(Buffer.compare(readFileSync(image), wanted)).toBe(0);
-  });
+  test(
+    "a server that is killed and comes back over a file loses nothing that was answered",
+    { timeout: 60_000 },
+    async () => {
+      const socket = join(folder, "s");
+      const image = join(folder, "disk.img");
+      writeFileSync(image, "");
+      truncateSync(image, SIZE);
+      const words = ["-f", "-U", socket, "file", image];
+      let server = await start("nbdkit", words, socket);
+      const device = await opened(`nbd+unix:///?socket=${socket}`);
+      const wanted = new Uint8Array(SIZE);
+      for (let round = 0; round < 3; round++) {
+        const writes = Array.from({ length: 60 }, (_, index) => {
+          const data = pattern(8192, round * 100 + index);
+          const offset = (round * 60 + index) * 16_384;
+          wanted.set(data, offset);
+          return device.write(offset, data);
+        });
+        await ended(server, "SIGKILL");
+        rmSync(socket, { force: true });
+        server = await start("nbdkit", words, socket);
+        await Promise.all(writes);
+      }
+      await device.flush();
+      expectSame(await device.read(0, SIZE), wanted);
+      await device.close();
+      expectSame(readFileSync(image), wanted);
+    },
+  );
 
   test("a server that forgets all when it is killed gets again what was not flushed", async () => {
     const socket = join(folder, "s");
@@ -168,7 +176,7 @@ describeWith(["nbdkit", "qemu-nbd"], "servers of others as devices", () => {
     await ended(server, "SIGKILL");
     rmSync(socket, { force: true });
     server = await start("nbdkit", ["-f", "-U", socket, "memory", "8M"], socket);
-    expect(await device.read(4096, 100_000)).toEqual(pattern(100_000, 1));
+    expectSame(await device.read(4096, 100_000), pattern(100_000, 1));
     await device.close();
     await ended(server, "SIGKILL");
   });
@@ -209,14 +217,14 @@ describeWith(["nbdkit", "qemu-nbd"], "servers of others as devices", () => {
     await ended(servers[1]!, "SIGKILL");
     await device.write(500_000, data.subarray(500_000));
     await device.flush();
-    expect(await device.read(0, data.length)).toEqual(data);
+    expectSame(await device.read(0, data.length), data);
     await device.close();
     await stack.close().catch(() => undefined);
     await ended(servers[0]!, "SIGTERM");
     // What is left on the member that lived is all of it.
-    const device0 = await cev(["copy", images[0]!, "--device", "md/data", "--to", join(folder, "out")]);
-    expect(device0.stderr).not.toMatch(/error/);
-    expect(readFileSync(join(folder, "out")).subarray(0, data.length)).toEqual(Buffer.from(data));
+    const copied = await cev(["copy", images[0]!, "--device", "md/data", "--to", join(folder, "out")]);
+    expect(copied.status, copied.stderr).toBe(0);
+    expectSame(readFileSync(join(folder, "out")).subarray(0, data.length), data);
   });
 
   test("the command copies to and from them, and looks into them", { timeout: 60_000 }, async () => {
