@@ -43,7 +43,13 @@ try {
       ...[`--iodepth=${values.depth}`, `--numjobs=${values.connections}`, "--thread", "--group_reporting"],
       // Each connection checks what it reads of its own part of the disk.
       ...["--bsrange=4k-256k", "--bs_unaligned=0", `--size=${share}`, `--offset_increment=${share}`],
-      ...["--verify=crc32c", "--verify_backlog=256", "--time_based", `--runtime=${Math.round(minutes * 60)}`],
+      ...[
+        "--verify=crc32c",
+        "--verify_backlog=256",
+        "--verify_state_save=0",
+        "--time_based",
+        `--runtime=${Math.round(minutes * 60)}`,
+      ],
       "--output-format=json",
     ],
     { timeoutMs: minutes * 60_000 + 120_000 },
