@@ -1,4 +1,4 @@
-import { ChunkFlag, ChunkType, Command, NbdErrno } from "../protocol/numbers.ts";
+import { ChunkType, NbdErrno } from "../protocol/numbers.ts";
 import { BLOCK_STATUS_CHUNK, BLOCK_STATUS_EXTENDED_CHUNK, ERROR_CHUNK_BIT } from "./extension.ts";
 import { commandName } from "./session.ts";
 import type { Chunk, Reply } from "./session.ts";
@@ -158,14 +158,4 @@ function decodeExtended(payload: Buffer): StatusExtent[] {
   for (let at = 8; at < payload.length; at += 16)
     extents.push({ length: payload.readBigUInt64BE(at), flags: payload.readBigUInt64BE(at + 8) });
   return extents;
-}
-
-/** True for the last chunk. */
-export function isLast({ flags }: Chunk): boolean {
-  return (flags & ChunkFlag.done) !== 0;
-}
-
-/** True for a reply to a command that brings nothing but success or failure. */
-export function hasNoContent({ command }: { readonly command: number }): boolean {
-  return command !== Command.read && command !== Command.blockStatus;
 }

@@ -1,5 +1,4 @@
 import {
-  HandshakeFlag,
   InfoType,
   OptionReply,
   OptionType,
@@ -184,9 +183,4 @@ export function isMet(need: Need, survey: Survey, may: Permissions): boolean {
     case "readOnly":
       return survey.simple !== null && (isReadOnly || may.hasReadOnlyExport);
   }
-}
-
-/** True for a server that a modern client can speak with at all. */
-export function isFixedNewstyle({ handshakeFlags }: Survey): boolean {
-  return (handshakeFlags & HandshakeFlag.fixedNewstyle) !== 0;
 }
