@@ -170,7 +170,7 @@ describe("a wrong call", () => {
     [["copy", "a.img"], /required option '--device <name>'/],
     [["copy", "a.img", "--device", "a.img"], /either --to.*or --from/],
     [["copy", "a.img", "--device", "a.img", "--to", "-", "--from", "-"], /either --to.*or --from/],
-    [["serve", "a.img"], /either --socket PATH or --listen/],
+    [["serve", "a.img"], /give --socket PATH, --listen HOST:PORT or --stdio/],
     [["serve", "a.img", "--listen", "localhost"], /--listen takes HOST:PORT/],
   ])("%j ends with status 2 and one line", async (args, words) => {
     const { status, stdout, stderr } = await cev(args);
