@@ -57,6 +57,19 @@ describe.each(LEVELS)("a new %s that has not been resynced", (_name, options) =>
   });
 });
 
+describe.each(LEVELS)("a new %s that was written in part of a stripe and closed", (_name, options) => {
+  it("has its resync begin again at a whole stripe, where the kernel would leave out the rest of one", async () => {
+    const bench = await unsynced(options);
+    const random = new Random(3);
+    const { layer } = bench;
+    await bench.write(0, random.bytes(512));
+    expect(layer.array.unsynced[0]!.start % 65_536, "what is certain ends within a stripe").not.toBe(0);
+    await bench.close();
+    for (const index of bench.disks.keys())
+      expect((await bench.superblockOf(index))!.resyncSectors! % 128).toBe(0);
+  });
+});
+
 describe("a new RAID5 that many small writes reach before its resync", () => {
   it("does not keep account of all of them, and is resynced to its end", async () => {
     const bench = await unsynced({

@@ -7,11 +7,10 @@ import { MetadataRounds } from "./metadata-rounds.ts";
 import type { Preparation } from "./metadata-rounds.ts";
 import { MetadataWriter } from "./metadata-writer.ts";
 import type { RunningArray } from "./running-array.ts";
-import { positionsOf, timestampOf, updatedSuperblocks } from "./superblock-update.ts";
+import { checkpointSectors, positionsOf, timestampOf, updatedSuperblocks } from "./superblock-update.ts";
 import { intentsOf } from "./write-intents.ts";
 import type { WriteIntents } from "./write-intents.ts";
 
-const SECTOR = 512;
 // As long as md waits after the last write before it marks an array clean.
 const SAFE_MODE_DELAY_MS = 200;
 
@@ -381,7 +380,7 @@ export class MetadataKeeper {
   #resyncSectors(isActive: boolean): number | null {
     if (isActive) return 0;
     const first = this.#array.unsynced[0];
-    return first === undefined ? null : Math.floor(first.start / SECTOR);
+    return first === undefined ? null : checkpointSectors(this.#array, first.start);
   }
 
   async #flushMembers(): Promise<void> {

@@ -54,7 +54,7 @@ export function updatedSuperblocks(update: SuperblockUpdate): Map<MemberDevice, 
       dataSizeSectors: base.level > 0 ? Math.max(own.dataSizeSectors, base.sizeSectors) : own.dataSizeSectors,
       superOffsetSectors: own.superOffsetSectors,
       recoverySectors:
-        member?.isRebuilding === true ? Math.floor((update.recoveredTo.get(device) ?? 0) / SECTOR) : 0,
+        member?.isRebuilding === true ? checkpointSectors(array, update.recoveredTo.get(device) ?? 0) : 0,
       journalTailSectors: 0,
       deviceNumber: number,
       correctedReadCount: own.correctedReadCount,
@@ -83,6 +83,15 @@ export function freeDeviceNumber({ array, base }: Pick<SuperblockUpdate, "array"
   let number = base.memberCount;
   while (taken.has(number) || (base.roles[number] ?? Role.spare) < Role.special) number++;
   return number;
+}
+
+/**
+ * How far a resync or a rebuild is, as it is recorded: in whole chunks, and stripes of whatever pages a kernel has (64 KiB at most). md goes
+ * on from there stripe by stripe: of one that begins before it, what is behind it would never be done.
+ */
+export function checkpointSectors({ geometry }: RunningArray, position: number): number {
+  const grain = Math.max(geometry.chunkSize, 65_536);
+  return (position - (position % grain)) / SECTOR;
 }
 
 /** How far the members are rebuilt now, by device: another may have taken its place when that is written. */
