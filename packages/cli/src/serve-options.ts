@@ -24,13 +24,20 @@ export interface ServerWords {
   readonly maxMemory?: string;
   readonly handshakeTimeout?: string;
   readonly idleTimeout?: string;
+  readonly busyPoll?: string;
 }
 
 /** The settings of a server that the command line has. */
 export type ServerSettings = Partial<
   Pick<
     NbdServerOptions,
-    "tls" | "connectionsMax" | "requestsMax" | "memoryMax" | "handshakeTimeoutMs" | "idleTimeoutMs"
+    | "tls"
+    | "connectionsMax"
+    | "requestsMax"
+    | "memoryMax"
+    | "handshakeTimeoutMs"
+    | "idleTimeoutMs"
+    | "busyPollUs"
   >
 >;
 
@@ -50,7 +57,8 @@ export function withServer(command: Command): Command {
     .option("--max-requests <count>", "requests of a client that are worked on at a time (256)")
     .option("--max-memory <size>", "memory of all clients' requests and buffers (512M)")
     .option("--handshake-timeout <seconds>", "for a client to choose an export (30)")
-    .option("--idle-timeout <seconds>", "let go of clients that do nothing for so long");
+    .option("--idle-timeout <seconds>", "let go of clients that do nothing for so long")
+    .option("--busy-poll <microseconds>", "look so long for the next request of busy clients; 0: sleep (50)");
 }
 
 /** Where clients are to come in: what was asked for, and the sockets that the process was started with. Throws a `UsageError`. */
@@ -82,7 +90,7 @@ export function placesOf(words: ServerWords): readonly ServePlace[] {
 
 /** What the other options mean. Throws a `UsageError`; fails where files of certificates or keys cannot be used. */
 export async function settingsOf(words: ServerWords): Promise<ServerSettings> {
-  const { maxConnections, maxRequests, maxMemory, handshakeTimeout, idleTimeout } = words;
+  const { maxConnections, maxRequests, maxMemory, handshakeTimeout, idleTimeout, busyPoll } = words;
   const counts = {
     ...(maxConnections === undefined
       ? {}
@@ -93,6 +101,7 @@ export async function settingsOf(words: ServerWords): Promise<ServerSettings> {
       ? {}
       : { handshakeTimeoutMs: parseSeconds(handshakeTimeout, "--handshake-timeout") }),
     ...(idleTimeout === undefined ? {} : { idleTimeoutMs: parseSeconds(idleTimeout, "--idle-timeout") }),
+    ...(busyPoll === undefined ? {} : { busyPollUs: parseMicroseconds(busyPoll, "--busy-poll") }),
   };
   const tls = await tlsOf(words);
   return tls === null ? counts : { ...counts, tls };
@@ -123,6 +132,11 @@ function parseWhole(text: string, option: string): number {
   const count = Number(text);
   if (/^\d{1,9}$/.test(text) && count > 0) return count;
   throw new UsageError(`${option} takes a whole number from 1 on, not ${text}`);
+}
+
+function parseMicroseconds(text: string, option: string): number {
+  if (/^\d{1,4}$/.test(text) && Number(text) <= 1000) return Number(text);
+  throw new UsageError(`${option} takes a whole number from 0 to 1000, not ${text}`);
 }
 
 function parseSeconds(text: string, option: string): number {

@@ -1,5 +1,6 @@
 import { CevError } from "@cev/core";
 import type { Details, StandardSchema } from "@cev/core";
+import { BUSY_POLL_MAX_US, BUSY_POLL_US } from "../transport/busy-poll.ts";
 import { parseNbdUri } from "../protocol/uri.ts";
 
 /** Which server's export, and how it is used. */
@@ -24,6 +25,11 @@ export interface NbdOptions {
   readonly reconnectTimeoutMs?: number;
   /** How long nothing may be answered before the connection counts as lost; 0 (default): for ever. */
   readonly requestTimeoutMs?: number;
+  /**
+   * How long the process looks for the next answer before it sleeps, as long as answers do come so fast, in microseconds; 0:
+   * never. Default 50.
+   */
+  readonly busyPollUs?: number;
   /** What is sent again to a server that comes back: also what was answered and not flushed (default), or only what was under way. */
   readonly resume?: "unflushed" | "underWay";
   /** Memory for copies of what was answered and not flushed, in bytes. Default 32 MiB. */
@@ -59,6 +65,12 @@ const NUMBERS = {
     max: 2 ** 31 - 1,
     description: "How long nothing may be answered before the connection counts as lost; 0: for ever",
   },
+  busyPollUs: {
+    initial: BUSY_POLL_US,
+    min: 0,
+    max: BUSY_POLL_MAX_US,
+    description: "How long to look for the next answer before sleeping, in microseconds",
+  },
   unflushedMax: {
     initial: 33_554_432,
     min: UNFLUSHED_MIN,
@@ -85,6 +97,7 @@ export function resolveNbdOptions(options: NbdOptions): ResolvedNbdOptions {
     connectTimeoutMs: NUMBERS.connectTimeoutMs.initial,
     reconnectTimeoutMs: NUMBERS.reconnectTimeoutMs.initial,
     requestTimeoutMs: NUMBERS.requestTimeoutMs.initial,
+    busyPollUs: NUMBERS.busyPollUs.initial,
     resume: "unflushed",
     unflushedMax: NUMBERS.unflushedMax.initial,
     ...options,

@@ -1,6 +1,7 @@
 import { CevError } from "@cev/core";
 import type { Environment, Timer } from "@cev/core";
 import { Command } from "../protocol/numbers.ts";
+import type { BusyPoll } from "../transport/busy-poll.ts";
 import type { Channel, ChannelUser } from "./channel.ts";
 import { ClientCommand } from "./command.ts";
 import type { CommandOwner } from "./command.ts";
@@ -31,6 +32,7 @@ export class Link implements ChannelUser {
   readonly #free: number[];
   readonly #queue: SendQueue;
   readonly #reader: ReplyReader;
+  readonly #busyPoll: BusyPoll;
   #generation = 1;
   #isReceiving = false;
   #isFlushPlanned = false;
@@ -45,12 +47,13 @@ export class Link implements ChannelUser {
     environment: Environment,
     channel: Channel,
     negotiated: Negotiated,
-    options: { readonly user: LinkUser; readonly requestsMax: number },
+    options: { readonly user: LinkUser; readonly requestsMax: number; readonly busyPoll: BusyPoll },
   ) {
     this.#environment = environment;
     this.#channel = channel;
     this.negotiated = negotiated;
     this.#user = options.user;
+    this.#busyPoll = options.busyPoll;
     this.#slots = Array.from({ length: options.requestsMax }, () => null);
     this.#free = Array.from({ length: options.requestsMax }, (_, index) => options.requestsMax - 1 - index);
     this.#queue = new SendQueue(channel, negotiated.style);
@@ -99,6 +102,7 @@ export class Link implements ChannelUser {
     if (this.#isReceiving || this.#isFlushPlanned) return;
     if (wasIdle) {
       this.#queue.flush();
+      this.#busyPoll.left();
       return;
     }
     this.#isFlushPlanned = true;
@@ -155,6 +159,7 @@ export class Link implements ChannelUser {
   }
 
   arrived(): void {
+    this.#busyPoll.arrived();
     this.#isReceiving = true;
     const problem = this.#reader.read();
     this.#isReceiving = false;
@@ -166,6 +171,7 @@ export class Link implements ChannelUser {
   }
 
   arrivedDirectly(length: number): void {
+    this.#busyPoll.arrived();
     this.#isReceiving = true;
     const problem = this.#reader.arrivedDirectly(length);
     this.#isReceiving = false;
@@ -187,6 +193,7 @@ export class Link implements ChannelUser {
     if (this.#isOver) return;
     if (problem !== null) this.destroy(new CevError("CEV_PROTOCOL", problem));
     else this.#queue.flush();
+    if (this.inFlightCount > 0) this.#busyPoll.left();
   }
 
   #find(slot: number, generation: number): ClientCommand | null {

@@ -3,6 +3,7 @@ import type { Environment, Io, LayerDescription, Limits, Run, Support } from "@c
 import { AllocationFlag, TransmissionFlag } from "../protocol/numbers.ts";
 import type { StatusExtent } from "../protocol/chunk.ts";
 import { parseNbdUri, showNbdUri } from "../protocol/uri.ts";
+import { BusyPoll } from "../transport/busy-poll.ts";
 import { resolveNbdOptions } from "./client-options.ts";
 import type { NbdOptions, ResolvedNbdOptions } from "./client-options.ts";
 import { tlsSettingsOf } from "./client-tls.ts";
@@ -98,6 +99,8 @@ export class NbdLayer extends LayerBase {
     const options = this.#options;
     const environment = this.#environment;
     const request = { exportName: this.#exportName, goal: "go" as const };
+    const busyPoll = new BusyPoll(environment, options.busyPollUs);
+    const { requestsMax } = options;
     const session = new Session({
       environment,
       connect: async (user) => {
@@ -107,7 +110,7 @@ export class NbdLayer extends LayerBase {
           request,
           options.connectTimeoutMs,
         );
-        const link = new Link(environment, channel, negotiated, { user, requestsMax: options.requestsMax });
+        const link = new Link(environment, channel, negotiated, { user, requestsMax, busyPoll });
         link.begin();
         return link;
       },

@@ -13,6 +13,7 @@ import { RequestTracer } from "./transmission/trace.ts";
 import type { RequestTrace } from "./transmission/trace.ts";
 import { Transmission } from "./transmission/transmission.ts";
 import type { TransmissionUser } from "./transmission/transmission-parts.ts";
+import type { BusyPoll } from "../transport/busy-poll.ts";
 import type { Transport, TransportUser } from "../transport/transport.ts";
 import { PLAIN } from "../tls/security.ts";
 import type { Security } from "../tls/security.ts";
@@ -41,6 +42,7 @@ export interface ConnectionContext {
   readonly tls: TlsServer | null;
   readonly handshakeTimeoutMs: number;
   readonly times: WatchTimes;
+  readonly busyPoll: BusyPoll;
   /** The handshake is over. */
   chosen(connection: Connection, target: Export): void;
   /** The connection is gone. Requests may still be under way. */
@@ -176,7 +178,10 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
       this.#receive.end += length;
       this.#processHandshake();
     } else {
+      const { busyPoll } = this.#context;
+      busyPoll.arrived();
       this.#transmission.received(length);
+      busyPoll.left();
     }
     this.#endIfDone();
     this.#isPaused = !this.#isEnded && !this.#wantsMore();

@@ -12,6 +12,7 @@ import { holderContexts } from "./contexts/holder.ts";
 import { ContextCatalog } from "./contexts/selected.ts";
 import type { ExportOptions } from "./exports/export.ts";
 import type { HandshakeSettings } from "./handshake/negotiation.ts";
+import { BUSY_POLL_MAX_US, BUSY_POLL_US } from "../transport/busy-poll.ts";
 import { PAYLOAD_LENGTH_PORTABLE } from "../protocol/numbers.ts";
 
 /** Settings of an `NbdServer`. */
@@ -45,6 +46,11 @@ export interface NbdServerOptions {
   readonly messageTimeoutMs?: number;
   /** How long a client may do nothing in transmission before it is cut off; 0, the default: for ever. */
   readonly idleTimeoutMs?: number;
+  /**
+   * How long the process looks for the next message of clients before it sleeps, as long as messages do come so fast, in
+   * microseconds; 0: never. Default 50. It makes answers to clients with few requests under way faster, for processor time.
+   */
+  readonly busyPollUs?: number;
   /** How long `close` lets clients take their last answers. Default 30 seconds. */
   readonly drainTimeoutMs?: number;
   /** Is told what happens, for logs. What it throws surfaces as an uncaught error. */
@@ -104,6 +110,10 @@ export function resolveOptions(options: NbdServerOptions): ResolvedOptions {
       messageTimeoutMs: checkNumber("messageTimeoutMs", options.messageTimeoutMs ?? 60_000, { min: 0 }),
       idleTimeoutMs: checkNumber("idleTimeoutMs", options.idleTimeoutMs ?? 0, { min: 0 }),
     },
+    busyPollUs: checkNumber("busyPollUs", options.busyPollUs ?? BUSY_POLL_US, {
+      min: 0,
+      max: BUSY_POLL_MAX_US,
+    }),
     drainTimeoutMs: checkNumber("drainTimeoutMs", options.drainTimeoutMs ?? 30_000, { min: 0 }),
     onEvent: options.onEvent ?? ((): void => {}),
   };

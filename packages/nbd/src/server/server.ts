@@ -18,6 +18,7 @@ import type { NbdEvent } from "./events.ts";
 import type { NbdServerOptions } from "./server-options.ts";
 import { MemoryBudget } from "../memory/memory-budget.ts";
 import { SharedBufferPool } from "../memory/shared-buffer.ts";
+import { BusyPoll } from "../transport/busy-poll.ts";
 import { socketTransport } from "../transport/socket-transport.ts";
 
 const RECEIVE_LENGTH = 524_288;
@@ -64,6 +65,7 @@ export class NbdServer implements AsyncDisposable {
       tls: resolved.tls,
       handshakeTimeoutMs: resolved.handshakeTimeoutMs,
       times: resolved.times,
+      busyPoll: new BusyPoll(this.#environment, resolved.busyPollUs),
       chosen: (connection, target) => {
         const { id, peer, security } = connection;
         this.#tell({ kind: "chosen", connection: id, peer, export: target.name, security });

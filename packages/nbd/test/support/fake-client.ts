@@ -15,6 +15,7 @@ import type { Transport, TransportUser } from "../../src/transport/transport.ts"
 import type { Environment } from "@cev/core";
 import { clientFlags, go, option, parseReplies, request } from "./messages.ts";
 import type { Reply, RequestParts } from "./messages.ts";
+import { BusyPoll } from "../../src/transport/busy-poll.ts";
 
 /** A transport in memory, with a client that reads only when it is told to. */
 class FakeTransport implements Transport {
@@ -172,6 +173,8 @@ export class FakeClient {
       tls: resolved.tls,
       handshakeTimeoutMs: resolved.handshakeTimeoutMs,
       times: resolved.times,
+      // Under simulated time it would only be turns in which nothing happens.
+      busyPoll: new BusyPoll(environment, 0),
       chosen: () => {},
       closed: (_connection, error) => {
         this.closedCount++;
