@@ -271,9 +271,8 @@ export class Session implements ComebackUser, CommandOwner {
 
   /** Ends the request with the answer that stands in its command, and frees the command. */
   #end(command: ClientCommand): void {
-    const { io, lock, errno, text, transferred } = command;
+    const { io, errno, text, transferred } = command;
     this.#giveBack(command);
-    if (lock !== null) this.#locks.release(lock);
     if (io === null) return;
     if (errno === 0) return io.complete();
     failIo(io, { errno, text }, transferred);
@@ -281,9 +280,7 @@ export class Session implements ComebackUser, CommandOwner {
 
   #endEarly(command: ClientCommand): void {
     const io = command.takeIo();
-    const { lock } = command;
     this.#giveBack(command);
-    if (lock !== null) this.#locks.release(lock);
     if (io !== null) endCancelled(io);
   }
 
@@ -362,17 +359,16 @@ export class Session implements ComebackUser, CommandOwner {
 
   /** Fails all but what connections still hold: their memory may be in use. */
   #failAll(error: CevError): void {
-    const commands = [...this.#unanswered.splice(0), ...this.#waiting.splice(0), ...this.#unroomed.splice(0)];
-    for (const command of commands) {
-      if (command.ended !== null) {
-        command.ended(command, error);
-        continue;
+    do {
+      const lists = [this.#unanswered, this.#waiting, this.#unroomed];
+      for (const command of lists.flatMap((list) => list.splice(0))) {
+        const { io } = command;
+        if (command.ended === null) this.#giveBack(command);
+        else command.ended(command, error);
+        if (io !== null) this.#failLost(io);
       }
-      const { io, lock } = command;
-      this.#giveBack(command);
-      if (lock !== null) this.#locks.release(lock);
-      if (io !== null) this.#failLost(io);
-    }
+      // A lock that was given back has let in who waited for it.
+    } while (this.#waiting.length > 0);
   }
 
   #failLost(io: Io): void {
@@ -389,8 +385,10 @@ export class Session implements ComebackUser, CommandOwner {
   }
 
   #giveBack(command: ClientCommand): void {
+    const { lock } = command;
     command.clear();
     this.#free.push(command);
+    if (lock !== null) this.#locks.release(lock);
   }
 }
 

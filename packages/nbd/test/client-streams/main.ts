@@ -1,9 +1,11 @@
-// Gives mutated client streams to the server in this process: main.ts [--count N] [--seed N].
+// Gives mutated client streams to the server in this process, or mutated server streams to the client: main.ts --help.
 import { parseArgs } from "node:util";
-import { FoundFault, fuzzStreams } from "./fuzz.ts";
+import { fuzzClient } from "../server-streams/fuzz.ts";
+import { fuzzStreams } from "./fuzz.ts";
 
 const { values } = parseArgs({
   options: {
+    "server-streams": { type: "boolean", default: false },
     count: { type: "string", default: "1000000" },
     seed: { type: "string" },
     help: { type: "boolean", default: false },
@@ -11,7 +13,9 @@ const { values } = parseArgs({
 });
 if (values.help) {
   console.log(
-    "usage: pnpm run nbd-fuzz [--count N] [--seed N]   (default: 1000000 streams, a seed by chance)",
+    `usage: pnpm run nbd-fuzz [--server-streams] [--count N] [--seed N]   (default: 1000000 streams, a seed by chance)
+
+  --server-streams   bad servers for the client, in place of bad clients for the server`,
   );
   process.exit(0);
 }
@@ -24,16 +28,46 @@ const rate = (done: number): string => {
   const perSecond = Math.round(done / ((performance.now() - start) / 1000));
   return `${perSecond} a second, ${Math.round((done / (user + system)) * 1e6)} a second of processor time`;
 };
-try {
-  const { bytes, repliedCount } = await fuzzStreams(seed, count, (done) => {
-    if (done % 100_000 === 0) console.log(`${done}, ${rate(done)}`);
-  });
+const onProgress = (done: number): void => {
+  if (done % 100_000 === 0) console.log(`${done}, ${rate(done)}`);
+};
+// Most of the time would go into stacks of errors that were to be expected; a single stream shows all.
+if (count > 1) Error.stackTraceLimit = 0;
+// What nobody waits for would end the process without saying which stream it was.
+let at = 0;
+process.on("unhandledRejection", (error) => {
   console.log(
-    `${count} streams (${bytes} bytes, ${repliedCount} of them answered), ${rate(count)}: nothing found`,
+    `near stream ${at}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
   );
-} catch (error) {
-  if (!(error instanceof FoundFault)) throw error;
-  console.log(error.message);
-  console.log((error.cause as Error).stack);
-  process.exitCode = 1;
+  process.exit(1);
+});
+const told = values["server-streams"] ? await againstClient() : await againstServer();
+console.log(`${count} streams (${told}), ${rate(count)}: nothing found`);
+
+async function againstServer(): Promise<string> {
+  const { bytes, repliedCount } = await found(fuzzStreams(seed, count, onProgress));
+  return `${bytes} bytes, ${repliedCount} of them answered`;
+}
+
+async function againstClient(): Promise<string> {
+  const result = await found(
+    fuzzClient(seed, count, {
+      onStream: (index) => (at = index),
+      onProgress,
+    }),
+  );
+  return [
+    `${result.bytes} bytes over ${result.connectionCount} connections`,
+    `${result.openedCount} devices, ${result.doneCount} requests done and ${result.failedCount} failed`,
+  ].join("; ");
+}
+
+async function found<T>(fuzzing: Promise<T>): Promise<T> {
+  try {
+    return await fuzzing;
+  } catch (error) {
+    console.log((error as Error).message);
+    console.log(((error as Error).cause as Error | undefined)?.stack ?? (error as Error).stack);
+    process.exit(1);
+  }
 }

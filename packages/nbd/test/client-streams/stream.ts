@@ -1,20 +1,8 @@
 import { Buffer } from "node:buffer";
 import { STACK_SIZE } from "../support/stack.ts";
 import type { Chance } from "./chance.ts";
+import { EDGES, mutate } from "./mutate.ts";
 
-/** Where arithmetic goes wrong, as pairs of 32 bits. */
-const EDGES: readonly (readonly [number, number])[] = [
-  [0, 0],
-  [0, 1],
-  [0, 0x7fffffff],
-  [0, 0x80000000],
-  [0, 0xffffffff],
-  [1, 0],
-  [0x1fffff, 0xffffffff],
-  [0x200000, 0],
-  [0x7fffffff, 0xffffffff],
-  [0xffffffff, 0xffffffff],
-];
 const NAMES = ["disk", "disk", "disk", "frozen", "", "nope", "disk\0", "ä"];
 const QUERIES = [
   "base:",
@@ -45,7 +33,9 @@ export class StreamMaker {
     if (!chance.oneIn(5))
       this.#info(chance, chance.oneIn(8) ? 1 : 7, chance.oneIn(6) ? chance.pick(NAMES) : "disk");
     for (let left = chance.below(10); left > 0; left--) this.#request(chance);
-    if (!chance.oneIn(4)) for (let left = 1 + chance.below(4); left > 0; left--) this.#mutate(chance);
+    if (!chance.oneIn(4))
+      for (let left = 1 + chance.below(4); left > 0; left--)
+        this.#length = mutate(this.#bytes, this.#spare, this.#length, { lengthMax: STREAM_MAX, chance });
     return this.#bytes.subarray(0, this.#length);
   }
 
@@ -141,48 +131,5 @@ export class StreamMaker {
     if (isExtended) this.#word(chance.oneIn(30) ? chance.word() : 0);
     this.#word(command === 3 && !chance.oneIn(4) ? 0 : chance.oneIn(20) ? chance.pick(EDGES)[1] : length);
     if (isWrite && this.#length + length < STREAM_MAX) this.#filler(length, chance.below(256));
-  }
-
-  #mutate(chance: Chance): void {
-    const length = this.#length;
-    if (length < 2) return;
-    const at = chance.below(length);
-    const run = 1 + chance.below(Math.min(length - at, 40));
-    switch (chance.below(7)) {
-      case 0:
-        this.#bytes[at]! ^= 1 << chance.below(8);
-        return;
-      case 1:
-        this.#bytes[at] = chance.below(256);
-        return;
-      case 2: // Inserts.
-        if (length + run > STREAM_MAX) return;
-        this.#bytes.copyWithin(at + run, at, length);
-        this.#length += run;
-        return;
-      case 3: // Cuts out, or off.
-        if (chance.oneIn(2)) this.#length = at;
-        else {
-          this.#bytes.copyWithin(at, at + run, length);
-          this.#length -= run;
-        }
-        return;
-      case 4: // Swaps two halves.
-        this.#bytes.copy(this.#spare, 0, 0, length);
-        this.#spare.copy(this.#bytes, 0, at, length);
-        this.#spare.copy(this.#bytes, length - at, 0, at);
-        return;
-      case 5: // Repeats.
-        if (length + run > STREAM_MAX) return;
-        this.#bytes.copyWithin(length, at, at + run);
-        this.#length += run;
-        return;
-      default: {
-        const [high, low] = chance.pick(EDGES);
-        if (at + 8 > length) return;
-        this.#bytes.writeUInt32BE(high, at);
-        this.#bytes.writeUInt32BE(low, at + 4);
-      }
-    }
   }
 }

@@ -9,6 +9,7 @@ const TURNS_MAX = 100_000;
 const MICROTASKS_MAX = 2000;
 
 interface Alarm {
+  readonly at: number;
   readonly run: () => void;
   readonly cancel: () => void;
 }
@@ -26,7 +27,7 @@ export class StreamWorld {
   constructor(seed: number) {
     const chance = new Chance(seed);
     this.environment = new Environment({
-      clock: { now: () => this.#now, after: (_delayMs, run) => this.#after(run) },
+      clock: { now: () => this.#now, after: (delayMs, run) => this.#after(delayMs, run) },
       later: (task) => void this.#tasks.push(task),
       random: (bytes) => {
         for (let index = 0; index < bytes.length; index++) bytes[index] = chance.below(256);
@@ -64,6 +65,15 @@ export class StreamWorld {
     }
   }
 
+  /** Runs one turn's tasks. False: there were none. */
+  turn(): boolean {
+    const tasks = this.#tasks;
+    if (tasks.length === 0) return false;
+    this.#tasks = [];
+    for (const task of tasks) task();
+    return true;
+  }
+
   /** Lets all timers fire that are waiting. */
   ring(): void {
     this.#now += 3_600_000;
@@ -72,6 +82,22 @@ export class StreamWorld {
       alarm.run();
     }
     this.run();
+  }
+
+  /** Lets the timer fire that is due first. False: none is waiting. */
+  ringNext(): boolean {
+    let next: Alarm | null = null;
+    for (const alarm of this.#alarms) if (next === null || alarm.at < next.at) next = alarm;
+    if (next === null) return false;
+    next.cancel();
+    this.#now = Math.max(this.#now, next.at);
+    next.run();
+    return true;
+  }
+
+  /** Timers that wait. */
+  get alarmCount(): number {
+    return this.#alarms.size;
   }
 
   /** Runs until `isOver` says so, promises included. False where it never does. */
@@ -91,8 +117,8 @@ export class StreamWorld {
     if (!(await this.until(() => isSettled))) throw new Error("what was waited for has not happened");
   }
 
-  #after(run: () => void): Alarm {
-    const alarm: Alarm = { run, cancel: () => void this.#alarms.delete(alarm) };
+  #after(delayMs: number, run: () => void): Alarm {
+    const alarm: Alarm = { at: this.#now + delayMs, run, cancel: () => void this.#alarms.delete(alarm) };
     this.#alarms.add(alarm);
     return alarm;
   }

@@ -93,6 +93,14 @@ describe("a server that is away", () => {
     await end(setting);
   });
 
+  test("fails writes as well that wait for one another, as they are of one range", async () => {
+    const setting = await opened({ reconnectTimeoutMs: 0 });
+    const ios = [1, 2, 3].map((value) => setting.submit(Op.write, 0, 512, filled(512, value)));
+    setting.server.cut();
+    expect(await done(setting, ...ios)).toEqual(["CEV_DEVICE_LOST", "CEV_DEVICE_LOST", "CEV_DEVICE_LOST"]);
+    await end(setting);
+  });
+
   test("lets go at once of requests that are cancelled", async () => {
     const setting = await opened();
     setting.server.isListening = false;
