@@ -41,7 +41,7 @@ export async function benchEndToEnd(report: Report): Promise<void> {
       const copy = join(folder, `${name}.img`);
       copyFileSync(image, copy);
       const path = join(folder, `${name}.sock`);
-      const contestant = await startServer(name, path, commandOf(copy, path));
+      const contestant = await startServer({ name, path, command: commandOf(copy, path) });
       if (contestant !== null) contestants.push(contestant);
     }
     const source = join(folder, "source");
@@ -75,7 +75,7 @@ function compare(
 ): void {
   const samples = new Map<string, Sample[]>(contestants.map(({ name }) => [name, []]));
   for (let round = 0; round < ROUNDS; round++) {
-    for (const { name, uri, child } of contestants) samples.get(name)!.push(load.run(uri, child.pid!));
+    for (const { name, uri, pid } of contestants) samples.get(name)!.push(load.run(uri, pid));
   }
   const own = samples.get("cev")!;
   const ratio = (peer: string, pick: (sample: Sample) => number): number =>

@@ -1,11 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import type { NativePeer } from "../native-peer.ts";
 
 /** What a load did in a second, and what the server took for it. */
 export interface Sample {
-  /** Requests or bytes. */
+  /** Requests. */
   readonly perSecond: number;
-  /** Microseconds of the server's processor time per unit of `perSecond`. */
+  /** Microseconds of the server's processor time per request. */
   readonly serverTime: number;
 }
 
@@ -14,6 +15,14 @@ export interface Load {
   readonly name: string;
   run(uri: string, pid: number): Sample;
 }
+
+/** One that does not hold up this program meanwhile. */
+export interface AsyncLoad {
+  readonly name: string;
+  run(uri: string, pid: number): Promise<Sample>;
+}
+
+const RUN_MS = 500;
 
 /** Random requests of 4 KiB by fio. */
 export function fioLoad(direction: "read" | "write", depth: number, connectionCount = 1): Load {
@@ -27,10 +36,23 @@ export function fioLoad(direction: "read" | "write", depth: number, connectionCo
   ]);
 }
 
-/** Requests of 64 KiB one behind the other, by fio. */
-export function fioSequentialLoad(direction: "read" | "write", depth: number): Load {
-  const name = `sequential ${direction}, 64 KiB, depth ${depth}`;
-  return newFioLoad(name, direction, [`--rw=${direction}`, "--bs=64k", `--iodepth=${depth}`]);
+/** Requests one behind the other, by fio. */
+export function fioSequentialLoad(direction: "read" | "write", depth: number, sizeKib = 64): Load {
+  const name = `sequential ${direction}, ${sizeKib} KiB, depth ${depth}`;
+  return newFioLoad(name, direction, [`--rw=${direction}`, `--bs=${sizeKib}k`, `--iodepth=${depth}`]);
+}
+
+/** Random requests of 4 KiB by a client that sends `depth` of them at once, and then takes all answers. */
+export function batchingLoad(client: NativePeer, direction: "read" | "write", depth: number): AsyncLoad {
+  return {
+    name: `batched ${direction}, 4 KiB, depth ${depth}`,
+    async run(uri, pid) {
+      const before = processorTime(pid);
+      const path = new URL(uri).searchParams.get("socket")!;
+      const perSecond = await client.ask(path, direction, depth, RUN_MS);
+      return { perSecond, serverTime: (processorTime(pid) - before) / ((perSecond * RUN_MS) / 1000) };
+    },
+  };
 }
 
 function newFioLoad(name: string, direction: "read" | "write", settings: readonly string[]): Load {
@@ -47,7 +69,7 @@ function newFioLoad(name: string, direction: "read" | "write", settings: readonl
         "--group_reporting",
         "--norandommap",
         "--time_based",
-        "--runtime=1",
+        `--runtime=${RUN_MS}ms`,
         "--output-format=json",
       ]);
       const job = (JSON.parse(output.slice(output.indexOf("{"))) as FioOutput).jobs[0]![direction];
@@ -60,6 +82,9 @@ interface FioOutput {
   readonly jobs: readonly Record<"read" | "write", { readonly iops: number; readonly total_ios: number }>[];
 }
 
+// As nbdcopy asks for it where nothing else is set.
+const COPIED_AT_ONCE = 256 * 1024;
+
 /** The whole device, from or to a file in memory, by nbdcopy. */
 export function nbdcopyLoad(direction: "read" | "write", file: string, size: number): Load {
   return {
@@ -69,7 +94,8 @@ export function nbdcopyLoad(direction: "read" | "write", file: string, size: num
       const start = process.hrtime.bigint();
       execute("nbdcopy", direction === "read" ? [uri, "null:"] : [file, uri]);
       const seconds = Number(process.hrtime.bigint() - start) / 1e9;
-      return { perSecond: size / seconds, serverTime: (processorTime(pid) - before) / size };
+      const count = size / COPIED_AT_ONCE;
+      return { perSecond: count / seconds, serverTime: (processorTime(pid) - before) / count };
     },
   };
 }
@@ -86,9 +112,16 @@ function execute(command: string, args: readonly string[]): string {
 
 const MICROSECONDS_PER_TICK = 10_000;
 
-/** Microseconds of processor time that a process has taken, as Linux counts them. */
+/** Microseconds of processor time that a process and those that it made have taken, as Linux counts them. */
 function processorTime(pid: number): number {
+  // Those that have ended are in the figures of the process itself.
+  const alive = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean);
+  const ticks = [String(pid), ...alive].map(ticksOf).reduce((sum, each) => sum + each, 0);
+  return ticks * MICROSECONDS_PER_TICK;
+}
+
+function ticksOf(pid: string): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * MICROSECONDS_PER_TICK;
+  return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
 }

@@ -2,74 +2,104 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { median } from "../measure.ts";
+import { NativePeer } from "../native-peer.ts";
 import type { Report } from "../report.ts";
 import { benchAllocation } from "./allocation.ts";
-import { Contestants } from "./contestants.ts";
-import { fioLoad, nbdcopyLoad } from "./loads.ts";
-import type { Load, Sample } from "./loads.ts";
+import { askedOf, printTable } from "./comparison.ts";
+import type { Wanted } from "./comparison.ts";
+import { stopServer } from "./contestants.ts";
+import type { Contestant } from "./contestants.ts";
+import { batchingLoad, fioLoad, fioSequentialLoad, nbdcopyLoad } from "./loads.ts";
+import { fileServers, memoryServers } from "./servers.ts";
 
 const SIZE = 256 * 1024 * 1024;
-const ROUNDS = 5;
+const DIRECTIONS = ["read", "write"] as const;
+const DEPTHS = [1, 16, 64];
+const NBDKIT = { nbdkit: 1 };
+const NBDKIT_AND_QEMU = { nbdkit: 1, "qemu-nbd": 2.2 };
 
-/** NBD over memory, side by side with nbdkit's memory plugin and qemu-nbd over a file in memory. */
+/** NBD side by side with other servers: over memory, by fio, nbdcopy and a client of our own, and over a file. */
 export async function benchNbd(report: Report): Promise<void> {
-  const directory = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "cev-bench-"));
-  const file = join(directory, "source");
-  const contestants = new Contestants();
+  await overMemory(report);
+  await overFile(report);
+  if (report.includes("allocation")) await benchAllocation(report);
+}
+
+async function overMemory(report: Report): Promise<void> {
+  const folder = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "cev-bench-"));
+  const source = join(folder, "source");
+  const client = NativePeer.start(new URL("batching-client.c", import.meta.url), "c");
+  if (typeof client === "string") console.log(`the batching client is left out: ${client}`);
+  const wanted = askedOf(report, "memory", [
+    ...DIRECTIONS.flatMap((direction) => randomLoads(direction)),
+    ...DIRECTIONS.map((direction) => ({ load: fioSequentialLoad(direction, 16, 256), atLeast: NBDKIT })),
+    ...DIRECTIONS.map((direction) => ({ load: nbdcopyLoad(direction, source, SIZE), atLeast: NBDKIT })),
+    ...(typeof client === "string" ? [] : batchingLoads(client)),
+  ]);
+  const lone = askedOf(
+    report,
+    "no poll",
+    DIRECTIONS.map((direction) => ({ load: fioLoad(direction, 1), atLeast: {} })),
+  );
+  let contestants: readonly Contestant[] = [];
   try {
-    writeFileSync(file, randomBytes(SIZE));
-    await contestants.start(SIZE);
-    const fill = nbdcopyLoad("write", file, SIZE);
-    for (const { uri, child } of contestants.all) fill.run(uri, child.pid!);
+    if (wanted.length + lone.length === 0) return;
+    writeFileSync(source, randomBytes(SIZE));
+    contestants = await memoryServers(folder, SIZE);
+    const fill = nbdcopyLoad("write", source, SIZE);
+    for (const { uri, pid } of contestants) fill.run(uri, pid);
     report.title(
-      "NBD over a Unix socket: work per second in units of nbdkit's memory plugin; server time per unit likewise",
+      "NBD over memory: cev's requests per second in units of each peer's; server time each likewise",
     );
-    report.row("load", "", "cev", "qemu-nbd", "time: cev", "qemu-nbd");
-    for (const { load, atLeast } of loads(file)) {
-      if (!report.includes(load.name)) continue;
-      const samples = compare(contestants, load);
-      const [cev, cevTime] = ratiosTo(samples, "cev");
-      const [qemu, qemuTime] = ratiosTo(samples, "qemu-nbd");
-      report.row(load.name, "", ...[cev, qemu, cevTime, qemuTime].map((value) => value.toFixed(2)));
-      if (atLeast !== null) report.want(`NBD, ${load.name}: cev to nbdkit`, cev, "at least", atLeast);
-    }
+    const peers = ["nbdkit", "qemu-nbd", "nbd-server"];
+    await printTable(report, { title: "memory", contestants, peers, wanted });
+    console.log("\nThe same beside a cev that sleeps as soon as there is nothing to do\n");
+    await printTable(report, { title: "no poll", contestants, peers: ["cev, no poll"], wanted: lone });
   } finally {
-    await contestants.stop();
-    rmSync(directory, { recursive: true });
+    if (typeof client !== "string") await client[Symbol.asyncDispose]();
+    for (const contestant of contestants) await stopServer(contestant);
+    rmSync(folder, { recursive: true });
   }
-  await benchAllocation(report);
 }
 
-function loads(file: string): { load: Load; atLeast: number | null }[] {
-  return [
-    { load: fioLoad("read", 1), atLeast: null },
-    { load: fioLoad("read", 16), atLeast: 1.3 },
-    { load: fioLoad("read", 64), atLeast: 1.3 },
-    { load: fioLoad("read", 16, 4), atLeast: 1.3 },
-    { load: fioLoad("write", 1), atLeast: null },
-    { load: fioLoad("write", 16), atLeast: 1.1 },
-    { load: fioLoad("write", 64), atLeast: 1.1 },
-    { load: fioLoad("write", 16, 4), atLeast: 1.1 },
-    { load: nbdcopyLoad("read", file, SIZE), atLeast: 1 },
-    { load: nbdcopyLoad("write", file, SIZE), atLeast: 0.9 },
-  ];
-}
-
-/** Runs the load on all in turn, round after round, so that a noisy minute hits all alike. */
-function compare(contestants: Contestants, load: Load): Map<string, Sample[]> {
-  const samples = new Map<string, Sample[]>(contestants.all.map(({ name }) => [name, []]));
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const { name, uri, child } of contestants.all) samples.get(name)!.push(load.run(uri, child.pid!));
+/** In page cache, on whatever file system temporary files have. */
+async function overFile(report: Report): Promise<void> {
+  const wanted = askedOf(
+    report,
+    "file",
+    DIRECTIONS.flatMap((direction) =>
+      DEPTHS.map((depth) => ({
+        load: fioLoad(direction, depth),
+        atLeast: { nbdkit: depth === 1 ? 0.7 : 1 },
+      })),
+    ),
+  );
+  if (wanted.length === 0) return;
+  report.title(
+    "NBD over a file in page cache: cev's requests per second in units of each peer's; server time likewise",
+  );
+  const folder = mkdtempSync(join(tmpdir(), "cev-bench-"));
+  let contestants: readonly Contestant[] = [];
+  try {
+    contestants = await fileServers(folder, SIZE);
+    await printTable(report, { title: "file", contestants, peers: ["nbdkit", "qemu-nbd"], wanted });
+  } finally {
+    for (const contestant of contestants) await stopServer(contestant);
+    rmSync(folder, { recursive: true });
   }
-  return samples;
 }
 
-/** Medians of the ratios within each round: work per second, server time. */
-function ratiosTo(samples: Map<string, Sample[]>, name: string): [number, number] {
-  const base = samples.get("nbdkit") ?? [];
-  const own = samples.get(name) ?? [];
-  const ratio = (pick: (sample: Sample) => number): number =>
-    median(own.slice(0, base.length).map((sample, round) => pick(sample) / pick(base[round]!)));
-  return [ratio((sample) => sample.perSecond), ratio((sample) => sample.serverTime)];
+function randomLoads(direction: "read" | "write"): Wanted[] {
+  return [1, 4].flatMap((connectionCount) =>
+    DEPTHS.map((depth) => ({
+      load: fioLoad(direction, depth, connectionCount),
+      atLeast: depth === 1 ? NBDKIT : NBDKIT_AND_QEMU,
+    })),
+  );
+}
+
+function batchingLoads(client: NativePeer): Wanted[] {
+  return DIRECTIONS.flatMap((direction) =>
+    [16, 64].map((depth) => ({ load: batchingLoad(client, direction, depth), atLeast: NBDKIT_AND_QEMU })),
+  );
 }

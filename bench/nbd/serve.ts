@@ -1,27 +1,28 @@
+import { parseArgs } from "node:util";
 import { Device, environmentFrom } from "@cev/core";
+import type { Environment, Layer } from "@cev/core";
+import { FileLayer } from "@cev/hw-file";
 import { RamdiskLayer } from "@cev/hw-ramdisk";
 import { NbdServer } from "@cev/nbd";
 
-// One contestant of the NBD bench, a process of its own: a ramdisk over a Unix socket.
-const [path, size] = process.argv.slice(2);
+// One contestant of the NBD bench, a process of its own: a ramdisk or a file over a Unix socket.
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { size: { type: "string" }, file: { type: "string" }, "busy-poll-us": { type: "string" } },
+});
 const environment = environmentFrom(globalThis);
-// Bytes, as nbdkit's memory plugin has them: no partial blocks for anybody.
-const layer = new RamdiskLayer(environment, { size: Number(size), blockSize: 1 });
-const device = await Device.open(layer, environment, { name: "ram" });
+const device = await Device.open(await layerOf(environment), environment, { name: "served" });
+const busyPoll = values["busy-poll-us"];
 const server = new NbdServer({
   environment,
-  exports: [
-    { name: "ram", description: "memory", device },
-    { name: "read-only", device, isReadOnly: true },
-  ],
-  onEvent: process.argv.includes("--trace") ? (event): void => console.log(event) : (): void => {},
+  exports: [{ name: "default", device }],
+  ...(busyPoll === undefined ? {} : { busyPollUs: Number(busyPoll) }),
 });
-console.log(await server.listen({ path: path! }));
-let signalCount = 0;
-process.on("SIGTERM", () => {
-  signalCount++;
-  void server.close({ isForced: signalCount > 1 }).then((report) => {
-    console.log(report);
-    return device.close();
-  });
-});
+await server.listen({ path: positionals[0]! });
+process.once("SIGTERM", () => void server.close().then(() => device.close()));
+
+async function layerOf(environment: Environment): Promise<Layer> {
+  if (values.file !== undefined) return await FileLayer.at(environment, { path: values.file });
+  // Bytes, as nbdkit's memory plugin has them: no partial blocks for anybody.
+  return new RamdiskLayer(environment, { size: Number(values.size), blockSize: 1 });
+}
