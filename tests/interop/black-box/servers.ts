@@ -38,13 +38,23 @@ export function writeProgram(path: string, program: string): string {
   return path;
 }
 
+/** A server that runs. Its end by `SIGTERM` is waited for. */
+export interface RunningServer extends AsyncDisposable {
+  readonly said: () => string;
+  readonly pid: number;
+}
+
 /** Starts a server and waits until it takes connections. */
-export async function startServer(
-  kind: ServerKind,
-  cev: string,
-  service: Service,
-): Promise<AsyncDisposable & { readonly said: () => string; readonly pid: number }> {
-  const [command, ...args] = commandOf(kind, cev, service);
+export function startServer(kind: ServerKind, cev: string, service: Service): Promise<RunningServer> {
+  return startProgram(commandOf(kind, cev, service), service.address);
+}
+
+/** Starts any program that listens there, and waits until it takes connections. */
+export async function startProgram(
+  words: readonly string[],
+  address: Service["address"],
+): Promise<RunningServer> {
+  const [command, ...args] = words;
   const child = spawn(command!, args, { stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
@@ -63,7 +73,7 @@ export async function startServer(
     clearTimeout(timer);
   };
   for (let tries = 0; tries < 200; tries++) {
-    if (await canConnect(service.address))
+    if (await canConnect(address))
       return { said: () => said, pid: child.pid!, [Symbol.asyncDispose]: stop };
     const isOver = await Promise.race([
       ended.then(() => true),
@@ -72,7 +82,7 @@ export async function startServer(
     if (isOver === true) break;
   }
   await stop();
-  throw new Error(`${kind} did not start: ${said.trim()}`);
+  throw new Error(`${words.join(" ")} did not start: ${said.trim()}`);
 }
 
 function commandOf(kind: ServerKind, cev: string, service: Service): string[] {

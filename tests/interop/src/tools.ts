@@ -38,7 +38,8 @@ export function describeWith(tools: readonly string[], title: string, body: () =
   } else describe.skip(`${title} (not installed: ${missing.join(", ")})`, body);
 }
 
-function isInstalled(tool: string): boolean {
+/** Whether a program is where programs are. */
+export function isInstalled(tool: string): boolean {
   return FOLDERS.some((folder) => {
     try {
       accessSync(join(folder, tool), constants.X_OK);
