@@ -18,6 +18,7 @@ import type { NbdEvent } from "./events.ts";
 import type { NbdServerOptions } from "./server-options.ts";
 import { MemoryBudget } from "../memory/memory-budget.ts";
 import { SharedBufferPool } from "../memory/shared-buffer.ts";
+import { WriteFences } from "./transmission/write-fence.ts";
 import { BusyPoll } from "../transport/busy-poll.ts";
 import { socketTransport } from "../transport/socket-transport.ts";
 
@@ -47,7 +48,10 @@ export class NbdServer implements AsyncDisposable {
     const resolved = resolveOptions(options);
     this.#options = resolved;
     this.#environment = resolved.environment;
-    this.exports = options.exports.map((each) => new Export(each, resolved.payloadLengthMax));
+    const fences = new WriteFences();
+    this.exports = options.exports.map(
+      (each) => new Export(each, resolved.payloadLengthMax, fences.of(each.device)),
+    );
     const { buffers } = this.#environment;
     const budget = new MemoryBudget(resolved.memoryMax);
     const pool = (length: number): SharedBufferPool =>

@@ -2,7 +2,7 @@ import { CevError } from "@cev/core";
 import type { Device } from "@cev/core";
 import { HeaderStyle, PAYLOAD_LENGTH_PORTABLE, TransmissionFlag } from "../../protocol/numbers.ts";
 import { DenseMap } from "../transmission/dense-map.ts";
-import { OrphanFence } from "../transmission/orphan-fence.ts";
+import { WriteFence } from "../transmission/write-fence.ts";
 import type { BlockSizes } from "../../protocol/option-info.ts";
 import { encodeString } from "../../protocol/strings.ts";
 
@@ -40,10 +40,14 @@ export class Export {
   readonly fastZeroAlignment: number;
   /** Where it need not be asked for holes. */
   readonly dense: DenseMap;
-  /** What lost connections left behind. */
-  readonly fence: OrphanFence;
+  /** Keeps overlapping writes of its clients apart: the device's, which other exports may show, too. */
+  readonly fence: WriteFence;
 
-  constructor(options: ExportOptions, payloadLengthMax: number = PAYLOAD_LENGTH_PORTABLE) {
+  constructor(
+    options: ExportOptions,
+    payloadLengthMax: number = PAYLOAD_LENGTH_PORTABLE,
+    fence: WriteFence = new WriteFence(options.device),
+  ) {
     this.name = options.name;
     this.nameBytes = encodeString(options.name, "the name of an export");
     this.descriptionBytes = encodeString(
@@ -57,7 +61,7 @@ export class Export {
     this.isRotational = options.isRotational === true;
     this.blockSizes = blockSizesOf(options.device, payloadLengthMax);
     this.dense = new DenseMap(options.device.size);
-    this.fence = new OrphanFence(options.device);
+    this.fence = fence;
     this.fastZeroAlignment = options.device.layer.limits.logicalBlockSize;
   }
 

@@ -14,6 +14,7 @@ import { Request } from "./request.ts";
 import type { RequestOwner } from "./request.ts";
 import type { RequestTracer } from "./trace.ts";
 import type { TransmissionParts } from "./transmission-parts.ts";
+import type { FenceUser } from "./write-fence.ts";
 
 /** Who takes the requests. */
 export interface InFlightUser {
@@ -26,8 +27,10 @@ export interface InFlightUser {
 }
 
 /** The requests of a connection, from the head of their message to the last byte of their reply. */
-export class InFlight implements RequestOwner, KeptRequestsUser {
+export class InFlight implements RequestOwner, KeptRequestsUser, FenceUser {
   count = 0;
+  /** Of these, how many the fence of the device knows. */
+  fencedCount = 0;
   /** Requests that were taken, and bytes of data both ways. */
   requestCount = 0;
   bytesRead = 0;
@@ -97,13 +100,17 @@ export class InFlight implements RequestOwner, KeptRequestsUser {
     request.io.setOwner(tellOwner, request);
     this.#submitting = request;
     const { device, fence } = this.#target;
-    if (fence.orphanCount === 0 || !mayOvertake(request.io) || !fence.holdsBack(request))
-      device.submit(request.io);
+    // Only where something of another connection is under way is there anything to wait for.
+    const mayWait = fence.count > this.fencedCount && changes(request.io);
+    if (!mayWait || !fence.holdsBack(request)) device.submit(request.io);
     const hasEnded = this.#submitting === null;
     this.#submitting = null;
     if (hasEnded && this.kept.replyLength === 0) return this.requestEnded(request);
     const { command, length, shared, io } = request;
-    if (!hasEnded && io.op > Op.write) return this.guess.noteLater();
+    if (!hasEnded && io.op > Op.write) {
+      this.guess.noteLater();
+      return this.#fence(request);
+    }
     const hasReply = shared !== null && command === Command.read;
     this.kept.add(request, hasReply ? readHeadLength(this.#style) + length : 0, hasEnded);
   }
@@ -141,11 +148,15 @@ export class InFlight implements RequestOwner, KeptRequestsUser {
       this.released(unsubmitted);
     }
     for (const request of this.#ended.splice(0)) this.released(request);
-    for (const request of this.#requests)
-      if (request !== unsubmitted && isUnderWay(request)) this.#target.fence.adopt(request);
+    for (const request of this.#requests) {
+      if (request.fencing === "waiting") this.#target.fence.drop(request);
+      // A wish: what is under way may yet change the device, until it has ended.
+      else if (request !== unsubmitted && request.io.state !== EventState.done) request.io.cancel();
+    }
   }
 
   ended(request: Request): void {
+    if (request.fencing !== "no") this.#target.fence.ended(request);
     if (this.#submitting === request) {
       this.#submitting = null;
     } else if (this.#isClosed && request.keeping === "no") {
@@ -162,7 +173,7 @@ export class InFlight implements RequestOwner, KeptRequestsUser {
     if (this.#tracer !== null && !this.#isClosed)
       this.#tracer.tell(request, request.startedAt, request.errno);
     this.#idle.push(request);
-    if (this.#isClosed) this.#endOrphan(request);
+    if (this.#isClosed) this.#user.orphanEnded();
     else this.#user.requestReleased();
   }
 
@@ -187,6 +198,7 @@ export class InFlight implements RequestOwner, KeptRequestsUser {
     this.guess.noteLater();
     request.shared?.retain();
     if (request.shared !== null) this.memory.addLoad(request, request.shared.length);
+    this.#fence(request);
   }
 
   /** @internal */
@@ -200,9 +212,9 @@ export class InFlight implements RequestOwner, KeptRequestsUser {
     return request;
   }
 
-  #endOrphan(request: Request): void {
-    this.#target.fence.ended(request);
-    this.#user.orphanEnded();
+  /** It goes on beyond its turn: from here on others may have to wait for it. */
+  #fence(request: Request): void {
+    if (request.fencing === "no" && changes(request.io)) this.#target.fence.goesOn(request);
   }
 }
 
@@ -211,11 +223,6 @@ function tellOwner(_io: Io, request: Request): void {
 }
 
 /** What may put old data over new if it is late. */
-function mayOvertake({ op }: Io): boolean {
+function changes({ op }: Io): boolean {
   return op === Op.write || op === Op.discard || op === Op.writeZeroes;
-}
-
-/** Of a request that was submitted: it may yet change the device. */
-function isUnderWay({ io }: Request): boolean {
-  return mayOvertake(io) && io.state !== EventState.done;
 }

@@ -2,11 +2,12 @@ import { Io } from "@cev/core";
 import type { BufferPool, PoolBuffer, RunQueue } from "@cev/core";
 import type { Releasable } from "./reply-writer.ts";
 import type { SharedBuffer } from "../../memory/shared-buffer.ts";
+import type { FenceUser, FencedRequest } from "./write-fence.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
 /** Who works on a request. */
-export interface RequestOwner {
+export interface RequestOwner extends FenceUser {
   /** Its `Io` has ended. */
   ended(request: Request): void;
   /** Nobody needs it any more. */
@@ -14,7 +15,7 @@ export interface RequestOwner {
 }
 
 /** One request of a client, from its message to the last byte of its reply. Used again. */
-export class Request implements Releasable {
+export class Request implements Releasable, FencedRequest {
   readonly io: Io;
   readonly owner: RequestOwner;
   command = 0;
@@ -41,6 +42,10 @@ export class Request implements Releasable {
   keeping: "no" | "kept" | "ended" | "failed" = "no";
   /** Where its reply starts there. */
   replyAt = 0;
+  fencing: FencedRequest["fencing"] = "no";
+  fenceOrder = 0;
+  fenceIndex = 0;
+  fenceCount = 0;
 
   constructor(owner: RequestOwner, runQueue: RunQueue) {
     this.owner = owner;
