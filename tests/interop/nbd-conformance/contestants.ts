@@ -13,6 +13,8 @@ export interface Setting {
   readonly newQemuNbd: string | null;
   /** nbd-server, by its path. */
   readonly nbdServer: string | null;
+  /** Another one, which knows structured replies. */
+  readonly newNbdServer: string | null;
 }
 
 /** A server in one setting. */
@@ -48,7 +50,7 @@ const plain =
 
 /** Every server, in every setting. */
 export function contestants(setting: Setting): Contestant[] {
-  const { credentials, newQemuNbd, nbdServer } = setting;
+  const { credentials, newQemuNbd, nbdServer, newNbdServer } = setting;
   const withKeys = (socket: string): string =>
     `nbds+unix://alice@/?socket=${socket}&tls-psk-file=${join(credentials, "keys.psk")}`;
   const withCertificates = (socket: string): string =>
@@ -84,6 +86,21 @@ export function contestants(setting: Setting): Contestant[] {
       ...["--export-name", "disk", ...(await prepare())],
     ],
     uri,
+  });
+  const server = (name: string, program: string | null, option: string): Contestant => ({
+    name,
+    kind: "nbd-server",
+    missing: program === null ? `none was given (${option})` : null,
+    command: async (socket) => {
+      const settings = join(setting.folder, "nbd-server.conf");
+      writeFileSync(settings, nbdServerSettings(setting, socket));
+      // -d keeps it in the foreground, where it would serve one client alone: it forks under a shell that waits.
+      const pidFile = join(setting.folder, "nbd-server.pid");
+      const script = `trap 'kill $(cat "$2")' TERM; "$0" -C "$1" -p "$2" && while sleep .2; do :; done`;
+      return ["sh", "-c", script, program ?? "nbd-server", settings, pidFile];
+    },
+    uri: plain("disk"),
+    readOnlyExport: "frozen",
   });
   return [
     cev("cev", plain("")),
@@ -129,21 +146,8 @@ export function contestants(setting: Setting): Contestant[] {
       image(setting, "qemu.img"),
     ]),
     qemu("newer qemu-nbd, raw", newQemuNbd, async () => ["--format", "raw", image(setting, "newer.img")]),
-    {
-      name: "nbd-server",
-      kind: "nbd-server",
-      missing: nbdServer === null ? "no nbd-server was given (--nbd-server)" : null,
-      command: async (socket) => {
-        const settings = join(setting.folder, "nbd-server.conf");
-        writeFileSync(settings, nbdServerSettings(setting, socket));
-        // -d keeps it in the foreground, where it would serve one client alone: it forks under a shell that waits.
-        const pidFile = join(setting.folder, "nbd-server.pid");
-        const script = `trap 'kill $(cat "$2")' TERM; "$0" -C "$1" -p "$2" && while sleep .2; do :; done`;
-        return ["sh", "-c", script, nbdServer ?? "nbd-server", settings, pidFile];
-      },
-      uri: plain("disk"),
-      readOnlyExport: "frozen",
-    },
+    server("nbd-server", nbdServer, "--nbd-server"),
+    server("newer nbd-server", newNbdServer, "--new-nbd-server"),
   ];
 }
 

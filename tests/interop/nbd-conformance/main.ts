@@ -13,6 +13,7 @@ import { countsTable, findingsTable } from "./tables.ts";
 const { values } = parseArgs({
   options: {
     "nbd-server": { type: "string" },
+    "new-nbd-server": { type: "string" },
     "qemu-nbd": { type: "string" },
     document: { type: "string", multiple: true },
     server: { type: "string" },
@@ -30,6 +31,7 @@ try {
     credentials,
     newQemuNbd: values["qemu-nbd"] ?? null,
     nbdServer: values["nbd-server"] ?? null,
+    newNbdServer: values["new-nbd-server"] ?? null,
   };
   const results: ContestantResult[] = [];
   for (const contestant of contestants(setting)) {

@@ -20,7 +20,13 @@ afterAll(() => {
 });
 
 function contestant(name: string): Contestant {
-  const all = contestants({ folder, credentials: folder, newQemuNbd: null, nbdServer: null });
+  const all = contestants({
+    folder,
+    credentials: folder,
+    newQemuNbd: null,
+    nbdServer: null,
+    newNbdServer: null,
+  });
   return all.find((one) => one.name === name)!;
 }
 
