@@ -20,11 +20,21 @@ export class MemoryBudget {
     return this.#requestBytes + this.#bufferBytes;
   }
 
+  /** True when somebody waits for what others hold. */
+  get isWanted(): boolean {
+    return this.#room.length > 0;
+  }
+
   /** Takes memory for a request. False: there is no room; then `waitForRoom`. */
   tryTake(bytes: number): boolean {
     if (this.#requestBytes > 0 && this.bytesTaken + bytes > this.bytesMax) return false;
     this.#requestBytes += bytes;
     return true;
+  }
+
+  /** Takes it in any case. */
+  take(bytes: number): void {
+    this.#requestBytes += bytes;
   }
 
   give(bytes: number): void {

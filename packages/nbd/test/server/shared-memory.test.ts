@@ -1,6 +1,6 @@
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { MemoryBudget } from "../../src/memory/memory-budget.ts";
-import { Command } from "../../src/protocol/numbers.ts";
+import { Command, NbdErrno } from "../../src/protocol/numbers.ts";
 import type { RequestTrace } from "../../src/server/transmission/trace.ts";
 import type { FakeClient } from "../support/fake-client.ts";
 import { makeStack, pattern } from "../support/stack.ts";
@@ -100,4 +100,92 @@ test("each request is told of with its range, outcome and time, refused ones as 
     { command: "flush", errno: 0 },
   ]);
   expect(client.connection.figures).toMatchObject({ requestCount: 4, bytesRead: 1024, bytesWritten: 512 });
+});
+
+describe("a wake-up that one has no use for", () => {
+  const read = (client: FakeClient, length: number): FakeClient =>
+    client.request({ command: Command.read, length });
+
+  test("goes on to the next: the first is held back by its own answers", async () => {
+    budget = new MemoryBudget(16_384);
+    const slow = stack.connect({ budget, unsentMax: 1000 }).enter("disk");
+    const next = connect();
+    slow.transport.isReader = false;
+    read(slow, 16_384);
+    read(slow, 16_384);
+    read(next, 20_480);
+    await stack.world.run();
+    expect(stack.layer.pending).toHaveLength(1);
+    await complete();
+    expect(stack.layer.pending).toHaveLength(1);
+    await complete();
+    expect(next.replies()).toHaveLength(1);
+  });
+
+  test("goes on to the next: the first came by its memory without it", async () => {
+    budget = new MemoryBudget(80_000);
+    const [own, next, last] = [connect(), connect(), connect()];
+    write(own, 0, 40_960);
+    write(own, 40_960, 32_768);
+    write(own, 81_920, 32_768);
+    write(next, 131_072, 32_768);
+    write(last, 196_608, 32_768);
+    await stack.world.run();
+    while (stack.layer.pending.length > 0) await complete();
+    expect([own, next, last].map((client) => client.replies().length)).toEqual([3, 1, 1]);
+    expect(budget.bytesTaken).toBe(0);
+    expect(budget.isWanted).toBe(false);
+  });
+
+  test("goes on to the next: the first has gone, with its wake-up for room in the pool", async () => {
+    budget = new MemoryBudget(10_000_000);
+    const [first, second] = [connect(), connect()];
+    const { buffers } = stack.world.environment;
+    const taken = buffers.acquire(65_536);
+    Object.assign(buffers, { bytesMax: buffers.bytesLent });
+    read(first, 32_768);
+    read(second, 32_768);
+    buffers.release(taken);
+    first.transport.destroy();
+    await stack.world.run();
+    expect(stack.layer.pending).toHaveLength(1);
+    await complete();
+    expect(second.replies()).toHaveLength(1);
+  });
+});
+
+test("a connection that holds nothing gets a small request in, whatever the others hold", async () => {
+  const [first, second] = [connect(), connect()];
+  write(first, 0, 300_000);
+  write(second, 524_288, 4096);
+  write(second, 524_288, 4096);
+  await stack.world.run();
+  expect(stack.layer.pending).toHaveLength(2);
+  while (stack.layer.pending.length > 0) await complete();
+  expect(second.replies()).toHaveLength(2);
+  expect(budget.bytesTaken).toBe(0);
+});
+
+test("where the system has no memory the request is refused, and the connection goes on", async () => {
+  const client = connect();
+  const { buffers } = stack.world.environment;
+  const tryAcquire = buffers.tryAcquire.bind(buffers);
+  buffers.tryAcquire = (length) => {
+    if (length === 40_960 || length === 204_800) throw new RangeError("Array buffer allocation failed");
+    return tryAcquire(length);
+  };
+  write(client, 0, 40_960);
+  client.request({ command: Command.read, length: 40_960 });
+  client.request({ command: Command.read, length: 204_800 });
+  await stack.world.run();
+  expect(client.replies().map(({ error }) => error)).toEqual([
+    NbdErrno.ENOMEM,
+    NbdErrno.ENOMEM,
+    NbdErrno.ENOMEM,
+  ]);
+  buffers.tryAcquire = tryAcquire;
+  write(client, 0, 40_960);
+  await complete();
+  expect(client.replies()).toMatchObject([{ error: 0 }]);
+  expect(budget.bytesTaken).toBe(0);
 });

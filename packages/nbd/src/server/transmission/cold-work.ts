@@ -1,13 +1,13 @@
 import { isCevError } from "@cev/core";
-import type { BufferPool, PoolBuffer } from "@cev/core";
+import type { PoolBuffer } from "@cev/core";
 import { errorMessage, nbdErrnoOf } from "../../protocol/errno.ts";
 import { NbdErrno } from "../../protocol/numbers.ts";
 import type { HeaderStyle } from "../../protocol/numbers.ts";
 import type { Export } from "../exports/export.ts";
-import type { MemoryBudget } from "../../memory/memory-budget.ts";
+import { MemoryTaker } from "../../memory/memory-taker.ts";
+import type { MemoryHolder, MemorySources } from "../../memory/memory-taker.ts";
 import type { Releasable, ReplyWriter } from "./reply-writer.ts";
 import type { Request } from "./request.ts";
-import type { TransmissionParts } from "./transmission-parts.ts";
 
 /** Answers a request by several steps. What it rejects with becomes an error that ends the reply. */
 export type Work = (cold: ColdWork, request: Request) => Promise<void>;
@@ -18,6 +18,7 @@ export interface ColdMemory extends Releasable {
   readonly bytes: Uint8Array;
 }
 
+const NO_BYTES = new Uint8Array(0);
 // Any of them may go through a whole device; the rest waits, and other requests do not wait for them.
 const RUNNING_MAX = 4;
 
@@ -31,8 +32,7 @@ export class ColdWork {
   readonly writer: ReplyWriter;
   /** True when there is nobody any more to be answered: nothing may be put into `writer`. */
   isClosed = false;
-  readonly #buffers: BufferPool;
-  readonly #budget: MemoryBudget;
+  readonly #sources: MemorySources;
   readonly #wantTurn: () => void;
   readonly #waiting: { readonly request: Request; readonly work: Work }[] = [];
   #runningCount = 0;
@@ -42,14 +42,13 @@ export class ColdWork {
     target: Export,
     style: HeaderStyle,
     writer: ReplyWriter,
-    { buffers, budget }: Pick<TransmissionParts, "buffers" | "budget">,
+    sources: MemorySources,
     wantTurn: () => void,
   ) {
     this.target = target;
     this.style = style;
     this.writer = writer;
-    this.#buffers = buffers;
-    this.#budget = budget;
+    this.#sources = sources;
     this.#wantTurn = wantTurn;
   }
 
@@ -70,32 +69,13 @@ export class ColdWork {
     if (!this.isClosed) this.#wantTurn();
   }
 
-  /** Memory, as soon as there is some. */
+  /** Memory, as soon as there is some. Rejects with `CEV_NO_MEMORY`. */
   async memory(length: number): Promise<ColdMemory> {
-    const buffers = this.#buffers;
-    const budget = this.#budget;
-    while (!budget.tryTake(length)) {
-      await new Promise<void>((resolve) => {
-        budget.waitForRoom(wake, resolve);
-      });
-    }
-    if (length > buffers.bufferLengthMax)
-      return { bytes: new Uint8Array(length), release: () => budget.give(length) };
-    let lent = buffers.tryAcquire(length);
-    while (lent === null) {
-      await new Promise<void>((resolve) => {
-        buffers.waitForRoom(wake, resolve);
-      });
-      lent = buffers.tryAcquire(length);
-    }
-    const taken: PoolBuffer = lent;
-    return {
-      bytes: taken.bytes,
-      release: () => {
-        buffers.release(taken);
-        budget.give(length);
-      },
-    };
+    let wake = (): void => {};
+    const taker = new MemoryTaker(this.#sources, () => wake(), false);
+    const memory = new TakenMemory(taker);
+    while (!taker.tryTake(memory, length)) await new Promise<void>((resolve) => (wake = resolve));
+    return memory;
   }
 
   async #run(request: Request, work: Work): Promise<void> {
@@ -119,6 +99,17 @@ export class ColdWork {
   }
 }
 
-function wake(_from: BufferPool | MemoryBudget, resolve: () => void): void {
-  resolve();
+class TakenMemory implements ColdMemory, MemoryHolder {
+  bytes: Uint8Array = NO_BYTES;
+  lent: PoolBuffer | null = null;
+  taken = 0;
+  readonly #taker: MemoryTaker;
+
+  constructor(taker: MemoryTaker) {
+    this.#taker = taker;
+  }
+
+  release(): void {
+    this.#taker.giveBack(this);
+  }
 }

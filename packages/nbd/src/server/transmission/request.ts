@@ -1,6 +1,7 @@
 import { Io } from "@cev/core";
-import type { BufferPool, PoolBuffer, RunQueue } from "@cev/core";
+import type { PoolBuffer, RunQueue } from "@cev/core";
 import type { Releasable } from "./reply-writer.ts";
+import type { MemoryHolder } from "../../memory/memory-taker.ts";
 import type { SharedBuffer } from "../../memory/shared-buffer.ts";
 import type { FenceUser, FencedRequest } from "./write-fence.ts";
 
@@ -15,7 +16,7 @@ export interface RequestOwner extends FenceUser {
 }
 
 /** One request of a client, from its message to the last byte of its reply. Used again. */
-export class Request implements Releasable, FencedRequest {
+export class Request implements Releasable, FencedRequest, MemoryHolder {
   readonly io: Io;
   readonly owner: RequestOwner;
   command = 0;
@@ -55,31 +56,8 @@ export class Request implements Releasable, FencedRequest {
     this.startedAt = 0;
   }
 
-  /** Memory of its own. False: the pool has no more to lend. Longer than the pool ever lends: from the heap. */
-  tryAcquireMemory(buffers: BufferPool, length: number): boolean {
-    if (length > buffers.bufferLengthMax) {
-      this.bytes = new Uint8Array(length);
-    } else {
-      this.lent = buffers.tryAcquire(length);
-      if (this.lent === null) return false;
-      this.bytes = this.lent.bytes;
-    }
-    this.load = this.bytes.length;
-    return true;
-  }
-
   /** Its reply has left. */
   release(): void {
     this.owner.released(this);
-  }
-
-  /** Gives all memory back. */
-  freeMemory(buffers: BufferPool): void {
-    if (this.lent !== null) buffers.release(this.lent);
-    this.lent = null;
-    this.bytes = NO_BYTES;
-    this.shared?.release();
-    this.shared = null;
-    this.load = 0;
   }
 }

@@ -1,9 +1,14 @@
-import { Op } from "@cev/core";
+import { Op, isCevError } from "@cev/core";
 import type { Choice } from "../handshake/choice.ts";
 import { readHeadLength } from "./answers.ts";
 import type { Export } from "../exports/export.ts";
-import type { NbdErrno } from "../../protocol/numbers.ts";
-import { Command, CommandFlag, HeaderStyle, PAYLOAD_LENGTH_PORTABLE } from "../../protocol/numbers.ts";
+import {
+  Command,
+  CommandFlag,
+  HeaderStyle,
+  NbdErrno,
+  PAYLOAD_LENGTH_PORTABLE,
+} from "../../protocol/numbers.ts";
 import type { TransmissionLimits } from "./limits.ts";
 import { statusWork } from "./block-status.ts";
 import { cacheWork } from "./cache-work.ts";
@@ -52,6 +57,7 @@ export class Transmission implements InFlightUser {
   readonly #user: TransmissionUser;
   #isClosed = false;
   #hasTurn = false;
+  #isOutOfMemory = false;
   readonly #long = new LongWrite();
   readonly #refused = new RefusedPayload();
   // What is there of the next message is less than this.
@@ -133,6 +139,7 @@ export class Transmission implements InFlightUser {
     this.#inFlight.answerEnded();
     if (this.isBlocked) this.process();
     else this.#writer.flush();
+    this.#inFlight.memory.passOn();
   }
 
   /** Takes no more. A write of which a part is missing is not done; its memory stays until nothing can come into it any more. */
@@ -212,7 +219,7 @@ export class Transmission implements InFlightUser {
       return true;
     }
     this.#inFlight.putBack(request);
-    return false;
+    return this.#isOutOfMemory && this.#refuse(NbdErrno.ENOMEM);
   }
 
   #beginStatus(): boolean {
@@ -340,13 +347,20 @@ export class Transmission implements InFlightUser {
     );
   }
 
-  /** Memory of its own for a request, or false: it comes in a later turn. */
+  /** Memory of its own for a request, or false: it comes in a later turn, or never. */
   #acquire(request: Request): boolean {
-    this.isBlocked = !this.#inFlight.memory.tryTake(request, request.length);
-    return !this.isBlocked;
+    try {
+      this.isBlocked = !this.#inFlight.memory.tryTake(request, request.length);
+      return !this.isBlocked;
+    } catch (error) {
+      if (!isCevError(error) || error.code !== "CEV_NO_MEMORY") throw error;
+      this.#isOutOfMemory = true;
+      return false;
+    }
   }
 
   #refuse(errno: NbdErrno): boolean {
+    this.#isOutOfMemory = false;
     const { head, headLength, payloadLength } = this.#intake;
     if (payloadLength > SKIP_LENGTH_MAX)
       return this.#violation(`a payload of ${payloadLength} bytes was announced`);

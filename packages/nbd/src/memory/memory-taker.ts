@@ -1,0 +1,144 @@
+import { CevError } from "@cev/core";
+import type { BufferPool, PoolBuffer, WaitEntry } from "@cev/core";
+import type { MemoryBudget } from "./memory-budget.ts";
+
+/** Where memory comes from: lent by the stack, and counted for all connections. */
+export interface MemorySources {
+  readonly buffers: BufferPool;
+  readonly budget: MemoryBudget;
+}
+
+/** Who has memory. */
+export interface MemoryHolder {
+  /** At least as long as was asked for. */
+  bytes: Uint8Array;
+  /** Whose bytes they are; null: from the heap. */
+  lent: PoolBuffer | null;
+  /** Bytes that it has of the budget. */
+  taken: number;
+}
+
+const NO_BYTES = new Uint8Array(0);
+/** So much a connection that holds nothing gets in any case, whatever the others hold. */
+const OWN_LENGTH = 16_384;
+
+/**
+ * Takes memory for somebody, of the budget and the pool both, and waits for it. Whoever is woken and does not take anything
+ * passes the wake-up on: it was given to one alone.
+ */
+export class MemoryTaker {
+  readonly #buffers: BufferPool;
+  readonly #budget: MemoryBudget;
+  readonly #hasRoom: () => void;
+  readonly #ownLength: number;
+  #takenLength = 0;
+  #waitingForPool: WaitEntry | null = null;
+  #waitingForBudget: WaitEntry | null = null;
+  #wasWoken = false;
+
+  /** `hasRoom`: what was not there before may be there now. `isConnection`: it is never left without any. */
+  constructor({ buffers, budget }: MemorySources, hasRoom: () => void, isConnection: boolean) {
+    this.#buffers = buffers;
+    this.#budget = budget;
+    this.#hasRoom = hasRoom;
+    this.#ownLength = isConnection ? OWN_LENGTH : 0;
+  }
+
+  /** False: there is none now, and `hasRoom` tells when to try again. Throws `CEV_NO_MEMORY` where the system has none. */
+  tryTake(holder: MemoryHolder, length: number): boolean {
+    if (!this.#tryBudget(length)) {
+      this.#wasWoken = false;
+      this.#waitingForBudget ??= this.#budget.waitForRoom(tellOfBudget, this);
+      return false;
+    }
+    let hasBytes = false;
+    try {
+      hasBytes = this.#tryBytes(holder, length);
+    } finally {
+      if (!hasBytes) this.#budget.give(length);
+    }
+    if (!hasBytes) {
+      this.#wasWoken = false;
+      this.#waitingForPool ??= this.#buffers.waitForRoom(tellOfPool, this);
+      return false;
+    }
+    holder.taken = length;
+    this.#takenLength += length;
+    // It may have come by it without a wake-up, and there may be room for more.
+    this.close();
+    return true;
+  }
+
+  giveBack(holder: MemoryHolder): void {
+    const { lent, taken } = holder;
+    holder.lent = null;
+    holder.bytes = NO_BYTES;
+    holder.taken = 0;
+    if (lent !== null) this.#buffers.release(lent);
+    if (taken === 0) return;
+    this.#takenLength -= taken;
+    this.#budget.give(taken);
+  }
+
+  /** A wake-up that has led to nothing is for the next. */
+  passOn(): void {
+    if (!this.#wasWoken) return;
+    this.#wasWoken = false;
+    this.#buffers.passRoomOn();
+    this.#budget.passOn();
+  }
+
+  /** Nothing is waited for any more. */
+  close(): void {
+    if (this.#waitingForPool !== null) this.#buffers.stopWaitingForRoom(this.#waitingForPool);
+    if (this.#waitingForBudget !== null) this.#budget.stopWaiting(this.#waitingForBudget);
+    this.#waitingForPool = this.#waitingForBudget = null;
+    this.passOn();
+  }
+
+  /** @internal */
+  poolHasRoom(): void {
+    this.#waitingForPool = null;
+    this.#wasWoken = true;
+    this.#hasRoom();
+  }
+
+  /** @internal */
+  budgetHasRoom(): void {
+    this.#waitingForBudget = null;
+    this.#wasWoken = true;
+    this.#hasRoom();
+  }
+
+  #tryBudget(length: number): boolean {
+    if (this.#budget.tryTake(length)) return true;
+    if (this.#takenLength > 0 || length > this.#ownLength) return false;
+    this.#budget.take(length);
+    return true;
+  }
+
+  #tryBytes(holder: MemoryHolder, length: number): boolean {
+    try {
+      // Longer than the pool ever lends: from the heap.
+      if (length > this.#buffers.bufferLengthMax) {
+        holder.bytes = new Uint8Array(length);
+        return true;
+      }
+      holder.lent = this.#buffers.tryAcquire(length);
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      throw new CevError("CEV_NO_MEMORY", `the system has no ${length} bytes for a request`, { cause });
+    }
+    if (holder.lent === null) return false;
+    holder.bytes = holder.lent.bytes;
+    return true;
+  }
+}
+
+function tellOfPool(_buffers: BufferPool, taker: MemoryTaker): void {
+  taker.poolHasRoom();
+}
+
+function tellOfBudget(_budget: MemoryBudget, taker: MemoryTaker): void {
+  taker.budgetHasRoom();
+}
