@@ -14,7 +14,8 @@ import {
 } from "@cev/nbd";
 import type { ConformanceTarget, ConformanceTls, Judged, NbdUri } from "@cev/nbd";
 import { ExitStatus } from "./exit-status.ts";
-import { complainOfError, say } from "./output.ts";
+import { Interrupt } from "./interrupt.ts";
+import { complain, complainOfError, note, say } from "./output.ts";
 import { UsageError } from "./usage-error.ts";
 
 export interface ConformanceCommandOptions {
@@ -46,21 +47,28 @@ export async function nbdConformance(
     if (options.verbose === true && verdict.kind === "failed")
       for (const line of verdict.transcript.split("\n")) say(`    | ${line}`);
   };
+  const target = await targetOf(uri);
+  using interrupt = new Interrupt();
   try {
     const report = await runConformance({
       environment: environmentFrom(globalThis),
-      target: await targetOf(uri),
+      target,
+      signal: interrupt.signal,
       canWrite: options.write === true,
       ...(timeoutMs === null ? {} : { timeoutMs }),
       ...(options.readOnlyExport === undefined ? {} : { readOnlyName: options.readOnlyExport }),
       ...(options.only === undefined ? {} : { only: options.only }),
       ...(options.except === undefined ? {} : { except: options.except }),
+      onSaved: ({ path, offset }) =>
+        note(`what is at byte ${offset} and behind is kept in ${path} until it is put back`),
       onVerdict: tell,
     });
     if (report.judged.length === 0) throw new UsageError(`no check is named like ${options.only ?? ""}`);
     if (options.json === true) say(JSON.stringify(reportJson(report), null, 2));
     else say(countsLine(report));
-    return countVerdicts(report).failedMust > 0 ? ExitStatus.failed : ExitStatus.done;
+    if (report.leftover !== null) complain(report.leftover);
+    const isBroken = countVerdicts(report).failedMust > 0 || report.isGone || report.leftover !== null;
+    return isBroken ? ExitStatus.failed : ExitStatus.done;
   } catch (error) {
     if (!isCevError(error) || error.code !== "CEV_NOT_FOUND") throw error;
     complainOfError(error);

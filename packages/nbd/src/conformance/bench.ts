@@ -32,6 +32,8 @@ export class Bench {
   readonly environment: Environment;
   readonly timeoutMs: number;
   readonly readOnlyName: string | null;
+  /** Ends every connection when it aborts. */
+  readonly signal: AbortSignal | undefined;
   readonly #wires: Wire[] = [];
 
   constructor(options: {
@@ -40,12 +42,14 @@ export class Bench {
     readonly environment: Environment;
     readonly timeoutMs: number;
     readonly readOnlyName: string | null;
+    readonly signal?: AbortSignal | undefined;
   }) {
     this.target = options.target;
     this.survey = options.survey;
     this.environment = options.environment;
     this.timeoutMs = options.timeoutMs;
     this.readOnlyName = options.readOnlyName;
+    this.signal = options.signal;
   }
 
   get exportName(): string {
@@ -83,6 +87,12 @@ export class Bench {
     const offset = Math.max(0, end - SCRATCH_MAX);
     const start = offset % unit === 0 ? offset : offset + unit - (offset % unit);
     return { offset: start, length: end - start };
+  }
+
+  /** What is put back after the checks: where they write, and what is left behind it of an export that ends within a unit. */
+  get kept(): { readonly offset: number; readonly length: number } {
+    const { offset } = this.scratch;
+    return { offset, length: this.size - (this.size % this.minimum) - offset };
   }
 
   /** A connection of which nothing was read. */

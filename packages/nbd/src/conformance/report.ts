@@ -23,6 +23,10 @@ export interface ConformanceReport {
   /** Transmission flags without structured replies. */
   readonly flags: number | null;
   readonly judged: readonly Judged[];
+  /** Whether the server took no connections any more after a check. */
+  readonly isGone: boolean;
+  /** Null, or why what the checks changed could not be put back, and where it is. */
+  readonly leftover: string | null;
 }
 
 /** The text that the sentences are from. */
@@ -39,7 +43,7 @@ export interface ConformanceCounts {
   readonly skipped: number;
 }
 
-export function countVerdicts({ judged }: ConformanceReport): ConformanceCounts {
+export function countVerdicts({ judged }: Pick<ConformanceReport, "judged">): ConformanceCounts {
   const count = (wanted: (one: Judged) => boolean): number => judged.filter(wanted).length;
   return {
     passed: count(({ verdict }) => verdict.kind === "passed"),
@@ -74,7 +78,8 @@ export function verdictLines({ check, verdict }: Judged): string[] {
 export function countsLine(report: ConformanceReport): string {
   const { passed, failedMust, failedShould, notOffered, skipped } = countVerdicts(report);
   const broken = `${failedMust} of the rules (must) broken, ${failedShould} of the recommendations (should)`;
-  return `${passed} passed, ${broken}, ${notOffered} not offered, ${skipped} skipped`;
+  const gone = report.isGone ? "; the server did not outlive them" : "";
+  return `${passed} passed, ${broken}, ${notOffered} not offered, ${skipped} skipped${gone}`;
 }
 
 /** The report for programs. */
@@ -84,6 +89,8 @@ export function reportJson(report: ConformanceReport): object {
     size: report.size === null ? null : Number(report.size),
     flags: report.flags,
     document: DOCUMENT,
+    isGone: report.isGone,
+    leftover: report.leftover,
     checks: report.judged.map(({ check: { name, level, section, sentence }, verdict }) => ({
       name,
       level,

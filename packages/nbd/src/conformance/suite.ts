@@ -1,4 +1,5 @@
-import { CevError } from "@cev/core";
+import { tmpdir } from "node:os";
+import { CevError, formatError } from "@cev/core";
 import type { Environment } from "@cev/core";
 import { Bench } from "./bench.ts";
 import { isWanted } from "./check.ts";
@@ -28,44 +29,81 @@ export interface ConformanceOptions {
   /** How long each answer is waited for, in milliseconds; by default 5000. */
   readonly timeoutMs?: number;
   readonly onVerdict?: (judged: Judged) => void;
+  /** Where the file with what is put back at the end is made; by default the system's folder for temporary files. */
+  readonly saveIn?: string;
+  /** Told before the first write: the file that holds what is put back at the end, and where in the export it belongs. */
+  readonly onSaved?: (saved: { readonly path: string; readonly offset: number }) => void;
+  /** Ends the run when it aborts, after what was changed has been put back. */
+  readonly signal?: AbortSignal;
 }
 
 const TIMEOUT_MS = 5000;
 
-/** Puts every rule that can be seen from outside to a server. Throws `CEV_NOT_FOUND` where none answers. */
+/**
+ * Puts every rule that can be seen from outside to a server. Throws `CEV_NOT_FOUND` where none answers, and why `signal` was
+ * aborted; `CEV_IO` where what was changed could not be put back.
+ */
 export async function runConformance(options: ConformanceOptions): Promise<ConformanceReport> {
-  const { environment, target, canWrite, readOnlyName = null, timeoutMs = TIMEOUT_MS } = options;
-  const survey = await reach(options, () => surveyServer(target, { environment, timeoutMs }));
+  const { environment, target, canWrite, readOnlyName = null, timeoutMs = TIMEOUT_MS, signal } = options;
+  const wireOptions: WireOptions = { environment, timeoutMs, signal };
+  const survey = await reach(options, () => surveyServer(target, wireOptions));
   const may: Permissions = {
     canWrite,
     hasTls: target.tls !== null,
     mustUseTls: target.tls?.isRequired ?? false,
     hasReadOnlyExport: readOnlyName !== null,
   };
-  const makeBench = (): Bench => new Bench({ target, survey, environment, timeoutMs, readOnlyName });
+  const bench = { target, survey, environment, timeoutMs, readOnlyName };
+  const makeBench = (): Bench => new Bench({ ...bench, signal });
   const { only = null, except } = options;
   const checks = CHECKS.filter(
     ({ name }) => isWanted(name, only) && (except === undefined || !isWanted(name, except)),
   );
   const writes = checks.some(({ needs }) => needs.includes("write")) && isMet("write", survey, may);
-  const saved = writes ? await reach(options, () => SavedScratch.save(makeBench())) : null;
+  const saved = writes
+    ? await reach(options, () => SavedScratch.save(makeBench(), options.saveIn ?? tmpdir()))
+    : null;
   const judged: Judged[] = [];
   let isGone = false;
-  for (const check of checks) {
-    let verdict: Verdict = isGone
-      ? { kind: "skipped", why: GONE }
-      : await judge(check, { survey, may, bench: makeBench() });
-    if (!isGone && verdict.kind === "failed" && !(await answers(target, { environment, timeoutMs }))) {
-      isGone = true;
-      verdict = { ...verdict, what: `${verdict.what}; and ${GONE}` };
+  const restore = async (): Promise<string | null> =>
+    saved === null ? null : await putBack(saved, () => new Bench(bench));
+  try {
+    if (saved !== null) options.onSaved?.(saved);
+    for (const check of checks) {
+      let verdict: Verdict = isGone
+        ? { kind: "skipped", why: GONE }
+        : await judge(check, { survey, may, bench: makeBench() });
+      signal?.throwIfAborted();
+      const isLast = judged.length === checks.length - 1;
+      if (!isGone && (verdict.kind === "failed" || isLast) && !(await answers(target, wireOptions))) {
+        isGone = true;
+        if (verdict.kind === "failed") verdict = { ...verdict, what: `${verdict.what}; and ${GONE}` };
+      }
+      const one: Judged = { check, verdict };
+      judged.push(one);
+      options.onVerdict?.(one);
     }
-    const one: Judged = { check, verdict };
-    judged.push(one);
-    options.onVerdict?.(one);
+  } catch (error) {
+    const leftover = await restore();
+    if (leftover === null) throw error;
+    throw new CevError("CEV_IO", leftover, { source: targetText(target), cause: error });
   }
-  if (saved !== null && !isGone) await reach(options, () => saved.restore());
+  // Also of a server that is gone: it may be started again, and these are somebody's data.
+  const leftover = await restore();
   const { simple } = survey;
-  return { target: targetText(target), size: simple?.size ?? null, flags: simple?.flags ?? null, judged };
+  const facts = { size: simple?.size ?? null, flags: simple?.flags ?? null };
+  return { target: targetText(target), ...facts, judged, isGone, leftover };
+}
+
+/** Null: done. Else what is to be told of it. */
+async function putBack(saved: SavedScratch, makeBench: () => Bench): Promise<string | null> {
+  try {
+    await saved.restore(makeBench);
+    return null;
+  } catch (error) {
+    const { path, offset, length } = saved;
+    return `what the checks changed could not be put back (${formatError(error)}): the ${length} bytes that were at byte ${offset} of the export are in ${path}`;
+  }
 }
 
 const GONE = "the server takes no connections any more";
@@ -89,7 +127,8 @@ async function judge(
     // All connections before this one were taken: the server ended, or is stuck.
     if (error instanceof Unreachable)
       return { kind: "failed", what: `${GONE}: ${error.message}`, transcript };
-    throw error;
+    // Whatever the answer was, it was not one that could be understood.
+    return { kind: "failed", what: `an answer could not be understood: ${formatError(error)}`, transcript };
   } finally {
     await bench.end();
   }
@@ -106,15 +145,19 @@ async function answers(target: ConformanceTarget, options: WireOptions): Promise
   }
 }
 
-async function reach<Result>({ target }: ConformanceOptions, work: () => Promise<Result>): Promise<Result> {
+async function reach<Result>(
+  { target, signal }: ConformanceOptions,
+  work: () => Promise<Result>,
+): Promise<Result> {
   try {
     return await work();
   } catch (cause) {
+    signal?.throwIfAborted();
     const source = targetText(target);
     if (cause instanceof Unreachable)
       throw new CevError("CEV_NOT_FOUND", `no server answers: ${cause.message}`, { source, cause });
     if (cause instanceof Violation)
-      throw new CevError("CEV_IO", `what the checks change could not be read or put back: ${cause.message}`, {
+      throw new CevError("CEV_IO", `what the checks would change could not be read: ${cause.message}`, {
         source,
         cause,
       });

@@ -56,7 +56,7 @@ export async function surveyServer(target: ConformanceTarget, options: WireOptio
       haggling = await start();
       return await look(haggling);
     } catch (error) {
-      if (error instanceof Unreachable) throw error;
+      if (error instanceof Unreachable || options.signal?.aborted === true) throw error;
       trouble ??= error instanceof Error ? error.message : String(error);
       return missing;
     } finally {

@@ -11,6 +11,8 @@ import { ConnectionEnded, demand, Unreachable, Violation } from "./violation.ts"
 export interface WireOptions {
   readonly environment: Environment;
   readonly timeoutMs: number;
+  /** Ends the connection when it aborts. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -26,15 +28,25 @@ export class Wire {
   #hasEnded = false;
   #tlsProtocol: string | null = null;
   #wake: (() => void) | null = null;
+  readonly #onAbort = (): void => this.destroy();
 
   private constructor(socket: Socket, options: WireOptions) {
     this.#socket = socket;
     this.#options = options;
     this.#listen(socket);
+    options.signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  /** Connects. Throws `Unreachable`. */
-  static open(target: ConformanceTarget, options: WireOptions): Promise<Wire> {
+  /** Connects. Throws `Unreachable`, or why `options.signal` was aborted. */
+  static async open(target: ConformanceTarget, options: WireOptions): Promise<Wire> {
+    options.signal?.throwIfAborted();
+    const wire = await Wire.#connect(target, options);
+    if (options.signal?.aborted !== true) return wire;
+    wire.destroy();
+    throw options.signal.reason;
+  }
+
+  static #connect(target: ConformanceTarget, options: WireOptions): Promise<Wire> {
     return new Promise((resolve, reject) => {
       const { address } = target;
       const socket = connect({ ...address, noDelay: true, allowHalfOpen: true });
@@ -152,6 +164,7 @@ export class Wire {
     this.#socket.resume();
     await this.#until(() => this.#hasEnded, 250);
     this.#socket.destroy();
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
   }
 
   /** Goes away without a word. */
@@ -159,6 +172,8 @@ export class Wire {
     this.transcript.note("the client drops the connection");
     this.#socket.destroy();
     this.#hasEnded = true;
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#wake?.();
   }
 
   /** Goes on in TLS. Rejects with what TLS said. */

@@ -1,0 +1,77 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Device, environmentFrom } from "@cev/core";
+import { RamdiskLayer } from "@cev/hw-ramdisk";
+import { NbdServer } from "@cev/nbd";
+import { expect, onTestFinished, test } from "vitest";
+import { Command, temporaryFolder } from "./helpers.ts";
+import { run } from "./in-process.ts";
+
+const SIZE = 1024 * 1024;
+const environment = environmentFrom(globalThis);
+
+async function setUp(): Promise<{ uri: string; server: NbdServer; contents: () => Promise<Buffer> }> {
+  const device = await Device.open(new RamdiskLayer(environment, { size: SIZE }), environment);
+  await device.write(0, Buffer.alloc(SIZE, "what was there"));
+  const server = new NbdServer({ environment, exports: [{ name: "disk", device }] });
+  const path = join(temporaryFolder(), "s");
+  await server.listen({ path });
+  onTestFinished(async () => {
+    await server.close({ isForced: true });
+    await device.close();
+  });
+  return {
+    uri: `nbd+unix:///disk?socket=${path}`,
+    server,
+    contents: async () => Buffer.from(await device.read(0, SIZE)),
+  };
+}
+
+const KEPT = /is kept in (\S+) until/;
+
+test("nbd-conformance puts back what it changed when it is ended by a signal", async () => {
+  const { uri, contents } = await setUp();
+  const before = await contents();
+  const command = new Command(["nbd-conformance", uri, "--write", "--verbose", "--only", "write/*"]);
+  const [, path = ""] = await command.untilError(KEPT);
+  await command.until(/ok +write\/changes-nothing-around/);
+  command.child.kill("SIGTERM");
+  const { status, stderr } = await command.ended;
+  expect(status).toBe(1);
+  expect(stderr).toContain("ended by SIGTERM");
+  expect((await contents()).equals(before)).toBe(true);
+  expect(existsSync(path)).toBe(false);
+});
+
+test("nbd-conformance names the file with what it could not put back", async () => {
+  const { uri, server, contents } = await setUp();
+  const before = await contents();
+  const args = ["nbd-conformance", uri, "--write", "--verbose", "--only", "write/*", "--timeout", "0.3"];
+  const command = new Command(args);
+  await command.until(/ok +write\/changes-nothing-around/);
+  await server.close({ isForced: true });
+  const { status, stderr } = await command.ended;
+  const [, path = ""] = KEPT.exec(stderr) ?? [];
+  expect(status).toBe(1);
+  expect(stderr).toContain(`the ${SIZE} bytes that were at byte 0 of the export are in ${path}`);
+  expect(readFileSync(path).equals(before)).toBe(true);
+});
+
+test("nbd-conformance fails for a server that did not outlive it, whatever rule was looked at", async () => {
+  const { uri, server } = await setUp();
+  const args = ["nbd-conformance", uri, "--verbose", "--only", "robustness/*", "--timeout", "0.3"];
+  const command = new Command(args);
+  await command.until(/ok +robustness\/silent/);
+  await server.close({ isForced: true });
+  const { status, stdout } = await command.ended;
+  expect(stdout.toString()).toContain("0 of the rules (must) broken");
+  expect(stdout.toString()).toContain("the server did not outlive them");
+  expect(status).toBe(1);
+});
+
+test("nbd-conformance --json tells whether the server is there still", async () => {
+  const { uri } = await setUp();
+  const { status, stdout } = await run(["nbd-conformance", uri, "--json", "--only", "greeting/sends*"]);
+  expect(JSON.parse(stdout.toString())).toMatchObject({ isGone: false, leftover: null });
+  expect(status).toBe(0);
+});
