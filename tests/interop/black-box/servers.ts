@@ -73,8 +73,7 @@ export async function startProgram(
     clearTimeout(timer);
   };
   for (let tries = 0; tries < 200; tries++) {
-    if (await canConnect(address))
-      return { said: () => said, pid: child.pid!, [Symbol.asyncDispose]: stop };
+    if (await canConnect(address)) return { said: () => said, pid: child.pid!, [Symbol.asyncDispose]: stop };
     const isOver = await Promise.race([
       ended.then(() => true),
       new Promise((resolve) => setTimeout(resolve, 100)),

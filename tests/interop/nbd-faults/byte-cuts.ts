@@ -137,13 +137,15 @@ async function workNow({ folder, connections, seed }: Run, breaks: readonly Brea
   };
   plan(0);
   const history = new History();
-  await Promise.all(Array.from({ length: WORKERS }, async (_, index) => worker(device, history, index, seed)));
+  await Promise.all(
+    Array.from({ length: WORKERS }, async (_, index) => worker(device, history, index, seed)),
+  );
   proxy.forgetPlan();
+  const { toServer, toClient } = proxy.lengths;
   history.check(await device.read(0, BLOCK * BLOCKS), "at the end");
   await device.close();
   disk.cut(chance);
   history.checkDurable(disk.contents);
-  const { toServer, toClient } = proxy.lengths;
   return {
     lengths: { toServer: toServer - before.toServer, toClient: toClient - before.toClient },
     cutCount: proxy.cutCount,
@@ -166,7 +168,9 @@ class History {
       const found = versionOf(bytes.subarray(at, at + BLOCK));
       const expected = this.written[block]!.at(-1);
       if (found !== expected)
-        throw new Error(`${where}: block ${block} holds version ${found}, and version ${expected} was answered`);
+        throw new Error(
+          `${where}: block ${block} holds version ${found}, and version ${expected} was answered`,
+        );
     }
   }
 
@@ -174,7 +178,9 @@ class History {
     for (let block = 0; block < BLOCKS; block++) {
       const found = versionOf(bytes.subarray(block * BLOCK, (block + 1) * BLOCK));
       if (!this.written[block]!.slice(this.durable[block]).includes(found))
-        throw new Error(`after a power cut block ${block} holds version ${found}, older than what was flushed`);
+        throw new Error(
+          `after a power cut block ${block} holds version ${found}, older than what was flushed`,
+        );
     }
   }
 }
@@ -204,7 +210,8 @@ async function worker(device: Device, history: History, index: number, seed: num
     } else {
       const newest = Array.from({ length: BLOCKS }, (_, at) => history.newest(at));
       await device.flush();
-      for (const [at, version] of newest.entries()) history.durable[at] = Math.max(history.durable[at]!, version);
+      for (const [at, version] of newest.entries())
+        history.durable[at] = Math.max(history.durable[at]!, version);
     }
   }
 }
@@ -212,12 +219,19 @@ async function worker(device: Device, history: History, index: number, seed: num
 async function write(
   device: Device,
   history: History,
-  { block, count, isDurable }: { readonly block: number; readonly count: number; readonly isDurable: boolean },
+  {
+    block,
+    count,
+    isDurable,
+  }: { readonly block: number; readonly count: number; readonly isDurable: boolean },
 ): Promise<void> {
   const bytes = new Uint8Array(count * BLOCK);
   const version = ++history.lastVersion;
   new Uint32Array(bytes.buffer).fill(version);
-  const places = Array.from({ length: count }, (_, index) => history.written[block + index]!.push(version) - 1);
+  const places = Array.from(
+    { length: count },
+    (_, index) => history.written[block + index]!.push(version) - 1,
+  );
   await device.write(block * BLOCK, bytes, { fua: isDurable });
   if (isDurable) for (const [index, place] of places.entries()) history.durable[block + index] = place;
 }

@@ -2,7 +2,7 @@ import { run } from "../src/run.ts";
 import type { Random } from "../src/random.ts";
 
 /** Bytes that one job of fio writes. */
-const JOB_LENGTH = 33_554_432;
+const JOB_LENGTH = 16_777_216;
 const JOBS_MAX = 2;
 /** From the beginning of a disk on. */
 export const FIO_LENGTH: number = JOB_LENGTH * JOBS_MAX;
@@ -22,7 +22,7 @@ export interface FioPass {
 
 export function chooseFioPass(random: Random): FioPass {
   return {
-    depth: random.pick([1, 4, 32]),
+    depth: random.pick([1, 8, 32, 32]),
     jobs: 1 + random.below(JOBS_MAX),
     fsync: random.pick([0, 8, 64]),
     seed: 1 + random.below(2 ** 30),
@@ -67,6 +67,8 @@ async function fio(target: FioTarget, pass: FioPass, words: readonly string[]): 
     const said = `${stdout.slice(0, stdout.indexOf("{"))}${stderr}`.trim();
     throw new Error(`fio (${JSON.stringify(pass)} ${words.join(" ")}) ended with ${status}: ${said}`);
   }
-  const result = JSON.parse(text) as { readonly jobs: readonly { readonly read: { readonly io_bytes: number } }[] };
+  const result = JSON.parse(text) as {
+    readonly jobs: readonly { readonly read: { readonly io_bytes: number } }[];
+  };
   return result.jobs.reduce((sum, { read }) => sum + read.io_bytes, 0);
 }

@@ -61,7 +61,10 @@ async function work({ folder, cev, seed }: Setting, { what, hasTimeout }: HangSh
     ...(hasTimeout ? { requestTimeoutMs: REQUEST_TIMEOUT_MS } : {}),
   };
   const front = join(folder, "b");
-  await using above = new MortalServer([cev, "serve", writeStack(folder, { disk: client }), "--socket", front], front);
+  await using above = new MortalServer(
+    [cev, "serve", writeStack(folder, { disk: client }), "--socket", front],
+    front,
+  );
   await above.start();
   using clientMemory = new MemoryLog("client", above.pid);
   using serverMemory = new MemoryLog("server", server.pid);

@@ -49,7 +49,8 @@ export class HotSpot {
     await this.#done;
     if (this.#error === null) await this.#look(0, BLOCKS).catch((error: unknown) => (this.#error = error));
     await this.#device.close();
-    if (this.#error !== null) throw new Error("the client that writes the same blocks again", { cause: this.#error });
+    if (this.#error !== null)
+      throw new Error("the client that writes the same blocks again", { cause: this.#error });
   }
 
   async #work(): Promise<void> {

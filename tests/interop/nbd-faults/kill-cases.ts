@@ -33,7 +33,10 @@ const SHAPES: Readonly<Record<string, KillShape>> = {
 
 /** A server that is killed again and again, under a client that comes back. */
 export function killCases(): FaultCase[] {
-  return Object.entries(SHAPES).map(([name, shape]) => ({ name, run: async (setting) => work(setting, shape) }));
+  return Object.entries(SHAPES).map(([name, shape]) => ({
+    name,
+    run: async (setting) => work(setting, shape),
+  }));
 }
 
 async function work({ folder, cev, seconds, seed }: Setting, shape: KillShape): Promise<string> {
@@ -47,7 +50,10 @@ async function work({ folder, cev, seconds, seed }: Setting, shape: KillShape): 
   await server.start();
   // What is above it goes down with it, so it is started again, too: at the end, to see what is durable.
   const front = join(folder, "b");
-  await using above = new MortalServer([cev, "serve", writeStack(folder, { disk: client }), "--socket", front], front);
+  await using above = new MortalServer(
+    [cev, "serve", writeStack(folder, { disk: client }), "--socket", front],
+    front,
+  );
   await above.start();
   using memory = new MemoryLog("client", above.pid);
   const hot = await HotSpot.start(client, new Random(seed + 1), FIO_LENGTH);

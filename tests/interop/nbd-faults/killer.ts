@@ -21,7 +21,7 @@ export class Killer {
 
   async #work(server: MortalServer, random: Random): Promise<void> {
     while (!this.#isOver) {
-      await sleep(20 + random.below(random.below(3) === 0 ? 3000 : 600));
+      await sleep(50 + random.below(random.below(3) === 0 ? 4000 : 1000));
       await server.kill();
       if (random.below(4) === 0) await sleep(random.below(2500));
       await server.start();

@@ -30,7 +30,10 @@ async function work({ folder, cev, seconds, seed }: Setting, connections: number
   await server.start();
   await using proxy = await CuttingProxy.between(line, socket);
   const client = { uri: `nbd+unix:///?socket=${line}`, connections };
-  await using above = new MortalServer([cev, "serve", writeStack(folder, { disk: client }), "--socket", front], front);
+  await using above = new MortalServer(
+    [cev, "serve", writeStack(folder, { disk: client }), "--socket", front],
+    front,
+  );
   await above.start();
   const hot = await HotSpot.start(client, new Random(seed + 1), FIO_LENGTH);
   using clientMemory = new MemoryLog("client", above.pid);

@@ -28,12 +28,17 @@ async function work({ folder, cev, seconds, seed }: Setting): Promise<string> {
   ]);
   const sockets = ["a0", "a1"].map((name) => join(folder, name));
   const uris = sockets.map((socket) => `nbd+unix:///?socket=${socket}`);
-  const [kept, mortal] = files.map(
-    (file, index) => new MortalServer([cev, "serve", file, "--socket", sockets[index]!], sockets[index]!),
+  const servers = files.map(
+    (file, index) =>
+      new MortalServer(
+        // The member, and not the array that is found in it.
+        [cev, "serve", file, "--device", `m${index}`, "--socket", sockets[index]!],
+        sockets[index]!,
+      ),
   );
-  await using _kept = kept!;
-  await using server = mortal!;
-  await Promise.all([kept!.start(), server.start()]);
+  await using kept = servers[0]!;
+  await using server = servers[1]!;
+  await Promise.all([kept.start(), server.start()]);
   const front = join(folder, "b");
   const program = fileURLToPath(new URL("raid-server.ts", import.meta.url));
   await using above = new MortalServer([writeProgram(join(folder, "raid"), program), ...uris, front], front);
@@ -62,13 +67,17 @@ async function work({ folder, cev, seconds, seed }: Setting): Promise<string> {
     above.signal("SIGUSR2");
     bytes += await again;
     pass = next;
-    await until(() => said("re-added") > rounds, 60_000, () => `it was not re-added: ${above.said()}`);
+    await until(
+      () => said("re-added") > rounds,
+      60_000,
+      () => `it was not re-added: ${above.said()}`,
+    );
     rounds++;
   } while (Date.now() < end);
   bytes += await verify({ socket: front }, pass);
   const figures = memory.figures();
   await above[Symbol.asyncDispose]();
-  await Promise.all([kept![Symbol.asyncDispose](), server[Symbol.asyncDispose]()]);
+  await Promise.all([kept[Symbol.asyncDispose](), server[Symbol.asyncDispose]()]);
   const checked = await output(cev, ["raid", "check", ...files]);
   if (!checked.includes("everything matches")) throw new Error(checked);
   const [one, other] = files.map((file) => readFileSync(file).subarray(-FIO_LENGTH));
