@@ -21,7 +21,7 @@ export interface EnterOptions {
 }
 
 /** Requests of the suite are multiples of this, unless they are about smaller ones. */
-const UNIT_MIN = 512;
+export const UNIT_MIN = 512;
 /** What is changed lies in the last bytes of the export. */
 const SCRATCH_MAX = 67_108_864;
 

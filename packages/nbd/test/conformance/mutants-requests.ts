@@ -108,6 +108,21 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
     mutation: errors(1, 0),
   },
   {
+    bug: "a trim of a read-only export succeeds",
+    caughtBy: "trim/read-only-eperm",
+    mutation: answers(({ command }) => command === CMD.trim, 0),
+  },
+  {
+    bug: "a write of zeroes to a read-only export succeeds",
+    caughtBy: "zeroes/read-only-eperm",
+    mutation: answers(({ command }) => command === CMD.zeroes, 0),
+  },
+  {
+    bug: "a trim with a payload succeeds",
+    caughtBy: "extended/payload-on-trim-and-zeroes-consumed-einval",
+    mutation: answers(({ command, payload }) => command === CMD.trim && payload.length > 0, 0),
+  },
+  {
     bug: "a flush fails",
     caughtBy: "flush/succeeds",
     mutation: answers(({ command }) => command === CMD.flush, EIO),

@@ -13,6 +13,7 @@ import type { Survey } from "../../src/conformance/survey.ts";
 import { NotApplicable, Violation } from "../../src/conformance/violation.ts";
 import { NbdServer } from "../../src/server/server.ts";
 import { pattern } from "../support/stack.ts";
+import { CMD, flags } from "./mutations.ts";
 import { MUTANTS } from "./mutants.ts";
 import { MutatingProxy } from "./mutating-proxy.ts";
 
@@ -113,6 +114,35 @@ describe("a bug of a server is caught", () => {
     proxy.mutation = mutation;
     expect(await violationOf(checkNamed(caughtBy), SHORT_MS)).not.toBeNull();
   });
+});
+
+const CHANGING: readonly number[] = [CMD.write, CMD.trim, CMD.zeroes];
+
+test("nothing that changes data is sent without leave", async () => {
+  const sent: number[] = [];
+  proxy.mutation = { request: (message) => (sent.push(message.command), message) };
+  await runConformance({ environment, target: target("proxy"), canWrite: false, timeoutMs: TIMEOUT_MS });
+  expect(sent.filter((command) => CHANGING.includes(command))).toEqual([]);
+  expect(sent).toContain(CMD.read);
+});
+
+test("an export that is read-only by its flags alone loses nothing", async () => {
+  const before = Buffer.from(await device.read(0, SIZE));
+  const sent: number[] = [];
+  proxy.mutation = {
+    ...flags((bits) => bits | 2),
+    request: (message) => (sent.push(message.command), message),
+  };
+  const { judged } = await runConformance({
+    environment,
+    target: target("proxy"),
+    canWrite: true,
+    only: "read-only",
+    timeoutMs: TIMEOUT_MS,
+  });
+  expect(judged.map(({ verdict }) => verdict.kind)).toEqual(judged.map(() => "failed"));
+  expect(new Set(sent.filter((command) => CHANGING.includes(command)))).toEqual(new Set([CMD.write]));
+  expect(before.equals(await device.read(0, SIZE))).toBe(true);
 });
 
 test("what the suite changes it puts back", async () => {

@@ -260,7 +260,7 @@ export const extendedChecks: readonly Check[] = [
     async run(bench) {
       const session = await enter(bench);
       const payload = Buffer.alloc(4096, 0x21);
-      for (const command of [read, flush, trim, cache, writeZeroes]) {
+      for (const command of [read, flush, cache]) {
         const reply = await session.ask({ command, flags: PAYLOAD_LENGTH_FLAG, offset: 0, payload });
         demandErrno(reply, [NbdErrno.EINVAL], `the command ${command} with a payload`);
       }
@@ -268,6 +268,25 @@ export const extendedChecks: readonly Check[] = [
         await session.ask({ command: read, offset: 0, length: bench.unit }),
         "the read after payloads that were refused",
       );
+    },
+  },
+  {
+    name: "extended/payload-on-trim-and-zeroes-consumed-einval",
+    level: "must",
+    section: SECTION,
+    sentence:
+      "for other commands, the flag will trigger an `NBD_EINVAL` error unless the command documents an optional payload form for the command and the server has implemented that form",
+    needs: ["extended", "write"],
+    room: 65_536,
+    async run(bench) {
+      const session = await enter(bench);
+      const { offset } = bench.scratch;
+      const payload = Buffer.alloc(Math.max(4096, bench.unit), 0x21);
+      for (const command of [trim, writeZeroes]) {
+        const reply = await session.ask({ command, flags: PAYLOAD_LENGTH_FLAG, offset, payload });
+        demandErrno(reply, [NbdErrno.EINVAL], `the command ${command} with a payload`);
+      }
+      dataOf(await session.ask({ command: read, offset, length: bench.unit }), "the read after them");
     },
   },
   {
@@ -294,12 +313,12 @@ export const extendedChecks: readonly Check[] = [
     section: SECTION,
     sentence:
       "A server SHOULD initiate hard disconnect if a client sets the `NBD_CMD_FLAG_PAYLOAD_LEN` flag and uses a *length* larger than a server's advertised or default maximum payload length",
-    needs: ["extended"],
+    needs: ["extended", "write"],
     async run(bench) {
       if (bench.survey.simple?.blockSizes?.payloadMax === 0xffff_ffff)
         notApplicable("the maximum payload is 4 GiB");
       const session = await enter(bench);
-      session.send({ command: write, offset: 0, length: 1n << 40n });
+      session.send({ command: write, offset: bench.scratch.offset, length: 1n << 40n });
       await session.wire.drain("after a write that says it has 2^40 bytes of payload");
     },
   },

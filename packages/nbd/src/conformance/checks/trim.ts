@@ -2,7 +2,7 @@ import { Command, CommandFlag, NbdErrno } from "../../protocol/numbers.ts";
 import type { Check } from "../check.ts";
 import { dataOf, demandErrno, demandSuccess } from "../replies.ts";
 import { demand, notApplicable } from "../violation.ts";
-import { enterReadOnly, pattern } from "../work-place.ts";
+import { enterRefusing, pattern } from "../work-place.ts";
 
 const { read, trim, write } = Command;
 
@@ -82,8 +82,8 @@ export const trimChecks: readonly Check[] = [
       "Finally, it SHOULD return `NBD_EPERM` if it receives a write or trim request on a read-only export.",
     needs: ["readOnly"],
     async run(bench) {
-      const session = await enterReadOnly(bench);
-      const reply = await session.ask({ command: trim, offset: 0, length: bench.unit });
+      const { session, contents } = await enterRefusing(bench);
+      const reply = await session.ask({ command: trim, offset: 0, length: contents.length });
       demandErrno(reply, [NbdErrno.EPERM], "a trim of a read-only export");
     },
   },

@@ -3,7 +3,7 @@ import type { Check } from "../check.ts";
 import { dataOf, demandErrno, demandSuccess, errnoOf } from "../replies.ts";
 import type { Session } from "../session.ts";
 import { demand, notApplicable } from "../violation.ts";
-import { enterReadOnly, pattern } from "../work-place.ts";
+import { enterReadOnly, enterRefusing, pattern } from "../work-place.ts";
 
 const { read, write } = Command;
 
@@ -219,9 +219,8 @@ export const writeChecks: readonly Check[] = [
       "Finally, it SHOULD return `NBD_EPERM` if it receives a write or trim request on a read-only export.",
     needs: ["readOnly"],
     async run(bench) {
-      const session = await enterReadOnly(bench);
-      const payload = Buffer.alloc(bench.unit);
-      const reply = await session.ask({ command: write, offset: 0, payload });
+      const { session, contents } = await enterReadOnly(bench);
+      const reply = await session.ask({ command: write, offset: 0, payload: contents });
       demandErrno(reply, [NbdErrno.EPERM], "a write to a read-only export");
     },
   },
@@ -232,14 +231,10 @@ export const writeChecks: readonly Check[] = [
     sentence: "If this flag is set, the server MUST error subsequent write operations to the export.",
     needs: ["readOnly"],
     async run(bench) {
-      const session = await enterReadOnly(bench);
-      const payload = Buffer.alloc(4 * bench.unit, 0x25);
-      demandErrno(
-        await session.ask({ command: write, offset: 0, payload }),
-        [],
-        "a write to a read-only export",
-      );
-      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }), "the read after it");
+      const { session, contents } = await enterRefusing(bench);
+      const { length } = contents;
+      const there = dataOf(await session.ask({ command: read, offset: 0, length }), "the read after it");
+      demand(there.equals(contents), "the read after a write that was refused brings other data");
     },
   },
   {

@@ -4,7 +4,7 @@ import type { Check } from "../check.ts";
 import { dataOf, demandErrno, demandSuccess, errnoName, errnoOf } from "../replies.ts";
 import type { Session } from "../session.ts";
 import { demand, demandEqual, notApplicable } from "../violation.ts";
-import { enterReadOnly, pattern } from "../work-place.ts";
+import { enterRefusing, pattern } from "../work-place.ts";
 
 const { read, write, writeZeroes } = Command;
 const LENGTH = 131_072;
@@ -185,8 +185,8 @@ export const zeroesChecks: readonly Check[] = [
     sentence: "It SHOULD return `NBD_EPERM` if it receives a write zeroes request on a read-only export.",
     needs: ["readOnly"],
     async run(bench) {
-      const session = await enterReadOnly(bench);
-      const reply = await session.ask({ command: writeZeroes, offset: 0, length: bench.unit });
+      const { session, contents } = await enterRefusing(bench);
+      const reply = await session.ask({ command: writeZeroes, offset: 0, length: contents.length });
       demandErrno(reply, [NbdErrno.EPERM], "a write of zeroes to a read-only export");
     },
   },
