@@ -23,6 +23,9 @@ export class RangeLock {
   #firstHeld: Entry | null = null;
   #heldCount = 0;
   #waiting: Entry[] = [];
+  #isGranting = false;
+  /** Since those that wait were looked at. */
+  #isReleased = false;
 
   /** How many locks are held. */
   get heldCount(): number {
@@ -57,7 +60,21 @@ export class RangeLock {
   /** Gives a lock back and grants those that waited for it. */
   release(entry: RangeLockEntry): void {
     this.#letGo(entry as Entry);
-    if (this.#waiting.length === 0) return;
+    this.#isReleased = true;
+    // Whoever is granted a lock may give it back at once: a long row of those is a loop, and no recursion.
+    if (this.#isGranting) return;
+    this.#isGranting = true;
+    try {
+      while (this.#isReleased && this.#waiting.length > 0) {
+        this.#isReleased = false;
+        this.#grant();
+      }
+    } finally {
+      this.#isGranting = false;
+    }
+  }
+
+  #grant(): void {
     const granted: Entry[] = [];
     const still: Entry[] = [];
     for (const waiting of this.#waiting) {

@@ -64,3 +64,20 @@ test("a lock that waits is not overtaken by one that overlaps it", () => {
   locks.release(entries[2]!);
   expect(order.at(-1)).toBe("late and shared");
 });
+
+test("a long row of locks that are given back as soon as they are granted overflows nothing", () => {
+  const locks = new RangeLock();
+  const entries: RangeLockEntry[] = [];
+  let grantedCount = 0;
+  locks.acquire(0, 10, true, (entry) => void entries.push(entry), null);
+  for (let index = 0; index < 5000; index++) {
+    const granted = (entry: RangeLockEntry): void => {
+      grantedCount++;
+      locks.release(entry);
+    };
+    locks.acquire(0, 10, true, granted, null);
+  }
+  locks.release(entries[0]!);
+  expect(grantedCount).toBe(5000);
+  expect(locks.heldCount).toBe(0);
+});
