@@ -1,13 +1,13 @@
 import type { Environment, Timer } from "@cev/core";
 
-/** Finds out that nothing is answered any more. */
+/** Finds out that nothing comes any more. */
 export class AnswerWatch {
   readonly #environment: Environment;
   readonly #timeoutMs: number;
   /** True while something is under way. */
   readonly #isBusy: () => boolean;
   readonly #silent: () => void;
-  #answerCount = 0;
+  #heardCount = 0;
   #timer: Timer | null = null;
 
   /** `timeoutMs` 0: nobody watches. */
@@ -18,18 +18,19 @@ export class AnswerWatch {
     this.#silent = silent;
   }
 
-  answered(): void {
-    this.#answerCount++;
+  /** Something came of an answer. */
+  heard(): void {
+    this.#heardCount++;
   }
 
   /** Something was sent. */
   start(): void {
     if (this.#timeoutMs === 0 || this.#timer !== null) return;
-    const before = this.#answerCount;
+    const before = this.#heardCount;
     this.#timer = this.#environment.clock.after(this.#timeoutMs, () => {
       this.#timer = null;
       if (!this.#isBusy()) return;
-      if (this.#answerCount === before) this.#silent();
+      if (this.#heardCount === before) this.#silent();
       else this.start();
     });
   }

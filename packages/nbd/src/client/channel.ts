@@ -1,10 +1,12 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { CevError } from "@cev/core";
-import type { BufferPool, PoolBuffer } from "@cev/core";
+import type { Environment, PoolBuffer, Timer } from "@cev/core";
 import type { Transport, TransportUser } from "../transport/transport.ts";
 
 const RECEIVE_LENGTH = 262_144;
+// So long a server may take to close after the good-bye.
+const LINGER_MS = 2000;
 
 /** Who reads a channel: first the handshake, then the transmission. */
 export interface ChannelUser {
@@ -28,16 +30,20 @@ export class Channel implements TransportUser {
   start = 0;
   end = 0;
   #transport: Transport | null = null;
+  /** Between two transports: while TLS begins. */
+  #givenAway: Socket | null = null;
   #user: ChannelUser | null = null;
   #isDirect = false;
   #isClosed = false;
   #reason: CevError | null = null;
   readonly #lent: PoolBuffer | null;
-  readonly #buffers: BufferPool;
+  readonly #environment: Environment;
+  #linger: Timer | null = null;
 
-  constructor(buffers: BufferPool) {
+  constructor(environment: Environment) {
+    const { buffers } = environment;
     const length = Math.min(RECEIVE_LENGTH, buffers.bufferLengthMax);
-    this.#buffers = buffers;
+    this.#environment = environment;
     this.#lent = buffers.tryAcquire(length);
     this.bytes = this.#lent?.bytes ?? new Uint8Array(length);
     this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
@@ -54,14 +60,18 @@ export class Channel implements TransportUser {
 
   /** What bytes go through: for the second time after TLS has begun. */
   carryBy(transport: Transport): void {
+    this.#givenAway = null;
     this.#transport = transport;
-    transport.resume();
+    // Whoever wanted to close it meanwhile has been told already that it is.
+    if (this.isClosed) transport.destroy();
+    else transport.resume();
   }
 
   /** Gives the socket away, for TLS; null: that cannot be had. */
   giveAway(): Socket | null {
     const socket = this.#transport?.detach?.() ?? null;
     if (socket !== null) this.#transport = null;
+    this.#givenAway = socket;
     return socket;
   }
 
@@ -75,17 +85,27 @@ export class Channel implements TransportUser {
     return this.#transport?.write(pieces) ?? true;
   }
 
-  /** Sends what was handed over, then closes. */
+  /** Sends what was handed over, then closes; at once, if the other side does not within a moment. */
   finish(): void {
+    if (this.isClosed) return;
+    this.closeSoon();
     this.#transport?.end();
+  }
+
+  /** It is closed after a moment, if it is not before. */
+  closeSoon(): void {
+    this.#linger ??= this.#environment.clock.after(LINGER_MS, () =>
+      this.destroy(new CevError("CEV_TIMED_OUT", "the server did not close")),
+    );
   }
 
   /** Closes at once. `closed` tells this reason. */
   destroy(reason: CevError): void {
     this.#reason ??= reason;
-    // One that has no transport yet is closed by whoever connects.
-    if (this.#transport === null) this.closed(null);
-    else this.#transport.destroy();
+    if (this.#transport !== null) return this.#transport.destroy();
+    // Whoever connects, or begins TLS, closes what comes of it.
+    this.#givenAway?.destroy();
+    this.closed(null);
   }
 
   receiveInto(): Uint8Array {
@@ -134,7 +154,8 @@ export class Channel implements TransportUser {
   closed(cause: Error | null): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (this.#lent !== null) this.#buffers.release(this.#lent);
+    this.#linger?.cancel();
+    if (this.#lent !== null) this.#environment.buffers.release(this.#lent);
     const message =
       cause === null ? "the connection was closed" : `the connection was lost: ${cause.message}`;
     this.#user?.closed(

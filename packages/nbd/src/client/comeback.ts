@@ -6,6 +6,9 @@ import type { Link, LinkUser } from "./link.ts";
 import { differenceOf } from "./negotiated.ts";
 import type { Negotiated } from "./negotiated.ts";
 
+// A server that closes idle connections after so long is none that fails.
+const STEADY_MS = 1000;
+
 /** What connections are made from, and for how long one tries. */
 export interface ComebackOptions {
   readonly environment: Environment;
@@ -36,9 +39,11 @@ export class Comeback {
   #deadline: Timer | null = null;
   #retry: Timer | null = null;
   #attemptIndex = 0;
-  /** Without a connection, since something was answered last. */
+  /** Without a connection, since all was well last. */
   #awayMs = 0;
   #awaySince = 0;
+  /** Since when there are connections that are used; infinite: there are none. */
+  #upSince = Infinity;
   #isSought = false;
   #error: CevError;
 
@@ -70,9 +75,14 @@ export class Comeback {
     return links;
   }
 
-  /** Begins to seek, because of this. Only the time without a connection counts: a slow disk is waited for. */
-  begin(error: CevError): void {
+  /**
+   * Begins to seek, because of this. Only the time without a connection counts: a slow disk is waited for. `wasWell`: nothing
+   * that had been lost before was still unanswered.
+   */
+  begin(error: CevError, wasWell: boolean): void {
     const { environment, reconnectTimeoutMs } = this.#options;
+    if (wasWell && environment.clock.now() - this.#upSince >= STEADY_MS) this.isWell();
+    this.#upSince = Infinity;
     this.#error = error;
     this.#isSought = true;
     if (reconnectTimeoutMs === 0) return this.#giveUp(error);
@@ -82,8 +92,13 @@ export class Comeback {
     this.#tryLater();
   }
 
-  /** Something was answered: the next loss begins anew. */
-  answered(): void {
+  /** The connections are used from now on. */
+  isUp(): void {
+    this.#upSince = this.#options.environment.clock.now();
+  }
+
+  /** What was lost is answered: the next loss begins anew. */
+  isWell(): void {
     this.#attemptIndex = 0;
     this.#awayMs = 0;
   }
@@ -152,6 +167,14 @@ class Attempt implements LinkUser {
 
   freed(link: Link): void {
     this.#user.freed(link);
+  }
+
+  heard(link: Link): void {
+    this.#user.heard(link);
+  }
+
+  abandoned(command: ClientCommand): void {
+    this.#user.abandoned(command);
   }
 
   lost(link: Link, error: CevError): void {

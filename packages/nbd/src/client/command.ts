@@ -11,9 +11,9 @@ export interface CommandOwner {
 
 /**
  * Where a command is. `free`: nowhere. `locking`: waits for writes of the same range. `waiting`: for a connection, or for room.
- * `queued`: on a connection, not sent. `sent`: perhaps already answered in part.
+ * `queued`: on a connection, not sent. `sent`: perhaps already answered in part. `answered`: but its memory is still being sent.
  */
-export type CommandState = "free" | "locking" | "waiting" | "queued" | "sent";
+export type CommandState = "free" | "locking" | "waiting" | "queued" | "sent" | "answered";
 
 /** A request to the server, from its beginning to its answer, over as many connections as that takes. Used again. */
 export class ClientCommand implements CancelTarget {
@@ -35,8 +35,11 @@ export class ClientCommand implements CancelTarget {
   generation = 0;
   /** Held by what writes, so that what is answered later lies on the disk later. */
   lock: RangeLockEntry | null = null;
-  /** Bytes that its copy will take once it is answered. */
+  /** Bytes that its copy will take once it is answered, and how many of them are set aside. */
   cost = 0;
+  reserved = 0;
+  /** It was lost with a connection, and sent again or is to be. */
+  isAgain = false;
   /** Of a flush: how many answers came before it was sent, and how many flushes had failed. */
   mark = 0;
   doubt = 0;
@@ -78,6 +81,7 @@ export class ClientCommand implements CancelTarget {
     this.dataOffset = 0;
     this.lock = null;
     this.cost = 0;
+    this.isAgain = false;
     this.ended = null;
     this.flags = 0;
   }

@@ -46,16 +46,18 @@ export class Durability {
 
   /** A command is about to be sent. */
   reserve(command: ClientCommand): void {
-    this.#reserved += command.cost;
+    command.reserved = command.cost;
+    this.#reserved += command.reserved;
     if (command.command !== Command.flush) return;
     // It covers what was answered before it was sent, and nothing else.
     command.mark = this.log.sequence;
     command.doubt = this.#doubt;
   }
 
-  /** It was answered, or is not under way any more. */
+  /** It was answered, or is not under way any more; or never was. */
   giveBack(command: ClientCommand): void {
-    this.#reserved -= command.cost;
+    this.#reserved -= command.reserved;
+    command.reserved = 0;
   }
 
   /** The server has done what a command asked for. Its data is still the command's. */
@@ -65,7 +67,8 @@ export class Durability {
       // Durable by itself, or of no more interest; and what was there before is so no more.
       this.log.cut(offset, length);
     } else if (command === Command.write) {
-      this.log.add(offset, length, data!.slice(dataOffset, dataOffset + length));
+      // Of a Buffer, `slice` would be no copy.
+      this.log.add(offset, length, new Uint8Array(data!.subarray(dataOffset, dataOffset + length)));
     } else {
       // Written again, zeroes may take their time.
       this.log.add(offset, length, null, flags & CommandFlag.noHole);

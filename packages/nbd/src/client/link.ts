@@ -1,5 +1,5 @@
 import { CevError } from "@cev/core";
-import type { Environment, Timer } from "@cev/core";
+import type { Environment } from "@cev/core";
 import { Command } from "../protocol/numbers.ts";
 import type { BusyPoll } from "../transport/busy-poll.ts";
 import type { Channel, ChannelUser } from "./channel.ts";
@@ -15,11 +15,14 @@ export interface LinkUser {
   answered(link: Link, command: ClientCommand): void;
   /** There is room for one more: the rest of an answer that nobody wanted has come. */
   freed(link: Link): void;
+  /** Bytes have come. */
+  heard(link: Link): void;
+  /** The memory of a read that could not be forgotten at once is free now: it is forgotten. */
+  abandoned(command: ClientCommand): void;
   /** The connection is over, and touches no memory any more. Once. */
   lost(link: Link, error: CevError): void;
 }
 
-const LINGER_MS = 2000;
 const NOBODY: CommandOwner = { cancelled: () => undefined, granted: () => undefined };
 
 /** One connection in transmission: requests go out together, answers come in any order. It knows nothing of coming back. */
@@ -33,11 +36,15 @@ export class Link implements ChannelUser {
   readonly #queue: SendQueue;
   readonly #reader: ReplyReader;
   readonly #busyPoll: BusyPoll;
+  /** Answered while their memory was still being sent. */
+  #early: ClientCommand[] = [];
+  /** A read that is not wanted any more, and whose memory is being received into. */
+  #unwanted: ClientCommand | null = null;
   #generation = 1;
   #isReceiving = false;
   #isFlushPlanned = false;
   #isOver = false;
-  #linger: Timer | null = null;
+  #isLeaving = false;
   readonly #flushLater = (): void => {
     this.#isFlushPlanned = false;
     if (!this.#isOver) this.#queue.flush();
@@ -109,14 +116,21 @@ export class Link implements ChannelUser {
     this.#environment.later(this.#flushLater);
   }
 
-  /** Forgets a command that has not been sent, or a read: what still comes of it is thrown away. False: it is too late. */
+  /**
+   * Forgets a command that has not been sent, or a read: what still comes of it is thrown away. False: it is too late, or, for
+   * a read whose memory is being received into, too early: `abandoned` tells when more of it has come.
+   */
   abandon(command: ClientCommand): boolean {
     if (command.state === "queued") {
       this.#queue.remove(command);
       this.#release(command);
       return true;
     }
-    if (command.command !== Command.read || this.#reader.isFilling(command)) return false;
+    if (command.command !== Command.read) return false;
+    if (this.#reader.isFilling(command)) {
+      this.#unwanted = command;
+      return false;
+    }
     // A stand-in takes the rest of the answer.
     const rest = new ClientCommand(NOBODY);
     rest.isForNobody = true;
@@ -140,17 +154,16 @@ export class Link implements ChannelUser {
     return commands;
   }
 
-  /** Says good-bye and closes. Precondition: nothing is under way. */
+  /** Says good-bye and closes, at the latest after a moment. Precondition: nothing is under way. */
   disconnect(): void {
     if (this.#isOver) return;
     const command = new ClientCommand(NOBODY);
     command.command = Command.disconnect;
     this.#queue.push(command);
     this.#queue.flush();
-    this.#channel.finish();
-    this.#linger = this.#environment.clock.after(LINGER_MS, () =>
-      this.destroy(new CevError("CEV_TIMED_OUT", "the server did not close")),
-    );
+    this.#isLeaving = true;
+    this.#channel.closeSoon();
+    if (this.#queue.isEmpty) this.#channel.finish();
   }
 
   /** Closes at once; `lost` tells when that is done. */
@@ -160,6 +173,7 @@ export class Link implements ChannelUser {
 
   arrived(): void {
     this.#busyPoll.arrived();
+    this.#user.heard(this);
     this.#isReceiving = true;
     const problem = this.#reader.read();
     this.#isReceiving = false;
@@ -172,20 +186,25 @@ export class Link implements ChannelUser {
 
   arrivedDirectly(length: number): void {
     this.#busyPoll.arrived();
+    this.#user.heard(this);
     this.#isReceiving = true;
     const problem = this.#reader.arrivedDirectly(length);
+    if (this.#unwanted !== null) this.#forgetUnwanted();
     this.#isReceiving = false;
     this.#afterReceiving(problem);
   }
 
   drained(): void {
-    if (!this.#isOver) this.#queue.drained();
+    if (this.#isOver) return;
+    const early = this.#early.splice(0);
+    this.#queue.drained();
+    if (this.#isLeaving && this.#queue.isEmpty) this.#channel.finish();
+    for (const command of early) if (!this.#isOver) this.#finished(command);
   }
 
   closed(error: CevError): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#linger?.cancel();
     this.#user.lost(this, error);
   }
 
@@ -196,12 +215,25 @@ export class Link implements ChannelUser {
     if (this.inFlightCount > 0) this.#busyPoll.left();
   }
 
+  #forgetUnwanted(): void {
+    const command = this.#unwanted!;
+    this.#unwanted = null;
+    if (this.holds(command) && this.abandon(command)) this.#user.abandoned(command);
+  }
+
   #find(slot: number, generation: number): ClientCommand | null {
     const command = this.#slots[slot] ?? null;
     return command !== null && command.generation === generation && command.state === "sent" ? command : null;
   }
 
   #finished(command: ClientCommand): void {
+    if (this.#queue.isReading(command)) {
+      // Whoever wrote may use the memory as soon as the request has ended.
+      command.state = "answered";
+      this.#early.push(command);
+      return;
+    }
+    if (command === this.#unwanted) this.#unwanted = null;
     this.#release(command);
     if (command.isForNobody) this.#user.freed(this);
     else this.#user.answered(this, command);

@@ -49,7 +49,7 @@ export async function openChannel(
   timeoutMs: number,
 ): Promise<OpenedChannel> {
   const { source, secure } = dialler;
-  const channel = new Channel(environment.buffers);
+  const channel = new Channel(environment);
   const late = (): CevError =>
     new CevError("CEV_TIMED_OUT", `no handshake within ${timeoutMs} ms`, {
       source,

@@ -12,7 +12,8 @@ export interface ReplayParts {
   readonly log: WriteLog;
   readonly links: readonly Link[];
   readonly take: () => ClientCommand;
-  readonly giveBack: (command: ClientCommand) => void;
+  /** One of them was sent. */
+  readonly sent: () => void;
   /** All is written again; or the server refused: that error number, and what it says. */
   readonly ended: (failure: { readonly errno: number; readonly text: string | null } | null) => void;
 }
@@ -30,7 +31,6 @@ export class Replay {
   readonly #ended = (command: ClientCommand, error: CevError | null): void => {
     this.#underWay--;
     const { errno, text } = command;
-    this.#parts.giveBack(command);
     if (this.#isOver) return;
     if (error !== null) {
       this.#isOver = true;
@@ -53,8 +53,13 @@ export class Replay {
     this.#sendMore();
   }
 
+  /** Sends no more. `ended` is not called. */
+  stop(): void {
+    this.#isOver = true;
+  }
+
   #sendMore(): void {
-    const { links, take, ended } = this.#parts;
+    const { links, take, sent, ended } = this.#parts;
     while (this.#underWay < UNDER_WAY_MAX && this.#next < this.#entries.length) {
       const link = links[this.#next % links.length]!;
       if (!link.hasRoom()) break;
@@ -68,6 +73,7 @@ export class Replay {
       command.ended = this.#ended;
       this.#underWay++;
       link.send(command);
+      sent();
     }
     if (this.#underWay > 0 || this.#next < this.#entries.length || this.#isOver) return;
     this.#isOver = true;

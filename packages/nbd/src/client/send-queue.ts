@@ -18,11 +18,18 @@ export class SendQueue {
   readonly #view = new DataView(this.#memory.buffer, this.#memory.byteOffset, MEMORY_LENGTH);
   readonly #head = newRequestHead();
   #queue: ClientCommand[] = [];
+  /** Those whose memory is sent from, by the write that is under way. */
+  readonly #reading: ClientCommand[] = [];
   #isBusy = false;
 
   constructor(channel: Channel, style: HeaderStyle) {
     this.#channel = channel;
     this.#style = style;
+  }
+
+  /** All was handed to the socket. */
+  get isEmpty(): boolean {
+    return this.#queue.length === 0;
   }
 
   push(command: ClientCommand): void {
@@ -33,6 +40,11 @@ export class SendQueue {
   remove(command: ClientCommand): void {
     const index = this.#queue.indexOf(command);
     if (index >= 0) this.#queue.splice(index, 1);
+  }
+
+  /** True while the system may read the memory of this write. */
+  isReading(command: ClientCommand): boolean {
+    return this.#isBusy && this.#reading.includes(command);
   }
 
   /** What was written has left. */
@@ -52,6 +64,7 @@ export class SendQueue {
     let start = 0;
     let end = 0;
     let count = 0;
+    this.#reading.length = 0;
     for (const command of this.#queue) {
       const { data, dataOffset, length } = command;
       const payload = command.command === Command.write ? length : 0;
@@ -64,6 +77,7 @@ export class SendQueue {
         this.#memory.set(data!.subarray(dataOffset, dataOffset + copied), end);
         end += copied;
       } else if (payload > 0) {
+        this.#reading.push(command);
         pieces.push(this.#memory.subarray(start, end), bufferOf(data!, dataOffset, payload));
         start = end;
       }

@@ -12,6 +12,6 @@ export interface SessionOptions extends ComebackOptions {
 
 /**
  * `live`: requests are sent. `pausing`: none is, and those under way are waited for, because all has to be written again.
- * `lost`: there is no connection, and one is sought. `resuming`: what may be lost is written again. `dead`: given up.
+ * `leaving`: the server shuts down, and does what is under way. `lost`: there is no connection, and one is sought. `resuming`: what may be lost is written again. `dead`: given up.
  */
-export type SessionState = "live" | "pausing" | "lost" | "resuming" | "dead" | "closed";
+export type SessionState = "live" | "pausing" | "leaving" | "lost" | "resuming" | "dead" | "closed";

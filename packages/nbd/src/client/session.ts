@@ -3,6 +3,7 @@ import type { Environment, Io, RangeLockEntry } from "@cev/core";
 import type { StatusExtent } from "../protocol/chunk.ts";
 import { Command, NbdErrno, TransmissionFlag } from "../protocol/numbers.ts";
 import { AnswerWatch } from "./answer-watch.ts";
+import { Backlog } from "./backlog.ts";
 import { Comeback } from "./comeback.ts";
 import type { ComebackUser } from "./comeback.ts";
 import { ClientCommand, lockGranted } from "./command.ts";
@@ -32,14 +33,12 @@ export class Session implements ComebackUser, CommandOwner {
   readonly #locks = new RangeLock();
   #state: SessionState = "lost";
   #links: Link[] = [];
-  /** In the order they go out. */
-  #waiting: ClientCommand[] = [];
-  /** Writes that wait until there is room for their copies. */
-  readonly #unroomed: ClientCommand[] = [];
-  /** What lost connections have not answered. */
-  readonly #unanswered: ClientCommand[] = [];
+  readonly #backlog: Backlog;
   readonly #free: ClientCommand[] = [];
   #hasOwnFlush = false;
+  /** How many commands have been lost with a connection and are not answered since. */
+  #againCount = 0;
+  #replay: Replay | null = null;
   /** Why the connection was lost, or the session given up. */
   #error: CevError | null = null;
   /** Somebody knows already that the server is gone. */
@@ -52,6 +51,7 @@ export class Session implements ComebackUser, CommandOwner {
     this.#environment = environment;
     const isKept = keepsUnflushed && hasFlag(expected, TransmissionFlag.sendFlush);
     this.#durability = new Durability(isKept, unflushedMax);
+    this.#backlog = new Backlog(this.#durability);
     this.#comeback = new Comeback(options, this);
     const silent = (): void =>
       this.#destroyLinks(
@@ -87,9 +87,7 @@ export class Session implements ComebackUser, CommandOwner {
       command.offset = offset;
       command.length = length;
       command.ended = (_command, error) => {
-        const { extents, errno } = command;
-        this.#giveBack(command);
-        resolve(error === null && errno === 0 ? extents : null);
+        resolve(error === null && command.errno === 0 ? command.extents : null);
       };
       this.#enter(command);
     });
@@ -116,14 +114,10 @@ export class Session implements ComebackUser, CommandOwner {
   }
 
   granted(command: ClientCommand, lock: RangeLockEntry): void {
-    if (command.io === null) {
-      // It was cancelled meanwhile.
-      this.#giveBack(command);
-      this.#locks.release(lock);
-      return;
-    }
     command.lock = lock;
-    this.#enter(command);
+    // It may have been cancelled meanwhile.
+    if (command.io === null) this.#retire(command);
+    else this.#enter(command);
   }
 
   cancelled(command: ClientCommand): void {
@@ -131,32 +125,40 @@ export class Session implements ComebackUser, CommandOwner {
       case "locking":
         return endCancelled(command.takeIo()!);
       case "waiting":
-        remove(this.#waiting, command);
-        remove(this.#unroomed, command);
-        remove(this.#unanswered, command);
+        this.#backlog.remove(command);
         return this.#endEarly(command);
       default:
-        this.#abandon(command);
+        if (this.#links.find((one) => one.holds(command))?.abandon(command) === true) this.abandoned(command);
     }
   }
 
-  answered(link: Link, command: ClientCommand): void {
-    if (command.errno === NbdErrno.ESHUTDOWN) return this.#turnedAway(link, command);
-    this.#watch.answered();
-    if (command.ended !== null) command.ended(command, null);
-    else this.#settle(command);
-    if (this.#state === "live") this.#isWell();
+  abandoned(command: ClientCommand): void {
+    this.#endEarly(command);
     this.freed();
+  }
+
+  answered(_link: Link, command: ClientCommand): void {
+    if (command.errno === NbdErrno.ESHUTDOWN) return this.#turnedAway(command);
+    const { isAgain } = command;
+    this.#through(command, null);
+    // Others may be answered for ever by a server that dies of one request.
+    if (isAgain && this.#againCount === 0) this.#comeback.isWell();
+    this.freed();
+  }
+
+  heard(): void {
+    this.#watch.heard();
   }
 
   freed(): void {
     if (this.#state === "pausing") this.#replayWhenIdle();
+    else if (this.#state === "leaving") this.#leaveWhenIdle();
     else this.#pump();
   }
 
   lost(link: Link, error: CevError): void {
     remove(this.#links, link);
-    this.#unanswered.push(...link.takeUnanswered());
+    this.#backlog.unanswered.push(...link.takeUnanswered());
     if (this.#state === "closed") {
       if (this.#links.length === 0) this.#onClosed?.();
       return;
@@ -172,8 +174,7 @@ export class Session implements ComebackUser, CommandOwner {
 
   cameBack(links: Link[]): void {
     this.#links = links;
-    this.#state = "resuming";
-    this.#replay();
+    this.#resume();
   }
 
   gaveUp(cause: CevError): void {
@@ -192,38 +193,41 @@ export class Session implements ComebackUser, CommandOwner {
   }
 
   #enter(command: ClientCommand): void {
-    command.state = "waiting";
-    this.#waiting.push(command);
+    this.#backlog.push(command);
     this.#pump();
   }
 
   /** Sends what can be sent. */
   #pump(): void {
-    while (this.#state === "live" && this.#waiting.length > 0) {
-      const command = this.#waiting[0]!;
+    while (this.#state === "live") {
+      const link = freestOf(this.#links);
+      if (link === null) return;
+      const command = this.#backlog.next();
+      if (command === null) break;
       // The server has said that it could not keep what it had: it gets all of it again before it is believed.
       if (command.command === Command.flush && this.#durability.isDoubtful) {
+        this.#backlog.pushFirst(command);
         this.#state = "pausing";
         return this.#replayWhenIdle();
       }
-      if (!this.#durability.hasRoomFor(command)) {
-        this.#unroomed.push(this.#waiting.shift()!);
-        this.#flushForRoom();
-        continue;
-      }
-      const link = freestOf(this.#links);
-      if (link === null) return;
-      this.#waiting.shift();
       this.#send(link, command);
     }
+    if (this.#backlog.isShortOfRoom) this.#flushForRoom();
   }
 
   #send(link: Link, command: ClientCommand): void {
+    if (command.command === Command.blockStatus) {
+      const { allocationId } = link.negotiated;
+      // What came back may tell less than before: then nothing is known.
+      if (allocationId === null) {
+        command.restart();
+        return this.#through(command, null);
+      }
+      command.mark = allocationId;
+    }
     this.#durability.reserve(command);
-    if (command.command === Command.blockStatus) command.mark = link.negotiated.allocationId ?? -1;
     link.send(command);
     this.#watch.start();
-    if (command.cost > 0 && this.#durability.isHalfFull) this.#flushForRoom();
   }
 
   /** A flush of the session's own, so that copies can be let go. */
@@ -234,84 +238,91 @@ export class Session implements ComebackUser, CommandOwner {
     askForFlush(command);
     command.ended = (_command, error) => {
       this.#hasOwnFlush = false;
-      const failure = error === null ? this.#flushed(command) : null;
-      this.#giveBack(command);
+      const failure = error === null ? this.#durability.flushed(command) : null;
       if (failure !== null) this.#failUnroomed(failure);
     };
-    command.state = "waiting";
-    this.#waiting.unshift(command);
+    this.#backlog.pushFirst(command);
     this.#pump();
   }
 
   /** The server does not flush: writes that wait for room would wait for ever. */
   #failUnroomed({ errno, text }: ServerFailure): void {
-    for (const command of this.#unroomed.splice(0)) {
+    for (const command of this.#backlog.takeUnroomed()) {
       command.errno = errno;
       command.text = text;
       this.#end(command);
     }
   }
 
-  #flushed(command: ClientCommand): ServerFailure | null {
-    const failure = this.#durability.flushed(command);
-    if (failure === null) this.#waiting.unshift(...this.#unroomed.splice(0));
-    return failure;
+  /** A command of the session's own, or a request, is answered (`error` null) or lost for good. */
+  #through(command: ClientCommand, error: CevError | null): void {
+    const { ended, io } = command;
+    if (ended !== null) {
+      ended(command, error);
+      this.#retire(command);
+    } else if (error === null) {
+      this.#settle(command);
+    } else {
+      this.#retire(command);
+      if (io !== null) this.#failLost(io);
+    }
   }
 
   /** The answer to a request has come. */
   #settle(command: ClientCommand): void {
     this.#durability.giveBack(command);
-    if (command.command === Command.flush) this.#flushed(command);
-    else if (command.errno === 0 && command.command !== Command.read) this.#durability.done(command);
+    if (command.command === Command.flush) this.#durability.flushed(command);
+    else if (command.errno === 0 && command.command !== Command.read) {
+      this.#durability.done(command);
+      // What costs nothing itself may cut what is kept into more pieces.
+      if (this.#durability.isHalfFull) this.#flushForRoom();
+    }
     this.#end(command);
-    if (this.#unroomed.length === 0) return;
-    if (this.#durability.hasRoomFor(this.#unroomed[0]!)) this.#waiting.unshift(this.#unroomed.shift()!);
-    else this.#flushForRoom();
   }
 
-  /** Ends the request with the answer that stands in its command, and frees the command. */
+  /** Ends the request with the answer that stands in its command. */
   #end(command: ClientCommand): void {
-    const { io, errno, text, transferred } = command;
-    this.#giveBack(command);
+    const { errno, text, transferred } = command;
+    const io = this.#retire(command);
     if (io === null) return;
     if (errno === 0) return io.complete();
     failIo(io, { errno, text }, transferred);
   }
 
   #endEarly(command: ClientCommand): void {
-    const io = command.takeIo();
-    this.#giveBack(command);
+    const io = this.#retire(command);
     if (io !== null) endCancelled(io);
   }
 
-  #abandon(command: ClientCommand): void {
-    const link = this.#links.find((one) => one.holds(command));
-    if (!link?.abandon(command)) return;
-    this.#durability.giveBack(command);
-    this.#endEarly(command);
-    this.freed();
+  /** The server is about to leave: this request is for whoever comes after it. What it still does is waited for. */
+  #turnedAway(command: ClientCommand): void {
+    this.#backlog.unanswered.push(command);
+    if (this.#state === "dead" || this.#state === "closed" || this.#state === "lost") return;
+    this.#error = new CevError("CEV_DEVICE_LOST", "the server is shutting down");
+    this.#replay?.stop();
+    this.#state = "leaving";
+    this.#leaveWhenIdle();
   }
 
-  /** The server is about to leave: this request is for whoever comes after it. */
-  #turnedAway(link: Link, command: ClientCommand): void {
-    this.#unanswered.push(command);
-    link.destroy(new CevError("CEV_DEVICE_LOST", "the server is shutting down"));
+  #leaveWhenIdle(): void {
+    if (this.#state !== "leaving" || this.#isBusy) return;
+    for (const link of [...this.#links]) link.disconnect();
   }
 
   #replayWhenIdle(): void {
-    if (this.#state !== "pausing" || this.#isBusy) return;
-    this.#state = "resuming";
-    this.#replay();
+    if (this.#state === "pausing" && !this.#isBusy) this.#resume();
   }
 
-  #replay(): void {
-    new Replay({
+  #resume(): void {
+    this.#state = "resuming";
+    this.#replay = new Replay({
       log: this.#durability.log,
       links: this.#links,
       take: () => this.#take(),
-      giveBack: (command) => this.#giveBack(command),
+      sent: () => this.#watch.start(),
       ended: (failure) => this.#replayed(failure),
-    }).start();
+    });
+    this.#replay.start();
   }
 
   #replayed(failure: ServerFailure | null): void {
@@ -319,56 +330,40 @@ export class Session implements ComebackUser, CommandOwner {
     if (failure !== null) return this.gaveUp(replayError(failure));
     this.#durability.isDoubtful = false;
     this.#state = "live";
-    this.#requeue();
-    if (this.#waiting.length === 0) this.#isWell();
-    this.#pump();
-  }
-
-  /** What was under way goes first, reads last of it. */
-  #requeue(): void {
-    const commands = this.#unanswered.splice(0);
-    const again = commands.filter((command) => command.command !== Command.read);
-    again.push(...commands.filter((command) => command.command === Command.read));
-    this.#waiting = [...again, ...this.#unroomed.splice(0), ...this.#waiting];
-  }
-
-  /** Something was answered, or nothing is left to be asked. */
-  #isWell(): void {
     this.#error = null;
-    this.#comeback.answered();
+    this.#comeback.isUp();
+    this.#backlog.requeue();
+    this.#pump();
   }
 
   /** No connection is left, and the memory of all requests is free. */
   #allLost(): void {
     this.#watch.stop();
-    for (const command of [...this.#unanswered]) {
-      if (command.state !== "waiting") this.#durability.giveBack(command);
+    const wasWell = this.#againCount === 0;
+    for (const command of [...this.#backlog.unanswered]) {
+      this.#durability.giveBack(command);
       command.state = "waiting";
       const isOwn = command.ended !== null && command.command !== Command.blockStatus;
-      if (isOwn) {
-        // Copies that were being written again are still kept; a flush for room is sent again when it is needed.
-        remove(this.#unanswered, command);
-        command.ended!(command, lostError(this.#error, this.#options.source));
-      } else if (command.io?.isCancelRequested === true) {
-        remove(this.#unanswered, command);
-        this.#endEarly(command);
+      if (isOwn || command.io?.isCancelRequested === true) this.#backlog.remove(command);
+      // Copies that were being written again are still kept; a flush for room is sent again when it is needed.
+      if (isOwn) this.#through(command, this.#error);
+      else if (command.io?.isCancelRequested === true) this.#endEarly(command);
+      else if (!command.isAgain) {
+        command.isAgain = true;
+        this.#againCount++;
       }
     }
-    this.#comeback.begin(this.#error!);
+    this.#comeback.begin(this.#error!, wasWell);
   }
 
   /** Fails all but what connections still hold: their memory may be in use. */
   #failAll(error: CevError): void {
-    do {
-      const lists = [this.#unanswered, this.#waiting, this.#unroomed];
-      for (const command of lists.flatMap((list) => list.splice(0))) {
-        const { io } = command;
-        if (command.ended === null) this.#giveBack(command);
-        else command.ended(command, error);
-        if (io !== null) this.#failLost(io);
-      }
-      // A lock that was given back has let in who waited for it.
-    } while (this.#waiting.length > 0);
+    // A lock that is given back lets in who waited for it.
+    for (;;) {
+      const commands = this.#backlog.takeAll();
+      if (commands.length === 0) return;
+      for (const command of commands) this.#through(command, error);
+    }
   }
 
   #failLost(io: Io): void {
@@ -384,11 +379,15 @@ export class Session implements ComebackUser, CommandOwner {
     return this.#free.pop() ?? new ClientCommand(this);
   }
 
-  #giveBack(command: ClientCommand): void {
-    const { lock } = command;
+  /** The one way out for every command: all it holds is free again. Returns its request, which the caller ends. */
+  #retire(command: ClientCommand): Io | null {
+    const { io, lock, isAgain } = command;
+    this.#durability.giveBack(command);
+    if (isAgain) this.#againCount--;
     command.clear();
     this.#free.push(command);
     if (lock !== null) this.#locks.release(lock);
+    return io;
   }
 }
 

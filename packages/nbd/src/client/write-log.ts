@@ -2,7 +2,7 @@
 export interface LoggedWrite {
   readonly offset: number;
   readonly length: number;
-  /** A copy; null: zeroes. */
+  /** A copy in memory of its own; null: zeroes. */
   readonly data: Uint8Array | null;
   /** `CommandFlag`s of zeroes. */
   readonly flags: number;
@@ -50,7 +50,7 @@ export class WriteLog {
   add(offset: number, length: number, data: Uint8Array | null, flags = 0): void {
     const at = this.#cut(offset, length);
     this.#entries.splice(at, 0, { offset, length, data, flags, sequence: ++this.#sequence });
-    this.#bytes += costOf(data?.length ?? 0);
+    this.#bytes += heldBy(data);
   }
 
   /** What lies there is durable by itself, or need not be kept. */
@@ -62,7 +62,7 @@ export class WriteLog {
   dropUpTo(sequence: number): void {
     if (this.#entries.length === 0) return;
     this.#entries = this.#entries.filter((entry) => entry.sequence > sequence);
-    this.#bytes = this.#entries.reduce((sum, { data }) => sum + costOf(data?.length ?? 0), 0);
+    this.#bytes = this.#entries.reduce((sum, { data }) => sum + heldBy(data), 0);
   }
 
   /** Makes a gap, and tells where in the list it is. */
@@ -76,14 +76,14 @@ export class WriteLog {
     const kept: LoggedWrite[] = [];
     for (let index = first; index < last; index++) {
       const entry = entries[index]!;
-      this.#bytes -= costOf(entry.data?.length ?? 0);
+      this.#bytes -= heldBy(entry.data);
       if (entry.offset < offset) kept.push(partOf(entry, entry.offset, offset));
     }
     const frontCount = kept.length;
     const back = entries[last - 1]!;
     if (back.offset + back.length > end) kept.push(partOf(back, end, back.offset + back.length));
     entries.splice(first, last - first, ...kept);
-    for (const { data } of kept) this.#bytes += costOf(data?.length ?? 0);
+    for (const { data } of kept) this.#bytes += heldBy(data);
     return first + frontCount;
   }
 
@@ -100,8 +100,15 @@ export class WriteLog {
   }
 }
 
-/** Copied, so that a small rest does not hold the memory of a long write. */
+/** A rest that is short beside the memory it lies in is copied, so that it does not hold that; a long one stays where it is. */
 function partOf({ offset, data, flags, sequence }: LoggedWrite, start: number, end: number): LoggedWrite {
-  const part = data === null ? null : data.slice(start - offset, end - offset);
-  return { offset: start, length: end - start, data: part, flags, sequence };
+  const isLong = data !== null && end - start > data.buffer.byteLength / 2;
+  const part = data?.subarray(start - offset, end - offset) ?? null;
+  const kept = part === null || isLong ? part : new Uint8Array(part);
+  return { offset: start, length: end - start, data: kept, flags, sequence };
+}
+
+/** Bytes of memory: of all that its data lies in, which no other entry shares. */
+function heldBy(data: Uint8Array | null): number {
+  return costOf(data?.buffer.byteLength ?? 0);
 }

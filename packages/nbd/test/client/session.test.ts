@@ -1,75 +1,12 @@
 import { Buffer } from "node:buffer";
-import { Io, Op, closeTree, isCevError, openTree } from "@cev/core";
-import type { ErrorCode } from "@cev/core";
-import { PowerCutLayer, SimulatedWorld } from "@cev/test-kit";
+import { Op, closeTree, isCevError } from "@cev/core";
+import type { Io } from "@cev/core";
+import { SimulatedWorld } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
-import type { NbdOptions } from "../../src/client/client-options.ts";
-import { NbdLayer } from "../../src/client/nbd-layer.ts";
 import { Command, NbdErrno, TransmissionFlag } from "../../src/protocol/numbers.ts";
-import type { RequestHead } from "../../src/protocol/request-head.ts";
-import { ModelServer } from "../support/model-server.ts";
-import type { ModelServerOptions, Moment } from "../support/model-server.ts";
-
-const MIB = 1_048_576;
-
-interface Setting {
-  readonly world: SimulatedWorld;
-  readonly server: ModelServer;
-  readonly disk: PowerCutLayer;
-  readonly layer: NbdLayer;
-  /** What the server was asked for, in its order. */
-  readonly asked: RequestHead[];
-  submit(op: Op, offset: number, length: number, data?: Uint8Array): Io;
-  run(op: Op, offset: number, length: number, data?: Uint8Array): Promise<Io>;
-}
-
-async function opened(
-  options: Partial<NbdOptions> = {},
-  model: Partial<ModelServerOptions> & { readonly size?: number } = {},
-): Promise<Setting> {
-  const world = new SimulatedWorld({ seed: 5 });
-  const { environment, random } = world;
-  const disk = new PowerCutLayer(environment, { size: model.size ?? MIB });
-  const asked: RequestHead[] = [];
-  const server = new ModelServer({
-    environment,
-    random,
-    layer: disk,
-    ...model,
-    errnoOf(head) {
-      asked.push({ ...head });
-      return model.errnoOf?.(head) ?? 0;
-    },
-  });
-  const layer = await world.drive(
-    NbdLayer.at(environment, { uri: "nbd://model/", ...options }, { dialler: server.dialler }),
-  );
-  await world.drive(openTree(layer));
-  const submit: Setting["submit"] = (op, offset, length, data) => {
-    const io = new Io(environment.runQueue).prepare(op, offset, length, data ?? null);
-    layer.submit(io);
-    return io;
-  };
-  const ended = (io: Io): Promise<Io> => new Promise((resolve) => void io.wait(() => resolve(io), null));
-  return {
-    ...{ world, server, disk, layer, asked, submit },
-    run: (op, offset, length, data) => world.drive(ended(submit(op, offset, length, data))),
-  };
-}
-
-async function done(setting: Setting, ...ios: readonly Io[]): Promise<(ErrorCode | null)[]> {
-  const ended = ios.map((io) => new Promise<void>((resolve) => void io.wait(() => resolve(), null)));
-  await setting.world.drive(Promise.all(ended));
-  return ios.map((io) => io.error?.code ?? null);
-}
-
-async function end(setting: Setting): Promise<void> {
-  await setting.world.drive(closeTree(setting.layer));
-  await setting.world.run();
-  expect(setting.world.environment.buffers.bytesLent).toBe(0);
-}
-
-const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value);
+import type { Moment } from "../support/model-server.ts";
+import { MIB, done, end, filled, opened } from "../support/session-setting.ts";
+import type { Setting } from "../support/session-setting.ts";
 
 describe("a server that is away", () => {
   test("is waited for up to a limit, and then lost for good", async () => {

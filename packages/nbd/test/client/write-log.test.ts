@@ -42,11 +42,18 @@ describe("what was answered and not flushed", () => {
         const found = Array.from({ length: SIZE }, (): number | null => null);
         let end = 0;
         let bytes = 0;
+        const memories = new Set<unknown>();
         for (const { offset, length, data } of log.entries) {
           expect(offset).toBeGreaterThanOrEqual(end);
           expect(data?.length ?? length).toBe(length);
           end = offset + length;
-          bytes += costOf(data?.length ?? 0);
+          bytes += costOf(data?.buffer.byteLength ?? 0);
+          // Memory is no more than twice what is used of it, and nobody else's.
+          if (data !== null) {
+            expect(data.buffer.byteLength).toBeLessThanOrEqual(2 * data.length);
+            expect(memories).not.toContain(data.buffer);
+            memories.add(data.buffer);
+          }
           for (let at = 0; at < length; at++) found[offset + at] = data?.[at] ?? 0;
         }
         expect(found).toEqual(model.map((byte) => byte?.value ?? null));

@@ -68,6 +68,8 @@ export class ModelServer {
   size: number;
   connectionCount = 0;
   requestCount = 0;
+  /** Connections that were left with a good-bye. */
+  goodbyeCount = 0;
   readonly #connections = new Set<ModelConnection>();
 
   constructor(options: ModelServerOptions) {
@@ -133,6 +135,8 @@ class ModelConnection implements Transport {
   #room: Uint8Array | null = null;
   #isReading = false;
   #isPumping = false;
+  #isSending = false;
+  #isEnding = false;
   #isOver = false;
 
   constructor(server: ModelServer, user: TransportUser) {
@@ -166,16 +170,22 @@ class ModelConnection implements Transport {
       this.#take(Buffer.concat(pieces.map((piece) => Buffer.from(piece))));
       return true;
     }
-    // What is on its way is read from the client's memory only now.
+    this.#isSending = true;
     this.#environment.later(() => {
+      this.#isSending = false;
       if (this.#isOver) return;
+      // What is on its way is read from the client's memory only now.
       this.#take(Buffer.concat(pieces));
+      if (this.#isEnding) this.end();
       if (!this.#isOver) this.#user.drained();
     });
     return false;
   }
 
   end(): void {
+    this.#isEnding = true;
+    // What was handed over leaves before.
+    if (this.#isSending) return;
     this.#environment.later(() => this.cut());
   }
 
@@ -264,6 +274,7 @@ class ModelConnection implements Transport {
     this.#used(length + payloadLength);
     this.#server.requestCount++;
     if (head.command === Command.disconnect) {
+      this.#server.goodbyeCount++;
       this.end();
       return false;
     }
