@@ -1,6 +1,7 @@
 import { CevError } from "@cev/core";
 import * as fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
+import { MemoryBudget } from "../../src/memory/memory-budget.ts";
 import { ChunkType, Command, CommandFlag, NbdErrno } from "../../src/protocol/numbers.ts";
 import type { ContextProvider, MetaContext, StatusQuery } from "../../src/server/contexts/context.ts";
 import type { FakeClient } from "../support/fake-client.ts";
@@ -237,4 +238,33 @@ describe("cache", () => {
     client.request({ command: Command.cache, length: STACK_SIZE });
     expect((await replies()).map(({ error }) => error)).toEqual([NbdErrno.EIO]);
   });
+});
+
+test("a client that does not take its statuses is not asked about more, and their memory counts until they have left", async () => {
+  const size = 8_388_608;
+  const count = size / 512;
+  stack = await makeStack({ size, contents: new Uint8Array(size) });
+  let askedCount = 0;
+  const budget = new MemoryBudget(100_000_000);
+  const it = provider(async ({ countMax }) => {
+    askedCount++;
+    return Array.from({ length: countMax }, (_, index) => ({ length: 512, status: index % 2 }));
+  });
+  client = stack.connect({ contexts: [it], budget });
+  client.contexts = ["x-test:it"];
+  client.enter("disk");
+  client.transport.isReader = false;
+  for (let cookie = 0; cookie < 40; cookie++) client.request({ command: blockStatus, cookie, length: size });
+  await stack.world.run();
+  expect(askedCount).toBeLessThan(12);
+  expect(budget.bytesTaken).toBeGreaterThanOrEqual(askedCount * count * 8);
+  while (client.transport.drainOnce()) await stack.world.run();
+  const answers = client.replies();
+  expect(answers.map(({ cookie }) => cookie)).toEqual([...Array(40).keys()]);
+  for (const { status } of answers) {
+    expect(status!.extents).toHaveLength(count);
+    expect(status!.extents.at(-1)).toEqual({ length: 512, status: 1 });
+  }
+  expect(budget.bytesTaken).toBe(0);
+  await endAll(stack, client);
 });

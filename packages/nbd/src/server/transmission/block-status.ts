@@ -1,11 +1,12 @@
 import { CevError } from "@cev/core";
-import { encodeBlockStatus } from "../../protocol/chunk.ts";
+import { blockStatusLength, encodeBlockStatus } from "../../protocol/chunk.ts";
 import type { StatusExtent } from "../../protocol/chunk.ts";
 import { ChunkFlag, ChunkType, CommandFlag, HeaderStyle } from "../../protocol/numbers.ts";
 import { wideAt } from "../../protocol/wide.ts";
 import type { StatusQuery } from "../contexts/context.ts";
 import type { SelectedContext } from "../contexts/selected.ts";
-import type { ColdWork, Work } from "./cold-work.ts";
+import type { ColdMemory, ColdWork, Work } from "./cold-work.ts";
+import type { Releasable } from "./reply-writer.ts";
 import type { Request } from "./request.ts";
 
 /** What a request's payload limits the answer to. */
@@ -17,6 +18,8 @@ export interface StatusPayload {
 
 // The document allows 2^20; clients ask on where an answer ends, and no answer is to take much memory.
 const COUNT_MAX = 65_536;
+const COUNT_MIN = 16;
+const SECTOR = 512;
 const ID_LENGTH = 4;
 const LENGTH_LENGTH = 8;
 
@@ -48,25 +51,62 @@ export function decodeStatusPayload(
 export function statusWork(contexts: readonly SelectedContext[]): Work {
   return async (cold, request) => {
     const query = queryOf(cold, request);
-    const payloads: Uint8Array[] = [];
-    for (const { id, context } of contexts) {
-      if (cold.isClosed) return;
-      const extents = await context.status(query);
-      payloads.push(encodeBlockStatus(cold.style, id, fitting(extents, query, context.name)));
+    // Taken before anybody is asked: what is known fills it at once, and it is held until it has left.
+    const memory = await cold.memory(contexts.length * blockStatusLength(cold.style, query.countMax));
+    const payloads = new StatusPayloads(memory, contexts.length);
+    try {
+      for (const { id, context } of contexts) {
+        if (cold.isClosed) break;
+        const extents = await context.status(query);
+        payloads.add(encodeBlockStatus(cold.style, id, fitting(extents, query, context.name)));
+      }
+    } catch (error) {
+      memory.release();
+      throw error;
     }
-    if (cold.isClosed) return;
-    const type = cold.style === HeaderStyle.extended ? ChunkType.blockStatusExtended : ChunkType.blockStatus;
-    for (const [index, payload] of payloads.entries()) {
-      const flags = index === payloads.length - 1 ? ChunkFlag.done : 0;
-      cold.writer.putChunk(cold.style, request, { type, flags }, payload);
-    }
+    if (cold.isClosed) memory.release();
+    else payloads.put(cold, request);
   };
+}
+
+/** What is told of each context, in memory that is held until all of it has left. */
+class StatusPayloads implements Releasable {
+  readonly #memory: ColdMemory;
+  readonly #payloads: Uint8Array[] = [];
+  #length = 0;
+  #holdCount: number;
+
+  constructor(memory: ColdMemory, count: number) {
+    this.#memory = memory;
+    this.#holdCount = count;
+  }
+
+  add(payload: Uint8Array): void {
+    const at = this.#length;
+    this.#length += payload.length;
+    this.#memory.bytes.set(payload, at);
+    this.#payloads.push(this.#memory.bytes.subarray(at, this.#length));
+  }
+
+  put({ style, writer }: ColdWork, request: Request): void {
+    const type = style === HeaderStyle.extended ? ChunkType.blockStatusExtended : ChunkType.blockStatus;
+    for (const [index, payload] of this.#payloads.entries()) {
+      const flags = index === this.#payloads.length - 1 ? ChunkFlag.done : 0;
+      writer.putChunk(style, request, { type, flags }, payload, this);
+    }
+  }
+
+  release(): void {
+    if (--this.#holdCount === 0) this.#memory.release();
+  }
 }
 
 function queryOf({ target }: ColdWork, { offset, length, flags }: Request): StatusQuery {
   const isOne = (flags & CommandFlag.reqOne) !== 0;
+  // More than one per sector is not worth its memory.
+  const likelyMax = Math.max(COUNT_MIN, Math.ceil(length / SECTOR));
   const payloadCount = Math.floor((target.blockSizes.payloadMax - 8) / 16);
-  return { offset, length, isOne, countMax: isOne ? 1 : Math.min(COUNT_MAX, payloadCount) };
+  return { offset, length, isOne, countMax: isOne ? 1 : Math.min(COUNT_MAX, payloadCount, likelyMax) };
 }
 
 /** What the protocol allows of an answer: contexts may be anybody's. */

@@ -6,6 +6,7 @@ import type { HeaderStyle } from "../../protocol/numbers.ts";
 import type { Export } from "../exports/export.ts";
 import { MemoryTaker } from "../../memory/memory-taker.ts";
 import type { MemoryHolder, MemorySources } from "../../memory/memory-taker.ts";
+import type { TransmissionLimits } from "./limits.ts";
 import type { Releasable, ReplyWriter } from "./reply-writer.ts";
 import type { Request } from "./request.ts";
 
@@ -33,6 +34,7 @@ export class ColdWork {
   /** True when there is nobody any more to be answered: nothing may be put into `writer`. */
   isClosed = false;
   readonly #sources: MemorySources;
+  readonly #unsentMax: number;
   readonly #wantTurn: () => void;
   readonly #waiting: { readonly request: Request; readonly work: Work }[] = [];
   #runningCount = 0;
@@ -42,20 +44,30 @@ export class ColdWork {
     target: Export,
     style: HeaderStyle,
     writer: ReplyWriter,
-    sources: MemorySources,
+    sources: MemorySources & { readonly limits: TransmissionLimits },
     wantTurn: () => void,
   ) {
     this.target = target;
     this.style = style;
     this.writer = writer;
     this.#sources = sources;
+    this.#unsentMax = sources.limits.unsentMax;
     this.#wantTurn = wantTurn;
   }
 
   /** Begins now, or when others have ended. The request is released when it is answered. */
   start(request: Request, work: Work): void {
-    if (this.#runningCount < RUNNING_MAX) void this.#run(request, work);
-    else this.#waiting.push({ request, work });
+    this.#waiting.push({ request, work });
+    this.goOn();
+  }
+
+  /** Begins what waits, as far as the limits allow: again when others have ended, or answers have left. */
+  goOn(): void {
+    while (this.#runningCount < RUNNING_MAX && this.writer.unsentLength < this.#unsentMax) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      void this.#run(next.request, next.work);
+    }
   }
 
   /** Nothing more is sent. Those that wait end at once, those that run as soon as they see it. */
@@ -69,7 +81,7 @@ export class ColdWork {
     if (!this.isClosed) this.#wantTurn();
   }
 
-  /** Memory, as soon as there is some. Rejects with `CEV_NO_MEMORY`. */
+  /** Memory, as soon as there is some: all that one of them holds at a time. Rejects with `CEV_NO_MEMORY`. */
   async memory(length: number): Promise<ColdMemory> {
     let wake = (): void => {};
     const taker = new MemoryTaker(this.#sources, () => wake(), false);
@@ -88,8 +100,7 @@ export class ColdWork {
     this.#runningCount--;
     request.release();
     this.send();
-    const next = this.#waiting.shift();
-    if (next !== undefined) void this.#run(next.request, next.work);
+    this.goOn();
   }
 
   #putError(request: Request, error: unknown): void {

@@ -141,11 +141,17 @@ export class ReplyWriter {
     this.advance(8);
   }
 
-  /** A chunk with its payload, which must not change any more. */
-  putChunk(style: HeaderStyle, to: Addressee, chunk: ChunkKind, payload: Uint8Array): void {
+  /** A chunk with its payload. `holder` is released when that may change. */
+  putChunk(
+    style: HeaderStyle,
+    to: Addressee,
+    chunk: ChunkKind,
+    payload: Uint8Array,
+    holder: Releasable = NOBODY,
+  ): void {
     if (payload.length > COPY_LENGTH_MAX) {
       this.putChunkHead(style, to, chunk, payload.length);
-      this.putView(payload, payload.length, NOBODY);
+      this.putView(payload, payload.length, holder);
       return;
     }
     const headLength = chunkHeadLength(style);
@@ -153,6 +159,7 @@ export class ReplyWriter {
     encodeChunkHead(view, this.#end, style, to, chunk, payload.length);
     bytes.set(payload, this.#end + headLength);
     this.advance(headLength + payload.length);
+    holder.release();
   }
 
   /** An error, which ends its reply; with a sentence for people where there are chunks. */

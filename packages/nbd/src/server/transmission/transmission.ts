@@ -139,6 +139,7 @@ export class Transmission implements InFlightUser {
     this.#inFlight.answerEnded();
     if (this.isBlocked) this.process();
     else this.#writer.flush();
+    this.#cold.goOn();
     this.#inFlight.memory.passOn();
   }
 
