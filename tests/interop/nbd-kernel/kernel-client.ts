@@ -54,10 +54,55 @@ mount -o loop,ro disk /mnt
 [ "$sum" = "$(sha256sum </mnt/file)" ]
 echo same
 `;
+  return runInOracle(script, work);
+}
+
+/**
+ * The server is killed and started again under a file system that is being written, `kills` times, and the kernel is given a new
+ * connection each time: it sends again what the dead one took. Status 0 and `same` as the last line mean that nothing is missing.
+ */
+export function reconnectOverNbd(work: string, { kills }: { readonly kills: number }): Promise<OracleResult> {
+  const script = `${FUNCTIONS}
+link() { $NODE --disable-warning=ExperimentalWarning $LINK $1 $socket disk 0; }
+truncate -s 64M disk
+serve disk
+link connect
+mkfs.ext4 -q /dev/nbd0
+mount /dev/nbd0 /mnt
+# Whatever fails for want of a server ends it, and then a sum is missing.
+for i in 1 2 3 4 5 6; do
+  head -c 2000000 /dev/urandom >/mnt/f$i
+  sync -f /mnt
+  sha256sum /mnt/f$i >>sums
+  sleep 0.2
+done >writer.log 2>&1 &
+writer=$!
+for i in $(seq ${kills}); do
+  sleep 0.3
+  kill -9 $server
+  serve disk
+  link reconnect
+done
+wait $writer
+cat writer.log
+umount /mnt
+nbd-client -d /dev/nbd0
+[ $(dmesg | grep -c 'nbd0: reconnected socket') = ${kills} ]
+stop
+e2fsck -fn disk
+mount -o loop,ro disk /mnt
+[ $(wc -l <sums) = 6 ]
+sha256sum -c sums
+echo same
+`;
+  return runInOracle(script, work);
+}
+
+function runInOracle(script: string, work: string): Promise<OracleResult> {
   return runOracle({
     script,
     work,
-    env: { NODE: process.execPath, BIN },
+    env: { NODE: process.execPath, BIN, LINK: fileURLToPath(new URL("kernel-link.ts", import.meta.url)) },
     timeoutMs: 180_000,
   });
 }

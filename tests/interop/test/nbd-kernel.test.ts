@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { mountOverNbd } from "../nbd-kernel/kernel-client.ts";
+import { mountOverNbd, reconnectOverNbd } from "../nbd-kernel/kernel-client.ts";
 import { ORACLE_TOOLS, describeWith } from "../src/tools.ts";
 
 describeWith([...ORACLE_TOOLS, "nbd-client"], "the kernel's own NBD client", () => {
@@ -15,4 +15,17 @@ describeWith([...ORACLE_TOOLS, "nbd-client"], "the kernel's own NBD client", () 
     expect(stdout, stderr).toMatch(/same\s*$/);
     expect(status).toBe(0);
   }, 200_000);
+
+  // What gives the kernel connections calls the C library, which Node can from 26 on.
+  test.skipIf(Number.parseInt(process.versions.node, 10) < 26)(
+    "goes on with a server that was killed and started again, and nothing of what was written is lost",
+    async () => {
+      const work = join(folder, "again");
+      mkdirSync(work);
+      const { status, stdout, stderr } = await reconnectOverNbd(work, { kills: 1 });
+      expect(stdout, stderr).toMatch(/same\s*$/);
+      expect(status).toBe(0);
+    },
+    200_000,
+  );
 });
