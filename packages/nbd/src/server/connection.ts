@@ -68,9 +68,8 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
   #timer: Timer | null;
   #messageLength = 1;
   #isPaused = false;
-  /** Bytes that were received, and how often all that was sent had left. */
+  /** Bytes. */
   receivedLength = 0;
-  #sentCount = 0;
   security: Security = PLAIN;
   #isUpgrading = false;
   #isDraining = false;
@@ -140,8 +139,16 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
     return this.#transmission?.requestCount ?? 0;
   }
 
-  get sentMark(): number {
-    return this.#sentCount - this.#transport.waitingLength / 2 ** 32;
+  get sentLength(): number {
+    return this.#writer.sentLength(this.#transport.waitingLength);
+  }
+
+  get unsentLength(): number {
+    return this.#writer.unsentLength;
+  }
+
+  get isInTheWay(): boolean {
+    return this.#context.budget.isWanted;
   }
 
   start(): void {
@@ -196,7 +203,6 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
   }
 
   drained(): void {
-    this.#sentCount++;
     this.#writer.drained();
     this.turn();
   }

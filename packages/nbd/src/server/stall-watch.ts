@@ -1,6 +1,6 @@
 import type { Environment, Timer } from "@cev/core";
 
-/** A connection, as the watch sees it. All but the first are counted since it was opened. */
+/** A connection, as the watch sees it. The lengths and counts are since it was opened. */
 export interface WatchedConnection {
   /** What is on its way, half of it here: a message that comes, answers that leave. */
   readonly isReceivingMessage: boolean;
@@ -9,8 +9,11 @@ export interface WatchedConnection {
   readonly isIdle: boolean;
   readonly receivedLength: number;
   readonly messageCount: number;
-  /** Changes whenever some of what is to be sent has left. */
-  readonly sentMark: number;
+  readonly sentLength: number;
+  /** Bytes of answers that have not left. */
+  readonly unsentLength: number;
+  /** Others wait for memory such as it holds. */
+  readonly isInTheWay: boolean;
 }
 
 /** How long a connection may be still. */
@@ -26,7 +29,10 @@ const BYTES_PER_MS_MIN = 16;
 // So many looks within each time: the accuracy is one of them.
 const LOOKS = 4;
 
-/** Looks now and then if a connection still gets on. It costs a timer while there is something to look at, and nothing per request. */
+/**
+ * Looks now and then if a connection still gets on. It costs a timer while there is something to look at, and nothing per
+ * request. What a look finds counts for the time since the last one only where that found the same.
+ */
 export class StallWatch {
   readonly #environment: Environment;
   readonly #times: WatchTimes;
@@ -34,9 +40,14 @@ export class StallWatch {
   readonly #stalled: (why: string) => void;
   #timer: Timer | null = null;
   #periodMs = 0;
+  // Of the timer: whether it is there for what is on its way, and not for idleness alone.
+  #isForMessages = false;
+  #wasReceiving = false;
+  #wasSending = false;
+  #wasIdle = false;
   #receivedLength = 0;
   #messageCount = 0;
-  #sentMark = 0;
+  #sentLength = 0;
   #receivingMs = 0;
   #sendingMs = 0;
   #idleMs = 0;
@@ -56,12 +67,15 @@ export class StallWatch {
 
   /** Looks from now on, if there is something to look at. */
   wake(): void {
-    if (this.#timer !== null) return;
-    const periodMs = this.#nextPeriodMs();
-    if (periodMs === 0) return;
+    if (this.#timer !== null && this.#isForMessages) return;
+    const hasMessages = this.#hasMessages();
+    if (this.#timer !== null && !hasMessages) return;
+    if (!hasMessages && this.#times.idleTimeoutMs === 0) return;
+    // Idleness is looked for at long intervals, too long for messages.
+    this.stop();
     this.#receivingMs = this.#sendingMs = this.#idleMs = 0;
     this.#note();
-    this.#wait(periodMs);
+    this.#wait(hasMessages);
   }
 
   stop(): void {
@@ -69,51 +83,75 @@ export class StallWatch {
     this.#timer = null;
   }
 
-  #nextPeriodMs(): number {
-    const { messageTimeoutMs, idleTimeoutMs } = this.#times;
-    const { isReceivingMessage, isSending } = this.#connection;
-    const times = [
-      isReceivingMessage || isSending ? messageTimeoutMs : 0,
-      // Always, because idleness starts without anything that happens.
-      idleTimeoutMs,
-    ].filter((time) => time > 0);
-    return times.length === 0 ? 0 : Math.max(1, Math.min(...times) / LOOKS);
+  #hasMessages(): boolean {
+    if (this.#times.messageTimeoutMs === 0) return false;
+    return this.#connection.isReceivingMessage || this.#connection.isSending;
   }
 
-  #wait(periodMs: number): void {
-    this.#periodMs = periodMs;
-    this.#timer = this.#environment.clock.after(periodMs, this.#look);
+  #wait(isForMessages: boolean): void {
+    const { messageTimeoutMs, idleTimeoutMs } = this.#times;
+    let timeMs = isForMessages ? messageTimeoutMs : idleTimeoutMs;
+    if (isForMessages && idleTimeoutMs > 0) timeMs = Math.min(timeMs, idleTimeoutMs);
+    this.#isForMessages = isForMessages;
+    this.#periodMs = Math.max(1, timeMs / LOOKS);
+    this.#timer = this.#environment.clock.after(this.#periodMs, this.#look);
   }
 
   #note(): void {
-    this.#receivedLength = this.#connection.receivedLength;
-    this.#messageCount = this.#connection.messageCount;
-    this.#sentMark = this.#connection.sentMark;
+    const connection = this.#connection;
+    this.#wasReceiving = connection.isReceivingMessage;
+    this.#wasSending = connection.isSending;
+    this.#wasIdle = connection.isIdle;
+    this.#receivedLength = connection.receivedLength;
+    this.#messageCount = connection.messageCount;
+    this.#sentLength = connection.sentLength;
   }
 
   #lookNow(): void {
     this.#timer = null;
-    const connection = this.#connection;
     const { messageTimeoutMs, idleTimeoutMs } = this.#times;
     const period = this.#periodMs;
-    const cameLength = connection.receivedLength - this.#receivedLength;
-    const isReceivingSlowly =
-      connection.isReceivingMessage &&
-      connection.messageCount === this.#messageCount &&
-      cameLength < BYTES_PER_MS_MIN * period;
-    const hasNotSent = connection.isSending && connection.sentMark === this.#sentMark;
-    const isIdle = connection.isIdle && cameLength === 0 && connection.sentMark === this.#sentMark;
-    this.#receivingMs = isReceivingSlowly ? this.#receivingMs + period : 0;
-    this.#sendingMs = hasNotSent ? this.#sendingMs + period : 0;
-    this.#idleMs = isIdle ? this.#idleMs + period : 0;
+    this.#receivingMs = this.#isReceivingSlowly() ? this.#receivingMs + period : 0;
+    this.#sendingMs = this.#isSendingSlowly() ? this.#sendingMs + period : 0;
+    this.#idleMs = this.#isIdle() ? this.#idleMs + period : 0;
     this.#note();
     if (messageTimeoutMs > 0 && this.#receivingMs >= messageTimeoutMs)
       return this.#stalled(`half a message came, and not the rest within ${messageTimeoutMs} ms`);
     if (messageTimeoutMs > 0 && this.#sendingMs >= messageTimeoutMs)
-      return this.#stalled(`it took none of its answers for ${messageTimeoutMs} ms`);
+      return this.#stalled(`it took none of its answers for ${messageTimeoutMs} ms, or too little of them`);
     if (idleTimeoutMs > 0 && this.#idleMs >= idleTimeoutMs)
       return this.#stalled(`it did nothing for ${idleTimeoutMs} ms`);
-    const periodMs = this.#nextPeriodMs();
-    if (periodMs > 0) this.#wait(periodMs);
+    const hasMessages = this.#hasMessages();
+    if (hasMessages || idleTimeoutMs > 0) this.#wait(hasMessages);
+  }
+
+  #isReceivingSlowly(): boolean {
+    const connection = this.#connection;
+    return (
+      this.#wasReceiving &&
+      connection.isReceivingMessage &&
+      connection.messageCount === this.#messageCount &&
+      connection.receivedLength - this.#receivedLength < BYTES_PER_MS_MIN * this.#periodMs
+    );
+  }
+
+  /** Nothing at all left; or, where others wait for the memory, so little that it would take longer than the time for a message. */
+  #isSendingSlowly(): boolean {
+    const connection = this.#connection;
+    if (!this.#wasSending || !connection.isSending) return false;
+    const leftLength = connection.sentLength - this.#sentLength;
+    if (leftLength <= 0) return true;
+    const perMs = Math.max(BYTES_PER_MS_MIN, connection.unsentLength / this.#times.messageTimeoutMs);
+    return connection.isInTheWay && leftLength < perMs * this.#periodMs;
+  }
+
+  #isIdle(): boolean {
+    const connection = this.#connection;
+    return (
+      this.#wasIdle &&
+      connection.isIdle &&
+      connection.receivedLength === this.#receivedLength &&
+      connection.sentLength === this.#sentLength
+    );
   }
 }

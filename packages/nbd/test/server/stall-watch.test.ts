@@ -1,6 +1,8 @@
 import type { Buffer } from "node:buffer";
 import { beforeEach, describe, expect, test } from "vitest";
-import { Command } from "../../src/protocol/numbers.ts";
+import { MemoryBudget } from "../../src/memory/memory-budget.ts";
+import { Command, CommandFlag } from "../../src/protocol/numbers.ts";
+import type { FakeClient } from "../support/fake-client.ts";
 import { request } from "../support/messages.ts";
 import { endAll, makeStack, pattern } from "../support/stack.ts";
 import type { Stack } from "../support/stack.ts";
@@ -96,6 +98,85 @@ describe("a client that does nothing", () => {
     expect(client.closedCount).toBe(0);
     await pass(13_000);
     expect(client.errorCode).toBe("CEV_TIMED_OUT");
+    await endAll(stack, client);
+  });
+});
+
+describe("with a time for idleness, which is looked for at long intervals,", () => {
+  test("half a message that has just begun has its time", async () => {
+    const client = stack.connect({ messageTimeoutMs: 60_000, idleTimeoutMs: 600_000 }).enter("disk");
+    await pass(149_900);
+    const message = write(400_000);
+    client.send(message.subarray(0, 200_000));
+    await pass(55_000);
+    expect(client.closedCount).toBe(0);
+    client.send(message.subarray(200_000));
+    await pass(60_000);
+    expect(client.closedCount).toBe(0);
+    expect(client.replies()).toMatchObject([{ error: 0 }]);
+    await endAll(stack, client);
+  });
+
+  test("half a message is not waited for any longer", async () => {
+    const client = stack.connect({ messageTimeoutMs: 60_000, idleTimeoutMs: 6_000_000 }).enter("disk");
+    await pass(1000);
+    client.send(write(400_000).subarray(0, 200_000));
+    await pass(80_000);
+    expect(client.errorCode).toBe("CEV_TIMED_OUT");
+    await endAll(stack, client);
+  });
+
+  test("one that works a little, now and then, stays", async () => {
+    const client = stack.connect({ messageTimeoutMs: 100, idleTimeoutMs: 10_000 }).enter("disk");
+    for (let round = 0; round < 30; round++) {
+      await pass(2400 + round);
+      client.send(write(400_000).subarray(0, 200_000));
+      await pass(10);
+      client.send(write(400_000).subarray(200_000));
+    }
+    expect(client.closedCount).toBe(0);
+    expect(client.replies()).toHaveLength(30);
+    await endAll(stack, client);
+  });
+});
+
+describe("a client that takes its answers a little at a time", () => {
+  const LENGTH = 524_288;
+
+  /** It takes 512 KiB as one write, of which so many bytes leave in each of so many seconds. */
+  async function drip(perSecond: number, seconds: number, hasNeighbour: boolean): Promise<FakeClient> {
+    const budget = new MemoryBudget(LENGTH);
+    const client = stack.connect({ messageTimeoutMs: 8000, budget }).enter("disk");
+    client.transport.isReader = false;
+    client.request({ command: Command.read, length: LENGTH, flags: CommandFlag.df });
+    await pass(1);
+    const neighbour = stack.connect({ budget }).enter("disk");
+    if (hasNeighbour) neighbour.request({ command: Command.read, length: 65_536, flags: CommandFlag.df });
+    for (let second = 0; second < seconds && client.closedCount === 0; second++) {
+      client.transport.leave(perSecond);
+      await pass(1000);
+    }
+    expect(neighbour.replies()).toHaveLength(hasNeighbour && client.closedCount > 0 ? 1 : 0);
+    neighbour.transport.destroy();
+    for (const pool of neighbour.pools) pool.close();
+    return client;
+  }
+
+  test("is let go where others wait for the memory", async () => {
+    const client = await drip(10_000, 30, true);
+    expect(client.errorCode).toBe("CEV_TIMED_OUT");
+    await endAll(stack, client);
+  });
+
+  test("may take its time where nobody does", async () => {
+    const client = await drip(10_000, 30, false);
+    expect(client.closedCount).toBe(0);
+    await endAll(stack, client);
+  });
+
+  test("is not in the way where all of it leaves in good time", async () => {
+    const client = await drip(80_000, 6, true);
+    expect(client.closedCount).toBe(0);
     await endAll(stack, client);
   });
 });

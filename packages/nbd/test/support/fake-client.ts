@@ -26,6 +26,7 @@ class FakeTransport implements Transport {
   // As for a socket, nothing comes before the first `resume`.
   #isReading = false;
   #underWay: readonly Uint8Array[] | null = null;
+  #leftLength = 0;
   isEnded = false;
   isDestroyed = false;
   /** False: what is written stays on its way until `read`. */
@@ -44,7 +45,7 @@ class FakeTransport implements Transport {
 
   /** Bytes that the server has sent and the client has not taken. */
   get waitingLength(): number {
-    return (this.#underWay ?? []).reduce((sum, each) => sum + each.length, 0);
+    return (this.#underWay ?? []).reduce((sum, each) => sum + each.length, 0) - this.#leftLength;
   }
 
   /** Bytes that wait in the socket because the server does not read. */
@@ -91,6 +92,11 @@ class FakeTransport implements Transport {
     this.drainOnce();
   }
 
+  /** So many bytes of what is on its way have left, but not all. */
+  leave(length: number): void {
+    this.#leftLength += Math.min(length, this.waitingLength - 1);
+  }
+
   /** Takes what is on its way. False: there was nothing. */
   drainOnce(): boolean {
     const pieces = this.#underWay;
@@ -98,6 +104,7 @@ class FakeTransport implements Transport {
     // The memory has to hold the bytes until now.
     for (const piece of pieces) this.#received.push(Buffer.from(piece));
     this.#underWay = null;
+    this.#leftLength = 0;
     this.#user.drained();
     return true;
   }

@@ -48,6 +48,8 @@ export class ReplyWriter {
   // Of the write under way.
   #sendingHeld: Releasable[] = [];
   #sendingLength = 0;
+  // Of the writes before it.
+  #leftLength = 0;
   #isSending = false;
 
   constructor(transport: Transport, pool: SharedBufferPool, smallPool: SharedBufferPool = pool) {
@@ -60,6 +62,11 @@ export class ReplyWriter {
   /** True when nothing waits to be sent or is on its way. */
   get isIdle(): boolean {
     return this.unsentLength === 0 && !this.#isSending;
+  }
+
+  /** Bytes that have left since the beginning, where of a write under way so many have not. */
+  sentLength(waitingLength: number): number {
+    return this.#leftLength + Math.max(0, this.#sendingLength - waitingLength);
   }
 
   /** The buffer to put the next `length` bytes into, at `position`; then `advance`. Sends what is there when it is full. */
@@ -196,6 +203,7 @@ export class ReplyWriter {
   drained(): void {
     this.#isSending = false;
     this.unsentLength -= this.#sendingLength;
+    this.#leftLength += this.#sendingLength;
     this.#sendingLength = 0;
     for (const holder of this.#sendingHeld) holder.release();
     this.#sendingHeld.length = 0;
