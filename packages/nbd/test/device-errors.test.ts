@@ -22,6 +22,9 @@ describe("errors of the device", () => {
     ["CEV_NO_MEMORY", NbdErrno.ENOMEM],
     ["CEV_NOT_SUPPORTED", NbdErrno.EINVAL],
     ["CEV_CLOSED", NbdErrno.ESHUTDOWN],
+    // Of a layer that is not of this house.
+    ["ELSEWHERE_BROKEN" as ErrorCode, NbdErrno.EIO],
+    ["constructor" as ErrorCode, NbdErrno.EIO],
   ];
 
   test.for(errors)("%s is told as %s, with its code where replies are structured", async ([code, errno]) => {

@@ -7,7 +7,8 @@ import { NbdErrno } from "./numbers.ts";
  * supported" is reserved for zeroes that were asked to be fast.
  */
 export function nbdErrnoOf(code: ErrorCode, isFastZero = false): NbdErrno {
-  switch (ERROR_CODES[code].errno) {
+  // Layers are anybody's: a code that nobody knows is one that says no more.
+  switch ((ERROR_CODES as Partial<typeof ERROR_CODES>)[code]?.errno) {
     case "ENOSPC":
       return NbdErrno.ENOSPC;
     case "EROFS":
