@@ -302,3 +302,23 @@ test("whatever becomes of each, every request is answered once, and rightly", as
     { numRuns: 50 },
   );
 });
+
+test("a burst that something goes wrong in is over afterwards, and only once", () => {
+  const { burst } = environment;
+  const client = connect();
+  client.send(burstOfReads(20));
+  client.received();
+  moody.fates.push("kept");
+  burst.atEnd({
+    burstEnded() {
+      throw new Error("a mistake");
+    },
+  });
+  // What is refused is answered, and nothing may be answered before the reads in front of it.
+  const beyond = request({ command: Command.read, cookie: 9, offset: STACK_SIZE, length: PAGE });
+  expect(() => client.send(Buffer.concat([read(1), beyond]))).toThrow("a mistake");
+  expect(burst.isOn).toBe(false);
+  burst.begin();
+  expect(burst.isOn).toBe(true);
+  burst.end();
+});

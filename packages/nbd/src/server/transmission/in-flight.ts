@@ -127,8 +127,12 @@ export class InFlight implements RequestOwner, KeptRequestsUser, FenceUser {
   /** From here on the buffer of replies may be used: no read is kept that lies there. */
   settleReplies(): void {
     if (this.kept.replyLength === 0) return;
-    this.endBurst();
-    this.#burst.begin();
+    try {
+      this.endBurst();
+    } finally {
+      // Whoever began the burst ends it.
+      this.#burst.begin();
+    }
   }
 
   answerEnded(): void {
