@@ -11,6 +11,8 @@ import {
   runOf,
 } from "@cev/core";
 import type { CevError, Environment, Io, LayerDescription, Limits, Run, Support } from "@cev/core";
+import { findCachedReader } from "./cached-reader.ts";
+import type { CachedReader } from "./cached-reader.ts";
 import { systemCalls } from "./file-calls.ts";
 import type { FileCalls } from "./file-calls.ts";
 import { codeOfErrno, openError, refusedFile } from "./file-errors.ts";
@@ -18,7 +20,6 @@ import { inspectFile } from "./file-facts.ts";
 import type { FileFacts } from "./file-facts.ts";
 import { lockFile } from "./file-lock.ts";
 import type { FileLock, LockScope } from "./file-lock.ts";
-import { memoryCalls } from "./memory-calls.ts";
 import { FileRequest } from "./file-request.ts";
 import type { RequestOwner } from "./file-request.ts";
 import { bareFileRuns, fileRuns } from "./file-runs.ts";
@@ -29,6 +30,7 @@ import type { HolePuncher } from "./hole-puncher.ts";
 import { createFile, openExisting } from "./open-file.ts";
 import { checkFileOptions } from "./options.ts";
 import type { FileOptions } from "./options.ts";
+import { platformCalls } from "./platform-calls.ts";
 import { RequestQueue } from "./request-queue.ts";
 import { SyncGroup } from "./sync-group.ts";
 
@@ -36,8 +38,10 @@ import { SyncGroup } from "./sync-group.ts";
 export interface FileLayerSettings {
   /** How many system calls are under way at once; further requests wait, and neighbours among them share a call. Default 16. */
   readonly queueDepthMax?: number;
-  /** The system calls; by default those of `node:fs`, and where the file lies in memory some of them at once. */
+  /** The system calls; by default those of `node:fs`, and what lies in memory is moved at once. */
   readonly calls?: FileCalls;
+  /** What reads from page cache at once; null: nothing. By default as the platform lets us, and not used with other `calls`. */
+  readonly cached?: CachedReader | null;
   /** How holes are punched; null: not at all. By default as the platform lets us. */
   readonly holes?: HolePuncher | null;
   /** How holes are found; null: not at all. By default as the platform lets us, and not at all with other `calls`. */
@@ -71,6 +75,7 @@ export class FileLayer extends LayerBase implements RequestOwner {
   readonly #options: FileOptions;
   readonly #facts: FileFacts | null;
   readonly #ownCalls: FileCalls | null;
+  readonly #cached: CachedReader | null;
   #calls: FileCalls;
   readonly #queueDepthMax: number;
   readonly #waiting = new RequestQueue();
@@ -115,6 +120,7 @@ export class FileLayer extends LayerBase implements RequestOwner {
     this.#options = options;
     this.#facts = facts;
     this.#ownCalls = settings.calls ?? null;
+    this.#cached = settings.cached === undefined ? findCachedReader() : settings.cached;
     this.#calls = systemCalls;
     this.#syncs = new SyncGroup(this.name, (request) => this.#release(request));
     this.#queueDepthMax = settings.queueDepthMax ?? QUEUE_DEPTH_DEFAULT;
@@ -133,12 +139,8 @@ export class FileLayer extends LayerBase implements RequestOwner {
     const { path, create, size } = options;
     const facts = await inspectFile(path);
     if (facts === null && create !== true) {
-      throw refusedFile(
-        "CEV_NOT_FOUND",
-        path,
-        "there is no such file",
-        "check the path, or set create and size",
-      );
+      const hint = "check the path, or set create and size";
+      throw refusedFile("CEV_NOT_FOUND", path, "there is no such file", hint);
     }
     if (facts !== null && size !== undefined && facts.size !== size) {
       const message = `has ${facts.size} bytes, not ${size}`;
@@ -161,7 +163,7 @@ export class FileLayer extends LayerBase implements RequestOwner {
       if (facts === null || hasChanged || facts.size < this.limits.size) {
         throw refusedFile("CEV_IO", this.path, "was replaced or cut short while it was being opened");
       }
-      this.#calls = this.#ownCalls ?? (facts.isInMemory ? memoryCalls : systemCalls);
+      this.#calls = this.#ownCalls ?? platformCalls(facts, this.#cached);
       this.#canTellHoles = facts.canTellHoles;
       if (!this.isReadOnly) this.#lock = await lockFile(handle.fd, facts.identity, this.path);
     } catch (error) {

@@ -5,7 +5,7 @@ interface Signature {
 }
 
 /** A C function: 64-bit values come and go as bigints. */
-type ForeignFunction = (...values: readonly (number | bigint)[]) => number | bigint;
+type ForeignFunction = (...values: readonly (number | bigint | Uint8Array)[]) => number | bigint;
 
 /** The part of `node:ffi` that is used: an experimental module, of Node 26 and later. */
 interface ForeignFunctions {
@@ -13,6 +13,8 @@ interface ForeignFunctions {
     library: null,
     functions: { readonly [name: string]: Signature },
   ): { readonly functions: { readonly [name: string]: ForeignFunction } };
+  /** Where the memory of a view begins. */
+  readonly getRawPointer: (view: Uint8Array) => bigint;
 }
 
 // Where a file offset takes 64 bits in every C library.
@@ -22,6 +24,11 @@ const WIDE_ARCHITECTURES = ["arm64", "loong64", "ppc64", "riscv64", "s390x", "x6
 export function foreignFunction(name: string, signature: Signature): ForeignFunction | null {
   if (process.platform !== "linux" || !WIDE_ARCHITECTURES.includes(process.arch)) return null;
   return foreignFunctions()?.dlopen(null, { [name]: signature }).functions[name] ?? null;
+}
+
+/** What tells where bytes are in memory, for a C function to be told; null where there is no such way. */
+export function addressOf(): ((view: Uint8Array) => bigint) | null {
+  return foreignFunctions()?.getRawPointer ?? null;
 }
 
 /** Null where this Node has no such module, or does not let this program use it. */

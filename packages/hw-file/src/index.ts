@@ -7,6 +7,7 @@ export { inspectFile } from "./file-facts.ts";
 export type { FileFacts } from "./file-facts.ts";
 export { systemCalls } from "./file-calls.ts";
 export type { FileCalls } from "./file-calls.ts";
+export type { CachedReader } from "./cached-reader.ts";
 export { findHoleFinder } from "./hole-finder.ts";
 export type { HoleFinder } from "./hole-finder.ts";
 export { findHolePuncher } from "./hole-puncher.ts";
