@@ -72,7 +72,7 @@ export async function startProgram(
     await ended;
     clearTimeout(timer);
   };
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 900; tries++) {
     if (await canConnect(address)) return { said: () => said, pid: child.pid!, [Symbol.asyncDispose]: stop };
     const isOver = await Promise.race([
       ended.then(() => true),

@@ -12,6 +12,9 @@ import { MemoryLog } from "./memory-log.ts";
 import { MortalServer } from "./mortal-server.ts";
 import { writeStack } from "./stack-file.ts";
 
+/** On a busy machine a server that is killed again and again is away most of the time. */
+const RECONNECT_TIMEOUT_MS = 300_000;
+
 interface KillShape {
   readonly connections: number;
   readonly tls?: "certificates" | "keys";
@@ -57,7 +60,7 @@ async function work({ folder, cev, seconds, seed }: Setting, shape: KillShape): 
   await above.start();
   using memory = new MemoryLog("client", above.pid);
   const hot = await HotSpot.start(client, new Random(seed + 1), FIO_LENGTH);
-  const killer = new Killer(server, random);
+  const killer = new Killer(server, new Random(seed + 2), () => hot.requestCount);
   const end = Date.now() + seconds * 1000;
   let bytes = 0;
   let passes = 0;
@@ -99,7 +102,11 @@ async function serverOf(
   { folder, cev, seed, file, socket }: Place,
   { connections, tls, isVolatile = false, unflushedMax }: KillShape,
 ): Promise<{ readonly words: readonly string[]; readonly client: { readonly uri: string } }> {
-  const options = { connections, ...(unflushedMax === undefined ? {} : { unflushedMax }) };
+  const options = {
+    connections,
+    reconnectTimeoutMs: RECONNECT_TIMEOUT_MS,
+    ...(unflushedMax === undefined ? {} : { unflushedMax }),
+  };
   if (isVolatile) {
     const program = fileURLToPath(new URL("volatile-server.ts", import.meta.url));
     const words = [writeProgram(join(folder, "volatile"), program), file, socket, String(seed)];
