@@ -1,11 +1,12 @@
 // Answers like `qemu-nbd` for raw images, so that QEMU's own tests can be run against cev. What is not an NBD server of a raw
 // image (other formats, bitmaps, snapshots, devices, lists of another server) is handed to the real one, REAL_QEMU_NBD.
-import { appendFileSync, closeSync, writeFileSync } from "node:fs";
+import { appendFileSync, closeSync, statSync, writeFileSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { parseArgs } from "node:util";
 import { Device, environmentFrom } from "@cev/core";
 import { FileLayer } from "@cev/hw-file";
 import { NbdServer } from "@cev/nbd";
+import { OddFileLayer } from "./odd-file.ts";
 
 /** Set for the process that serves after `--fork`: its third descriptor tells the one before it how it went. */
 const FORKED = "CEV_QEMU_NBD_FORKED";
@@ -66,7 +67,11 @@ function understood(): Options | null {
 async function serve(options: Options): Promise<void> {
   const environment = environmentFrom(globalThis);
   const isReadOnly = options["read-only"] === true;
-  const layer = await FileLayer.at(environment, { path: options.file, readOnly: isReadOnly });
+  const { size } = statSync(options.file);
+  const layer =
+    size % 512 === 0
+      ? await FileLayer.at(environment, { path: options.file, readOnly: isReadOnly })
+      : new OddFileLayer(options.file, size, isReadOnly);
   const device = await Device.open(layer, environment, { name: "image" });
   const name = options["export-name"] ?? "";
   let openCount = 0;
