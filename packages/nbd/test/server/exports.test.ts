@@ -1,5 +1,6 @@
-import { ERROR_CODES } from "@cev/core";
+import { Device, ERROR_CODES } from "@cev/core";
 import type { ErrorCode } from "@cev/core";
+import { MemoryLayer } from "@cev/test-kit";
 import { beforeAll, describe, expect, test } from "vitest";
 import { nbdUri } from "../../src/transport/listen.ts";
 import { AtOnceGuess } from "../../src/server/transmission/at-once-guess.ts";
@@ -11,7 +12,7 @@ import { PLAIN } from "../../src/tls/security.ts";
 import { Export } from "../../src/server/exports/export.ts";
 import { Command, HeaderStyle, NbdErrno, TransmissionFlag } from "../../src/protocol/numbers.ts";
 import { checkRequest } from "../../src/server/transmission/request-check.ts";
-import { makeStack } from "../support/stack.ts";
+import { STACK_SIZE, makeStack } from "../support/stack.ts";
 import type { Stack } from "../support/stack.ts";
 
 describe("errors", () => {
@@ -48,6 +49,26 @@ describe("exports", () => {
       payloadMax: 33_554_432,
     });
   });
+
+  test.for([5000, 4096, 1_000_000, 33_554_432])(
+    "sizes are as the document wants them where %i bytes are the longest payload",
+    async (payloadMax) => {
+      for (const blockSize of [1, 512, 4096, 65_536])
+        for (const ioLengthPreferred of [512, 65_536, 3 * 65_536, 1_048_576]) {
+          const limits = { ioLengthPreferred, logicalBlockSize: blockSize, physicalBlockSize: 65_536 };
+          const layer = new MemoryLayer(stack.world.environment, { size: STACK_SIZE, limits });
+          const opening = Device.open(layer, stack.world.environment, { blockSize });
+          const device = await stack.world.drive(opening);
+          const sizes = new Export({ name: "x", device }, payloadMax).blockSizes;
+          expect(sizes.minimum).toBe(blockSize);
+          expect(Number.isInteger(Math.log2(sizes.preferred))).toBe(true);
+          expect(sizes.preferred).toBeGreaterThanOrEqual(Math.max(512, blockSize));
+          expect(sizes.payloadMax).toBeGreaterThanOrEqual(sizes.preferred);
+          expect(sizes.payloadMax % sizes.minimum).toBe(0);
+          expect(sizes.payloadMax).toBeLessThanOrEqual(Math.max(payloadMax, blockSize));
+        }
+    },
+  );
 
   test("payloads are limited as it was said", () => {
     const small = new Export({ name: "x", device: stack.device }, 8192);

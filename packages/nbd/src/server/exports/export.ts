@@ -83,7 +83,7 @@ export class Export {
   }
 }
 
-function blockSizesOf(device: Device, payloadMax: number): BlockSizes {
+function blockSizesOf(device: Device, wantedMax: number): BlockSizes {
   const { logicalBlockSize: minimum, physicalBlockSize, ioLengthPreferred } = device.limits;
   if (minimum > BLOCK_SIZE_MAX) {
     throw new CevError("CEV_INVALID", `the protocol has blocks of at most ${BLOCK_SIZE_MAX} bytes`, {
@@ -91,14 +91,23 @@ function blockSizesOf(device: Device, payloadMax: number): BlockSizes {
       hint: "open the device with a smaller blockSize",
     });
   }
+  // The longest payload is a multiple of the smallest block, and one at least.
+  const payloadMax = Math.max(minimum, wantedMax - (wantedMax % minimum));
   // A power of two is wanted: of a full stripe over three members, one member's share.
   const share = largestPowerOfTwoIn(ioLengthPreferred);
-  const preferred = Math.max(minimum, PREFERRED_MIN, Math.min(physicalBlockSize, payloadMax));
+  const preferred = Math.max(minimum, PREFERRED_MIN, Math.min(physicalBlockSize, powerOfTwoUpTo(payloadMax)));
   return {
     minimum,
-    preferred: Math.max(preferred, share <= payloadMax ? share : PREFERRED_DEFAULT),
+    preferred: Math.max(
+      preferred,
+      share <= payloadMax ? share : Math.min(PREFERRED_DEFAULT, powerOfTwoUpTo(payloadMax)),
+    ),
     payloadMax,
   };
+}
+
+function powerOfTwoUpTo(value: number): number {
+  return 2 ** Math.floor(Math.log2(value));
 }
 
 function largestPowerOfTwoIn(value: number): number {
