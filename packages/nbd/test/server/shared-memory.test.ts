@@ -189,3 +189,13 @@ test("where the system has no memory the request is refused, and the connection 
   expect(client.replies()).toMatchObject([{ error: 0 }]);
   expect(budget.bytesTaken).toBe(0);
 });
+
+test("of a read with holes that failed the error is told to whoever traces", async () => {
+  const traces: RequestTrace[] = [];
+  const client = stack.connect({ onRequest: (trace) => traces.push(trace) }).enter("disk");
+  stack.faults.add({ fault: { kind: "error", code: "CEV_MEDIUM" } });
+  client.request({ command: Command.read, length: 262_144 });
+  await stack.world.run();
+  expect(client.replies().at(-1)).toMatchObject({ error: NbdErrno.EIO });
+  expect(traces).toMatchObject([{ command: "read", errno: NbdErrno.EIO }]);
+});

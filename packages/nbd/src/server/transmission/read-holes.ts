@@ -1,6 +1,7 @@
 import { Io, Op } from "@cev/core";
 import type { CevError, Device, Extent } from "@cev/core";
 import { DATA_OFFSET_LENGTH, encodeHole } from "../../protocol/chunk.ts";
+import { nbdErrnoOf } from "../../protocol/errno.ts";
 import { ChunkFlag, ChunkType } from "../../protocol/numbers.ts";
 import type { ColdWork } from "./cold-work.ts";
 import { putReadError } from "./partial-read.ts";
@@ -113,6 +114,7 @@ async function readPiece(
     writer.putView(memory.bytes, part, memory);
   }
   if (error === null) return true;
+  request.errno = nbdErrnoOf(error.code);
   putReadError(writer, style, request, error, offset + part);
   return false;
 }
