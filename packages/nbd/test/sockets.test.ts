@@ -1,11 +1,14 @@
 import { spawnSync } from "node:child_process";
 import type { StdioOptions } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
-import { createServer } from "node:net";
+import { chmodSync, existsSync, mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getuid } from "node:process";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { environmentFrom } from "@cev/core";
+import { NbdServer } from "../src/index.ts";
 import { Command, OptionType } from "../src/protocol/numbers.ts";
 import { activatedFds } from "../src/transport/activation.ts";
 import { listenOn, nbdUri } from "../src/transport/listen.ts";
@@ -90,6 +93,35 @@ describe("the file of a socket", () => {
     plain.unref();
     expect(statSync(path).mode & 0o777).toBe(statSync(plainPath).mode & 0o777);
     server.close();
+  });
+
+  test("of one that died is replaced by one alone of many that start at a time", async () => {
+    const path = join(folder, "sock");
+    for (let round = 0; round < 5; round++) {
+      const dead = createServer();
+      await listenOn(dead, { path: `${path}-dead` });
+      renameSync(`${path}-dead`, path);
+      await new Promise((resolve) => dead.close(resolve));
+      const starters = Array.from({ length: 4 }, () => createServer());
+      const outcomes = await Promise.allSettled(starters.map((each) => listenOn(each, { path })));
+      const winner = starters[outcomes.findIndex(({ status }) => status === "fulfilled")]!;
+      expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+      const arrived = new Promise((resolve) => winner.once("connection", resolve));
+      const client = connect(path);
+      ((await arrived) as Socket).destroy();
+      client.destroy();
+      await new Promise((resolve) => winner.close(resolve));
+    }
+  });
+
+  test("of a server that is closed while it begins to listen is not left behind", async () => {
+    const path = join(folder, "sock");
+    const server = new NbdServer({ environment: environmentFrom(globalThis), exports: [] });
+    const listening = server.listen({ path });
+    await server.close();
+    await expect(listening).rejects.toMatchObject({ code: "CEV_CLOSED" });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(existsSync(path)).toBe(false);
   });
 
   test("of a live server is not touched by one that cannot have it", async () => {

@@ -95,6 +95,11 @@ export class NbdServer implements AsyncDisposable {
     });
     listener.on("connection", (socket) => this.#accept(socket));
     const bound = await listenOn(listener, address);
+    if (this.#closing !== null) {
+      // It was closed meanwhile, and knew nothing of this one.
+      listener.close();
+      throw new CevError("CEV_CLOSED", "the server is closed");
+    }
     listener.on("error", (error) => this.#tell({ kind: "error", error }));
     this.#listeners.push(listener);
     return bound;

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, lstatSync, statSync, unlinkSync } from "node:fs";
+import { chmodSync, lchownSync, lstatSync, statSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import { umask } from "node:process";
@@ -52,7 +52,7 @@ function trySetUmask(mask: number): number | null {
 
 function giveAway(path: string, { uid, gid }: FileOwner): void {
   try {
-    chownSync(path, uid, gid);
+    lchownSync(path, uid, gid);
   } catch (cause) {
     throw new CevError("CEV_ACCESS", "the system does not let this user give the socket to another", {
       source: path,
@@ -83,9 +83,10 @@ export function judgePath(path: string, cause: unknown): CevError | null {
   return null;
 }
 
-/** Removes a socket file behind which nobody listens any more. False: there is none; files of any other kind are never touched. */
+/** Removes a socket file behind which nobody listens any more. False: there is none such; files of any other kind are never touched. */
 export async function removeStale(path: string): Promise<boolean> {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
+  const before = lstatSync(path, { throwIfNoEntry: false });
+  if (before?.isSocket() !== true) return false;
   const isStale = await new Promise<boolean>((resolve) => {
     const probe = connect({ path });
     probe.once("connect", () => {
@@ -94,6 +95,9 @@ export async function removeStale(path: string): Promise<boolean> {
     });
     probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
   });
-  if (isStale) unlinkSync(path);
-  return isStale;
+  if (!isStale) return false;
+  // Another starter may have found the same meanwhile, and listen there by now: its file is not this one.
+  const after = lstatSync(path, { throwIfNoEntry: false });
+  if (after?.ino === before.ino && after.ctimeMs === before.ctimeMs) unlinkSync(path);
+  return true;
 }
