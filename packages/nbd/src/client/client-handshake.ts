@@ -3,6 +3,7 @@ import type { ErrorCode } from "@cev/core";
 import { decodeExportNameReply, decodeGreeting, encodeClientFlags } from "../protocol/greeting.ts";
 import {
   ClientFlag,
+  Command,
   EXPORT_NAME_REPLY_LENGTH,
   EXPORT_NAME_ZEROES_LENGTH,
   GREETING_LENGTH,
@@ -18,6 +19,7 @@ import { decodeInfo, encodeInfoRequest } from "../protocol/option-info.ts";
 import type { BlockSizes } from "../protocol/option-info.ts";
 import { decodeMetaContext, encodeMetaRequest } from "../protocol/option-meta.ts";
 import { decodeOptionReplyHead, encodeOption } from "../protocol/option.ts";
+import { encodeRequestHead, newRequestHead, requestLength } from "../protocol/request-head.ts";
 import { encodeString, textForPeople } from "../protocol/strings.ts";
 import type { Channel } from "./channel.ts";
 import { HandshakeStream } from "./handshake-stream.ts";
@@ -180,6 +182,7 @@ class ClientHandshake {
     }
     if (this.#hasZeroes) await this.#stream.take(EXPORT_NAME_ZEROES_LENGTH);
     const { size, flags } = decodeExportNameReply(viewOf(bytes), 0);
+    if (this.#request.goal === "info") await this.#disconnect();
     return this.#agreed({ size, flags, sizes: null, description: null });
   }
 
@@ -220,6 +223,14 @@ class ClientHandshake {
   /** Says good-bye; a server may close without an answer, so none is waited for. */
   async #leave(): Promise<void> {
     await this.#stream.send(encodeOption(OptionType.abort)).catch(() => undefined);
+  }
+
+  /** The good-bye of the transmission, in which the old way has ended. */
+  async #disconnect(): Promise<void> {
+    const bytes = new Uint8Array(requestLength(this.#style));
+    const head = { ...newRequestHead(), command: Command.disconnect };
+    encodeRequestHead(viewOf(bytes), 0, this.#style, head);
+    await this.#stream.send(bytes).catch(() => undefined);
   }
 
   #endless(): CevError {

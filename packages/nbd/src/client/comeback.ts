@@ -12,8 +12,8 @@ const STEADY_MS = 1000;
 /** What connections are made from, and for how long one tries. */
 export interface ComebackOptions {
   readonly environment: Environment;
-  /** Makes one connection, up to the transmission. */
-  readonly connect: (user: LinkUser) => Promise<Link>;
+  /** Makes one connection, up to the transmission; not any more once the signal comes, which has a `CevError` for its reason. */
+  readonly connect: (user: LinkUser, signal: AbortSignal) => Promise<Link>;
   readonly connections: number;
   /** Of the device over it; what comes back has to fit. */
   readonly limits: Limits;
@@ -45,6 +45,8 @@ export class Comeback {
   /** Since when there are connections that are used; infinite: there are none. */
   #upSince = Infinity;
   #isSought = false;
+  /** Ends the attempt that runs. */
+  #ending = new AbortController();
   #error: CevError;
 
   constructor(options: ComebackOptions, user: ComebackUser) {
@@ -58,9 +60,11 @@ export class Comeback {
     const { connections, connect, expected, limits, source } = this.#options;
     const links: Link[] = [];
     const attempt = new Attempt(this.#user, links);
+    const ending = new AbortController();
+    this.#ending = ending;
     try {
       while (links.length < connections) {
-        const link = await connect(attempt);
+        const link = await connect(attempt, ending.signal);
         links.push(link);
         const difference = differenceOf(expected, link.negotiated, limits);
         if (difference !== null) throw new OtherExportError(difference, source);
@@ -106,6 +110,7 @@ export class Comeback {
   /** Nobody wants connections any more. */
   stop(): void {
     this.#isSought = false;
+    this.#ending.abort(new CevError("CEV_CANCELLED", "no connection is wanted any more"));
     this.#deadline?.cancel();
     this.#retry?.cancel();
     this.#deadline = this.#retry = null;
@@ -128,9 +133,9 @@ export class Comeback {
       links = await this.connectAll();
     } catch (error) {
       if (!this.#isSought) return;
-      if (!(error instanceof CevError)) throw error;
       if (error instanceof OtherExportError) return this.#giveUp(error);
-      this.#error = error;
+      // Whatever a certificate that was replaced, or the platform, throws besides: it may be another the next time.
+      this.#error = error instanceof CevError ? error : unexpected(error, this.#options.source);
       return this.#tryLater();
     }
     if (!this.#isSought) {
@@ -183,6 +188,11 @@ class Attempt implements LinkUser {
     const index = this.#links.indexOf(link);
     if (!this.isGivenUp && index >= 0) this.#links.splice(index, 1);
   }
+}
+
+function unexpected(cause: unknown, source: string): CevError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new CevError("CEV_IO", `cannot connect: ${message}`, { source, cause });
 }
 
 /** What came back is not what was there. */

@@ -87,10 +87,11 @@ export class NbdLayer extends LayerBase {
     const options = resolveNbdOptions(given);
     const uri = parseNbdUri(options.uri);
     const tls = await tlsSettingsOf(uri, options, settings);
-    const dialler = settings.dialler ?? socketDialler(environment, uri.address, showNbdUri(uri), tls);
+    const dialler = settings.dialler ?? socketDialler(uri.address, showNbdUri(uri), tls);
     const { exportName } = uri;
     const request = { exportName, goal: "info" as const };
-    const { negotiated } = await openChannel(environment, dialler, request, options.connectTimeoutMs);
+    const within = { timeoutMs: options.connectTimeoutMs };
+    const { negotiated } = await openChannel(environment, dialler, request, within);
     return new NbdLayer(environment, given, options, { dialler, exportName }, negotiated);
   }
 
@@ -103,13 +104,9 @@ export class NbdLayer extends LayerBase {
     const { requestsMax } = options;
     const session = new Session({
       environment,
-      connect: async (user) => {
-        const { channel, negotiated } = await openChannel(
-          environment,
-          this.#dialler,
-          request,
-          options.connectTimeoutMs,
-        );
+      connect: async (user, signal) => {
+        const within = { timeoutMs: options.connectTimeoutMs, signal };
+        const { channel, negotiated } = await openChannel(environment, this.#dialler, request, within);
         const link = new Link(environment, channel, negotiated, { user, requestsMax, busyPoll });
         link.begin();
         return link;

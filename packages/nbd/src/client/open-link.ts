@@ -15,22 +15,20 @@ import type { Negotiated } from "./negotiated.ts";
 export interface Dialler {
   /** For errors. */
   readonly source: string;
-  connect(user: TransportUser, timeoutMs: number): Promise<Transport>;
+  connect(user: TransportUser, signal: AbortSignal): Promise<Transport>;
   /** Puts TLS over a socket; null: connections stay plain. */
   readonly secure: ((socket: Socket, user: TransportUser) => Promise<Transport>) | null;
 }
 
 /** The way over a socket of the system. */
 export function socketDialler(
-  environment: Environment,
   address: { readonly path: string } | { readonly host: string; readonly port: number },
   source: string,
   tls: TlsClientSettings | null,
 ): Dialler {
   return {
     source,
-    connect: async (user, timeoutMs) =>
-      socketTransport(await connectTo(environment, address, { timeoutMs }), user),
+    connect: async (user, signal) => socketTransport(await connectTo(address, signal), user),
     secure: tls === null ? null : async (socket, user) => (await tlsClient(socket, tls, user)).transport,
   };
 }
@@ -41,35 +39,50 @@ export interface OpenedChannel {
   readonly negotiated: Negotiated;
 }
 
-/** Connects and does the handshake, all within `timeoutMs`. */
+/** Connects and does the handshake, all within `timeoutMs`. Rejects with the reason of `signal` if that comes before. */
 export async function openChannel(
   environment: Environment,
   dialler: Dialler,
   request: Pick<HandshakeRequest, "exportName" | "goal">,
-  timeoutMs: number,
+  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal?: AbortSignal },
 ): Promise<OpenedChannel> {
   const { source, secure } = dialler;
   const channel = new Channel(environment);
-  const late = (): CevError =>
-    new CevError("CEV_TIMED_OUT", `no handshake within ${timeoutMs} ms`, {
-      source,
-      hint: "is the server busy with another client? some take one at a time (qemu-nbd without -e)",
-    });
-  const timer = environment.clock.after(timeoutMs, () => channel.destroy(late()));
+  const ending = new AbortController();
+  let isConnected = false;
+  const end = (reason: CevError): void => {
+    ending.abort(reason);
+    channel.destroy(reason);
+  };
+  const late = (): void => end(lateError(isConnected, timeoutMs, source));
+  const given = (): void => end(signal!.reason as CevError);
+  const timer = environment.clock.after(timeoutMs, late);
+  signal?.addEventListener("abort", given, { once: true });
   try {
-    channel.carryBy(await dialler.connect(channel, timeoutMs));
-    if (channel.isClosed) throw late();
+    channel.carryBy(await dialler.connect(channel, ending.signal));
+    isConnected = true;
+    ending.signal.throwIfAborted();
     const startTls = secure === null ? null : () => beginTls(channel, secure);
     const negotiated = await shakeHands(channel, { ...request, source, startTls });
-    if (channel.isClosed) throw late();
+    ending.signal.throwIfAborted();
     if (request.goal === "info") channel.finish();
     return { channel, negotiated };
   } catch (error) {
-    channel.destroy(late());
-    throw withSource(error, source);
+    channel.destroy(new CevError("CEV_DEVICE_LOST", "the handshake has failed"));
+    // What fails because it was ended fails in many ways.
+    throw withSource(ending.signal.aborted ? ending.signal.reason : error, source);
   } finally {
     timer.cancel();
+    signal?.removeEventListener("abort", given);
   }
+}
+
+function lateError(isConnected: boolean, timeoutMs: number, source: string): CevError {
+  if (!isConnected) return new CevError("CEV_TIMED_OUT", `no connection within ${timeoutMs} ms`, { source });
+  return new CevError("CEV_TIMED_OUT", `no handshake within ${timeoutMs} ms`, {
+    source,
+    hint: "is the server busy with another client? some take one at a time (qemu-nbd without -e)",
+  });
 }
 
 async function beginTls(channel: Channel, secure: NonNullable<Dialler["secure"]>): Promise<void> {

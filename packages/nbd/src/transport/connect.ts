@@ -1,10 +1,10 @@
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { CevError } from "@cev/core";
-import type { Environment } from "@cev/core";
 import { DEFAULT_PORT } from "./listen.ts";
 
-// A machine that is gone is found out by this many milliseconds of silence.
+// A machine that is gone is found out by this many milliseconds of silence, if it has acknowledged all that was sent: as long as
+// it has not, Linux sends that again, for some quarter of an hour, and asks nothing.
 const KEEPALIVE_MS = 10_000;
 
 /** Where a server is. */
@@ -12,13 +12,10 @@ export type ConnectAddress = { readonly path: string } | { readonly host: string
 
 /**
  * Connects, and gives a paused socket, as `socketTransport` wants it. Fails with `CEV_NOT_FOUND` (no such host or socket),
- * `CEV_DEVICE_LOST` (nobody listens there), `CEV_ACCESS`, `CEV_TIMED_OUT`, `CEV_IO`.
+ * `CEV_DEVICE_LOST` (nobody listens there), `CEV_ACCESS`, `CEV_TIMED_OUT`, `CEV_IO`; with the signal's reason when that comes
+ * before.
  */
-export function connectTo(
-  environment: Environment,
-  address: ConnectAddress,
-  { timeoutMs }: { readonly timeoutMs: number },
-): Promise<Socket> {
+export function connectTo(address: ConnectAddress, signal: AbortSignal): Promise<Socket> {
   const source = "path" in address ? address.path : `${address.host}:${address.port ?? DEFAULT_PORT}`;
   return new Promise((resolve, reject) => {
     const common = { allowHalfOpen: true };
@@ -35,20 +32,22 @@ export function connectTo(
           });
     // Nothing is read before the one who will read has come.
     socket.pause();
-    const timer = environment.clock.after(timeoutMs, () => {
+    const onAbort = (): void => {
       socket.destroy();
-      reject(new CevError("CEV_TIMED_OUT", `no connection within ${timeoutMs} ms`, { source }));
-    });
+      reject(signal.reason as Error);
+    };
     const onError = (cause: NodeJS.ErrnoException): void => {
-      timer.cancel();
+      signal.removeEventListener("abort", onAbort);
       reject(connectError(cause, source));
     };
     socket.once("error", onError);
     socket.once("connect", () => {
-      timer.cancel();
+      signal.removeEventListener("abort", onAbort);
       socket.off("error", onError);
       resolve(socket);
     });
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
   });
 }
 

@@ -3,7 +3,7 @@ import { CevError, Io, Op } from "@cev/core";
 import type { Environment, Layer } from "@cev/core";
 import type { Random } from "@cev/test-kit";
 import { encodeError } from "../../src/protocol/chunk.ts";
-import { encodeGreeting } from "../../src/protocol/greeting.ts";
+import { encodeExportNameReply, encodeGreeting } from "../../src/protocol/greeting.ts";
 import {
   CLIENT_FLAGS_LENGTH,
   ChunkFlag,
@@ -42,6 +42,8 @@ export interface ModelServerOptions {
   readonly errnoOf?: (head: Readonly<RequestHead>) => number;
   /** What becomes of an answer on its way. */
   readonly tamper?: (answer: Buffer) => Buffer;
+  /** False: exports are asked for as before 2016. */
+  readonly knowsGo?: boolean;
   /** False: a read is answered in one piece. Default true: sometimes in two, the second first. */
   readonly splitsReads?: boolean;
   /** Is told of every moment: what it does (cut, crash) happens there. */
@@ -307,8 +309,13 @@ class ModelConnection implements Transport {
         if (style === HeaderStyle.simple) return reply(OptionReply.errorUnsupported);
         this.#style.value = HeaderStyle.structured;
         return reply(OptionReply.ack);
+      case OptionType.exportName:
+        this.#say(encodeExportNameReply(this.#server.size, flags, false));
+        this.#phase = "transmission";
+        return;
       case OptionType.info:
       case OptionType.go:
+        if (this.#server.options.knowsGo === false) return reply(OptionReply.errorUnsupported);
         reply(OptionReply.info, encodeExportInfo(this.#server.size, flags));
         reply(
           OptionReply.info,

@@ -5,7 +5,6 @@ import type { Server, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
-import { environmentFrom } from "@cev/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readCertificateFolder } from "../../src/tls/certificate-folder.ts";
 import type { CertificateSet, TlsClientSettings, TlsServerSettings } from "../../src/tls/credentials.ts";
@@ -17,7 +16,6 @@ import type { TransportUser } from "../../src/transport/transport.ts";
 import { hasOpenssl, makeAuthority, makeCertificate, makeSelfSigned } from "../support/certificates.ts";
 import { pattern } from "../support/stack.ts";
 
-const environment = environmentFrom(globalThis);
 let folder: string;
 let server: CertificateSet;
 
@@ -99,7 +97,7 @@ async function meet(serverSettings: TlsServerSettings, clientSettings: TlsClient
   const listener: Server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
   const accepted = new Promise<Socket>((resolve) => listener.once("connection", resolve));
   await new Promise<void>((resolve) => listener.listen(path, resolve));
-  const connected = await connectTo(environment, { path }, { timeoutMs: 5000 });
+  const connected = await connectTo({ path }, new AbortController().signal);
   const [serverUser, clientUser] = [new Keeper(), new Keeper()];
   const serverSide = socketTransport(await accepted, serverUser).detach!()!;
   const clientSide = socketTransport(connected, clientUser).detach!()!;
