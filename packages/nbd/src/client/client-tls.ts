@@ -23,7 +23,13 @@ export async function tlsSettingsOf(
 ): Promise<TlsClientSettings | null> {
   const folder = uri.tls.certificates ?? options.tlsCertificates;
   const keyFile = uri.tls.pskFile ?? options.tlsPskFile;
-  if (!uri.isTls && folder === undefined && keyFile === undefined) return null;
+  if (!uri.isTls && folder === undefined && keyFile === undefined) {
+    const { type, hostname, verifyPeer } = uri.tls;
+    if (type === undefined && hostname === undefined && verifyPeer === undefined) return null;
+    throw new CevError("CEV_INVALID", "the URI says how TLS is to be done, and not that it is", {
+      hint: "write nbds instead of nbd",
+    });
+  }
   const type = uri.tls.type ?? (keyFile === undefined ? "x509" : "psk");
   const hostname = uri.tls.hostname ?? ("host" in uri.address ? uri.address.host : "localhost");
   const common = { mode: "required", type, hostname, verifiesPeer: uri.tls.verifyPeer ?? true } as const;

@@ -41,6 +41,9 @@ export function limitsOf({ size, sizes }: Negotiated, lengthMax: number, source:
     PAYLOAD_LENGTH_PORTABLE,
     lengthMax,
   );
+  const ioLengthMax = payloadMax - (payloadMax % logicalBlockSize);
+  // Some tell the length of a whole export, and layers above take memory for what is preferred.
+  const wished = Math.min(preferred, ioLengthMax);
   const isUsual = preferred >= logicalBlockSize && isPowerOfTwo(preferred);
   const physicalBlockSize = isUsual ? Math.min(preferred, 65_536) : logicalBlockSize;
   try {
@@ -48,8 +51,8 @@ export function limitsOf({ size, sizes }: Negotiated, lengthMax: number, source:
       size: size - (size % logicalBlockSize),
       logicalBlockSize,
       physicalBlockSize: Math.max(physicalBlockSize, logicalBlockSize),
-      ioLengthMax: payloadMax - (payloadMax % logicalBlockSize),
-      ioLengthPreferred: Math.max(preferred - (preferred % logicalBlockSize), logicalBlockSize),
+      ioLengthMax,
+      ioLengthPreferred: Math.max(wished - (wished % logicalBlockSize), logicalBlockSize),
       discardGranularity: Math.max(physicalBlockSize, logicalBlockSize),
     });
   } catch (cause) {

@@ -206,12 +206,15 @@ export class ReplyReader {
       !(told.offset >= command.offset && told.offset <= command.offset + command.length)
     )
       return "the server sent an error from outside the request";
+    // What came before the first of all its errors is good; an error without a place may be anywhere.
+    const before = told.offset === null ? 0 : told.offset - command.offset;
     if (command.errno === 0) {
       command.errno = told.errno === 0 ? NbdErrno.EINVAL : told.errno;
       command.text = told.message;
-      const covered = told.offset === null ? 0 : told.offset - command.offset;
       if (command.command === Command.read)
-        command.transferred = Math.min(covered, command.scatter.coveredEnd);
+        command.transferred = Math.min(before, command.scatter.coveredEnd);
+    } else {
+      command.transferred = Math.min(before, command.transferred);
     }
     return this.#chunkEnded();
   }
