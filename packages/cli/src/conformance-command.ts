@@ -67,8 +67,10 @@ export async function nbdConformance(
     if (options.json === true) say(JSON.stringify(reportJson(report), null, 2));
     else say(countsLine(report));
     if (report.leftover !== null) complain(report.leftover);
-    const isBroken = countVerdicts(report).failedMust > 0 || report.isGone || report.leftover !== null;
-    return isBroken ? ExitStatus.failed : ExitStatus.done;
+    if (report.trouble !== null) complain(`nothing could be seen of the export: ${report.trouble}`);
+    const isLeft = report.leftover !== null || report.trouble !== null;
+    const isBroken = countVerdicts(report).failedMust > 0 || report.isGone;
+    return isBroken || isLeft ? ExitStatus.failed : ExitStatus.done;
   } catch (error) {
     if (!isCevError(error) || error.code !== "CEV_NOT_FOUND") throw error;
     complainOfError(error);

@@ -1,5 +1,5 @@
 import type { Environment } from "@cev/core";
-import { InfoType, OptionType } from "../protocol/numbers.ts";
+import { InfoType, OptionReply, OptionType } from "../protocol/numbers.ts";
 import { decodeInfoAnswer } from "./export-facts.ts";
 import { demandAck, encodeInfo, encodeQueries, Haggling } from "./haggling.ts";
 import { Session } from "./session.ts";
@@ -54,6 +54,16 @@ export class Bench {
 
   get exportName(): string {
     return this.target.exportName;
+  }
+
+  /** Whether the checks speak TLS with the server. */
+  get usesTls(): boolean {
+    return this.target.tls?.isRequired === true;
+  }
+
+  /** Errors that a server may answer with: one that insists on TLS has another for whoever does without. */
+  orTls(types: readonly number[]): readonly number[] {
+    return this.survey.isTlsForced && !this.usesTls ? [...types, OptionReply.errorTlsRequired] : types;
   }
 
   /** Bytes of the export. */

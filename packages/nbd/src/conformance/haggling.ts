@@ -2,6 +2,7 @@ import {
   CLIENT_FLAGS_LENGTH,
   GREETING_LENGTH,
   HandshakeFlag,
+  InfoType,
   INIT_MAGIC,
   OPTION_HEADER_LENGTH,
   OPTION_MAGIC,
@@ -142,10 +143,10 @@ export function encodeOption(
   return Buffer.concat([head, data]);
 }
 
-/** Data of INFO and GO. The length of the name may lie. */
+/** Data of INFO and GO; by default with a request for block sizes, which servers may insist on. The length of the name may lie. */
 export function encodeInfo(
   name: string,
-  items: readonly number[] = [],
+  items: readonly number[] = [InfoType.blockSize],
   nameLength: number = Buffer.byteLength(name),
 ): Buffer {
   const bytes = Buffer.from(name);

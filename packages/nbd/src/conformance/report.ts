@@ -27,6 +27,8 @@ export interface ConformanceReport {
   readonly isGone: boolean;
   /** Null, or why what the checks changed could not be put back, and where it is. */
   readonly leftover: string | null;
+  /** Null, or why nothing could be seen of the export: most rules were not looked at then. */
+  readonly trouble: string | null;
 }
 
 /** The text that the sentences are from. */
@@ -91,6 +93,7 @@ export function reportJson(report: ConformanceReport): object {
     document: DOCUMENT,
     isGone: report.isGone,
     leftover: report.leftover,
+    trouble: report.trouble,
     checks: report.judged.map(({ check: { name, level, section, sentence }, verdict }) => ({
       name,
       level,

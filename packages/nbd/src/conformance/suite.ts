@@ -7,6 +7,7 @@ import type { Check } from "./check.ts";
 import { CHECKS } from "./checks/index.ts";
 import type { ConformanceReport, Judged, Verdict } from "./report.ts";
 import { SavedScratch } from "./scratch.ts";
+import { TransmissionFlag } from "../protocol/numbers.ts";
 import { isMet, surveyServer } from "./survey.ts";
 import type { Permissions, Survey } from "./survey.ts";
 import { targetText } from "./target.ts";
@@ -53,6 +54,8 @@ export async function runConformance(options: ConformanceOptions): Promise<Confo
     mustUseTls: target.tls?.isRequired ?? false,
     hasReadOnlyExport: readOnlyName !== null,
   };
+  if (readOnlyName !== null && survey.simple !== null)
+    await reach(options, () => checkReadOnly(readOnlyName, target, wireOptions));
   const bench = { target, survey, environment, timeoutMs, readOnlyName };
   const makeBench = (): Bench => new Bench({ ...bench, signal });
   const { only = null, except } = options;
@@ -91,8 +94,9 @@ export async function runConformance(options: ConformanceOptions): Promise<Confo
   // Also of a server that is gone: it may be started again, and these are somebody's data.
   const leftover = await restore();
   const { simple } = survey;
+  const trouble = simple === null && missesExport(survey, target) ? (survey.trouble ?? NO_EXPORT) : null;
   const facts = { size: simple?.size ?? null, flags: simple?.flags ?? null };
-  return { target: targetText(target), ...facts, judged, isGone, leftover };
+  return { target: targetText(target), ...facts, judged, isGone, leftover, trouble };
 }
 
 /** Null: done. Else what is to be told of it. */
@@ -106,6 +110,23 @@ async function putBack(saved: SavedScratch, makeBench: () => Bench): Promise<str
   }
 }
 
+/** Whoever names a read-only export has to name one. */
+async function checkReadOnly(name: string, target: ConformanceTarget, options: WireOptions): Promise<void> {
+  const { simple, trouble } = await surveyServer({ ...target, exportName: name }, options);
+  if (simple !== null && (simple.flags & TransmissionFlag.readOnly) !== 0) return;
+  const why = simple === null ? (trouble ?? NO_EXPORT) : "it can be written";
+  throw new CevError("CEV_INVALID", `the export “${name}” is not one that is read-only: ${why}`, {
+    source: targetText(target),
+    hint: "name a read-only export of this server, or none",
+  });
+}
+
+/** True where that nothing could be seen of the export is no rule of the server's that was looked at, too. */
+function missesExport({ isTlsForced }: Survey, { tls }: ConformanceTarget): boolean {
+  return !isTlsForced || tls !== null;
+}
+
+const NO_EXPORT = "there is no such export";
 const GONE = "the server takes no connections any more";
 
 async function judge(
@@ -113,7 +134,7 @@ async function judge(
   { survey, may, bench }: { readonly survey: Survey; readonly may: Permissions; readonly bench: Bench },
 ): Promise<Verdict> {
   const missing = check.needs.find((need) => !isMet(need, survey, may));
-  if (missing === "export") return { kind: "skipped", why: survey.trouble ?? "there is no such export" };
+  if (missing === "export") return { kind: "skipped", why: survey.trouble ?? NO_EXPORT };
   if (missing !== undefined) return { kind: "notOffered", need: missing };
   if (check.room !== undefined && bench.scratch.length < check.room)
     return { kind: "skipped", why: `the export is smaller than ${check.room} bytes` };

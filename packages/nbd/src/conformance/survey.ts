@@ -33,6 +33,8 @@ export interface Survey {
   readonly tlsReply: number;
   readonly isTlsForced: boolean;
   readonly takesTwoConnections: boolean;
+  /** Whether only clients that ask for block sizes are told of the export. */
+  readonly needsBlockSizes: boolean;
   readonly trouble: string | null;
 }
 
@@ -110,6 +112,10 @@ export async function surveyServer(target: ConformanceTarget, options: WireOptio
     await second.wire.close();
     return answer.isAck && (await first.ask(OptionType.info, encodeInfo(exportName))).isAck;
   });
+  const needsBlockSizes = await attempt(false, async (one) => {
+    const { final } = await one.ask(OptionType.info, encodeInfo(exportName, []));
+    return final.type === OptionReply.errorBlockSizeRequired;
+  });
   return {
     handshakeFlags,
     simple,
@@ -120,6 +126,7 @@ export async function surveyServer(target: ConformanceTarget, options: WireOptio
     tlsReply,
     isTlsForced,
     takesTwoConnections,
+    needsBlockSizes,
     trouble: firstTrouble,
   };
 }

@@ -41,6 +41,30 @@ export const HANDSHAKE_MUTANTS: readonly Mutant[] = [
     mutation: { clientFlags: (bits) => bits & 3 },
   },
   {
+    bug: "a listed export has no length of its name",
+    caughtBy: "list/one-reply-per-export",
+    mutation: replies(
+      ({ option, type }) => option === OPT.list && type === 2,
+      (message) => ({ ...message, data: message.data.subarray(0, 2) }),
+    ),
+  },
+  {
+    bug: "a listed name is said to be longer than its reply",
+    caughtBy: "list/names-are-strings",
+    mutation: replies(
+      ({ option, type }) => option === OPT.list && type === 2,
+      (message) => ({ ...message, data: Buffer.from([0, 0, 1, 0]) }),
+    ),
+  },
+  {
+    bug: "an info reply is a single byte",
+    caughtBy: "info/each-type-once",
+    mutation: replies(
+      ({ option, type }) => option === OPT.info && type === 3,
+      (message) => ({ ...message, data: message.data.subarray(0, 1) }),
+    ),
+  },
+  {
     bug: "unknown options are accepted",
     caughtBy: "options/unknown-option-unsup",
     mutation: replies(

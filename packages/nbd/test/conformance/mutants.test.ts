@@ -13,7 +13,7 @@ import type { Survey } from "../../src/conformance/survey.ts";
 import { NotApplicable, Violation } from "../../src/conformance/violation.ts";
 import { NbdServer } from "../../src/server/server.ts";
 import { pattern } from "../support/stack.ts";
-import { CMD, flags } from "./mutations.ts";
+import { CMD, flags, OPT } from "./mutations.ts";
 import { MUTANTS } from "./mutants.ts";
 import { MutatingProxy } from "./mutating-proxy.ts";
 
@@ -114,6 +114,23 @@ describe("a bug of a server is caught", () => {
     proxy.mutation = mutation;
     expect(await violationOf(checkNamed(caughtBy), SHORT_MS)).not.toBeNull();
   });
+});
+
+test("a malformed reply fails a check and does not end the run", async () => {
+  proxy.mutation = {
+    optionReply: (message) => [
+      message.option === OPT.list && message.type === 2 ? { ...message, data: Buffer.from([0]) } : message,
+    ],
+  };
+  const { judged } = await runConformance({
+    environment,
+    target: target("proxy"),
+    canWrite: false,
+    only: "list/",
+    timeoutMs: TIMEOUT_MS,
+  });
+  expect(judged.map(({ verdict }) => verdict.kind)).toContain("failed");
+  expect(judged.map(({ check }) => check.name)).toContain("list/twice-the-same");
 });
 
 const CHANGING: readonly number[] = [CMD.write, CMD.trim, CMD.zeroes];

@@ -2,7 +2,9 @@ import { ClientFlag, HandshakeFlag, OptionType } from "../../protocol/numbers.ts
 import type { Bench } from "../bench.ts";
 import type { Check } from "../check.ts";
 import { decodeExportName, exportNameLength } from "../export-facts.ts";
-import { demandAck, encodeOption } from "../haggling.ts";
+import { demandAck } from "../haggling.ts";
+import type { Haggling } from "../haggling.ts";
+import { lookAt } from "../look-at-export.ts";
 import { dataOf } from "../replies.ts";
 import { Session } from "../session.ts";
 import type { Wire } from "../wire.ts";
@@ -10,11 +12,17 @@ import { demand, demandEqual, notApplicable, Violation } from "../violation.ts";
 
 const NO_SUCH_NAME = "there-is-no-such-export-7f3a";
 
+/** Where the server insists on it. */
+async function askForBlockSizes(bench: Bench, haggling: Haggling): Promise<void> {
+  if (bench.survey.needsBlockSizes) await lookAt(bench, haggling);
+}
+
 /** Asks for an export the old way. */
 async function askForName(bench: Bench, clientFlags: number, name = bench.exportName): Promise<Wire> {
-  const { wire } = await bench.haggle(clientFlags);
-  wire.send(encodeOption(OptionType.exportName, Buffer.from(name)), "option exportName");
-  return wire;
+  const haggling = await bench.haggle(clientFlags);
+  await askForBlockSizes(bench, haggling);
+  haggling.send(OptionType.exportName, Buffer.from(name));
+  return haggling.wire;
 }
 
 /** The next bytes have to be a reply. */
@@ -99,6 +107,7 @@ export const exportNameChecks: readonly Check[] = [
     async run(bench) {
       const haggling = await bench.haggle(ClientFlag.fixedNewstyle);
       demandAck(await haggling.ask(OptionType.structuredReply), "STRUCTURED_REPLY");
+      await askForBlockSizes(bench, haggling);
       haggling.send(OptionType.exportName, Buffer.from(bench.exportName));
       await haggling.wire.take(exportNameLength(true), "the answer to EXPORT_NAME");
       const session = new Session(haggling.wire, { style: "structured", facts: bench.survey.structured! });

@@ -58,11 +58,12 @@ export const multiConnectionChecks: readonly Check[] = [
     async run(bench) {
       const [a, b] = [await bench.enter(), await bench.enter()];
       const { offset } = bench.scratch;
+      const length = Math.max(4096, bench.unit);
       for (let seed = 0; seed < 4; seed++) {
-        dataOf(await b.ask({ command: read, offset, length: 4096 }));
-        const payload = pattern(4096, seed + 60);
+        dataOf(await b.ask({ command: read, offset, length }));
+        const payload = pattern(length, seed + 60);
         demandSuccess(await a.ask({ command: write, flags: CommandFlag.fua, offset, payload }));
-        const there = dataOf(await b.ask({ command: read, offset, length: 4096 }));
+        const there = dataOf(await b.ask({ command: read, offset, length }));
         demand(there.equals(payload), "what one connection wrote with FUA another does not read");
       }
     },

@@ -88,7 +88,7 @@ export const readChecks: readonly Check[] = [
   },
   {
     name: "read/past-the-end-fails",
-    level: "must",
+    level: "should",
     section: "Size constraints",
     sentence:
       "the client MUST NOT use a *length* which, when added to *offset*, would exceed the export size. The server SHOULD report an `NBD_EINVAL` error",

@@ -106,7 +106,8 @@ export const requestChecks: readonly Check[] = [
     needs: ["export"],
     async run(bench) {
       const session = await bench.enter();
-      for (const command of [8, 9, 200, 0xffff])
+      // Not 8: an extension has it, and it would change the size of the export.
+      for (const command of [9, 200, 0xffff])
         demandErrno(
           await session.ask({ command, offset: 0, length: 0 }),
           [NbdErrno.EINVAL],

@@ -300,7 +300,8 @@ export const writeChecks: readonly Check[] = [
       const session = await bench.enter();
       const { offset } = bench.scratch;
       const payload = pattern(bench.unit, 21);
-      const sent = await session.sendPieces({ command: write, offset, payload }, 7);
+      const piece = Math.max(7, Math.ceil(payload.length / 128));
+      const sent = await session.sendPieces({ command: write, offset, payload }, piece);
       demandSuccess(await session.reply(sent), "a write in pieces");
       await demandThere(session, offset, payload, "a write in pieces does not read back");
     },

@@ -7,19 +7,21 @@ import { demand, demandEqual, notApplicable } from "../violation.ts";
 import { enterRefusing, pattern } from "../work-place.ts";
 
 const { read, write, writeZeroes } = Command;
-const LENGTH = 131_072;
+/** Two blocks of the largest minimum there is, and as much around them. */
+const LENGTH = 262_144;
+const [MIDDLE, MIDDLE_END] = [65_536, 196_608];
 
 /** Writes data, then zeroes of these flags over its middle; gives what is there then. */
 async function zeroMiddle(bench: Bench, session: Session, flags: number): Promise<void> {
   const { offset } = bench.scratch;
   const data = pattern(LENGTH, flags);
   demandSuccess(await session.ask({ command: write, offset, payload: data }));
-  const middle = { offset: offset + 32_768, length: 65_536 };
+  const middle = { offset: offset + MIDDLE, length: MIDDLE_END - MIDDLE };
   demandSuccess(await session.ask({ command: writeZeroes, flags, ...middle }), "a write of zeroes");
-  data.fill(0, 32_768, 98_304);
+  data.fill(0, MIDDLE, MIDDLE_END);
   const there = dataOf(await session.ask({ command: read, offset, length: LENGTH }));
   demand(
-    there.subarray(32_768, 98_304).every((byte) => byte === 0),
+    there.subarray(MIDDLE, MIDDLE_END).every((byte) => byte === 0),
     "zeroes do not read back as zeroes",
   );
   demand(there.equals(data), "a write of zeroes changed bytes beside its own");
