@@ -31,6 +31,7 @@ export async function printTable(
   report: Report,
   { title, contestants, peers, wanted }: Table,
 ): Promise<void> {
+  if (wanted.length === 0) return;
   const present = peers.filter((peer) => contestants.some(({ name }) => name === peer));
   report.row(...present, ...present.map((peer) => `time: ${peer}`), "cev, us each");
   for (const { load, atLeast } of wanted) {

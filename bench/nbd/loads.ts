@@ -26,8 +26,8 @@ const RUN_MS = 500;
 
 /** Random requests of 4 KiB by fio. */
 export function fioLoad(direction: "read" | "write", depth: number, connectionCount = 1): Load {
-  const connections = connectionCount === 1 ? "" : `${connectionCount} connections x `;
-  const name = `random ${direction}, 4 KiB, depth ${connections}${depth}`;
+  const connections = connectionCount === 1 ? "" : `, ${connectionCount} connections`;
+  const name = `random ${direction}, 4 KiB, depth ${depth}${connections}`;
   return newFioLoad(name, direction, [
     `--rw=rand${direction}`,
     "--bs=4k",
@@ -114,14 +114,22 @@ const MICROSECONDS_PER_TICK = 10_000;
 
 /** Microseconds of processor time that a process and those that it made have taken, as Linux counts them. */
 function processorTime(pid: number): number {
-  // Those that have ended are in the figures of the process itself.
   const alive = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean);
-  const ticks = [String(pid), ...alive].map(ticksOf).reduce((sum, each) => sum + each, 0);
-  return ticks * MICROSECONDS_PER_TICK;
+  const ticks = alive.map(ticksOf);
+  // Of one that has ended just now, the time is in the figures of the process itself, from here on.
+  if (ticks.includes(null)) return processorTime(pid);
+  return (
+    [ticksOf(String(pid)), ...ticks].reduce<number>((sum, each) => sum + each!, 0) * MICROSECONDS_PER_TICK
+  );
 }
 
-function ticksOf(pid: string): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+/** Null: there is no such process any more. */
+function ticksOf(pid: string): number | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  } catch {
+    return null;
+  }
 }

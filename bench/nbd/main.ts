@@ -53,7 +53,7 @@ async function overMemory(report: Report): Promise<void> {
     );
     const peers = ["nbdkit", "qemu-nbd", "nbd-server"];
     await printTable(report, { title: "memory", contestants, peers, wanted });
-    console.log("\nThe same beside a cev that sleeps as soon as there is nothing to do\n");
+    if (lone.length > 0) report.title("The same beside a cev that sleeps as soon as there is nothing to do");
     await printTable(report, { title: "no poll", contestants, peers: ["cev, no poll"], wanted: lone });
   } finally {
     if (typeof client !== "string") await client[Symbol.asyncDispose]();
