@@ -8,7 +8,7 @@ import { contestants } from "./contestants.ts";
 import { judge } from "./judge.ts";
 import type { ContestantResult } from "./judge.ts";
 import { misquotes } from "./quotes.ts";
-import { countsTable, findingsTable } from "./tables.ts";
+import { countsTable, findingsTable, rowsMissingIn } from "./tables.ts";
 
 const { values } = parseArgs({
   options: {
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     "new-nbd-server": { type: "string" },
     "qemu-nbd": { type: "string" },
     document: { type: "string", multiple: true },
+    check: { type: "boolean", default: false },
     server: { type: "string" },
     only: { type: "string" },
   },
@@ -49,6 +50,12 @@ try {
   }
   console.log(countsTable(results));
   console.log(findingsTable(results));
+  if (values.check) {
+    const written = readFileSync(new URL("../../../docs/conformance.md", import.meta.url), "utf8");
+    const missing = rowsMissingIn(written, countsTable(results), findingsTable(results));
+    failedCount += missing.length;
+    for (const row of missing) console.log(`not in docs/conformance.md: ${row}`);
+  }
   const texts = (values.document ?? []).map((path) => readFileSync(path, "utf8"));
   if (texts.length > 0) {
     const wrong = misquotes(

@@ -1,5 +1,6 @@
 import type { CheckResult, ContestantResult } from "./judge.ts";
 import { KNOWN_FINDINGS } from "./known-findings.ts";
+import type { KnownFinding } from "./known-findings.ts";
 
 /** Servers and what came of them, in Markdown. */
 export function countsTable(results: readonly ContestantResult[]): string {
@@ -20,6 +21,17 @@ export function countsTable(results: readonly ContestantResult[]): string {
   ].join("\n");
 }
 
+/** A row of that table, up to the sentence. */
+export function findingStart({ kind, check, what, isAtTimes }: KnownFinding): string {
+  return `| ${kind} | \`${check}\` | ${what}${isAtTimes === true ? " (not always)" : ""} | `;
+}
+
+/** Rows of tables that a document lacks, or has otherwise. */
+export function rowsMissingIn(document: string, ...tables: readonly string[]): string[] {
+  const known = new Set(document.split("\n"));
+  return tables.flatMap((table) => table.split("\n")).filter((row) => row !== "" && !known.has(row));
+}
+
 /** What is known of others, with the sentence of the document. */
 export function findingsTable(results: readonly ContestantResult[]): string {
   const all = new Map(results.flatMap(({ checks }) => checks).map((check) => [check.name, check]));
@@ -32,10 +44,7 @@ export function findingsTable(results: readonly ContestantResult[]): string {
   return [
     "| server | check | what it does | sentence |",
     "| --- | --- | --- | --- |",
-    ...KNOWN_FINDINGS.map(
-      ({ kind, check, what, isAtTimes }) =>
-        `| ${kind} | \`${check}\` | ${what}${isAtTimes === true ? " (not always)" : ""} | ${sentenceOf(check)} |`,
-    ),
+    ...KNOWN_FINDINGS.map((finding) => `${findingStart(finding)}${sentenceOf(finding.check)} |`),
     "",
   ].join("\n");
 }

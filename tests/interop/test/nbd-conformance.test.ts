@@ -1,11 +1,13 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { contestants } from "../nbd-conformance/contestants.ts";
 import type { Contestant } from "../nbd-conformance/contestants.ts";
 import { judge } from "../nbd-conformance/judge.ts";
+import { KNOWN_FINDINGS } from "../nbd-conformance/known-findings.ts";
 import { misquotes } from "../nbd-conformance/quotes.ts";
+import { findingStart } from "../nbd-conformance/tables.ts";
 import { cev } from "../src/cev.ts";
 import { describeWith } from "../src/tools.ts";
 
@@ -19,16 +21,33 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function contestant(name: string): Contestant {
-  const all = contestants({
+function all(): Contestant[] {
+  return contestants({
     folder,
     credentials: folder,
     newQemuNbd: null,
     nbdServer: null,
     newNbdServer: null,
   });
-  return all.find((one) => one.name === name)!;
 }
+
+function contestant(name: string): Contestant {
+  return all().find((one) => one.name === name)!;
+}
+
+test("docs/conformance.md has a line for every server that is tried, and for what is known of others, and no other", () => {
+  const rows = readFileSync(new URL("../../../docs/conformance.md", import.meta.url), "utf8").split("\n");
+  const counted = rows
+    .filter((row) => /^\|.*(\| \d+ ){5}\|$/.test(row))
+    .map((row) => row.split(" | ")[0]!.slice(2));
+  expect(counted).toEqual(all().map(({ name }) => name));
+  const found = rows.filter(
+    (row) => /^\| [a-z-]+ \| `[a-z]+\//.test(row) || row.startsWith("| qemu-nbd | `*/"),
+  );
+  expect(found).toHaveLength(KNOWN_FINDINGS.length);
+  for (const [index, finding] of KNOWN_FINDINGS.entries())
+    expect(found[index]).toContain(findingStart(finding));
+});
 
 describeWith(["nbdkit"], "cev nbd-conformance", () => {
   test("finds in nbdkit what is known of it, and nothing else", async () => {
