@@ -105,8 +105,8 @@ export class SparseMemory {
       const tableIndex = Math.floor(index * this.#perTable);
       if (this.#tables[tableIndex] === undefined) {
         if (hasMemory) break;
-        // Nothing was ever written here: the whole table is one step.
-        index = (tableIndex + 1) * PIECES_PER_TABLE;
+        // Nothing was ever written from here to the next table, however far that is.
+        index = this.#tableAfter(tableIndex) * PIECES_PER_TABLE;
       } else {
         if ((this.#find(index) !== null) !== hasMemory) break;
         index++;
@@ -158,6 +158,12 @@ export class SparseMemory {
       }
       at += part;
     }
+  }
+
+  #tableAfter(tableIndex: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const index of this.#tableIndexes) if (index > tableIndex && index < next) next = index;
+    return next;
   }
 
   #find(index: number): Piece | null {
