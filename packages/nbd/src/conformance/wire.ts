@@ -15,6 +15,13 @@ export interface WireOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Bytes that are read ahead of what is asked for: more stays with the system, and so with the server. */
+const AHEAD_MAX = 1_048_576;
+/** Bytes after the last message that was sent: twice the longest answer of the suite, and room. */
+const ANSWER_BYTES_MAX = 160_000_000;
+/** An answer that has begun may take so many times as long as is waited for one of its pieces. */
+const ANSWER_TIMES = 12;
+
 /**
  * One connection, as bytes: it knows nothing of messages, so whatever a server sends can be looked at. Nothing that is sent
  * fails: what became of it is seen in what the server does then.
@@ -26,6 +33,15 @@ export class Wire {
   #chunks: Buffer[] = [];
   #byteCount = 0;
   #hasEnded = false;
+  /** Of the message that is waited for. */
+  #wantedCount = 0;
+  /** Reading has stopped, since more came than is asked for; or because a check wants it so. */
+  #isHeld = false;
+  #isPaused = false;
+  /** What comes is of no interest any more. */
+  #isDiscarding = false;
+  #answerBytes = 0;
+  #answerStart = 0;
   #tlsProtocol: string | null = null;
   #wake: (() => void) | null = null;
   readonly #onAbort = (): void => this.destroy();
@@ -33,6 +49,7 @@ export class Wire {
   private constructor(socket: Socket, options: WireOptions) {
     this.#socket = socket;
     this.#options = options;
+    this.#answerStart = options.environment.clock.now();
     this.#listen(socket);
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
@@ -69,12 +86,14 @@ export class Wire {
 
   send(bytes: Uint8Array, what: string): void {
     this.transcript.sent(what, bytes);
+    this.#answerBegins();
     if (this.#socket.writable) this.#socket.write(bytes);
   }
 
   /** Sends the bytes one by one, each in a packet of its own. */
   async sendPieces(bytes: Uint8Array, pieceLength: number, what: string): Promise<void> {
     this.transcript.sent(`${what}, in pieces of ${pieceLength}`, bytes);
+    this.#answerBegins();
     for (let at = 0; at < bytes.length && this.#socket.writable; at += pieceLength) {
       this.#socket.write(bytes.subarray(at, at + pieceLength));
       await this.turn();
@@ -99,7 +118,14 @@ export class Wire {
 
   /** The next bytes; null when the server closes the connection instead. */
   async takeUnlessEnded(length: number, what: string): Promise<Buffer | null> {
+    this.#wantedCount = length;
+    this.#goOn();
     const isThere = await this.#until(() => this.#byteCount >= length || this.#hasEnded);
+    this.#wantedCount = 0;
+    demand(
+      this.#answerBytes <= ANSWER_BYTES_MAX,
+      `the server has sent ${this.#answerBytes} bytes, and has not come to an end, where ${what} had to come`,
+    );
     if (this.#byteCount >= length) {
       const bytes = this.#cut(length);
       this.transcript.received(what, bytes);
@@ -107,7 +133,9 @@ export class Wire {
     }
     if (!isThere) {
       const came = this.#byteCount > 0 ? `, ${this.#byteCount} of ${length} bytes came` : "";
-      throw new Violation(`no answer within ${this.#options.timeoutMs} ms where ${what} had to come${came}`);
+      const { timeoutMs } = this.#options;
+      const time = this.#answerTimeLeft() > 0 ? timeoutMs : timeoutMs * ANSWER_TIMES;
+      throw new Violation(`no answer within ${time} ms where ${what} had to come${came}`);
     }
     this.transcript.note("the server closed the connection");
     return null;
@@ -127,17 +155,15 @@ export class Wire {
 
   /** Waits until the server has closed the connection, whatever it still sends. */
   async drain(why: string): Promise<void> {
+    this.#discard();
     await this.#until(() => this.#hasEnded);
     demand(this.#hasEnded, `the server did not close the connection ${why}`);
   }
 
   /** Stops reading, so that what the server sends fills its own buffers. */
   pause(): void {
+    this.#isPaused = true;
     this.#socket.pause();
-  }
-
-  resume(): void {
-    this.#socket.resume();
   }
 
   /** Bytes that are sent and not yet with the system. */
@@ -159,9 +185,7 @@ export class Wire {
   /** Goes away, and waits until the server has done so, too, for servers that take one client at a time. */
   async close(): Promise<void> {
     this.#socket.end();
-    this.#chunks = [];
-    this.#byteCount = 0;
-    this.#socket.resume();
+    this.#discard();
     await this.#until(() => this.#hasEnded, 250);
     this.#socket.destroy();
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
@@ -213,8 +237,14 @@ export class Wire {
 
   #listen(socket: Socket): void {
     socket.on("data", (bytes: Buffer) => {
+      this.#answerBytes += bytes.length;
+      if (this.#isDiscarding) return;
       this.#chunks.push(bytes);
       this.#byteCount += bytes.length;
+      if (this.#byteCount >= this.#wantedCount + AHEAD_MAX) {
+        this.#isHeld = true;
+        socket.pause();
+      }
       this.#wake?.();
     });
     const onEnd = (): void => {
@@ -228,6 +258,31 @@ export class Wire {
       this.transcript.note(error.message);
       onEnd();
     });
+  }
+
+  #answerBegins(): void {
+    this.#answerBytes = 0;
+    this.#answerStart = this.#options.environment.clock.now();
+  }
+
+  /** Milliseconds. */
+  #answerTimeLeft(): number {
+    const { environment, timeoutMs } = this.#options;
+    return this.#answerStart + timeoutMs * ANSWER_TIMES - environment.clock.now();
+  }
+
+  /** Reads again. */
+  #goOn(): void {
+    if (!this.#isHeld || this.#isPaused || this.#byteCount >= this.#wantedCount + AHEAD_MAX) return;
+    this.#isHeld = false;
+    this.#socket.resume();
+  }
+
+  #discard(): void {
+    this.#isDiscarding = true;
+    this.#chunks = [];
+    this.#byteCount = 0;
+    this.#socket.resume();
   }
 
   #cut(length: number): Buffer {
@@ -249,7 +304,8 @@ export class Wire {
   async #until(isDone: () => boolean, timeoutMs: number = this.#options.timeoutMs): Promise<boolean> {
     if (isDone()) return true;
     let isLate = false;
-    const timer = this.#options.environment.clock.after(timeoutMs, () => {
+    const longest = Math.min(timeoutMs, Math.max(1, this.#answerTimeLeft()));
+    const timer = this.#options.environment.clock.after(longest, () => {
       isLate = true;
       this.#wake?.();
     });
