@@ -202,6 +202,14 @@ describe("extentsOf", () => {
     });
   });
 
+  test("a signal that fires ends it also while a layer has no answer", async () => {
+    const controller = new AbortController();
+    const silent = new ToldLayer("silent", 2 * BLOCK, () => new Promise(() => undefined));
+    const question = extentsOf(silent, 0, BLOCK, { signal: controller.signal });
+    controller.abort();
+    await expect(question).rejects.toMatchObject({ code: "CEV_CANCELLED" });
+  });
+
   test("ranges outside the layer, and parts of blocks, are refused", async () => {
     await expect(extentsOf(disk("dd"), BLOCK, 2 * BLOCK)).rejects.toMatchObject({ code: "CEV_OUT_OF_RANGE" });
     await expect(extentsOf(disk("dd"), 1, BLOCK)).rejects.toMatchObject({ code: "CEV_INVALID" });

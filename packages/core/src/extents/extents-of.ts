@@ -54,10 +54,11 @@ export async function extentsOf(
   let effort = 0;
   // One more than is wanted: the last may not be all there is of its kind.
   while (at < length && list.extents.length <= countMax && (effort < effortMax || list.length === 0)) {
-    if (signal?.aborted === true)
-      throw new CevError("CEV_CANCELLED", "the question for extents was cancelled", { layer: layer.name });
+    if (signal?.aborted === true) throw cancelled(layer);
     if (at > 0 && pause !== undefined) await pause();
-    const found = await walk(layer, offset + at, length - at, WALK_COUNT_MAX, report);
+    const answer = walk(layer, offset + at, length - at, WALK_COUNT_MAX, report);
+    const isLater = answer instanceof Promise && signal !== undefined;
+    const found = await (isLater ? unlessCancelled(answer, signal, layer) : answer);
     effort += found.length;
     for (const extent of found) {
       list.add(extent);
@@ -67,6 +68,24 @@ export async function extentsOf(
   // Part of a block is said nothing of.
   if (at === length) list.end();
   return list.extents.length > countMax ? list.extents.slice(0, countMax) : list.extents;
+}
+
+/** A layer may wait long for somebody who knows (a server that is away): whoever cancels does not wait with it. */
+async function unlessCancelled<T>(answer: Promise<T>, signal: AbortSignalLike, layer: Layer): Promise<T> {
+  let onAbort: (() => void) | null = null;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(cancelled(layer));
+    signal.addEventListener("abort", onAbort);
+  });
+  try {
+    return await Promise.race([answer, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort!);
+  }
+}
+
+function cancelled(layer: Layer): CevError {
+  return new CevError("CEV_CANCELLED", "the question for extents was cancelled", { layer: layer.name });
 }
 
 /** The same for a range of any alignment: the layer is asked for whole blocks, and what is around the range is left out. */
