@@ -51,6 +51,13 @@ export class ReceiveBuffer {
     return this.#largePool.bufferLength - TAIL_LENGTH;
   }
 
+  /** The same, of a client that has not earned much memory yet: no more than what it has where the common memory is used up. */
+  get modestCapacity(): number {
+    const { bufferLength } =
+      this.#pool === this.#largePool || this.#largePool.hasRoom ? this.#largePool : this.#smallPool;
+    return bufferLength - TAIL_LENGTH;
+  }
+
   /**
    * The room to receive into, never empty, and enough for a message of `messageLength` bytes of which a part may be there.
    * Only here do bytes move: what was handed out stays valid until it is asked for again.
@@ -80,7 +87,7 @@ export class ReceiveBuffer {
   /** Goes over to the other size where what comes is too much for this one, or has been little for long. */
   #chooseSize(messageLength: number): void {
     if (this.#pool === this.#smallPool) {
-      const isFilled = this.end === this.#roomEnd;
+      const isFilled = this.end === this.#roomEnd && this.#largePool.hasRoom;
       if (isFilled || messageLength > this.#memory.length - TAIL_LENGTH) this.#moveTo(this.#largePool);
       return;
     }
@@ -92,8 +99,8 @@ export class ReceiveBuffer {
 
   #moveTo(pool: SharedBufferPool): void {
     const old = this.#memory;
-    this.#pool = pool;
     this.#memory = pool.acquire();
+    this.#pool = pool;
     this.#memory.bytes.set(old.bytes.subarray(this.start, this.end));
     old.release();
     this.end -= this.start;

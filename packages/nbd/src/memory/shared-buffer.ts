@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { CevError } from "@cev/core";
 import type { BufferPool, PoolBuffer } from "@cev/core";
 import type { MemoryBudget } from "./memory-budget.ts";
 
@@ -67,13 +68,32 @@ export class SharedBufferPool {
     this.bufferLength = bufferLength;
   }
 
+  /** Throws `CEV_NO_MEMORY` where the system has none. */
   acquire(): SharedBuffer {
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle.reuse();
     // A connection is bounded by limits of its own: where the stack's pool has no more to lend, it is served all the same.
-    const lent = this.#buffers.tryAcquire(this.bufferLength);
+    const buffer = this.#make();
     this.#budget?.takeBuffer(this.bufferLength);
-    return new SharedBuffer(this, lent?.bytes ?? new Uint8Array(this.bufferLength), lent);
+    return buffer;
+  }
+
+  /** True where one more would not take more than all connections may have together. */
+  get hasRoom(): boolean {
+    if (this.#idle.length > 0 || this.#budget === null) return true;
+    return this.#budget.bytesTaken + this.bufferLength <= this.#budget.bytesMax;
+  }
+
+  #make(): SharedBuffer {
+    try {
+      const lent = this.#buffers.tryAcquire(this.bufferLength);
+      return new SharedBuffer(this, lent?.bytes ?? new Uint8Array(this.bufferLength), lent);
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      throw new CevError("CEV_NO_MEMORY", `the system has no ${this.bufferLength} bytes for a connection`, {
+        cause,
+      });
+    }
   }
 
   /** Gives idle memory back to the stack; what is in use follows as soon as it is not. */

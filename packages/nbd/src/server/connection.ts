@@ -1,4 +1,4 @@
-import { CevError } from "@cev/core";
+import { CevError, isCevError } from "@cev/core";
 import type { Environment, Timer } from "@cev/core";
 import type { ExportList } from "./exports/export-list.ts";
 import type { Export } from "./exports/export.ts";
@@ -174,21 +174,23 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
   }
 
   receiveInto(): Uint8Array {
-    return this.#transmission?.receiveInto() ?? this.#receive.room(this.#messageLength);
+    try {
+      return this.#transmission?.receiveInto() ?? this.#receive.room(this.#messageLength);
+    } catch (error) {
+      this.#failWithoutMemory(error);
+      // Whatever comes there is not looked at.
+      return new Uint8Array(1);
+    }
   }
 
   received(length: number): boolean {
     if (this.#isClosed) return false;
     if (this.#isEnded) return true;
     this.receivedLength += length;
-    if (this.#transmission === null) {
-      this.#receive.end += length;
-      this.#processHandshake();
-    } else {
-      const { busyPoll } = this.#context;
-      busyPoll.arrived();
-      this.#transmission.received(length);
-      busyPoll.left();
+    try {
+      this.#process(length);
+    } catch (error) {
+      this.#failWithoutMemory(error);
     }
     this.#endIfDone();
     this.#isPaused = !this.#isEnded && !this.#wantsMore();
@@ -234,14 +236,31 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
   /** Goes on with what was received and not yet used, and sends what can be sent. */
   turn(): void {
     if (this.#isClosed || this.#isUpgrading) return;
-    if (this.#transmission === null) this.#processHandshake();
-    else this.#transmission.turn();
+    try {
+      if (this.#transmission === null) this.#processHandshake();
+      else this.#transmission.turn();
+    } catch (error) {
+      this.#failWithoutMemory(error);
+    }
     this.#endIfDone();
     if (this.#transmission !== null) this.#watch.wake();
     if (this.#isPaused && this.#wantsMore()) {
       this.#isPaused = false;
       this.#transport.resume();
     }
+  }
+
+  /** So many bytes have come. */
+  #process(length: number): void {
+    if (this.#transmission === null) {
+      this.#receive.end += length;
+      this.#processHandshake();
+      return;
+    }
+    const { busyPoll } = this.#context;
+    busyPoll.arrived();
+    this.#transmission.received(length);
+    busyPoll.left();
   }
 
   #processHandshake(): void {
@@ -333,7 +352,13 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
     this.#transport.resume();
   }
 
-  #fail(code: "CEV_PROTOCOL" | "CEV_TIMED_OUT", message: string): void {
+  /** Without buffers of its own a connection cannot go on, but others can. Any other error is thrown again. */
+  #failWithoutMemory(error: unknown): void {
+    if (!isCevError(error) || error.code !== "CEV_NO_MEMORY") throw error;
+    this.#fail("CEV_NO_MEMORY", error.message);
+  }
+
+  #fail(code: "CEV_PROTOCOL" | "CEV_TIMED_OUT" | "CEV_NO_MEMORY", message: string): void {
     if (this.#isEnded || this.#isClosed) return;
     this.#isEnded = true;
     this.#error = new CevError(code, message, { source: this.peer });

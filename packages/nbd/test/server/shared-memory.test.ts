@@ -1,8 +1,11 @@
+import { Buffer } from "node:buffer";
 import { beforeEach, describe, expect, test } from "vitest";
 import { MemoryBudget } from "../../src/memory/memory-budget.ts";
-import { Command, NbdErrno } from "../../src/protocol/numbers.ts";
+import { Command, NbdErrno, OptionReply, OptionType } from "../../src/protocol/numbers.ts";
+import { encodeMetaRequest } from "../../src/protocol/option-meta.ts";
 import type { RequestTrace } from "../../src/server/transmission/trace.ts";
 import type { FakeClient } from "../support/fake-client.ts";
+import { clientFlags, go, option } from "../support/messages.ts";
 import { makeStack, pattern } from "../support/stack.ts";
 import type { Stack } from "../support/stack.ts";
 
@@ -198,4 +201,48 @@ test("of a read with holes that failed the error is told to whoever traces", asy
   await stack.world.run();
   expect(client.replies().at(-1)).toMatchObject({ error: NbdErrno.EIO });
   expect(traces).toMatchObject([{ command: "read", errno: NbdErrno.EIO }]);
+});
+
+test("where the system has no memory for its buffers a connection ends, and its neighbour does not notice", async () => {
+  const { buffers } = stack.world.environment;
+  const [client, neighbour] = [connect(), connect()];
+  const tryAcquire = buffers.tryAcquire.bind(buffers);
+  buffers.tryAcquire = (length) => {
+    if (length > 65_536) throw new RangeError("Array buffer allocation failed");
+    return tryAcquire(length);
+  };
+  write(client, 0, 400_000);
+  await stack.world.run();
+  expect(client.errorCode).toBe("CEV_NO_MEMORY");
+  expect(client.settledCount).toBe(1);
+  write(neighbour, 0, 4096);
+  await complete();
+  expect(neighbour.replies()).toMatchObject([{ error: 0 }]);
+  neighbour.transport.destroy();
+  for (const each of [client, neighbour]) for (const pool of each.pools) pool.close();
+  expect(buffers.bytesLent).toBe(0);
+});
+
+test("where the common memory is used up, clients that have chosen nothing get no more for long options, nor for many", async () => {
+  const { buffers } = stack.world.environment;
+  const queries = Array.from({ length: 16 }, (_, index) => `base:${"x".repeat(2000)}${index}`);
+  const long = option(OptionType.listMetaContext, encodeMetaRequest({ name: "disk", queries }));
+  const many = Buffer.concat(Array.from({ length: 1000 }, () => option(OptionType.list)));
+  for (const [bytesMax, type] of [
+    [200_000, OptionReply.errorTooBig],
+    [2_000_000, OptionReply.ack],
+  ] as const) {
+    const lent = buffers.bytesLent;
+    const client = stack.connect({ bufferBudget: new MemoryBudget(bytesMax) });
+    client.send(clientFlags());
+    client.received();
+    client.send(long);
+    expect(client.received().readUInt32BE(12)).toBe(type);
+    client.send(many);
+    expect(buffers.bytesLent - lent < 200_000).toBe(bytesMax === 200_000);
+    client.send(go("disk"));
+    expect(client.connection.target?.name).toBe("disk");
+    client.transport.destroy();
+    for (const pool of client.pools) pool.close();
+  }
 });

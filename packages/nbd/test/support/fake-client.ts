@@ -143,6 +143,8 @@ export interface FakeClientOptions extends Partial<Omit<NbdServerOptions, "expor
   readonly smallLength?: number;
   /** Shared by several. */
   readonly budget?: MemoryBudget;
+  /** Where its buffers are counted, which by default are not. */
+  readonly bufferBudget?: MemoryBudget;
   readonly handshake?: Partial<HandshakeSettings>;
 }
 
@@ -163,10 +165,10 @@ export class FakeClient {
     const resolved = resolveOptions({ environment, exports: [], messageTimeoutMs: 0, ...options });
     const { buffers } = environment;
     this.pools = [
-      new SharedBufferPool(buffers, options.receiveLength ?? 524_288),
-      new SharedBufferPool(buffers, options.sendLength ?? 262_144),
-      new SharedBufferPool(buffers, options.smallLength ?? Math.min(16_384, options.receiveLength ?? 16_384)),
-    ];
+      options.receiveLength ?? 524_288,
+      options.sendLength ?? 262_144,
+      options.smallLength ?? Math.min(16_384, options.receiveLength ?? 16_384),
+    ].map((length) => new SharedBufferPool(buffers, length, options.bufferBudget));
     const context: ConnectionContext = {
       environment,
       exports: new ExportList(exports, options.defaultExport),

@@ -96,7 +96,7 @@ export class Handshake {
     const head = decodeOptionHead(receive.memory.view, receive.start);
     if (head === null) return this.#refuse("an option does not start with its magic number");
     const { option, dataLength } = head;
-    if (dataLength > Math.min(optionDataLengthMax(option), receive.capacity - OPTION_HEADER_LENGTH))
+    if (dataLength > Math.min(optionDataLengthMax(option), receive.modestCapacity - OPTION_HEADER_LENGTH))
       return this.#beginSkip(receive, option, dataLength);
     const messageLength = OPTION_HEADER_LENGTH + dataLength;
     if (receive.available < messageLength) return messageLength;

@@ -192,9 +192,10 @@ export class ReplyWriter {
       if (this.#out.length > this.#smallPool.bufferLength) this.#noteSent();
     } else if (this.#end > 0) {
       // What was put into it is on its way.
-      held.push(this.#out);
       const isSmall = this.#out.length === this.#smallPool.bufferLength;
-      this.#out = (isSmall ? this.#smallPool : this.#pool).acquire();
+      const next = (isSmall ? this.#smallPool : this.#pool).acquire();
+      held.push(this.#out);
+      this.#out = next;
     }
     this.#start = this.#end = 0;
   }
@@ -224,8 +225,9 @@ export class ReplyWriter {
     this.#quietCount = this.#end <= this.#smallPool.bufferLength / 4 ? this.#quietCount + 1 : 0;
     if (this.#quietCount < QUIET_COUNT) return;
     this.#quietCount = 0;
+    const next = this.#smallPool.acquire();
     this.#out.release();
-    this.#out = this.#smallPool.acquire();
+    this.#out = next;
   }
 
   #seal(): void {
@@ -235,10 +237,11 @@ export class ReplyWriter {
   }
 
   #newBuffer(): void {
+    const next = this.#pool.acquire();
     this.#seal();
     if (this.#end === 0) this.#out.release();
     else this.#held.push(this.#out);
-    this.#out = this.#pool.acquire();
+    this.#out = next;
     this.#start = this.#end = 0;
   }
 }
