@@ -1,10 +1,8 @@
 import type { Extent, ExtentsReport } from "@cev/core";
 import type { Export } from "../exports/export.ts";
+import { AllocationFlag } from "../../protocol/numbers.ts";
 import { STATUS_EFFORT_MAX } from "./context.ts";
 import type { ContextProvider, MetaContext, StatusQuery } from "./context.ts";
-
-/** Bits of the status of `base:allocation`. */
-export const AllocationStatus = { hole: 1, zero: 2 } as const;
 
 const LEAF = "allocation";
 
@@ -36,5 +34,5 @@ function allocationOf(name: string, target: Export, report: ExtentsReport | unde
 }
 
 function statusOf({ isHole, isZero }: Extent): number {
-  return (isHole ? AllocationStatus.hole : 0) | (isZero ? AllocationStatus.zero : 0);
+  return (isHole ? AllocationFlag.hole : 0) | (isZero ? AllocationFlag.zero : 0);
 }

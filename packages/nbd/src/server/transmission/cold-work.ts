@@ -63,10 +63,13 @@ export class ColdWork {
 
   /** Begins what waits, as far as the limits allow: again when others have ended, or answers have left. */
   goOn(): void {
-    while (this.#runningCount < RUNNING_MAX && this.writer.unsentLength < this.#unsentMax) {
-      const next = this.#waiting.shift();
-      if (next === undefined) return;
-      void this.#run(next.request, next.work);
+    while (
+      this.#waiting.length > 0 &&
+      this.#runningCount < RUNNING_MAX &&
+      this.writer.unsentLength < this.#unsentMax
+    ) {
+      const { request, work } = this.#waiting.shift()!;
+      void this.#run(request, work);
     }
   }
 
