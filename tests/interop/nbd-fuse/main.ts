@@ -16,9 +16,11 @@ if (fsx === null || missing.length > 0) {
   process.exit(3);
 }
 // The programs under way end by the same signal; what they leave is cleaned up as after any failure.
-process.on("SIGINT", () => console.error("interrupted"));
+let isInterrupted = false;
+process.on("SIGINT", () => (isInterrupted = true));
 console.log(`seed ${options.seed}`);
 for (const stack of options.stacks) {
+  if (isInterrupted) break;
   // A short path: the name of a socket in it has at most 107 bytes.
   const folder = mkdtempSync(join(tmpdir(), "nbd-fuse-"));
   try {
