@@ -13,9 +13,9 @@ import { encodeError } from "../../src/protocol/chunk.ts";
 import { encodeGreeting } from "../../src/protocol/greeting.ts";
 import { ChunkFlag, ChunkType, HeaderStyle, OptionReply, OptionType } from "../../src/protocol/numbers.ts";
 import { encodeOptionReply } from "../../src/protocol/option.ts";
-import { chunkHeadLength, encodeChunkHead } from "../../src/protocol/reply-head.ts";
 import { parseNbdUri } from "../../src/protocol/uri.ts";
 import type { Transport, TransportUser } from "../../src/transport/transport.ts";
+import { chunk } from "../support/model-answers.ts";
 import { MIB, done, end, filled, opened } from "../support/session-setting.ts";
 
 type Change = (transport: Transport, user: TransportUser) => Transport;
@@ -222,14 +222,6 @@ describe("memory of requests", () => {
   });
 
   test("of a read that fails in several places is good up to the first of them", async () => {
-    const chunk = (answer: Buffer, type: number, flags: number, payload: Uint8Array): Buffer => {
-      const bytes = Buffer.alloc(chunkHeadLength(HeaderStyle.structured) + payload.length);
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-      const head = { cookieHigh: answer.readInt32BE(8), cookieLow: answer.readInt32BE(12), offset: 0 };
-      const at = encodeChunkHead(view, 0, HeaderStyle.structured, head, { type, flags }, payload.length);
-      bytes.set(payload, at);
-      return bytes;
-    };
     for (const places of [
       [4096, 512],
       [4096, null],
@@ -243,9 +235,12 @@ describe("memory of requests", () => {
             answer.writeUInt16BE(0, 4);
             const errors = places.map((place, index) =>
               chunk(
-                answer,
-                place === null ? ChunkType.error : ChunkType.errorOffset,
-                index === 1 ? ChunkFlag.done : 0,
+                HeaderStyle.structured,
+                { cookieHigh: answer.readInt32BE(8), cookieLow: answer.readInt32BE(12), offset: 0 },
+                {
+                  type: place === null ? ChunkType.error : ChunkType.errorOffset,
+                  flags: index === 1 ? ChunkFlag.done : 0,
+                },
                 encodeError(5, "here", place),
               ),
             );

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { CevError, Io, Op } from "@cev/core";
+import { CevError, Io } from "@cev/core";
 import type { Environment, Layer } from "@cev/core";
 import type { Random } from "@cev/test-kit";
 import { encodeError } from "../../src/protocol/chunk.ts";
@@ -18,7 +18,6 @@ import {
 } from "../../src/protocol/numbers.ts";
 import { encodeBlockSizeInfo, encodeExportInfo } from "../../src/protocol/option-info.ts";
 import { decodeOptionHead, encodeOptionReply } from "../../src/protocol/option.ts";
-import { chunkHeadLength, encodeChunkHead, encodeSimpleReply } from "../../src/protocol/reply-head.ts";
 import {
   decodeRequestHead,
   newRequestHead,
@@ -28,6 +27,7 @@ import {
 import type { RequestHead } from "../../src/protocol/request-head.ts";
 import type { Dialler } from "../../src/client/open-link.ts";
 import type { Transport, TransportUser } from "../../src/transport/transport.ts";
+import { OPS, chunk, simpleReply } from "./model-answers.ts";
 
 /** Where a connection stands when something may happen to it. */
 export type Moment = "accepted" | "option" | "received" | "done" | "halfAnswered" | "answered";
@@ -350,17 +350,17 @@ class ModelConnection implements Transport {
   #success(head: RequestHead): Buffer[] {
     if (this.#style.value === HeaderStyle.extended)
       return [this.#chunk(head, ChunkType.none, ChunkFlag.done, Buffer.alloc(0))];
-    return [simple(head, 0)];
+    return [simpleReply(head, 0)];
   }
 
   #failure(head: RequestHead, errno: number): Buffer[] {
-    if (this.#style.value === HeaderStyle.simple) return [simple(head, errno)];
+    if (this.#style.value === HeaderStyle.simple) return [simpleReply(head, errno)];
     return [this.#chunk(head, ChunkType.error, ChunkFlag.done, encodeError(errno, "as was asked"))];
   }
 
   /** In one or two pieces, the second first. */
   #data(head: RequestHead, data: Buffer): Buffer[] {
-    if (this.#style.value === HeaderStyle.simple) return [Buffer.concat([simple(head, 0), data])];
+    if (this.#style.value === HeaderStyle.simple) return [Buffer.concat([simpleReply(head, 0), data])];
     const isWhole = this.#server.options.splitsReads === false || this.#random.chance(0.5);
     const cut = isWhole ? 0 : this.#random.below(data.length);
     const piece = (start: number, end: number, flags: number): Buffer => {
@@ -373,11 +373,7 @@ class ModelConnection implements Transport {
   }
 
   #chunk(head: RequestHead, type: number, flags: number, payload: Uint8Array): Buffer {
-    const bytes = Buffer.alloc(chunkHeadLength(this.#style.value) + payload.length);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const length = encodeChunkHead(view, 0, this.#style.value, head, { type, flags }, payload.length);
-    bytes.set(payload, length);
-    return bytes;
+    return chunk(this.#style.value, head, { type, flags }, payload);
   }
 
   #answer(messages: readonly Buffer[]): void {
@@ -391,19 +387,4 @@ class ModelConnection implements Transport {
     this.#say(all.subarray(half));
     this.#moment("answered");
   }
-}
-
-const OPS: Readonly<Record<number, Op>> = {
-  [Command.read]: Op.read,
-  [Command.write]: Op.write,
-  [Command.flush]: Op.flush,
-  [Command.trim]: Op.discard,
-  [Command.writeZeroes]: Op.writeZeroes,
-};
-
-function simple(head: RequestHead, errno: number): Buffer {
-  const bytes = Buffer.alloc(16);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  encodeSimpleReply(view, 0, head.cookieHigh, head.cookieLow, errno);
-  return bytes;
 }
