@@ -18,7 +18,7 @@ import {
 import { decodeInfo, encodeInfoRequest } from "../protocol/option-info.ts";
 import type { BlockSizes } from "../protocol/option-info.ts";
 import { decodeMetaContext, encodeMetaRequest } from "../protocol/option-meta.ts";
-import { decodeOptionReplyHead, encodeOption } from "../protocol/option.ts";
+import { decodeOptionReplyHead, decodeServerData, encodeOption } from "../protocol/option.ts";
 import { encodeRequestHead, newRequestHead, requestLength } from "../protocol/request-head.ts";
 import { encodeString, textForPeople } from "../protocol/strings.ts";
 import type { Channel } from "./channel.ts";
@@ -30,6 +30,8 @@ export const ALLOCATION = "base:allocation";
 const ERROR_BIT = 0x80000000;
 // More answers to one option are no answer.
 const REPLIES_MAX = 65_536;
+// So many names are shown to whoever has asked for another.
+const NAMES_MAX = 10;
 
 /** What a client asks a server for. */
 export interface HandshakeRequest {
@@ -214,10 +216,26 @@ class ClientHandshake {
   }
 
   async #refused(type: number, data: Uint8Array): Promise<CevError> {
-    await this.#leave();
     const [code, message, hint] = refusal(type);
+    const isLook = type === OptionReply.errorUnknown && this.#request.goal === "info";
+    const names = isLook ? await this.#names().catch(() => null) : null;
+    await this.#leave();
     const said = data.length === 0 ? "" : `: ${textForPeople(data)}`;
-    return this.#error(code, `${message}${said}`, hint);
+    return this.#error(code, `${message}${said}`, names === null ? hint : hintOf(names));
+  }
+
+  /** The exports that there are, or more than `NAMES_MAX` of them; null: the server does not say. */
+  async #names(): Promise<string[] | null> {
+    const names: string[] = [];
+    await this.#stream.send(encodeOption(OptionType.list));
+    for (let count = 0; count < REPLIES_MAX; count++) {
+      const { type, data } = await this.#reply(OptionType.list);
+      if (type === OptionReply.ack) return names;
+      const entry = type === OptionReply.server ? decodeServerData(data) : null;
+      if (entry === null) return null;
+      if (names.length <= NAMES_MAX) names.push(textForPeople(entry.name));
+    }
+    return null;
   }
 
   /** Says good-bye; a server may close without an answer, so none is waited for. */
@@ -244,6 +262,12 @@ class ClientHandshake {
       ...(cause === undefined ? {} : { cause }),
     });
   }
+}
+
+function hintOf(names: readonly string[]): string {
+  if (names.length === 0) return "it has none at all";
+  const shown = names.slice(0, NAMES_MAX).map((name) => JSON.stringify(name));
+  return `it has ${shown.join(", ")}${names.length > NAMES_MAX ? " and more" : ""}`;
 }
 
 function refusal(type: number): [ErrorCode, string, string?] {

@@ -86,6 +86,17 @@ describe("connecting", () => {
     expect(setting.server.goodbyeCount).toBe(2);
   });
 
+  test.each([
+    [[], "it has none at all"],
+    [["a disk", "b\n"], 'it has "a disk", "b'],
+    [Array.from({ length: 12 }, (_, index) => `d${index}`), '"d9" and more'],
+  ])("to an export that is not there tells which are (%s)", async (otherNames, hint) => {
+    const error = await opened({}, { otherNames }).catch((thrown: unknown) => thrown);
+    expect(isCevError(error) && error.code).toBe("CEV_NOT_FOUND");
+    expect(isCevError(error) && error.place.hint).toContain(hint);
+    expect(isCevError(error) && error.place.hint).not.toContain("\n");
+  });
+
   test("ends with the device", async () => {
     const signals: AbortSignal[] = [];
     const setting = await opened({}, {}, (dialler) => ({

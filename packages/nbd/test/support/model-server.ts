@@ -17,7 +17,7 @@ import {
   TransmissionFlag,
 } from "../../src/protocol/numbers.ts";
 import { encodeBlockSizeInfo, encodeExportInfo } from "../../src/protocol/option-info.ts";
-import { decodeOptionHead, encodeOptionReply } from "../../src/protocol/option.ts";
+import { decodeOptionHead, encodeOptionReply, encodeServerData } from "../../src/protocol/option.ts";
 import {
   decodeRequestHead,
   newRequestHead,
@@ -44,6 +44,8 @@ export interface ModelServerOptions {
   readonly tamper?: (answer: Buffer) => Buffer;
   /** False: exports are asked for as before 2016. */
   readonly knowsGo?: boolean;
+  /** It has these exports, and none of the name that is asked for. */
+  readonly otherNames?: readonly string[];
   /** False: a read is answered in one piece. Default true: sometimes in two, the second first. */
   readonly splitsReads?: boolean;
   /** Is told of every moment: what it does (cut, crash) happens there. */
@@ -309,12 +311,17 @@ class ModelConnection implements Transport {
         if (style === HeaderStyle.simple) return reply(OptionReply.errorUnsupported);
         this.#style.value = HeaderStyle.structured;
         return reply(OptionReply.ack);
+      case OptionType.list:
+        for (const name of this.#server.options.otherNames ?? [])
+          reply(OptionReply.server, encodeServerData(Buffer.from(name), Buffer.alloc(0)));
+        return reply(OptionReply.ack);
       case OptionType.exportName:
         this.#say(encodeExportNameReply(this.#server.size, flags, false));
         this.#phase = "transmission";
         return;
       case OptionType.info:
       case OptionType.go:
+        if (this.#server.options.otherNames !== undefined) return reply(OptionReply.errorUnknown);
         if (this.#server.options.knowsGo === false) return reply(OptionReply.errorUnsupported);
         reply(OptionReply.info, encodeExportInfo(this.#server.size, flags));
         reply(
