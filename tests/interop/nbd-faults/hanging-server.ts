@@ -17,6 +17,8 @@ const devices = [
 ] as const;
 const server = new NbdServer({
   environment,
+  // What is beyond them stays unread in the socket, also after its client has gone.
+  requestsMax: 4,
   exports: [
     { name: "slow", device: devices[0] },
     { name: "fast", device: devices[1] },

@@ -5,9 +5,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../src/random.ts";
 
 const BLOCK = 4096;
-const BLOCKS = 64;
+const BLOCKS = 128;
 const RUN_MAX = 12;
-const WORKERS = 8;
+const WORKERS = 16;
 
 /** Bytes of a disk that it needs. */
 export const HOT_LENGTH: number = BLOCK * BLOCKS;
