@@ -9,10 +9,10 @@ export const FIO_LENGTH: number = JOB_LENGTH * JOBS_MAX;
 const HANG_MS = 400_000;
 
 /** Where fio works: a server, or what lies under it. */
-export type FioTarget = { readonly socket: string } | { readonly file: string };
+type FioTarget = { readonly socket: string } | { readonly file: string };
 
 /** A part of a disk, written once in random order. */
-export interface FioPass {
+interface FioPass {
   readonly depth: number;
   readonly jobs: number;
   /** A flush after so many writes; 0: none. */
