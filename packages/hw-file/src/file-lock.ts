@@ -1,4 +1,6 @@
 import { spawn } from "node:child_process";
+import type { BigIntStats } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
 import { refusedFile } from "./file-errors.ts";
 
 /** How far a claim on a file reaches: other processes too, or this one alone. */
@@ -37,6 +39,22 @@ export async function lockFile(fd: number, identity: string, path: string): Prom
     written.delete(identity);
     throw error;
   }
+}
+
+/**
+ * Claims a file that is open for writing as `FileLayer` does, for whoever writes it in another way: nobody who uses cev writes it
+ * at the same time. Pipes, terminals and the like are nobody's: null. Throws `CEV_BUSY`.
+ */
+export async function claimFile(handle: FileHandle, path: string): Promise<FileLock | null> {
+  const facts = await handle.stat({ bigint: true });
+  const identity = identityOf(facts);
+  return identity === null ? null : lockFile(handle.fd, identity, path);
+}
+
+/** As in `FileFacts`: a claim by either way meets the other. */
+function identityOf(facts: BigIntStats): string | null {
+  if (facts.isBlockDevice()) return `device ${facts.rdev}`;
+  return facts.isFile() ? `file ${facts.dev}:${facts.ino}` : null;
 }
 
 function writtenFiles(): Set<string> {

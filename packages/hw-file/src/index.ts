@@ -3,6 +3,8 @@ export type { FileLayerSettings } from "./file-layer.ts";
 export { fileDriver } from "./driver.ts";
 export { fileOptions } from "./options.ts";
 export type { FileOptions } from "./options.ts";
+export { claimFile } from "./file-lock.ts";
+export type { FileLock, LockScope } from "./file-lock.ts";
 export { inspectFile } from "./file-facts.ts";
 export type { FileFacts } from "./file-facts.ts";
 export { systemCalls } from "./file-calls.ts";

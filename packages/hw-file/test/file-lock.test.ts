@@ -1,11 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { link, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { link, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { environmentFrom } from "@cev/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { FileLayer } from "../src/index.ts";
+import { FileLayer, claimFile } from "../src/index.ts";
 
 const environment = environmentFrom(globalThis);
 const hasFlock = spawnSync("flock", ["--version"]).status === 0;
@@ -37,6 +37,26 @@ describe("the claim of a writer", () => {
     expect(second.lockScope).toBe(hasFlock ? "system" : "process");
     await second.close();
     expect(second.lockScope).toBeNull();
+  });
+
+  test("holds against whoever writes a file without a layer, both ways", async () => {
+    const path = await newFile("bare");
+    const layer = await layerAt(path);
+    await using file = await open(path, "r+");
+    await layer.open();
+    await expect(claimFile(file, path)).rejects.toThrow(coded("CEV_BUSY"));
+    await layer.close();
+    const lock = await claimFile(file, path);
+    await expect(layer.open()).rejects.toThrow(coded("CEV_BUSY"));
+    lock!.release();
+    await file.close();
+    await layer.open();
+    await layer.close();
+  });
+
+  test("is not made on what is no disk", async () => {
+    await using file = await open("/dev/null", "r+");
+    expect(await claimFile(file, "/dev/null")).toBeNull();
   });
 
   test("does not keep readers out", async () => {
