@@ -368,3 +368,13 @@ test("without memory for its reserve it does not open, and gives back what it ha
   expect(environment.buffers.bytesLent).toBe(0);
   expect(memory.claims.count).toBe(0);
 });
+
+test("a hole below is data here: it reads as bytes that a copy has to have", async () => {
+  const world = new SimulatedWorld({ seed: 1 });
+  const { environment } = world;
+  const ramdisk = new RamdiskLayer(environment, { size: MIB });
+  const device = await world.drive(Device.open(cryptOver(ramdisk, environment), environment));
+  const extents = await world.drive(device.extents(0, device.size));
+  expect(extents.map(({ isHole, isZero }) => [isHole, isZero])).toEqual([[false, false]]);
+  await world.drive(device.close());
+});

@@ -145,9 +145,12 @@ export class CryptLayer extends LayerBase implements BurstUser {
     this.#lower.submit(io);
   }
 
-  /** What takes no room below takes none here. What reads as zeroes there does not here: that is ciphertext, too. */
+  /**
+   * Data, whatever is told below: what reads as zeroes there is ciphertext, too. A hole there is none here either: it reads
+   * as bytes, and a client that takes holes for unallocated would find a copy of those bytes different.
+   */
   runs(offset: number, length: number): readonly Run[] {
-    return [{ length, content: "recoded", lower: this.#lower, lowerOffset: this.#start + offset }];
+    return [{ length, content: "data", lower: this.#lower, lowerOffset: this.#start + offset }];
   }
 
   override async close(): Promise<void> {
