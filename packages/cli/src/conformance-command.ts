@@ -1,5 +1,6 @@
 import { userInfo } from "node:os";
-import { environmentFrom, isCevError } from "@cev/core";
+import { environmentFrom, formatError, isCevError } from "@cev/core";
+import type { Problem } from "@cev/core";
 import {
   conformanceChecks,
   countsLine,
@@ -73,6 +74,10 @@ export async function nbdConformance(
     return isBroken || isLeft ? ExitStatus.failed : ExitStatus.done;
   } catch (error) {
     if (!isCevError(error) || error.code !== "CEV_NOT_FOUND") throw error;
+    if (options.json === true) {
+      const problem: Problem = { severity: "error", code: error.code, message: formatError(error) };
+      say(JSON.stringify({ problems: [problem] }, null, 2));
+    }
     complainOfError(error);
     return ExitStatus.unreachable;
   }

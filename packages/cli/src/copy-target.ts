@@ -1,17 +1,18 @@
-import { constants } from "node:fs";
-import { open, unlink } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
 import { addAbortSignal } from "node:stream";
 import type { Writable } from "node:stream";
-import { CevError } from "@cev/core";
+import { CevError, environmentFrom } from "@cev/core";
 import type { Device } from "@cev/core";
 import { isUri } from "@cev/stack";
+import { DeviceWrites } from "./copy-writes.ts";
+import { ExitStatus } from "./exit-status.ts";
 import { isFifo, openFifoOutput } from "./fifo.ts";
+import { FileTarget } from "./file-target.ts";
 import { hostError } from "./host-error.ts";
 import { openUri } from "./open-uri.ts";
-import { zeroRuns } from "./zero-runs.ts";
 
 const ZEROES = new Uint8Array(1 << 20);
+/** How long a device is waited for that a copy goes no further to. */
+const ABANDON_MS = 1000;
 
 /** Where a device's content goes, in order. */
 export interface CopyTarget {
@@ -30,7 +31,7 @@ export interface CopyTarget {
  */
 export async function openTarget(path: string, size: number, signal: AbortSignal): Promise<CopyTarget> {
   if (path === "-") return new StreamTarget(process.stdout, "standard output");
-  if (isUri(path)) return DeviceTarget.open(path, size);
+  if (isUri(path)) return DeviceTarget.open(path, size, signal);
   if (!(await isFifo(path))) return FileTarget.open(path);
   const stream = await openFifoOutput(path, signal).catch((error: unknown) => {
     throw signal.aborted ? signal.reason : hostError(path, error);
@@ -81,113 +82,63 @@ class FifoTarget extends StreamTarget {
 /** A device of somebody else's. What lies behind the end of the copy stays as it was. */
 class DeviceTarget implements CopyTarget {
   readonly #device: Device;
+  readonly #writes: DeviceWrites;
 
-  private constructor(device: Device) {
+  private constructor(device: Device, signal: AbortSignal) {
     this.#device = device;
+    this.#writes = new DeviceWrites(device, signal);
   }
 
-  static async open(uri: string, size: number): Promise<DeviceTarget> {
+  static async open(uri: string, size: number, signal: AbortSignal): Promise<DeviceTarget> {
     const device = await openUri(uri, { isReadOnly: false });
-    if (device.size >= size) return new DeviceTarget(device);
+    const unfit = unfitError(device, size);
+    if (unfit === null) return new DeviceTarget(device, signal);
     await device.close();
-    throw new CevError("CEV_OUT_OF_RANGE", `it has ${device.size} bytes, and the copy has ${size}`, {
-      source: device.name,
-      hint: "nothing was written; take a larger one",
-    });
+    throw unfit;
   }
 
   write(offset: number, data: Uint8Array): Promise<void> {
-    return this.#device.write(offset, data);
+    return this.#writes.write(offset, data);
   }
 
   writeZeroes(offset: number, length: number): Promise<void> {
-    const device = this.#device;
-    if (device.support.writeZeroes === "none") return device.write(offset, ZEROES.subarray(0, length));
-    return device.writeZeroes(offset, length);
+    return this.#writes.writeZeroes(offset, length);
   }
 
   async finish(): Promise<void> {
-    if (this.#device.support.flush !== "none") await this.#device.flush();
+    await this.#writes.finish();
     await this.#device.close();
   }
 
+  /** A server that hangs answers neither the writes nor the flush of the end: it is waited for a moment only. */
   async abandon(): Promise<void> {
-    await this.#device.close().catch(() => undefined);
+    const closed = this.#writes.settle().then(() => this.#device.close());
+    await new Promise<void>((resolve) => {
+      const timer = environmentFrom(globalThis).clock.after(ABANDON_MS, () => {
+        // Its connection would keep the process alive when all else has been closed.
+        setTimeout(() => process.exit(ExitStatus.failed), ABANDON_MS).unref();
+        resolve();
+      });
+      const onEnd = (): void => {
+        timer.cancel();
+        resolve();
+      };
+      void closed.then(onEnd, onEnd);
+    });
   }
 }
 
-class FileTarget implements CopyTarget {
-  readonly #path: string;
-  readonly #file: FileHandle;
-  /** Made by this copy: what is not written in it is a hole, and reads as zeroes. */
-  readonly #isNew: boolean;
-  readonly #isRegular: boolean;
-  readonly #hasOffsets: boolean;
-
-  private constructor(
-    path: string,
-    file: FileHandle,
-    isNew: boolean,
-    isRegular: boolean,
-    hasOffsets: boolean,
-  ) {
-    this.#path = path;
-    this.#file = file;
-    this.#isNew = isNew;
-    this.#isRegular = isRegular;
-    this.#hasOffsets = hasOffsets;
-  }
-
-  static async open(path: string): Promise<FileTarget> {
-    try {
-      return new FileTarget(path, await open(path, "wx"), true, true, true);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw hostError(path, error);
-    }
-    const file = await open(path, constants.O_WRONLY).catch((error: unknown) => {
-      throw hostError(path, error);
+/** Why nothing can be copied there; null where it can. */
+function unfitError(device: Device, size: number): CevError | null {
+  const source = device.name;
+  if (device.isReadOnly)
+    return new CevError("CEV_READ_ONLY", "it cannot be written: the server lets it be read only", {
+      source,
+      hint: "nothing was written; serve it without --read-only, or copy to another device",
     });
-    const facts = await file.stat();
-    return new FileTarget(path, file, false, facts.isFile(), facts.isFile() || facts.isBlockDevice());
-  }
-
-  async write(offset: number, data: Uint8Array): Promise<void> {
-    try {
-      if (!this.#isNew) return await this.#writeAll(data, offset);
-      for (const { start, end, isZero } of zeroRuns(data)) {
-        if (!isZero) await this.#writeAll(data.subarray(start, end), offset + start);
-      }
-    } catch (error) {
-      throw hostError(this.#path, error);
-    }
-  }
-
-  async writeZeroes(offset: number, length: number): Promise<void> {
-    // In a new file what is not written is a hole.
-    if (!this.#isNew) await this.write(offset, ZEROES.subarray(0, length));
-  }
-
-  async finish(size: number): Promise<void> {
-    try {
-      if (this.#isRegular) await this.#file.truncate(size);
-      if (this.#hasOffsets) await this.#file.sync();
-      await this.#file.close();
-    } catch (error) {
-      throw hostError(this.#path, error);
-    }
-  }
-
-  async abandon(): Promise<void> {
-    await this.#file.close().catch(() => undefined);
-    if (this.#isNew) await unlink(this.#path).catch(() => undefined);
-  }
-
-  async #writeAll(data: Uint8Array, offset: number): Promise<void> {
-    for (let at = 0; at < data.length;) {
-      const position = this.#hasOffsets ? offset + at : null;
-      const { bytesWritten } = await this.#file.write(data, at, data.length - at, position);
-      if (bytesWritten === 0) throw new CevError("CEV_NO_SPACE", "it takes no more", { source: this.#path });
-      at += bytesWritten;
-    }
-  }
+  if (device.size >= size) return null;
+  return new CevError("CEV_OUT_OF_RANGE", `it has ${device.size} bytes, and the copy has ${size}`, {
+    source,
+    hint: "nothing was written; take a larger one",
+  });
 }

@@ -7,6 +7,7 @@ import type { Stack } from "@cev/stack";
 import { openInput } from "./copy-input.ts";
 import type { CopyInput } from "./copy-input.ts";
 import { openTarget } from "./copy-target.ts";
+import { DeviceWrites } from "./copy-writes.ts";
 import { deviceChunks, readChunks } from "./device-chunks.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { Interrupt } from "./interrupt.ts";
@@ -21,9 +22,7 @@ import { salvage } from "./salvage.ts";
 import type { LostRange } from "./salvage.ts";
 import { UsageError } from "./usage-error.ts";
 import { openDevice } from "./open-device.ts";
-import { zeroRuns } from "./zero-runs.ts";
 
-const WRITES_MAX = 4;
 const LOST_LISTED_MAX = 100;
 
 export interface CopyOptions extends KeyOptions, LockOptions {
@@ -116,13 +115,11 @@ async function copyIn(
     if (input.size !== null && input.size > device.size) throw tooLong(path, input.size, device);
     using progress = new Progress(device.name, input.size ?? device.size, options.progress === true);
     await writeAll(device, input, path, signal, (length) => progress.add(length));
-    await device.flush();
   } finally {
     await input.close();
   }
 }
 
-/** Writes with several requests under way; the first that fails ends it. */
 async function writeAll(
   device: Device,
   input: CopyInput,
@@ -130,38 +127,20 @@ async function writeAll(
   signal: AbortSignal,
   onWritten: (length: number) => void,
 ): Promise<void> {
-  const underWay: Promise<void>[] = [];
+  const writes = new DeviceWrites(device, signal);
   let offset = 0;
   try {
     for await (const chunk of input.chunks()) {
       signal.throwIfAborted();
       if (offset + chunk.length > device.size) throw tooLong(path, null, device);
-      if (underWay.length >= WRITES_MAX) await underWay.shift();
-      const writing = writeChunk(device, offset, chunk, signal).then(() => onWritten(chunk.length));
-      // Whoever ends early leaves writes behind, which are waited for below; the first error is the one told.
-      writing.catch(() => undefined);
-      underWay.push(writing);
+      await writes.write(offset, chunk);
+      onWritten(chunk.length);
       offset += chunk.length;
     }
-    await Promise.all(underWay);
+    await writes.finish();
   } catch (error) {
-    await Promise.allSettled(underWay);
+    await writes.settle();
     throw signal.aborted ? signal.reason : error;
-  }
-}
-
-/** Zeroes are written as such, so that holes stay holes below. */
-async function writeChunk(
-  device: Device,
-  offset: number,
-  chunk: Uint8Array,
-  signal: AbortSignal,
-): Promise<void> {
-  const hasZeroes = device.support.writeZeroes !== "none";
-  if (!hasZeroes) return device.write(offset, chunk, { signal });
-  for (const { start, end, isZero } of zeroRuns(chunk)) {
-    if (isZero) await device.writeZeroes(offset + start, end - start, { signal });
-    else await device.write(offset + start, chunk.subarray(start, end), { signal });
   }
 }
 

@@ -30,8 +30,7 @@ function answerError(error: unknown, args: readonly string[]): ExitStatus {
     const code = isCevError(error) ? error.code : isUsage ? "CEV_INVALID" : "CEV_PROGRAM";
     const problem: Problem = { severity: "error", code, message: line };
     if (args[0] === "inspect") say(inspectionJson([], [problem]));
-    else if (["raid", "lvm", "crypt"].includes(args[0]!))
-      say(JSON.stringify({ problems: [problem] }, null, 2));
+    else say(JSON.stringify({ problems: [problem] }, null, 2));
   }
   if (isUsage) complain(line);
   else complainOfError(error);

@@ -55,7 +55,7 @@ export function withServer(command: Command): Command {
     .option("--tls-verify-peer", "clients need a certificate that ca-cert.pem has signed")
     .option("--max-connections <count>", "clients at a time (1024)")
     .option("--max-requests <count>", "requests of a client that are worked on at a time (256)")
-    .option("--max-memory <size>", "memory of all clients' requests and buffers (512M)")
+    .option("--max-memory <size>", "memory of all clients' requests and buffers (512M; without a unit: KiB)")
     .option("--handshake-timeout <seconds>", "for a client to choose an export (30)")
     .option("--idle-timeout <seconds>", "let go of clients that do nothing for so long")
     .option("--busy-poll <microseconds>", "look so long for the next request of busy clients; 0: sleep (50)");

@@ -75,3 +75,27 @@ test("nbd-conformance --json tells whether the server is there still", async () 
   expect(JSON.parse(stdout.toString())).toMatchObject({ isGone: false, leftover: null });
   expect(status).toBe(0);
 });
+
+test("a file with keys that is not there is no server that does not answer", async () => {
+  const uri = `nbds://user@localhost/?tls-psk-file=${join(temporaryFolder(), "keys")}`;
+  const { status, stderr } = await run(["nbd-conformance", uri]);
+  expect(stderr).not.toContain("no server answers");
+  expect(status).toBe(1);
+});
+
+test("nbd-conformance --json tells an error on standard output, too", async () => {
+  const uri = `nbd+unix:///?socket=${join(temporaryFolder(), "s")}`;
+  const { status, stdout } = await run(["nbd-conformance", uri, "--json"]);
+  expect(JSON.parse(stdout.toString())).toMatchObject({ problems: [{ code: "CEV_NOT_FOUND" }] });
+  expect(status).toBe(3);
+  const wrong = await run(["nbd-conformance", "--json"]);
+  expect(JSON.parse(wrong.stdout.toString())).toMatchObject({ problems: [{ code: "CEV_INVALID" }] });
+});
+
+test("nbd-conformance says when there is no such export", async () => {
+  const { uri } = await setUp();
+  const wrong = uri.replace("/disk", "/dsik");
+  const { status, stderr } = await run(["nbd-conformance", wrong, "--only", "info/*"]);
+  expect(stderr).toContain("nothing could be seen of the export");
+  expect(status).toBe(1);
+});

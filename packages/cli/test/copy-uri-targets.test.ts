@@ -1,0 +1,82 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Device, environmentFrom, Op } from "@cev/core";
+import type { Io } from "@cev/core";
+import { RamdiskLayer } from "@cev/hw-ramdisk";
+import { NbdServer } from "@cev/nbd";
+import { expect, onTestFinished, test } from "vitest";
+import { Command, golden, temporaryFolder } from "./helpers.ts";
+import { run } from "./in-process.ts";
+
+const SIZE = 1 << 20;
+const environment = environmentFrom(globalThis);
+
+/** Takes note of what it is asked to do; nothing that is written ever ends where it hangs. */
+class Watched extends RamdiskLayer {
+  readonly asked: { readonly op: number; readonly offset: number; readonly length: number }[] = [];
+  readonly #hangs: boolean;
+
+  constructor(hangs: boolean) {
+    super(environment, { size: SIZE });
+    this.#hangs = hangs;
+  }
+
+  override submit(io: Io): void {
+    const isWrite = io.op === Op.write || io.op === Op.writeZeroes;
+    if (isWrite) this.asked.push({ op: io.op, offset: io.offset, length: io.length });
+    if (!isWrite || !this.#hangs) super.submit(io);
+  }
+}
+
+async function serve(
+  layer: Watched,
+  isReadOnly = false,
+): Promise<{ readonly uri: string; readonly device: Device }> {
+  const device = await Device.open(layer, environment, { name: "there" });
+  const server = new NbdServer({ environment, exports: [{ name: "there", device, isReadOnly }] });
+  const path = join(temporaryFolder(), "s");
+  await server.listen({ path });
+  onTestFinished(async () => {
+    await server.close({ isForced: true });
+  });
+  return { uri: `nbd+unix:///there?socket=${path}`, device };
+}
+
+test("a copy to an export that is read-only is refused before anything is read, with what to do", async () => {
+  const { images } = golden("gpt");
+  const { uri } = await serve(new Watched(false), true);
+  const { status, stderr } = await run(["copy", ...images, "--device", "vg2/data", "--to", uri]);
+  expect(status).toBe(1);
+  expect(stderr).toContain("it cannot be written");
+  expect(stderr).toContain("serve it without --read-only");
+});
+
+test("zeroes that were read are written as zeroes to a URI, too", async () => {
+  const { images } = golden("gpt");
+  const layer = new Watched(false);
+  const { uri, device } = await serve(layer);
+  const input = join(temporaryFolder(), "input");
+  const bytes = Buffer.alloc(SIZE);
+  bytes.fill("data", 300_000, 400_000);
+  writeFileSync(input, bytes);
+  await run(["copy", ...images, "--device", "vg2/data", "--from", input]);
+  expect(await run(["copy", ...images, "--device", "vg2/data", "--to", uri])).toMatchObject({
+    status: 0,
+    stderr: "",
+  });
+  expect(bytes.equals(await device.read(0, SIZE))).toBe(true);
+  const written = layer.asked.filter(({ op }) => op === Op.write);
+  expect(written.reduce((sum, { length }) => sum + length, 0)).toBeLessThan(120_000);
+});
+
+test("the first signal ends a copy to a server that hangs", async () => {
+  const { images } = golden("gpt");
+  const layer = new Watched(true);
+  const { uri } = await serve(layer);
+  const command = new Command(["copy", ...images, "--device", "vg2/data", "--to", uri]);
+  while (layer.asked.length === 0) await new Promise<void>((resolve) => environment.clock.after(20, resolve));
+  command.child.kill("SIGINT");
+  const { status, stderr } = await command.ended;
+  expect(stderr).toContain("ended by SIGINT");
+  expect(status).toBe(1);
+});
