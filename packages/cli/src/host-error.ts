@@ -6,6 +6,7 @@ const KNOWN: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   EACCES: ["CEV_ACCESS", "the system does not let this user open it"],
   EPERM: ["CEV_ACCESS", "the system does not let this user open it"],
   EEXIST: ["CEV_BUSY", "there is such a file already"],
+  EBUSY: ["CEV_BUSY", "it is in use, perhaps mounted"],
   EISDIR: ["CEV_INVALID", "this is a folder"],
   ENOTDIR: ["CEV_INVALID", "a part of this path is no folder"],
   ENOSPC: ["CEV_NO_SPACE", "no room is left"],
