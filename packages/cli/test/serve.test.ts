@@ -183,6 +183,23 @@ describe("cev serve", () => {
     expect(missing.status).toBe(1);
   });
 
+  test("signals that come together are one, as timeout(1) sends them: all is flushed", async () => {
+    const { images, folder } = golden("gpt");
+    const submit = "setTimeout(() => this.lowers[0].submit(io), io.op === 2 ? 300 : 0);";
+    writeFileSync(join(folder, "slow.mjs"), driverModule(submit));
+    const stack = `devices:\n  d0: { driver: "@cev/hw-file", path: ${images[0]!} }\n  slow: { driver: ./slow.mjs, lower: d0 }\n`;
+    writeFileSync(join(folder, "stack.yaml"), stack);
+    const server = new Command(["serve", "stack.yaml", "--device", "slow", "--socket", "s"], { cwd: folder });
+    await server.until(/ready/);
+    server.child.kill("SIGTERM");
+    await later(20);
+    server.child.kill("SIGTERM");
+    server.child.kill("SIGINT");
+    const { status, stderr } = await server.ended;
+    expect(stderr).toBe("");
+    expect(status).toBe(0);
+  });
+
   test("a second signal ends it at once, and what was not flushed is told", async () => {
     const { images, folder } = golden("gpt");
     writeFileSync(join(folder, "stuck.mjs"), driverModule("if (io.op !== 2) this.lowers[0].submit(io);"));
@@ -193,7 +210,7 @@ describe("cev serve", () => {
     });
     await server.until(/ready/);
     server.child.kill("SIGINT");
-    const early = await Promise.race([server.ended.then(() => "ended"), later(300)]);
+    const early = await Promise.race([server.ended.then(() => "ended"), later(700)]);
     expect(early).toBe("waiting");
     server.child.kill("SIGINT");
     const { status, stderr } = await server.ended;

@@ -7,6 +7,9 @@ import { Command, cev, driverModule, golden, hashFiles, layerHash, sha256 } from
 
 const hasFifos = spawnSync("mkfifo", ["--version"]).status === 0;
 
+/** After so long a signal is another one. */
+const SOON_MS = 700;
+
 /** Says with a file that it was loaded: signals are caught from then on. */
 const LOADED = 'import { open, writeFileSync } from "node:fs"; writeFileSync("loaded", "");';
 
@@ -92,7 +95,7 @@ describe.skipIf(!hasFifos)("what is stuck in the system", () => {
     const { folder } = setUp(STUCK);
     const copying = await start(folder, ["copy", "stack.yaml", "--device", "odd", "--to", "out"]);
     copying.child.kill("SIGINT");
-    expect(await outcome(copying, 300)).toBe("waiting");
+    expect(await outcome(copying, SOON_MS)).toBe("waiting");
     copying.child.kill("SIGTERM");
     const ended = await outcome(copying, 5000);
     copying.child.kill("SIGKILL");
@@ -104,9 +107,9 @@ describe.skipIf(!hasFifos)("what is stuck in the system", () => {
     const { folder } = setUp(`if (io.op !== 2) this.lowers[0].submit(io); else { ${STUCK} }`);
     const serving = await start(folder, ["serve", "stack.yaml", "--device", "odd", "--socket", "s"]);
     serving.child.kill("SIGTERM");
-    await later(300);
+    await later(SOON_MS);
     serving.child.kill("SIGTERM");
-    await later(300);
+    await later(SOON_MS);
     serving.child.kill("SIGTERM");
     const ended = await outcome(serving, 5000);
     serving.child.kill("SIGKILL");
