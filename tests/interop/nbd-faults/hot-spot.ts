@@ -43,6 +43,12 @@ export class HotSpot {
     return spot;
   }
 
+  /** Over when one more request is through, or it was stopped. */
+  async nextAnswer(): Promise<void> {
+    const before = this.requestCount;
+    while (this.requestCount === before && !this.#isOver) await sleep(5);
+  }
+
   /** Lets go of the server. Throws what was lost. */
   async stop(): Promise<void> {
     this.#isOver = true;

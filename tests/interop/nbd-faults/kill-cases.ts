@@ -1,6 +1,8 @@
 import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Device, environmentFrom } from "@cev/core";
+import { NbdLayer } from "@cev/nbd";
 import { makeCertificates, makeKeys } from "../black-box/credentials.ts";
 import { writeProgram } from "../black-box/servers.ts";
 import { Random } from "../src/random.ts";
@@ -14,6 +16,8 @@ import { writeStack } from "./stack-file.ts";
 
 /** On a busy machine a server that is killed again and again is away most of the time. */
 const RECONNECT_TIMEOUT_MS = 300_000;
+/** A read through the client shows that it has come back. */
+const PROBE_LENGTH = 4096;
 
 interface KillShape {
   readonly connections: number;
@@ -59,8 +63,15 @@ async function work({ folder, cev, seconds, seed }: Setting, shape: KillShape): 
   );
   await above.start();
   using memory = new MemoryLog("client", above.pid);
+  const environment = environmentFrom(globalThis);
+  const probe = await Device.open(
+    await NbdLayer.at(environment, { uri: `nbd+unix:///?socket=${front}` }),
+    environment,
+  );
   const hot = await HotSpot.start(client, new Random(seed + 1), FIO_LENGTH);
-  const killer = new Killer(server, new Random(seed + 2), () => hot.requestCount);
+  const killer = new Killer(server, new Random(seed + 2), async () =>
+    Promise.all([probe.read(0, PROBE_LENGTH), hot.nextAnswer()]),
+  );
   const end = Date.now() + seconds * 1000;
   let bytes = 0;
   let passes = 0;
@@ -76,6 +87,7 @@ async function work({ folder, cev, seconds, seed }: Setting, shape: KillShape): 
     await hot.stop();
     await killer.stop();
     const figures = memory.figures();
+    await probe.close();
     await above.kill();
     await server.kill();
     bytes += await verify({ file }, last);
@@ -86,7 +98,7 @@ async function work({ folder, cev, seconds, seed }: Setting, shape: KillShape): 
     throw new Error(`${(error as Error).message}; above: ${above.said().trim()}`, { cause: error });
   } finally {
     // The first failure is told; these clean up.
-    if (failure !== null) await Promise.allSettled([hot.stop(), killer.stop()]);
+    if (failure !== null) await Promise.allSettled([hot.stop(), killer.stop(), probe.close()]);
   }
 }
 

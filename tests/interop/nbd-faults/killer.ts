@@ -7,13 +7,13 @@ const PROGRESS_MAX_MS = 30_000;
 
 /**
  * Kills a server now and again, and starts it anew: mostly at once, sometimes after a while. Mostly its clients get on before it is
- * killed again (`progress` counts what was answered), sometimes they are still coming back.
+ * killed again (`progress` is over when they have), sometimes they are still coming back.
  */
 export class Killer {
   #isOver = false;
   readonly #done: Promise<void>;
 
-  constructor(server: MortalServer, random: Random, progress: () => number) {
+  constructor(server: MortalServer, random: Random, progress: () => Promise<unknown>) {
     this.#done = this.#work(server, random, progress);
     // Whoever stops it hears of it.
     this.#done.catch(() => undefined);
@@ -25,12 +25,10 @@ export class Killer {
     await this.#done;
   }
 
-  async #work(server: MortalServer, random: Random, progress: () => number): Promise<void> {
+  async #work(server: MortalServer, random: Random, progress: () => Promise<unknown>): Promise<void> {
     while (!this.#isOver) {
       if (random.below(4) > 0) {
-        const before = progress();
-        const end = Date.now() + PROGRESS_MAX_MS;
-        while (progress() === before && Date.now() < end && !this.#isOver) await sleep(5);
+        await Promise.race([progress(), sleep(PROGRESS_MAX_MS, null, { ref: false })]);
       }
       await sleep(random.below(random.below(3) === 0 ? 3000 : 500));
       await server.kill();
