@@ -220,7 +220,9 @@ class ClientHandshake {
     const isLook = type === OptionReply.errorUnknown && this.#request.goal === "info";
     const names = isLook ? await this.#names().catch(() => null) : null;
     await this.#leave();
-    const said = data.length === 0 ? "" : `: ${textForPeople(data)}`;
+    const text = textForPeople(data);
+    // Some servers say the same in the same words.
+    const said = text === "" || text.startsWith(message) ? "" : `: ${text}`;
     return this.#error(code, `${message}${said}`, names === null ? hint : hintOf(names));
   }
 

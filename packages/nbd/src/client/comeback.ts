@@ -1,5 +1,5 @@
 import { CevError } from "@cev/core";
-import type { Environment, Limits, Timer } from "@cev/core";
+import type { Environment, Limits, Problem, Timer } from "@cev/core";
 import { backoffMs } from "./backoff.ts";
 import type { ClientCommand } from "./command.ts";
 import type { Link, LinkUser } from "./link.ts";
@@ -20,6 +20,8 @@ export interface ComebackOptions {
   /** What the device was made from; a connection that differs is another export. */
   readonly expected: Negotiated;
   readonly reconnectTimeoutMs: number;
+  /** Is told when the server is away, back again, or lost for good. */
+  readonly report?: ((problem: Problem) => void) | undefined;
   /** For errors. */
   readonly source: string;
 }
@@ -45,6 +47,8 @@ export class Comeback {
   /** Since when there are connections that are used; infinite: there are none. */
   #upSince = Infinity;
   #isSought = false;
+  /** Somebody was told that it is away, and not yet that it is back. */
+  #isToldAway = false;
   /** Ends the attempt that runs. */
   #ending = new AbortController();
   #error: CevError;
@@ -90,6 +94,10 @@ export class Comeback {
     this.#error = error;
     this.#isSought = true;
     if (reconnectTimeoutMs === 0) return this.#giveUp(error);
+    if (this.#attemptIndex === 0) {
+      this.#isToldAway = true;
+      this.#tell("warning", `the server is away, and waited for: ${error.message}`);
+    }
     this.#awaySince = environment.clock.now();
     const leftMs = Math.max(0, reconnectTimeoutMs - this.#awayMs);
     this.#deadline = environment.clock.after(leftMs, () => this.#giveUp(this.#error));
@@ -99,6 +107,8 @@ export class Comeback {
   /** The connections are used from now on. */
   isUp(): void {
     this.#upSince = this.#options.environment.clock.now();
+    if (this.#isToldAway) this.#tell("warning", "the server is back");
+    this.#isToldAway = false;
   }
 
   /** What was lost is answered: the next loss begins anew. */
@@ -114,6 +124,16 @@ export class Comeback {
     this.#deadline?.cancel();
     this.#retry?.cancel();
     this.#deadline = this.#retry = null;
+  }
+
+  /** It is lost for good. */
+  tellLost(why: string): void {
+    this.#tell("error", `the server is lost for good: ${why}`);
+  }
+
+  #tell(severity: Problem["severity"], message: string): void {
+    const { report, source } = this.#options;
+    report?.({ severity, code: "CEV_DEVICE_LOST", message: `${source}: ${message}` });
   }
 
   #tryLater(): void {

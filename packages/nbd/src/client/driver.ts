@@ -22,7 +22,7 @@ export const nbdDriver: Driver<NbdOptions> = {
     const layer = await NbdLayer.at(
       environment,
       { ...options, readOnly },
-      { directory, loginName: loginName() },
+      { directory, loginName: loginName(), report: (problem) => context.report(problem) },
     );
     const { source, description, isTls, connectionCount, isReadOnly } = layer;
     const details = {

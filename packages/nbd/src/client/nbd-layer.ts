@@ -1,5 +1,5 @@
 import { LayerBase, IoFlag, Op, refuse, runOf } from "@cev/core";
-import type { Environment, Io, LayerDescription, Limits, Run, Support } from "@cev/core";
+import type { Environment, Io, LayerDescription, Limits, Problem, Run, Support } from "@cev/core";
 import { AllocationFlag, TransmissionFlag } from "../protocol/numbers.ts";
 import type { StatusExtent } from "../protocol/chunk.ts";
 import { parseNbdUri, showNbdUri } from "../protocol/uri.ts";
@@ -20,6 +20,8 @@ export interface NbdLayerSettings {
   readonly directory?: string;
   /** The login name, for servers that know clients by names and keys. */
   readonly loginName?: string;
+  /** Is told when the server is away, back again, or lost for good. */
+  readonly report?: (problem: Problem) => void;
   /** The way to the server; by default over a socket of the system. */
   readonly dialler?: Dialler;
 }
@@ -46,6 +48,7 @@ export class NbdLayer extends LayerBase {
   readonly #given: NbdOptions;
   readonly #expected: Negotiated;
   readonly #exportName: string;
+  readonly #report: NbdLayerSettings["report"];
   readonly #dialler: Dialler;
   readonly #canZeroFast: boolean;
   #session: Session | null = null;
@@ -55,7 +58,11 @@ export class NbdLayer extends LayerBase {
     environment: Environment,
     given: NbdOptions,
     options: ResolvedNbdOptions,
-    way: { readonly dialler: Dialler; readonly exportName: string },
+    way: {
+      readonly dialler: Dialler;
+      readonly exportName: string;
+      readonly report: NbdLayerSettings["report"];
+    },
     expected: Negotiated,
   ) {
     super();
@@ -65,6 +72,7 @@ export class NbdLayer extends LayerBase {
     this.#expected = expected;
     this.#dialler = way.dialler;
     this.#exportName = way.exportName;
+    this.#report = way.report;
     this.source = way.dialler.source;
     this.description = expected.description;
     this.isTls = expected.isTls;
@@ -92,7 +100,13 @@ export class NbdLayer extends LayerBase {
     const request = { exportName, goal: "info" as const };
     const within = { timeoutMs: options.connectTimeoutMs };
     const { negotiated } = await openChannel(environment, dialler, request, within);
-    return new NbdLayer(environment, given, options, { dialler, exportName }, negotiated);
+    return new NbdLayer(
+      environment,
+      given,
+      options,
+      { dialler, exportName, report: settings.report },
+      negotiated,
+    );
   }
 
   /** Connects. Fails as `at` does, and with `CEV_DEVICE_LOST` when the export is another one by now. */
@@ -119,6 +133,7 @@ export class NbdLayer extends LayerBase {
       reconnectTimeoutMs: options.reconnectTimeoutMs,
       requestTimeoutMs: options.requestTimeoutMs,
       source: this.source,
+      report: this.#report,
     });
     await session.open();
     this.#session = session;

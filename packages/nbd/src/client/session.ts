@@ -183,6 +183,7 @@ export class Session implements ComebackUser, CommandOwner {
     this.#error = error;
     this.#state = "dead";
     this.#comeback.stop();
+    this.#comeback.tellLost(cause.message);
     this.#watch.stop();
     this.#destroyLinks(error);
     this.#failAll(error);

@@ -87,6 +87,35 @@ describe("a server that is lost again and again", () => {
   });
 });
 
+describe("whoever listens", () => {
+  test("hears when the server is away, back, and lost for good, once each", async () => {
+    const setting = await opened({ reconnectTimeoutMs: 5000 });
+    setting.server.isListening = false;
+    setting.server.cut();
+    await setting.wait(1000);
+    setting.server.isListening = true;
+    await setting.run(Op.read, 0, 512, block());
+    await setting.wait(2000);
+    setting.server.isListening = false;
+    setting.server.cut();
+    await setting.wait(10_000);
+    expect(setting.problems.map(({ severity }) => severity)).toEqual([
+      "warning",
+      "warning",
+      "warning",
+      "error",
+    ]);
+    expect(setting.problems.map(({ message }) => /away|back|lost/.exec(message)?.[0])).toEqual([
+      "away",
+      "back",
+      "away",
+      "lost",
+    ]);
+    for (const { message } of setting.problems) expect(message).toContain("model");
+    await end(setting);
+  });
+});
+
 describe("a server that falls silent", () => {
   test("while it gets again what it had answered is lost as well", async () => {
     let isSilent = false;

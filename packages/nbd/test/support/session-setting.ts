@@ -1,5 +1,5 @@
 import { Io, closeTree, openTree } from "@cev/core";
-import type { ErrorCode, Op } from "@cev/core";
+import type { ErrorCode, Op, Problem } from "@cev/core";
 import { PowerCutLayer, SimulatedWorld } from "@cev/test-kit";
 import { expect } from "vitest";
 import type { NbdOptions } from "../../src/client/client-options.ts";
@@ -19,6 +19,8 @@ export interface Setting {
   readonly layer: NbdLayer;
   /** What the server was asked for, in its order. */
   readonly asked: RequestHead[];
+  /** What the device has told. */
+  readonly problems: Problem[];
   submit(op: Op, offset: number, length: number, data?: Uint8Array, flags?: number): Io;
   run(op: Op, offset: number, length: number, data?: Uint8Array, flags?: number): Promise<Io>;
   /** So much time goes by. */
@@ -34,6 +36,7 @@ export async function opened(
   const { environment, random } = world;
   const disk = new PowerCutLayer(environment, { size: model.size ?? MIB });
   const asked: RequestHead[] = [];
+  const problems: Problem[] = [];
   const server = new ModelServer({
     environment,
     random,
@@ -45,7 +48,11 @@ export async function opened(
     },
   });
   const layer = await world.drive(
-    NbdLayer.at(environment, { uri: "nbd://model/", ...options }, { dialler: dialler(server.dialler) }),
+    NbdLayer.at(
+      environment,
+      { uri: "nbd://model/", ...options },
+      { dialler: dialler(server.dialler), report: (problem) => problems.push(problem) },
+    ),
   );
   await world.drive(openTree(layer));
   const submit: Setting["submit"] = (op, offset, length, data, flags = 0) => {
@@ -55,7 +62,7 @@ export async function opened(
   };
   const ended = (io: Io): Promise<Io> => new Promise((resolve) => void io.wait(() => resolve(io), null));
   return {
-    ...{ world, server, disk, layer, asked, submit },
+    ...{ world, server, disk, layer, asked, problems, submit },
     run: (op, offset, length, data, flags) => world.drive(ended(submit(op, offset, length, data, flags))),
     wait: (ms) => world.drive(new Promise<void>((resolve) => environment.clock.after(ms, resolve))),
   };
