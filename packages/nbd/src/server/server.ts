@@ -13,6 +13,7 @@ import { Connection } from "./connection.ts";
 import type { ConnectionContext } from "./connection.ts";
 import { ExportList } from "./exports/export-list.ts";
 import { Export } from "./exports/export.ts";
+import { checkKnown } from "./known-options.ts";
 import { resolveOptions } from "./server-options.ts";
 import type { NbdEvent } from "./events.ts";
 import type { NbdServerOptions } from "./server-options.ts";
@@ -45,6 +46,7 @@ export class NbdServer implements AsyncDisposable {
   readonly #streams = new Map<Connection, () => void>();
 
   constructor(options: NbdServerOptions) {
+    checkKnown(options);
     const resolved = resolveOptions(options);
     this.#options = resolved;
     this.#environment = resolved.environment;

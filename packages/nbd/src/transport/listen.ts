@@ -1,5 +1,7 @@
 import type { Server } from "node:net";
 import { CevError } from "@cev/core";
+import { refuseUnknown } from "../known-keys.ts";
+import type { Known } from "../known-keys.ts";
 import { bindSocketFile, judgePath, removeStale } from "./socket-file.ts";
 import type { FileOwner } from "./socket-file.ts";
 
@@ -34,21 +36,30 @@ export type BoundAddress =
 /** The port that is registered for NBD. */
 export const DEFAULT_PORT = 10_809;
 
+const UNIX: Known<UnixAddress> = { path: true, mode: true, owner: true };
+const OWNER: Known<FileOwner> = { uid: true, gid: true };
+const TCP: Known<TcpAddress> = { host: true, port: true };
+const INHERITED: Known<InheritedSocket> = { fd: true };
+
 /** Starts to listen. A socket file that a dead server left behind is replaced; one that answers is `CEV_BUSY`. */
 export async function listenOn(
   server: Server,
   address: UnixAddress | TcpAddress | InheritedSocket,
 ): Promise<BoundAddress> {
   if ("fd" in address) {
+    refuseUnknown(address, INHERITED, "of an inherited socket");
     const { fd } = address;
     await tryListen(server, () => server.listen({ fd }), `file descriptor ${fd}`);
     return boundTo(server) ?? { fd };
   }
   if (!("path" in address)) {
+    refuseUnknown(address, TCP, "of a TCP address");
     const { host = "localhost", port = DEFAULT_PORT } = address;
     await tryListen(server, () => server.listen({ host, port }), `${host}:${port}`);
     return boundTo(server) ?? { host, port };
   }
+  refuseUnknown(address, UNIX, "of a Unix socket");
+  if (address.owner !== undefined) refuseUnknown(address.owner, OWNER, "of the owner of a Unix socket");
   const { path } = address;
   const start = (): void => bindSocketFile(path, address, () => server.listen({ path }).listening);
   try {

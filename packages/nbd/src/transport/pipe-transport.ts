@@ -2,6 +2,8 @@ import { fstatSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Buffer } from "node:buffer";
 import { CevError } from "@cev/core";
+import { refuseUnknown } from "../known-keys.ts";
+import type { Known } from "../known-keys.ts";
 import { SocketTransport, socketTransport } from "./socket-transport.ts";
 import type { Transport, TransportUser } from "./transport.ts";
 
@@ -18,11 +20,15 @@ export interface InheritedStream {
   transport(user: TransportUser): Transport;
 }
 
+const FDS: Known<StreamFds> = { inputFd: true, outputFd: true };
+
 /**
  * Takes over a socket that is both input and output, or two pipes. Throws `CEV_INVALID` for what is neither: a terminal or a
  * file is no client.
  */
-export function inheritedStream({ inputFd, outputFd }: StreamFds): InheritedStream {
+export function inheritedStream(fds: StreamFds): InheritedStream {
+  refuseUnknown(fds, FDS, "of a stream");
+  const { inputFd, outputFd } = fds;
   const input = fstatSync(inputFd);
   const output = fstatSync(outputFd);
   if (input.isSocket() && input.ino === output.ino && input.dev === output.dev) {
