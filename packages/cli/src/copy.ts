@@ -1,7 +1,6 @@
 import { stat } from "node:fs/promises";
 import { CevError } from "@cev/core";
 import type { Device } from "@cev/core";
-import { formatNbdUri, parseNbdUri } from "@cev/nbd";
 import { isUri } from "@cev/stack";
 import type { Stack } from "@cev/stack";
 import { openInput } from "./copy-input.ts";
@@ -13,6 +12,7 @@ import { ExitStatus } from "./exit-status.ts";
 import { Interrupt } from "./interrupt.ts";
 import { LaterProblems } from "./later-problems.ts";
 import { complain, warnOf } from "./output.ts";
+import { placeOf } from "./place.ts";
 import { Progress } from "./progress.ts";
 import { openSources } from "./sources.ts";
 import type { KeyOptions } from "./sources.ts";
@@ -182,9 +182,9 @@ async function refuseOwnImage(stack: Stack, path: string): Promise<void> {
 
 /** The same export; two ways to one device cannot be told from here. */
 function refuseOwnUri(stack: Stack, uri: string): void {
-  const shown = formatNbdUri({ ...parseNbdUri(uri), username: null, tls: {} });
+  const place = placeOf(uri);
   for (const { details, name } of stack.devices) {
-    if (details["uri"] !== shown) continue;
+    if (typeof details["uri"] !== "string" || placeOf(details["uri"]) !== place) continue;
     throw new CevError("CEV_BUSY", `this is the device ${name} itself`, {
       source: name,
       hint: "copy from and to different devices",

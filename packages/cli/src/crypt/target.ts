@@ -2,7 +2,7 @@ import { unlink } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { CevError, closeTree, environmentFrom, openTree } from "@cev/core";
 import type { Environment, Layer } from "@cev/core";
-import { isStackFilePath, openImages, openStack, openStackFile, pickEntries } from "@cev/stack";
+import { isStackFilePath, isUri, openImages, openStack, openStackFile, pickEntries } from "@cev/stack";
 import type { DeviceEntry, Stack, StackDescription } from "@cev/stack";
 import { dirname, resolve } from "node:path";
 import { sourcesOf } from "../lvm/arguments.ts";
@@ -59,7 +59,8 @@ export async function openTarget(
   options: TargetOptions,
   request: TargetRequest,
 ): Promise<Target> {
-  const isFile = options.devices === undefined && splitPath(word).inner === "" && !isStackFilePath(word);
+  const isWhole = splitPath(word).inner === "" && !isStackFilePath(word);
+  const isFile = options.devices === undefined && isWhole && !isUri(word);
   if (isFile && !existsSync(word)) return openAbsent(word, request);
   const content = request.isNew === true ? await contentOf(word, options, request) : null;
   const environment = environmentFrom(globalThis);

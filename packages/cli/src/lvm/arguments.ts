@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
-import { resolve } from "node:path";
-import { isStackFilePath } from "@cev/stack";
+import { isStackFilePath, isUri } from "@cev/stack";
+import { placeOf } from "../place.ts";
 import { splitPath } from "../raid/member-path.ts";
 import { UsageError } from "../usage-error.ts";
 
@@ -21,9 +21,10 @@ export function splitWords(words: readonly string[], areDevicesApart: boolean): 
   return { names: words.filter((word) => !devices.includes(word)), devices };
 }
 
-/** True for the path of an image, a partition in one, or a stack file. */
+/** True for the path of an image, a partition in one, a stack file, and for a URI. */
 export function isDevicePath(word: string): boolean {
-  return isStackFilePath(word) || statSync(splitPath(word).image, { throwIfNoEntry: false }) !== undefined;
+  if (isUri(word) || isStackFilePath(word)) return true;
+  return statSync(splitPath(word).image, { throwIfNoEntry: false }) !== undefined;
 }
 
 /** The files to look into: those named apart, and those in which devices lie that the command is about. */
@@ -39,7 +40,7 @@ export function sourcesOf(
   for (const path of [...listed, ...further]) {
     if (path === "") continue;
     const file = isStackFilePath(path) ? path : imageOf(path);
-    const full = resolve(file);
+    const full = placeOf(file);
     if (!files.has(full)) files.set(full, file);
   }
   if (files.size === 0)

@@ -1,12 +1,12 @@
-import { resolve } from "node:path";
 import { CevError } from "@cev/core";
 import type { Stack, StackDevice } from "@cev/stack";
+import { placeOf } from "../place.ts";
 import { memberPath } from "../raid/member-path.ts";
 import type { FoundDevice, FoundVolumes } from "./find-groups.ts";
 
 /** The physical volume that a word means: a name as `cev inspect` shows it, a path, or a UUID. */
 export function deviceNamed({ devices, groups }: FoundVolumes, word: string): FoundDevice {
-  const path = resolve(word);
+  const path = placeOf(word);
   const found =
     devices.find(({ name }) => name === word) ??
     devices.find((one) => one.path !== null && one.path === path);
@@ -26,5 +26,5 @@ export function recordNamed(stack: Stack, word: string): StackDevice {
 
 /** True where a word is the device's name, or the path it lies at. */
 export function isMeant(record: StackDevice, word: string): boolean {
-  return record.name === word || memberPath(record) === resolve(word);
+  return record.name === word || memberPath(record) === placeOf(word);
 }

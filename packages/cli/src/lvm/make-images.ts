@@ -1,11 +1,11 @@
 import { open, unlink } from "node:fs/promises";
-import { existsSync } from "node:fs";
 import { CevError } from "@cev/core";
 import { hostError } from "../host-error.ts";
+import { isThere } from "../place.ts";
 
 /** Devices that are not there yet: those that are to be made as images. */
 export function absentAmong(devices: readonly string[], canMake: boolean): readonly string[] {
-  const absent = devices.filter((path) => !existsSync(path) && !isInside(path));
+  const absent = devices.filter((path) => !isThere(path) && !isInside(path));
   if (absent.length > 0 && !canMake)
     throw new CevError("CEV_NOT_FOUND", "there is no such file", {
       source: absent[0]!,

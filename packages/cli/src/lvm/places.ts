@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { placeOf } from "../place.ts";
 import { splitPlace } from "./arguments.ts";
 import { deviceNamed } from "./device-names.ts";
 import { devicesOf, isCalled } from "./find-groups.ts";
@@ -23,7 +23,7 @@ export function placesOf(
       continue;
     }
     const { device, ranges } = splitPlace(word);
-    const path = resolve(device);
+    const path = placeOf(device);
     const isInside = (one: FoundDevice): boolean =>
       one.path !== null && (one.path === path || one.path.startsWith(`${path}/`));
     const inside = own.filter(isInside);

@@ -20,7 +20,7 @@ export function addPvCommands(lvm: Command, parts: LvmProgramParts): void {
       "also over what a device carries, which is lost",
     ),
   )
-    .argument("<pv...>", "image files, or partitions in them")
+    .argument("<pv...>", "image files, partitions in them, or URIs of NBD")
     .option("-u, --uuid <uuid>", "its UUID (default: a random one)")
     .option("--restorefile <file>", "a backup that knows the UUID: data begins where it did")
     .option("--norestorefile", "with --uuid: without such a backup")

@@ -1,10 +1,10 @@
-import { basename, resolve } from "node:path";
 import { CevError, isCevError } from "@cev/core";
 import type { RaidLayer } from "@cev/raid";
 import { detailOf, syncOf } from "./array-detail.ts";
 import type { ArrayDetail } from "./array-detail.ts";
 import type { ArrayAnswer, ArrayRequest, OnSync } from "./array-request.ts";
-import { memberPath, splitPath } from "./member-path.ts";
+import { placeOf } from "../place.ts";
+import { memberPath } from "./member-path.ts";
 import { openNewMember } from "./new-member.ts";
 import type { OpenArray } from "./open-array.ts";
 
@@ -104,7 +104,8 @@ export class ArraySession {
   async #add(path: string, isForced: boolean): Promise<string> {
     const { uuid } = this.detail();
     await using member = await openNewMember(path, uuid, isForced, this.array.stack.environment);
-    const name = this.#newName(member.path);
+    // Its path where another has that name.
+    const name = this.#files.has(member.name) ? member.path : member.name;
     let isBack = member.isOfThisArray;
     if (isBack) {
       try {
@@ -118,13 +119,6 @@ export class ArraySession {
     if (!isBack) await this.#layer.addMember(member.layer, name);
     this.#files.set(name, member.path);
     return isBack ? `${name} has been re-added: only what it missed is copied` : `${name} has been added`;
-  }
-
-  /** What a new member is called: by its file, as those are that were there; or its path where another has that name. */
-  #newName(path: string): string {
-    const { image, inner } = splitPath(path);
-    const name = basename(image) + inner;
-    return this.#files.has(name) ? path : name;
   }
 
   async #remove(devices: readonly string[]): Promise<string[]> {
@@ -203,7 +197,7 @@ export class ArraySession {
   #nameOf(device: string): string {
     const left = this.detail().leftOut.map((one) => one.device);
     if (this.#files.has(device) || left.includes(device)) return device;
-    const path = resolve(device);
+    const path = placeOf(device);
     const names = [...this.#files].filter(([, file]) => file === path).map(([name]) => name);
     if (names.length === 1) return names[0]!;
     throw new CevError("CEV_NOT_FOUND", `${device} is not a member of ${this.array.record.name}`, {

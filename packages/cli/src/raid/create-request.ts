@@ -1,6 +1,6 @@
-import { resolve } from "node:path";
 import { levelByName } from "@cev/raid";
 import type { CreateOptions, Level, SuperblockVersion } from "@cev/raid";
+import { placeOf } from "../place.ts";
 import { UsageError } from "../usage-error.ts";
 import { parseCount, parseSize } from "./size-option.ts";
 
@@ -85,7 +85,7 @@ export function createRequest(
 
 /** The same device by another path counts, too. */
 function refuseTwice(devices: readonly string[]): void {
-  const paths = devices.filter((path) => path !== "missing").map((path) => resolve(path));
+  const paths = devices.filter((path) => path !== "missing").map((path) => placeOf(path));
   const twice = paths.find((path, index) => paths.indexOf(path) !== index);
   if (twice !== undefined) throw new UsageError(`${twice} is named twice`);
 }

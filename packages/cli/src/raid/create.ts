@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { unlink } from "node:fs/promises";
 import { CevError, environmentFrom } from "@cev/core";
 import type { NamedLayer } from "@cev/core";
@@ -8,6 +7,7 @@ import { openStack } from "@cev/stack";
 import type { DeviceEntry, Stack } from "@cev/stack";
 import { ExitStatus } from "../exit-status.ts";
 import { complain, say } from "../output.ts";
+import { entryOf, isThere } from "../place.ts";
 import { standardDrivers } from "../standard-drivers.ts";
 import { createRequest } from "./create-request.ts";
 import type { CreateCommandOptions, CreateRequest } from "./create-request.ts";
@@ -22,7 +22,7 @@ export async function create(
 ): Promise<ExitStatus> {
   const request = createRequest(name, devices, options);
   const paths = [...request.members, ...request.spares].filter((path) => path !== null);
-  const absent = paths.filter((path) => !existsSync(path));
+  const absent = paths.filter((path) => !isThere(path));
   if (absent.length > 0 && request.imageSize === null) throw absentImage(absent[0]!);
   for (const path of paths) if (!absent.includes(path)) await refuseOccupied(path, options.force === true);
   // Nothing but zeroes everywhere: whatever the level, the copies and the parity of that are right.
@@ -105,7 +105,7 @@ function openFiles(
   for (const path of paths) {
     if (path === null) continue;
     const making = absent.includes(path) ? { create: true, size: imageSize! } : {};
-    devices[path] = { driver: "@cev/hw-file", path, ...making };
+    devices[path] = { ...entryOf(path), ...making };
   }
   const environment = environmentFrom(globalThis);
   return openStack({ devices }, { environment, drivers: standardDrivers(), isReadOnly, isFound: true });

@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import { CevError, closeTree, environmentFrom, openTree } from "@cev/core";
 import type { Environment, Layer, Problem } from "@cev/core";
 import { wipeSuperblocks } from "@cev/raid";
@@ -8,11 +7,15 @@ import { standardDrivers } from "../standard-drivers.ts";
 import { RAID_DRIVER } from "./find-members.ts";
 import { SIGNATURE_REACH, knownContent } from "./known-contents.ts";
 import { splitPath } from "./member-path.ts";
+import { placeOf } from "../place.ts";
 
 const BLOCK = 4096;
 
 /** A device that is to become part of an array. Dispose of it once the array has opened the layer, or has not. */
 export interface NewMember extends AsyncDisposable {
+  /** As `cev inspect` names it where it is alone. */
+  readonly name: string;
+  /** See `placeOf`. */
   readonly path: string;
   readonly layer: Layer;
   /** It was a member before: it may be re-added. */
@@ -71,7 +74,7 @@ export async function openNewMember(
     }
   }
   // The stack has opened what a partition lies in, for itself.
-  return { path: resolve(path), layer, isOfThisArray, [Symbol.asyncDispose]: () => stack.close() };
+  return { name, path: placeOf(path), layer, isOfThisArray, [Symbol.asyncDispose]: () => stack.close() };
 }
 
 async function describe(path: string): Promise<{ name: string; description: StackDescription }> {

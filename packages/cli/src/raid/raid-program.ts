@@ -9,7 +9,7 @@ import { withChoice, withServed } from "./raid-options.ts";
 import type { RaidProgramParts } from "./raid-options.ts";
 import { addWorkCommands } from "./work-program.ts";
 
-const MEMBERS = "members: image files, or one stack file; whatever is found in them counts";
+const MEMBERS = "members: image files, URIs of NBD, or one stack file; whatever is found in them counts";
 
 /** `cev raid …`. */
 export function addRaidCommands(program: Command, parts: RaidProgramParts): void {

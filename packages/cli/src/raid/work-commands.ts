@@ -1,6 +1,7 @@
-import { resolve } from "node:path";
+import { isUri } from "@cev/stack";
 import { ExitStatus } from "../exit-status.ts";
 import { complain } from "../output.ts";
+import { wholeWord } from "../place.ts";
 import { UsageError } from "../usage-error.ts";
 import { parseCount, parseSize } from "./size-option.ts";
 import { checkStatus, waitingOf, workOnArray } from "./work-on-array.ts";
@@ -18,7 +19,7 @@ export interface GrowOptions extends WorkOptions {
 /** `cev raid add`: devices become members again, or new ones; a rebuild onto them follows where one is due. */
 export async function add(sources: readonly string[], options: DeviceOptions): Promise<ExitStatus> {
   // Behind a control socket relative paths would start elsewhere.
-  const devices = devicesOf(options).map((path) => resolve(path));
+  const devices = devicesOf(options).map(wholeWord);
   const isForced = options.force === true;
   // Forced is the new device, not the array.
   const ofArray = { ...options, force: false };
@@ -32,7 +33,9 @@ export async function failOrRemove(
   sources: readonly string[],
   options: DeviceOptions,
 ): Promise<ExitStatus> {
-  await workOnArray(sources, options, { command, devices: devicesOf(options), ...waitingOf(options) });
+  // Other words may be names, and stay as they are.
+  const devices = devicesOf(options).map((word) => (isUri(word) ? wholeWord(word) : word));
+  await workOnArray(sources, options, { command, devices, ...waitingOf(options) });
   return ExitStatus.done;
 }
 

@@ -1,9 +1,11 @@
-import { relative, resolve } from "node:path";
+import { relative } from "node:path";
 import { CevError } from "@cev/core";
 import type { Problem } from "@cev/core";
+import { isUri } from "@cev/stack";
 import { ExitStatus } from "../exit-status.ts";
 import { Interrupt } from "../interrupt.ts";
 import { complainOf, say } from "../output.ts";
+import { placeOf } from "../place.ts";
 import { UsageError } from "../usage-error.ts";
 import { raidLayerOf } from "./array-detail.ts";
 import type { ArrayAnswer, ArrayRequest } from "./array-request.ts";
@@ -80,7 +82,7 @@ async function workOnMembers(
   { bars, signal, problems, checkMembers }: Surroundings,
 ): Promise<ArrayAnswer> {
   // What is added may be among the sources already, left out: it is opened by itself.
-  const excluded = request.command === "add" ? request.devices : [];
+  const excluded = request.command === "add" ? request.devices.map(placeOf) : [];
   const array = await openForWork(sources, options, checkMembers, excluded);
   const telling = new ProblemTeller(array, problems);
   try {
@@ -173,8 +175,9 @@ export function summaryOf({ array }: Pick<ArrayAnswer, "array">): string {
 /** Devices that became members here, as whoever goes on has to name them. */
 function namedLater(sources: readonly string[], request: ArrayRequest): string[] {
   if (request.command !== "add") return [];
-  const known = new Set(sources.map((path) => resolve(path)));
-  return request.devices.filter((path) => !known.has(path)).map((path) => relative(".", path));
+  const known = new Set(sources.map(placeOf));
+  const later = request.devices.filter((path) => !known.has(placeOf(path)));
+  return later.map((path) => (isUri(path) ? path : relative(".", path)));
 }
 
 /** What to say to whoever ended a work. */

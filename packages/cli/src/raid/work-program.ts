@@ -85,7 +85,7 @@ function addCreate(raid: Command, { ended, subcommand }: RaidProgramParts): void
     .summary("make a new array")
     .description("Make a new array, as mdadm --create does.")
     .argument("<name>", "what the array is called: NAME, or HOST:NAME")
-    .argument("<device...>", "the members, then the spares: image files, or the word missing")
+    .argument("<device...>", "the members, then the spares: image files, URIs of NBD, or the word missing")
     .option("--level <level>", "linear, 0, 1, 4, 5, 6 or 10 (must be given)")
     .option("--raid-devices <count>", "how many of the devices are members (default: all but the spares)")
     .option("--spare-devices <count>", "how many of them, the last ones, are spares")
