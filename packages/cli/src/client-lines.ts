@@ -41,14 +41,18 @@ function tellOfClosed(
 ): void {
   const { connection, peer, error, figures } = event;
   const who = `client ${connection} (${peer})`;
-  // Whoever looks for open ports never chooses an export.
-  if (error !== null && (event.export !== null || isVerbose)) {
-    const why = isLost(error) ? "the connection was lost" : plain(formatError(error));
-    complain(`warning: ${who}: ${why}`);
-  }
-  if (!isVerbose || event.export === null) return;
   const { requestCount, bytesRead, bytesWritten, durationMs } = figures;
   const seconds = (durationMs / 1000).toFixed(1);
+  const isLost = error?.code === "CEV_DEVICE_LOST";
+  if (event.export === null) {
+    // Who looks for open ports or lists exports never chooses one, and need not wait for answers.
+    if (!isVerbose) return;
+    if (error !== null && !isLost) return complain(`warning: ${who}: ${plain(formatError(error))}`);
+    return say(`${who}: left after ${seconds} s without an export`);
+  }
+  if (error !== null)
+    complain(`warning: ${who}: ${isLost ? "the connection was lost" : plain(formatError(error))}`);
+  if (!isVerbose) return;
   say(
     `${who}: left after ${seconds} s and ${requestCount} requests; read ${sizeText(bytesRead)}, wrote ${sizeText(bytesWritten)}`,
   );
@@ -63,7 +67,3 @@ function securityText({ security }: { readonly security: Security }): string {
 
 /** What a client has said of itself may not end the line, nor move the cursor. */
 const plain = (text: string): string => text.replaceAll(/\p{Cc}/gu, "?");
-
-function isLost(error: Error): boolean {
-  return "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
-}

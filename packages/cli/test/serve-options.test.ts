@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { CevError } from "@cev/core";
 import type { NbdEvent } from "@cev/nbd";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { tellOfClient, traceLine } from "../src/client-lines.ts";
@@ -138,10 +139,23 @@ describe("what cev serve tells of its clients", () => {
   test("without --verbose only of what went wrong", () => {
     expect(told({ kind: "chosen", ...client, security }, false)).toEqual([]);
     expect(told({ kind: "closed", ...client, error: null, figures, security }, false)).toEqual([]);
-    const error = Object.assign(new Error("reset"), { code: "ECONNRESET" });
+    const error = new CevError("CEV_DEVICE_LOST", "the connection was lost", { source: "unix" });
     expect(told({ kind: "closed", ...client, error, figures, security }, false)).toEqual([
       "! warning: client 3 (unix): the connection was lost",
     ]);
+  });
+
+  test("who leaves without an export has a line, and no warning unless it did something wrong", () => {
+    const left = { kind: "closed", ...client, export: null, figures, security } as const;
+    const line = "client 3 (unix): left after 2.3 s without an export";
+    const lost = new CevError("CEV_DEVICE_LOST", "the connection was lost", { source: "unix" });
+    for (const error of [null, lost]) {
+      expect(told({ ...left, error })).toEqual([line]);
+      expect(told({ ...left, error }, false)).toEqual([]);
+    }
+    const error = new CevError("CEV_PROTOCOL", "no magic");
+    expect(told({ ...left, error })).toEqual(["! warning: client 3 (unix): no magic"]);
+    expect(told({ ...left, error }, false)).toEqual([]);
   });
 
   test("a certificate cannot write lines of its own", () => {

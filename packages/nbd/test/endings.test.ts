@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { beforeEach, describe, expect, test } from "vitest";
-import { Command, NbdErrno } from "../src/protocol/numbers.ts";
-import { request } from "./support/messages.ts";
+import { Command, NbdErrno, OptionType } from "../src/protocol/numbers.ts";
+import { clientFlags, option, request } from "./support/messages.ts";
 import { STACK_SIZE, endAll, makeStack, pattern } from "./support/stack.ts";
 import type { Stack } from "./support/stack.ts";
 
@@ -152,4 +152,40 @@ describe("endings", () => {
       [4, 0],
     ]);
   });
+});
+
+describe("how an ending is told", () => {
+  const broken = Object.assign(new Error("write EPIPE"), { code: "EPIPE", errno: -32 });
+
+  test("a break after the client has said goodbye in its handshake is none", () => {
+    const client = stack.connect();
+    client.transport.isReader = false;
+    client.send(clientFlags(), option(OptionType.abort));
+    client.connection.closed(broken);
+    expect(client.errors).toEqual([null]);
+  });
+
+  test("a break when all was answered and this side has closed is none", () => {
+    const client = stack.connect().enter("disk");
+    client.request({ command: Command.disconnect });
+    expect(client.transport.isEnded).toBe(true);
+    client.connection.closed(broken);
+    expect(client.errors).toEqual([null]);
+  });
+
+  test.for(["in the handshake", "in transmission", "after a goodbye, while it is owed an answer"])(
+    "a break %s is a lost connection",
+    (when) => {
+      const client = stack.connect();
+      if (when !== "in the handshake") client.enter("disk");
+      if (when.startsWith("after")) {
+        stack.layer.completion = "byHand";
+        client.request({ command: Command.read, length: 512 });
+        client.request({ command: Command.disconnect });
+      }
+      client.connection.closed(broken);
+      expect(client.errors).toMatchObject([{ code: "CEV_DEVICE_LOST", cause: broken }]);
+      stack.layer.completeAll();
+    },
+  );
 });

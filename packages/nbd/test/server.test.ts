@@ -294,6 +294,33 @@ describe("connections", () => {
       { kind: "closed", connection: 1, export: "disk", error: null },
     ]);
   });
+
+  test("whoever says goodbye in the handshake has left, also without waiting for the answers", async () => {
+    await server.listen({ path });
+    const client = new Client({ path });
+    await client.take(18);
+    // It reads nothing of the answer, and so resets the connection.
+    client.socket.pause();
+    client.send(Buffer.concat([clientFlags(), option(OptionType.list), option(OptionType.abort)]));
+    await until(() => client.socket.writableLength === 0);
+    client.socket.destroy();
+    await until(() => events.length === 2);
+    expect(events[1]).toMatchObject({ kind: "closed", export: null, error: null });
+  });
+
+  test("a connection that breaks is told with a code of ours, and what the system said as its cause", async () => {
+    const client = await listenAndEnter();
+    client.socket.pause();
+    for (let cookie = 0; cookie < 9; cookie++) {
+      client.send(request({ command: Command.read, cookie, length: 1_048_576 }));
+    }
+    await until(() => layer.log.length > 0);
+    client.socket.destroy();
+    await until(() => events.length === 3);
+    const { error } = events[2] as Extract<NbdEvent, { kind: "closed" }>;
+    expect(error).toMatchObject({ code: "CEV_DEVICE_LOST", place: { source: "unix" } });
+    expect((error!.cause as NodeJS.ErrnoException).code).toMatch(/^(EPIPE|ECONNRESET)$/);
+  });
 });
 
 describe("closing", () => {

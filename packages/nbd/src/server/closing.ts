@@ -1,4 +1,5 @@
-import { CevError, Op, request } from "@cev/core";
+import { Op, isCevError, request } from "@cev/core";
+import type { CevError } from "@cev/core";
 import type { Export } from "./exports/export.ts";
 
 /** An export that a close did not flush: with the error of the flush, or null when it was not waited for. */
@@ -38,7 +39,7 @@ export class LastFlush {
       await request(device, device.environment, Op.flush, 0, 0);
       this.#waiting.delete(target);
     } catch (error) {
-      if (!(error instanceof CevError)) throw error;
+      if (!isCevError(error)) throw error;
       this.#waiting.set(target, error);
     }
   }

@@ -46,7 +46,7 @@ export interface ConnectionContext {
   /** The handshake is over. */
   chosen(connection: Connection, target: Export): void;
   /** The connection is gone. Requests may still be under way. */
-  closed(connection: Connection, error: Error | null): void;
+  closed(connection: Connection, error: CevError | null): void;
   /** It is gone, and nothing of it is under way. */
   settled(connection: Connection): void;
 }
@@ -76,7 +76,7 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
   #isEnded = false;
   #isClosed = false;
   #isSettled = false;
-  #error: Error | null = null;
+  #error: CevError | null = null;
   readonly #turn = (): void => this.turn();
   readonly #upgrade = (): void => this.#upgradeNow();
 
@@ -217,7 +217,7 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
     this.#transmission?.close();
     this.#writer.close();
     this.#receive.close();
-    this.#context.closed(this, this.#error ?? error);
+    this.#context.closed(this, this.#error ?? this.#lossOf(error));
     this.#settle();
   }
 
@@ -363,6 +363,14 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
     this.#isEnded = true;
     this.#error = new CevError(code, message, { source: this.peer });
     this.#transport.destroy();
+  }
+
+  /** What is owed to nobody cannot be lost: some clients do not wait for the answer to their goodbye. */
+  #lossOf(cause: Error | null): CevError | null {
+    const hasLeft = this.#transmission === null && this.#handshake.result?.kind === "aborted";
+    if (cause === null || hasLeft || this.#isEnded) return null;
+    if (isCevError(cause)) return cause;
+    return new CevError("CEV_DEVICE_LOST", "the connection was lost", { source: this.peer, cause });
   }
 
   #settle(): void {

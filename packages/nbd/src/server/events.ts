@@ -1,3 +1,4 @@
+import type { CevError } from "@cev/core";
 import type { Security } from "../tls/security.ts";
 
 /** What one connection has done, from its first byte to its last. */
@@ -21,7 +22,10 @@ export type NbdEvent =
       readonly export: string;
       readonly security: Security;
     }
-  /** `error`: why, unless the client ended it as the protocol has it. */
+  /**
+   * `error`: why, unless the client ended it as the protocol has it. `CEV_DEVICE_LOST`: it broke, with what the system said as
+   * its cause.
+   */
   | {
       readonly kind: "closed";
       readonly connection: number;
@@ -29,7 +33,7 @@ export type NbdEvent =
       readonly export: string | null;
       readonly security: Security;
       readonly figures: ConnectionFigures;
-      readonly error: Error | null;
+      readonly error: CevError | null;
     }
   /** There were `connectionsMax` connections already. */
   | { readonly kind: "turnedAway"; readonly peer: string }

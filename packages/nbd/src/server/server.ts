@@ -165,7 +165,7 @@ export class NbdServer implements AsyncDisposable {
     connection.start();
   }
 
-  #left(connection: Connection, error: Error | null): void {
+  #left(connection: Connection, error: CevError | null): void {
     this.#open.delete(connection);
     const { id, peer, target, security, figures } = connection;
     const name = target?.name ?? null;

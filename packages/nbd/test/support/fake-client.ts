@@ -152,7 +152,7 @@ export interface FakeClientOptions extends Partial<Omit<NbdServerOptions, "expor
 export class FakeClient {
   readonly transport: FakeTransport;
   readonly connection: Connection;
-  readonly errors: (Error | null)[] = [];
+  readonly errors: (CevError | null)[] = [];
   closedCount = 0;
   settledCount = 0;
   /** Selected by `enter`; their numbers count from 1. */
@@ -204,7 +204,7 @@ export class FakeClient {
 
   /** Code of the error the connection was closed with. */
   get errorCode(): string | undefined {
-    return (this.errors[0] as CevError | null | undefined)?.code;
+    return this.errors[0]?.code;
   }
 
   send(...messages: readonly Uint8Array[]): this {
