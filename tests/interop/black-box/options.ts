@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { ownArguments } from "../matrix/arguments.ts";
 
 export const SUITES = ["nbd-tester", "libnbd", "iotests"] as const;
 export type Suite = (typeof SUITES)[number];
@@ -32,7 +33,7 @@ missing, built with the C compiler, and nothing of them is kept unless --sources
 /** Throws an Error that says which option is wrong; null: help was asked for. */
 export function parseOptions(args: readonly string[]): BlackBoxOptions | null {
   const { values } = parseArgs({
-    args: [...args],
+    args: ownArguments(args),
     options: {
       suite: { type: "string", multiple: true },
       server: { type: "string", default: "cev" },

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { ownArguments } from "../matrix/arguments.ts";
 
 export interface FaultOptions {
   /** How long each case goes on whose length is free. */
@@ -23,7 +24,7 @@ Breaks an NBD server, the line to it and its disk under a load that is checked, 
 /** Throws an Error that says which option is wrong; null: help was asked for. */
 export function parseOptions(args: readonly string[]): FaultOptions | null {
   const { values } = parseArgs({
-    args: [...args],
+    args: ownArguments(args),
     options: {
       seconds: { type: "string", default: "60" },
       seed: { type: "string" },

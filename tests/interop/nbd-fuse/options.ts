@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { ownArguments } from "../matrix/arguments.ts";
 
 export const STACKS = ["file", "luks-on-raid"] as const;
 export type StackName = (typeof STACKS)[number];
@@ -29,7 +30,7 @@ Exit status: 0 nothing is wrong, 1 something is, 3 something that it needs is no
 /** Throws an Error that says which option is wrong; null: help was asked for. */
 export function parseOptions(args: readonly string[]): FuseOptions | null {
   const { values } = parseArgs({
-    args: args.filter((word) => word !== "--"),
+    args: ownArguments(args),
     options: {
       ops: { type: "string", default: "3000" },
       seed: { type: "string" },

@@ -7,6 +7,7 @@ import { startServer, writeCev } from "../black-box/servers.ts";
 import { Sources } from "../black-box/sources.ts";
 import { output, run } from "../src/run.ts";
 import { DIRECTORY, PROGRAM, encodeInitrd } from "./initrd.ts";
+import { ownArguments } from "../matrix/arguments.ts";
 
 const QEMU = [
   ...["qemu-system-x86", "qemu-system-common", "qemu-system-data", "seabios"],
@@ -41,6 +42,7 @@ echo guest wrote $(/bin/busybox cat /sum)
 `;
 
 const { values } = parseArgs({
+  args: ownArguments(process.argv.slice(2)),
   options: { sources: { type: "string" }, help: { type: "boolean", default: false } },
 });
 if (values.help) {

@@ -7,12 +7,14 @@ import { startServer, writeCev } from "../black-box/servers.ts";
 import { run } from "../src/run.ts";
 import { disturb } from "./disturber.ts";
 import { growth, residentKib } from "./memory-use.ts";
+import { ownArguments } from "../matrix/arguments.ts";
 
 /** What two runs of a collector may differ by. */
 const GROWTH_PERCENT_MAX = 5;
 const DISK = 268_435_456;
 
 const { values } = parseArgs({
+  args: ownArguments(process.argv.slice(2)),
   options: {
     minutes: { type: "string", default: "10" },
     depth: { type: "string", default: "64" },

@@ -4,6 +4,8 @@ import { fuzzClient } from "../server-streams/fuzz.ts";
 import { fuzzStreams } from "./fuzz.ts";
 
 const { values } = parseArgs({
+  // A package manager may leave its own separator in.
+  args: process.argv.slice(2).filter((word) => word !== "--"),
   options: {
     "server-streams": { type: "boolean", default: false },
     count: { type: "string", default: "1000000" },
