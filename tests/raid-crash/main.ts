@@ -13,8 +13,6 @@ const HELP = `raid-crash: md arrays of every level, with everything that can hap
   --all                        hostile: every bit and every field, besides a random sample`;
 
 const { values } = parseArgs({
-  // A package manager may leave its own separator in.
-  args: process.argv.slice(2).filter((word) => word !== "--"),
   args: process.argv.slice(2).filter((argument) => argument !== "--"),
   options: {
     what: { type: "string", default: "crash" },
