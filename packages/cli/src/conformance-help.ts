@@ -22,8 +22,8 @@ server that is read-only, for the rules about those.
 --json prints {"server","size","flags","document","checks":[{"name","level","section",
 "sentence","verdict","what","transcript","need","why"}],"counts","isGone","leftover",
 "trouble"}; a verdict is "passed", "failed", "notOffered" or "skipped". isGone: the server
-takes no connections any more; leftover: why what was changed could not be put back; trouble:
-why nothing could be seen of the export.
+does not answer any more; leftover: why what was changed could not be put back; trouble: why
+nothing could be seen of the export.
 
 Exit status: 0 no rule broken, 1 some broken, the server gone, no such export, or what was
 changed not put back, 2 called the wrong way, 3 no server answers.

@@ -64,7 +64,7 @@ async function runOnce(contestant: Contestant, socket: string, only: string | nu
 }
 
 function isCutShort({ verdict, why }: CheckResult): boolean {
-  return verdict === "skipped" && why === "the server takes no connections any more";
+  return verdict === "skipped" && why === "the server does not answer any more";
 }
 
 async function runSuite(

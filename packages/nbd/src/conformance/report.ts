@@ -23,7 +23,7 @@ export interface ConformanceReport {
   /** Transmission flags without structured replies. */
   readonly flags: number | null;
   readonly judged: readonly Judged[];
-  /** Whether the server took no connections any more after a check. */
+  /** Whether the server let nobody come to the export any more after a check. */
   readonly isGone: boolean;
   /** Null, or why what the checks changed could not be put back, and where it is. */
   readonly leftover: string | null;

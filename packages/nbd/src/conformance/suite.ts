@@ -8,12 +8,12 @@ import { CHECKS } from "./checks/index.ts";
 import type { ConformanceReport, Judged, Verdict } from "./report.ts";
 import { SavedScratch } from "./scratch.ts";
 import { TransmissionFlag } from "../protocol/numbers.ts";
+import { isStillThere } from "./still-there.ts";
 import { isMet, surveyServer } from "./survey.ts";
 import type { Permissions, Survey } from "./survey.ts";
 import { targetText } from "./target.ts";
 import type { ConformanceTarget } from "./target.ts";
 import { NotApplicable, Unreachable, Violation } from "./violation.ts";
-import { Wire } from "./wire.ts";
 import type { WireOptions } from "./wire.ts";
 
 export interface ConformanceOptions {
@@ -78,7 +78,7 @@ export async function runConformance(options: ConformanceOptions): Promise<Confo
         : await judge(check, { survey, may, bench: makeBench() });
       signal?.throwIfAborted();
       const isLast = judged.length === checks.length - 1;
-      if (!isGone && (verdict.kind === "failed" || isLast) && !(await answers(target, wireOptions))) {
+      if (!isGone && (verdict.kind === "failed" || isLast) && !(await isStillThere(makeBench))) {
         isGone = true;
         if (verdict.kind === "failed") verdict = { ...verdict, what: `${verdict.what}; and ${GONE}` };
       }
@@ -127,7 +127,7 @@ function missesExport({ isTlsForced }: Survey, { tls }: ConformanceTarget): bool
 }
 
 const NO_EXPORT = "there is no such export";
-const GONE = "the server takes no connections any more";
+const GONE = "the server does not answer any more";
 
 async function judge(
   check: Check,
@@ -147,22 +147,11 @@ async function judge(
     if (error instanceof Violation) return { kind: "failed", what: error.message, transcript };
     // All connections before this one were taken: the server ended, or is stuck.
     if (error instanceof Unreachable)
-      return { kind: "failed", what: `${GONE}: ${error.message}`, transcript };
+      return { kind: "failed", what: `no connection came about: ${error.message}`, transcript };
     // Whatever the answer was, it was not one that could be understood.
     return { kind: "failed", what: `an answer could not be understood: ${formatError(error)}`, transcript };
   } finally {
     await bench.end();
-  }
-}
-
-/** Whether connections are still taken: what a server does not outlive ends the run. */
-async function answers(target: ConformanceTarget, options: WireOptions): Promise<boolean> {
-  try {
-    await (await Wire.open(target, options)).close();
-    return true;
-  } catch (error) {
-    if (error instanceof Unreachable) return false;
-    throw error;
   }
 }
 

@@ -1,9 +1,10 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Device, environmentFrom } from "@cev/core";
 import { MemoryLayer } from "@cev/test-kit";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import type { ConformanceOptions } from "../../src/conformance/suite.ts";
 import { runConformance } from "../../src/conformance/suite.ts";
 import { NbdServer } from "../../src/server/server.ts";
@@ -109,6 +110,39 @@ test("what was changed is put back when a server that died is there again", asyn
   expect(report.leftover).toBeNull();
   expect((await contents()).equals(before)).toBe(true);
   expect(saved()).toEqual([]);
+});
+
+/** Takes connections for a server, and drops them once `isDead` says so. */
+async function socketOfDying(isDead: () => boolean): Promise<string> {
+  const path = join(directory, "dying");
+  const gate = createServer({ allowHalfOpen: true }, (client) => {
+    client.on("error", () => undefined);
+    if (isDead()) return void client.destroy();
+    const upstream = connect({ path: join(directory, "server"), allowHalfOpen: true });
+    upstream.on("error", () => undefined);
+    client.pipe(upstream).pipe(client);
+    client.once("close", () => upstream.destroy());
+  });
+  await new Promise<void>((resolve) => gate.listen({ path }, resolve));
+  onTestFinished(() => void gate.close());
+  return path;
+}
+
+test("a server whose socket still takes connections, but that serves nobody, is gone", async () => {
+  let isDead = false;
+  const path = await socketOfDying(() => isDead);
+  const { judged, isGone, leftover } = await runConformance(
+    options({
+      target: { address: { path }, exportName: "disk", tls: null },
+      timeoutMs: 300,
+      onVerdict: ({ check }) => void (isDead ||= check.name === "write/reads-back"),
+    }),
+  );
+  expect(isGone).toBe(true);
+  expect(leftover).not.toBeNull();
+  const [, next, ...rest] = judged.map(({ verdict }) => verdict);
+  expect(next).toMatchObject({ kind: "failed" });
+  expect(new Set(rest.map(({ kind }) => kind))).toEqual(new Set(["skipped"]));
 });
 
 test("what cannot be put back is left in a file that is named", async () => {
