@@ -73,6 +73,7 @@ export async function nbdConformance(
     const isBroken = countVerdicts(report).failedMust > 0 || report.isGone;
     return isBroken || isLeft ? ExitStatus.failed : ExitStatus.done;
   } catch (error) {
+    if (isCevError(error) && error.code === "CEV_INVALID") throw new UsageError(formatError(error));
     if (!isCevError(error) || error.code !== "CEV_NOT_FOUND") throw error;
     if (options.json === true) {
       const problem: Problem = { severity: "error", code: error.code, message: formatError(error) };
@@ -96,8 +97,16 @@ function timeoutOf(text: string | undefined): number | null {
 }
 
 async function targetOf(text: string): Promise<ConformanceTarget> {
-  const uri = parseNbdUri(text);
+  const uri = uriOf(text);
   return { address: uri.address, exportName: uri.exportName, tls: uri.isTls ? await tlsOf(uri) : null };
+}
+
+function uriOf(text: string): NbdUri {
+  try {
+    return parseNbdUri(text);
+  } catch (error) {
+    throw isCevError(error) && error.code === "CEV_INVALID" ? new UsageError(formatError(error)) : error;
+  }
 }
 
 async function tlsOf({ tls, username, address }: NbdUri): Promise<ConformanceTls> {

@@ -99,3 +99,15 @@ test("nbd-conformance says when there is no such export", async () => {
   expect(stderr).toContain("nothing could be seen of the export");
   expect(status).toBe(1);
 });
+
+test("nbd-conformance is called the wrong way with an export that is not read-only, and with what is no URI", async () => {
+  const { uri } = await setUp();
+  const writable = await run(["nbd-conformance", uri, "--read-only-export", "disk", "--only", "read/*"]);
+  expect(writable.status).toBe(2);
+  expect(writable.stderr).toContain("it can be written");
+  expect(writable.stderr).toContain("name a read-only export of this server, or none");
+  const missing = await run(["nbd-conformance", uri, "--read-only-export", "dsik", "--json"]);
+  expect(missing.status).toBe(2);
+  expect(JSON.parse(missing.stdout.toString())).toMatchObject({ problems: [{ code: "CEV_INVALID" }] });
+  expect((await run(["nbd-conformance", "foo"])).status).toBe(2);
+});
