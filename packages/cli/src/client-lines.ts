@@ -13,6 +13,8 @@ export function tellOfClient(event: NbdEvent, isVerbose: boolean, { say, complai
   switch (event.kind) {
     case "error":
       return complain(`warning: listening failed: ${formatError(event.error)}`);
+    case "warning":
+      return complain(`warning: ${plain(event.message)}`);
     case "turnedAway":
       return complain(`warning: ${event.peer}: turned away, too many connections`);
     case "opened":

@@ -158,6 +158,11 @@ describe("what cev serve tells of its clients", () => {
     expect(told({ ...left, error }, false)).toEqual([]);
   });
 
+  test("a certificate that clients will refuse, whether asked for lines or not", () => {
+    const event = { kind: "warning", message: "the server's certificate was valid until yesterday" } as const;
+    expect(told(event, false)).toEqual(["! warning: the server's certificate was valid until yesterday"]);
+  });
+
   test("a certificate cannot write lines of its own", () => {
     const forged = { ...security, username: null, subject: "CN=eve\nclient 4 (unix): \u001B[2Jleft" };
     expect(told({ kind: "chosen", ...client, security: forged })).toEqual([

@@ -37,5 +37,7 @@ export type NbdEvent =
     }
   /** There were `connectionsMax` connections already. */
   | { readonly kind: "turnedAway"; readonly peer: string }
+  /** The server works, and clients may refuse it all the same: its certificate has expired, or is not valid yet. */
+  | { readonly kind: "warning"; readonly message: string }
   /** Of a listening socket. */
   | { readonly kind: "error"; readonly error: Error };

@@ -19,6 +19,8 @@ import type { NbdEvent } from "./events.ts";
 import type { NbdServerOptions } from "./server-options.ts";
 import { MemoryBudget } from "../memory/memory-budget.ts";
 import { SharedBufferPool } from "../memory/shared-buffer.ts";
+import { timeTroubles } from "../tls/certificate-times.ts";
+import type { CertificateSet } from "../tls/credentials.ts";
 import { WriteFences } from "./transmission/write-fence.ts";
 import { BusyPoll } from "../transport/busy-poll.ts";
 import { socketTransport } from "../transport/socket-transport.ts";
@@ -43,12 +45,15 @@ export class NbdServer implements AsyncDisposable {
   #onSettled: (() => void) | null = null;
   #onForced: (() => void) | null = null;
   #drainTimer: Timer | null = null;
+  #hasWarned = false;
+  readonly #certificates: CertificateSet;
   readonly #streams = new Map<Connection, () => void>();
 
   constructor(options: NbdServerOptions) {
     checkKnown(options);
     const resolved = resolveOptions(options);
     this.#options = resolved;
+    this.#certificates = resolved.tls === null ? {} : (options.tls?.certificates ?? {});
     this.#environment = resolved.environment;
     const fences = new WriteFences();
     this.exports = options.exports.map(
@@ -89,6 +94,7 @@ export class NbdServer implements AsyncDisposable {
   /** Listens on one more address, and tells which one it became. */
   async listen(address: UnixAddress | TcpAddress | InheritedSocket): Promise<BoundAddress> {
     if (this.#closing !== null) throw new CevError("CEV_CLOSED", "the server is closed");
+    this.#warn();
     const listener = createServer({
       pauseOnConnect: true,
       allowHalfOpen: true,
@@ -114,6 +120,7 @@ export class NbdServer implements AsyncDisposable {
   serveStream(fds: StreamFds = { inputFd: 0, outputFd: 1 }): Promise<void> {
     if (this.#closing !== null) throw new CevError("CEV_CLOSED", "the server is closed");
     const stream = inheritedStream(fds);
+    this.#warn();
     const { handshake } = this.#context;
     const canStartTls = handshake.canStartTls && stream.isSocket;
     const context = { ...this.#context, handshake: { ...handshake, canStartTls } };
@@ -202,6 +209,14 @@ export class NbdServer implements AsyncDisposable {
     }
     this.#drainTimer.cancel();
     await lastFlush.run();
+  }
+
+  #warn(): void {
+    const { wallClock } = this.#environment;
+    if (this.#hasWarned || wallClock === null) return;
+    this.#hasWarned = true;
+    for (const message of timeTroubles(this.#certificates, wallClock.now()))
+      this.#tell({ kind: "warning", message });
   }
 
   #tell(event: NbdEvent): void {

@@ -65,3 +65,11 @@ export function makeSelfSigned(folder: string, name: string): void {
     ...["-days", "30", "-subj", `/CN=${name}`, "-addext", "subjectAltName=DNS:localhost"],
   );
 }
+
+/** The key of `name` behind a passphrase: `<locked>-key.pem`. */
+export function lockKey(folder: string, name: string, locked: string): void {
+  openssl(
+    folder,
+    ...["pkcs8", "-topk8", "-in", `${name}-key.pem`, "-out", `${locked}-key.pem`, "-passout", "pass:x"],
+  );
+}
