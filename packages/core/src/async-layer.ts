@@ -21,6 +21,7 @@ export type AsyncHandler = (io: Io, next: Next) => Promise<void>;
  */
 export abstract class AsyncLayer extends LayerBase {
   read?(io: Io, next: Next): Promise<void>;
+  /** The data is the caller's, perhaps shared by many requests: never altered. What is stored in its place lies in other memory. */
   write?(io: Io, next: Next): Promise<void>;
   flush?(io: Io, next: Next): Promise<void>;
   discard?(io: Io, next: Next): Promise<void>;
