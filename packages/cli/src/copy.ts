@@ -52,6 +52,7 @@ export async function copy(sources: readonly string[], options: CopyOptions): Pr
     sources,
     isReadOnly,
     canWriteDegraded: options.degraded === true,
+    awayHint: "add --degraded to go on without it",
     only: isReadOnly ? null : [options.device],
     askFor: [options.device],
     signal: interrupt.signal,

@@ -67,7 +67,8 @@ What cannot be read ends a copy, and its target is removed. With --salvage it is
 the target, the ranges are listed, and the exit status is 1.
 
 An array with members missing is read with a warning. Writing to it needs --degraded,
-because one more loss would lose what is written.
+because one more loss would lose what is written. So does going on without an image or a
+server that is named and not there; in a stack file such a member counts as missing.
 
 SIGINT or SIGTERM ends it in good order, a second one at once.
 `;

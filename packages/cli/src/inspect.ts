@@ -19,6 +19,7 @@ export async function inspect(sources: readonly string[], options: InspectOption
     sources,
     isReadOnly: true,
     canWriteDegraded: false,
+    isPartial: true,
     only: null,
   });
   try {

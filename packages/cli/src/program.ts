@@ -50,7 +50,10 @@ export function buildProgram(ended: Ended): Command {
       .requiredOption("--device <name>", "the device, as `cev inspect` names it")
       .option("--to <file>", "read the device into this file; - is standard output")
       .option("--from <file>", "write this file into the device; - is standard input")
-      .option("--degraded", "write although redundancy is missing")
+      .option(
+        "--degraded",
+        "write although redundancy is missing, and go on without sources that are not there",
+      )
       .option("--salvage", "with --to: go on where it cannot be read, and list those ranges")
       .option("--progress", "show progress also where standard error is no terminal"),
   )
@@ -66,7 +69,10 @@ export function buildProgram(ended: Ended): Command {
       .option("--default-export <name>", "the device for clients that name none")
       .option("--description <text>", "what lists of exports say of a single device")
       .option("--read-only", "serve, and open the images, for reading alone")
-      .option("--degraded", "write although redundancy is missing")
+      .option(
+        "--degraded",
+        "write although redundancy is missing, and go on without sources that are not there",
+      )
       .option("--verbose", "tell who connects to what, and what they did when they leave")
       .option("--trace", "tell of each request on standard error"),
   );

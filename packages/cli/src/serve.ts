@@ -40,6 +40,7 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
     sources,
     isReadOnly,
     canWriteDegraded: options.degraded === true,
+    awayHint: "add --degraded to go on without it",
     only: options.device ?? null,
     askFor: options.device ?? null,
     signal: abort.signal,

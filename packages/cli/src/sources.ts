@@ -23,6 +23,10 @@ export interface SourceRequest extends KeyOptions, LockOptions {
   readonly sources: readonly string[];
   readonly isReadOnly: boolean;
   readonly canWriteDegraded: boolean;
+  /** What cannot be opened is told, and the rest is opened. */
+  readonly isPartial?: boolean;
+  /** What is said where one of several sources is not there. */
+  readonly awayHint?: string;
   /** Devices that are needed; null: all. */
   readonly only: readonly string[] | null;
   /** Devices for whose sake a passphrase is asked for where there is a terminal; null: any. By default nobody is asked. */
@@ -49,6 +53,7 @@ export async function openSources(request: SourceRequest): Promise<Stack> {
     ...secrets,
     isReadOnly,
     canWriteDegraded,
+    isPartial: request.isPartial ?? false,
     ...askOf(request, secrets, line),
     onWork: (what: string) => line.begin(what),
     ...(request.signal === undefined ? {} : { signal: request.signal }),
@@ -61,6 +66,7 @@ export async function openSources(request: SourceRequest): Promise<Stack> {
       ...options,
       ...(wanted === null ? {} : { only: wanted }),
       ...locks,
+      ...(request.awayHint === undefined ? {} : { awayHint: request.awayHint }),
       ...(request.header === undefined ? {} : { readOnlyImages: [request.header] }),
     });
   } catch (error) {
@@ -115,6 +121,7 @@ export async function lookInto<Found>(
     isReadOnly: true,
     canWriteDegraded: false,
     only: null,
+    awayHint: "leave it out to go on without it",
   });
   try {
     return await look(stack);

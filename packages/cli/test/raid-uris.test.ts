@@ -1,38 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Device, environmentFrom } from "@cev/core";
-import { RamdiskLayer } from "@cev/hw-ramdisk";
-import { NbdServer } from "@cev/nbd";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { placeOf, wholeWord } from "../src/place.ts";
-import { temporaryFolder } from "./helpers.ts";
 import { run } from "./in-process.ts";
-
-const environment = environmentFrom(globalThis);
-
-/** An empty disk behind a server of its own, at the socket s0, s1… of a folder. */
-async function serveDisk(cwd: string, socket: string, size = 6 << 20): Promise<NbdServer> {
-  const device = await Device.open(new RamdiskLayer(environment, { size }), environment, { name: socket });
-  const server = new NbdServer({ environment, exports: [{ name: "", device }] });
-  await server.listen({ path: join(cwd, socket) });
-  onTestFinished(async () => {
-    await server.close({ isForced: true });
-    await device.close();
-  });
-  return server;
-}
-
-const uriOf = (socket: string): string => `nbd+unix:///?socket=${socket}`;
-
-async function serveDisks(
-  count: number,
-): Promise<{ readonly cwd: string; readonly uris: readonly string[] }> {
-  const cwd = temporaryFolder();
-  const sockets = Array.from({ length: count }, (_, index) => `s${index}`);
-  for (const socket of sockets) await serveDisk(cwd, socket);
-  return { cwd, uris: sockets.map(uriOf) };
-}
+import { serveDisk, serveDisks, uriOf } from "./nbd-disks.ts";
 
 describe("an array over several NBD servers", () => {
   test("is created, fails, is given a new member and its old one again, and no byte is another", async () => {

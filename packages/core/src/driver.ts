@@ -104,6 +104,8 @@ export interface OpenContext<Options> {
   readonly options: Options;
   /** What the new device stands on; opened already. For a group: all members that were found, in no particular order. */
   readonly lowers: readonly NamedLayer[];
+  /** Names of lowers that could not be opened, for a driver that can do without some (`canLackLowers`); absent: all are there. */
+  readonly missing?: readonly string[];
   readonly keySource: KeySource;
   /** Nothing may be written, not one byte. */
   readonly isReadOnly: boolean;
@@ -161,6 +163,8 @@ export interface Driver<Options = unknown> {
    * it proposes, even when there is only one (volume groups, partition tables). Otherwise one device takes the entry's name.
    */
   readonly yieldsChildren?: boolean;
+  /** True: it opens, and says what that means, also where some of its lowers are missing, but not all. */
+  readonly canLackLowers?: boolean;
   /** Schemes of URIs, without the colon, that name devices of this driver on a command line, in the place of an image. */
   readonly uriSchemes?: readonly string[];
   /** The options for such a URI, and a short name for people. Throws `CEV_INVALID` or `CEV_NOT_SUPPORTED` for one that cannot be used. */

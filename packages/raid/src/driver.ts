@@ -20,6 +20,7 @@ export const raidDriver: Driver<RaidOptions> = {
   options: RAID_OPTIONS,
   optionsSchema: RAID_OPTIONS_SCHEMA,
   lowers: { countMin: 1, countMax: 1920 },
+  canLackLowers: true,
   probe,
   open,
 };
@@ -43,10 +44,14 @@ async function probe(device: Device): Promise<Finding | null> {
 }
 
 async function open(context: OpenContext<RaidOptions>): Promise<readonly OpenedDevice[]> {
-  const { environment, options, lowers, isReadOnly, canWriteDegraded } = context;
+  const { environment, options, lowers, missing = [], isReadOnly, canWriteDegraded } = context;
   const report = context.report.bind(context);
   if (options.dmRaid !== undefined) {
     const { dmRaid, ...rest } = options;
+    if (missing.length > 0)
+      throw new CevError("CEV_NOT_FOUND", `${missing.join(", ")} cannot be opened`, {
+        hint: "members of LVM's volumes are known by their order: all of them have to be there",
+      });
     const { layer, plan } = await assembleDmRaid({
       environment,
       dmRaid,
@@ -59,7 +64,9 @@ async function open(context: OpenContext<RaidOptions>): Promise<readonly OpenedD
     return [{ name: null, layer, state: stateOf(plan), details: arrayDetails(plan, layer) }];
   }
   const canWrite = !isReadOnly && lowers.every(({ layer }) => layer.support.write !== "none");
-  if (options.create !== undefined && canWrite) await createIfBlank(lowers, options.create, environment);
+  // What is not there may well be what carries the array: nothing is made without it.
+  if (options.create !== undefined && canWrite && missing.length === 0)
+    await createIfBlank(lowers, options.create, environment);
   const { layer, plan } = await assembleArray({
     environment,
     members: lowers,

@@ -47,6 +47,8 @@ export interface EntryPlan {
   /** Checked already. */
   readonly options: unknown;
   readonly lowers: readonly DeviceRecord[];
+  /** Names of lowers that could not be opened. */
+  readonly missing?: readonly string[];
   readonly directory: string;
   readonly isReadOnly: boolean;
   /** Keys of this entry alone, tried before those of the stack. */
@@ -76,6 +78,7 @@ export class Assembly {
       environment: this.options.environment,
       options: plan.options,
       lowers: plan.lowers.map(({ name, layer }) => ({ name, layer: layer! })),
+      ...(plan.missing === undefined || plan.missing.length === 0 ? {} : { missing: plan.missing }),
       keySource: this.#keysFor(plan.keySource),
       isReadOnly,
       canWriteDegraded: this.options.canWriteDegraded,
@@ -121,6 +124,7 @@ export class Assembly {
         );
       return this.#open(other, {
         ...context,
+        missing: [],
         options: checked.value,
         lowers,
         keySource: { keys: [] },

@@ -4,9 +4,11 @@ import { Assembly, NO_KEYS } from "./assembly.ts";
 import type { DeviceEntry, StackDescription } from "./description.ts";
 import { checkOptions } from "./driver-options.ts";
 import { MemoryVault } from "./key-vault.ts";
+import { isAway } from "./missing-devices.ts";
 import { buildStack, keySourceOf } from "./open-stack.ts";
 import type { OpenStackOptions } from "./open-stack.ts";
 import { Discovery } from "./probe/discovery.ts";
+import { problemOf } from "./probe/ask-drivers.ts";
 import type { ExpectedEntry } from "./probe/expected-entries.ts";
 import { imageSources, wholeSource } from "./probe/image-sources.ts";
 import type { ImageSource } from "./probe/image-sources.ts";
@@ -29,6 +31,8 @@ export interface OpenImagesOptions extends Omit<OpenStackOptions, "source" | "la
   readonly known?: readonly KnownEntry[];
   /** By names of drivers: options for all that such a driver opens here. Those of `known` are apart. */
   readonly driverOptions?: Readonly<Record<string, { readonly [key: string]: Json }>>;
+  /** What is said to whoever is refused because one of several images cannot be opened. */
+  readonly awayHint?: string;
   /** Paths of images that are not written in any case. */
   readonly readOnlyImages?: readonly string[];
 }
@@ -42,8 +46,9 @@ export interface KnownEntry {
 }
 
 /**
- * Finds out what is in images (paths of files, URIs that a driver knows, or layers with a name) and opens it. What cannot be opened is a problem of
- * the stack; the rest goes on. To write, the images are looked at read-only first; only then what `only` names (all, by
+ * Finds out what is in images (paths of files, URIs that a driver knows, or layers with a name) and opens it. What is found and cannot
+ * be opened is a problem of the stack; the rest goes on. So is one of several images that is not there, with `canWriteDegraded` or
+ * `isPartial`; without, it is refused. To write, the images are looked at read-only first; only then what `only` names (all, by
  * default) is opened for writing, and nothing beside it.
  */
 export async function openImages(
@@ -183,6 +188,8 @@ async function addSources(
   );
   for (const entry of options.known ?? [])
     discovery.expect(await knownEntry(entry, named, { drivers, directory }));
+  const away: Problem[] = [];
+  let firstError: unknown = null;
   const readOnly = new Set((options.readOnlyImages ?? []).map((path) => wholeSource(path, directory)));
   for (const image of named) {
     const { name, source, driver } = image;
@@ -201,7 +208,10 @@ async function addSources(
       const { layer, state, details } = opened!;
       discovery.add({ name, driver: driver.name, layer, lowers: [], state, details, content: null });
     } catch (error) {
-      throw image.isUri ? error : namedError(error, source);
+      const told = image.isUri ? error : namedError(error, source);
+      away.push(awayImage(told, name, named.length, options));
+      firstError ??= told;
+      continue;
     }
     entries[name] = {
       driver: driver.name,
@@ -209,7 +219,24 @@ async function addSources(
       ...(readOnly.has(source) ? { readOnly: true } : {}),
     };
   }
+  if (away.length > 0 && away.length === named.length) throw firstError;
+  discovery.problems.push(...away);
   return entries;
+}
+
+/** One of several images that is not there, where the rest may be opened without it. Throws where not. */
+function awayImage(
+  error: unknown,
+  name: string,
+  imageCount: number,
+  { isPartial = false, canWriteDegraded = false, awayHint, signal }: OpenImagesOptions,
+): Problem {
+  if (imageCount === 1 || signal?.aborted === true || !isAway(error, isPartial)) throw error;
+  if (isPartial || canWriteDegraded) return problemOf(error, name);
+  if (awayHint === undefined) throw error;
+  const { code, message, place } = error;
+  const hint = place.hint === undefined ? awayHint : `${place.hint}; ${awayHint}`;
+  throw new CevError(code, message, { ...place, hint, cause: error });
 }
 
 /** Finds the driver, checks its options, and names images by their names instead of their paths. */

@@ -1,4 +1,4 @@
-import { CevError, isCevError } from "@cev/core";
+import { CevError, formatError, isCevError } from "@cev/core";
 import type {
   AbortSignalLike,
   Environment,
@@ -17,6 +17,7 @@ import type { DeviceEntry, LowerReference, StackDescription } from "./descriptio
 import { checkOptions } from "./driver-options.ts";
 import { fileIdentity } from "./file-identity.ts";
 import { readKeysOf } from "./key-files.ts";
+import { MissingDevices, isAway } from "./missing-devices.ts";
 import { descriptionError, pathText, placed } from "./places.ts";
 import { orderEntries } from "./references.ts";
 import { DriverRegistry } from "./registry.ts";
@@ -35,6 +36,8 @@ export interface OpenStackOptions {
   readonly isReadOnly?: boolean;
   /** Allow writing where redundancy is missing. Default false. */
   readonly canWriteDegraded?: boolean;
+  /** What cannot be opened is a problem of the stack, and the rest is opened: for whoever only looks. Default false. */
+  readonly isPartial?: boolean;
   /** Passphrases, as bytes; each is tried on each lock. They can be wiped once the stack is open. */
   readonly keys?: readonly Uint8Array[];
   /** Contents of key files, tried after the passphrases. Most formats treat both alike; plain dm-crypt hashes passphrases alone. */
@@ -165,18 +168,31 @@ class Building {
     // All names are looked at before the first device is, also those nobody asked for.
     orderEntries(this.#description, this.#source, [...exported.values()], given);
     orderEntries(this.#description, this.#source, null, given);
-    for (const key of orderEntries(this.#description, this.#source, wanted, given))
-      await this.#openEntry(key);
+    const order = orderEntries(this.#description, this.#source, wanted, given);
+    const missing = new MissingDevices({
+      description: this.#description,
+      order,
+      wanted: (wanted ?? [...exported.values()]).map(({ name }) => name),
+      isPartial: this.#options.isPartial ?? false,
+      driverOf: (key) => this.#driverOf(this.#description.devices[key]!),
+    });
+    for (const key of order) await this.#openEntry(key, missing);
     for (const [name, { path, name: target }] of exported) {
       const other = this.devices.find((one) => one.name === name);
-      if (other !== undefined && this.#lower({ path, name: target }) !== other) {
+      if (
+        other !== undefined &&
+        missing.failureOf(target) === null &&
+        this.#lower({ path, name: target }) !== other
+      ) {
         throw descriptionError("CEV_AMBIGUOUS", this.#source, path, `another device has the name ${name}`, {
           hint: "give the export another name",
         });
       }
     }
     // An export of what its entry did not yield is found out now, not when it is used.
-    if (wanted === null) for (const reference of exported.values()) this.#lower(reference);
+    if (wanted !== null) return;
+    for (const reference of exported.values())
+      if (missing.failureOf(reference.name) === null) this.#lower(reference);
   }
 
   /** Overwrites the keys that entries named: no driver asks for them any more. */
@@ -193,30 +209,68 @@ class Building {
     );
   }
 
-  async #openEntry(key: string): Promise<void> {
+  #driverOf({ driver }: DeviceEntry): Promise<AnyDriver> {
+    return resolveDriver(driver, this.#registry, this.#directory);
+  }
+
+  async #openEntry(key: string, missing: MissingDevices): Promise<void> {
     const entry = this.#description.devices[key]!;
     const keys = ["devices", key];
     const path = pathText(keys);
     try {
-      const driver = await resolveDriver(entry.driver, this.#registry, this.#directory);
+      const driver = await this.#driverOf(entry);
+      const { lowers, lacking } = this.#lowersOf(key, entry, missing);
+      const failure = lacking.length === 0 ? null : missing.failureOf(lacking[0]!);
+      // Told already of the device below.
+      if (failure !== null && (driver.canLackLowers !== true || lowers.length === 0)) {
+        if (await missing.leaveOut(key, failure)) return;
+        throw failure;
+      }
       const plan: EntryPlan = {
         name: key,
         driver,
         options: await checkOptions(driver.options, optionsOf(entry, driver), this.#source, keys),
-        lowers: this.#lowersOf(key, entry),
+        lowers,
+        missing: lacking,
         directory: this.#directory,
         isReadOnly: entry.readOnly === true,
         keySource: await readKeysOf(entry, this.#directory),
       };
       this.#keys.push(...plan.keySource.keys);
-      const opened = await this.#assembly.openEntry(plan, (problem) => this.problems.push(problem));
+      const opened = await this.#openOrLeave(plan, missing);
+      if (opened === null) return;
       if (plan.lowers.length === 0) await this.#refuseSameFile(key, opened);
       this.#name(key, plan, opened);
     } catch (error) {
-      // What was found in images has names of its own, and nobody wrote the description.
-      const isPlaced = this.#isFound && isCevError(error) && error.place.source !== undefined;
-      throw isPlaced ? error : placed(error, this.#source, path);
+      throw this.#placed(error, path);
     }
+  }
+
+  /** Null: it is not there, and what stands on it does without. */
+  async #openOrLeave(plan: EntryPlan, missing: MissingDevices): Promise<readonly OpenedDevice[] | null> {
+    const isPartial = this.#options.isPartial ?? false;
+    try {
+      return await this.#assembly.openEntry(plan, (problem) => this.problems.push(problem));
+    } catch (error) {
+      const isLeaf = plan.lowers.length === 0;
+      if (this.#options.signal?.aborted === true || !isAway(error, isPartial) || !(isLeaf || isPartial))
+        throw error;
+      const told = this.#placed(error, pathText(["devices", plan.name])) as CevError;
+      if (!(await missing.leaveOut(plan.name, told))) throw error;
+      this.problems.push({
+        severity: "error",
+        code: told.code,
+        message: formatError(told),
+        device: plan.name,
+      });
+      return null;
+    }
+  }
+
+  /** What was found in images has names of its own, and nobody wrote the description. */
+  #placed(error: unknown, path: string): unknown {
+    const isPlaced = this.#isFound && isCevError(error) && error.place.source !== undefined;
+    return isPlaced ? error : placed(error, this.#source, path);
   }
 
   /** A file that is two devices at once would be written behind the back of what stands on the other. */
@@ -234,9 +288,19 @@ class Building {
     }
   }
 
-  #lowersOf(key: string, entry: DeviceEntry): DeviceRecord[] {
+  /** The devices below, and the names of those that could not be opened. */
+  #lowersOf(
+    key: string,
+    entry: DeviceEntry,
+    missing: MissingDevices,
+  ): { readonly lowers: readonly DeviceRecord[]; readonly lacking: readonly string[] } {
     const lowers: DeviceRecord[] = [];
+    const lacking: string[] = [];
     for (const reference of lowersOf(key, entry)) {
+      if (missing.failureOf(reference.name) !== null) {
+        lacking.push(reference.name);
+        continue;
+      }
       const lower = this.#lower(reference);
       if (lowers.includes(lower)) {
         const message = `${lower.name} is named twice`;
@@ -244,7 +308,7 @@ class Building {
       }
       lowers.push(lower);
     }
-    return lowers;
+    return { lowers, lacking };
   }
 
   /** One device takes the name of its entry; several, and those of a driver that yields children, stand below it. */
