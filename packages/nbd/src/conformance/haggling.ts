@@ -176,7 +176,6 @@ const OPTION_NAMES = new Map<number, string>(
 );
 const REPLY_NAMES = new Map<number, string>([
   ...Object.entries(OptionReply).map(([name, value]): [number, string] => [value, name]),
-  [0x8000000a, "errorExtHeaderRequired"],
 ]);
 
 /** "option go (7)". */
@@ -202,6 +201,9 @@ export function demandError(answer: OptionAnswer, types: readonly number[], what
 export function demandAck(answer: OptionAnswer, what: string): void {
   demand(answer.isAck, `${what} was answered with ${replyText(answer.final)}, where it has to be ack`);
 }
+
+/** No export has this name. */
+export const NO_SUCH_NAME = "there-is-no-such-export-7f3a";
 
 /** No option has this number. */
 const PROBE = 0x7374_6570;

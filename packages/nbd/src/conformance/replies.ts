@@ -1,5 +1,4 @@
-import { ChunkType, NbdErrno } from "../protocol/numbers.ts";
-import { BLOCK_STATUS_CHUNK, BLOCK_STATUS_EXTENDED_CHUNK, ERROR_CHUNK_BIT } from "./extension.ts";
+import { CHUNK_ERROR_BIT, ChunkType, NbdErrno } from "../protocol/numbers.ts";
 import { commandName } from "./session.ts";
 import type { Chunk, Reply } from "./session.ts";
 import { demand, demandEqual, Violation } from "./violation.ts";
@@ -8,6 +7,8 @@ import { demand, demandEqual, Violation } from "./violation.ts";
 export interface ErrorChunk {
   readonly errno: number;
   readonly message: Buffer;
+  /** The byte that it is about; null where it tells none. */
+  readonly offset: bigint | null;
 }
 
 /** A stretch of a block status answer. */
@@ -23,7 +24,7 @@ export function errnoName(errno: number): string {
 }
 
 export function isErrorChunk({ type }: Chunk): boolean {
-  return (type & ERROR_CHUNK_BIT) !== 0;
+  return (type & CHUNK_ERROR_BIT) !== 0;
 }
 
 /** Reads an error chunk; its fields have to fit. */
@@ -35,7 +36,9 @@ export function decodeErrorChunk({ type, payload }: Chunk): ErrorChunk {
     messageLength <= payload.length - fixed,
     `an error chunk of ${payload.length} bytes says that its message has ${messageLength}`,
   );
-  return { errno: payload.readUInt32BE(0), message: payload.subarray(6, 6 + messageLength) };
+  const message = payload.subarray(6, 6 + messageLength);
+  const offset = type === ChunkType.errorOffset ? payload.readBigUInt64BE(6 + messageLength) : null;
+  return { errno: payload.readUInt32BE(0), message, offset };
 }
 
 /** The error of a reply: 0 where it succeeded. */
@@ -87,7 +90,7 @@ export function contentsOf({ chunks }: Reply): Content[] {
       const length = BigInt(payload.readUInt32BE(8));
       demand(length > 0n, "a hole chunk has a hole of no bytes");
       contents.push({ offset: payload.readBigUInt64BE(0), length, data: null });
-    } else if (type !== ChunkType.none && (type & ERROR_CHUNK_BIT) === 0) {
+    } else if (type !== ChunkType.none && (type & CHUNK_ERROR_BIT) === 0) {
       throw new Violation(`a reply to a read has a chunk of type ${type}`);
     }
   }
@@ -125,7 +128,7 @@ export function statusOf(reply: Reply): Map<number, StatusExtent[]> {
   const found = new Map<number, StatusExtent[]>();
   for (const chunk of reply.chunks) {
     if (chunk.type === ChunkType.none) continue;
-    const wanted = isExtended ? BLOCK_STATUS_EXTENDED_CHUNK : BLOCK_STATUS_CHUNK;
+    const wanted = isExtended ? ChunkType.blockStatusExtended : ChunkType.blockStatus;
     demandEqual(chunk.type, wanted, "the type of a chunk of block status");
     const id = chunk.payload.length >= 4 ? chunk.payload.readUInt32BE(0) : -1;
     demand(!found.has(id), `two status chunks came for the context ${id}`);

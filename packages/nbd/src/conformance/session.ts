@@ -1,6 +1,11 @@
 import {
   ChunkFlag,
   Command,
+  CommandFlag,
+  EXTENDED_REPLY_LENGTH,
+  EXTENDED_REPLY_MAGIC,
+  EXTENDED_REQUEST_LENGTH,
+  EXTENDED_REQUEST_MAGIC,
   REQUEST_LENGTH,
   REQUEST_MAGIC,
   SIMPLE_REPLY_LENGTH,
@@ -9,13 +14,6 @@ import {
   STRUCTURED_REPLY_MAGIC,
 } from "../protocol/numbers.ts";
 import type { ExportFacts } from "./export-facts.ts";
-import {
-  EXTENDED_REPLY_LENGTH,
-  EXTENDED_REPLY_MAGIC,
-  EXTENDED_REQUEST_LENGTH,
-  EXTENDED_REQUEST_MAGIC,
-  PAYLOAD_LENGTH_FLAG,
-} from "./extension.ts";
 import { demand, demandEqual, Violation } from "./violation.ts";
 import type { Wire } from "./wire.ts";
 
@@ -162,7 +160,7 @@ export class Session {
     const needsFlag = this.style === "extended" && command === Command.write;
     return {
       command,
-      flags: needsFlag ? flags | PAYLOAD_LENGTH_FLAG : flags,
+      flags: needsFlag ? flags | CommandFlag.payloadLength : flags,
       offset: BigInt(offset),
       length: BigInt(length),
       cookie: cookie ?? (this.#cookie += 1n),

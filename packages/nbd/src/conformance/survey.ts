@@ -8,7 +8,6 @@ import {
 import type { Need } from "./check.ts";
 import { decodeInfoAnswer } from "./export-facts.ts";
 import type { ExportFacts } from "./export-facts.ts";
-import { BLOCK_STATUS_PAYLOAD_FLAG } from "./extension.ts";
 import { encodeInfo, encodeQueries, Haggling, replyText } from "./haggling.ts";
 import { startTls } from "./starttls.ts";
 import type { ConformanceTarget } from "./target.ts";
@@ -176,7 +175,7 @@ export function isMet(need: Need, survey: Survey, may: Permissions): boolean {
     case "meta":
       return survey.hasMeta;
     case "statusPayload":
-      return ((survey.extended?.flags ?? 0) & BLOCK_STATUS_PAYLOAD_FLAG) !== 0;
+      return ((survey.extended?.flags ?? 0) & TransmissionFlag.blockStatusPayload) !== 0;
     case "list":
       return survey.exportNames !== null;
     case "tls":

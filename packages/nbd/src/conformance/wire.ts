@@ -4,8 +4,10 @@ import { connect as connectTls } from "node:tls";
 import type { ConnectionOptions } from "node:tls";
 import type { Environment } from "@cev/core";
 import type { ConformanceTarget, ConformanceTls } from "./target.ts";
+import { TlsAttempt } from "./tls-attempt.ts";
+import { tlsOptions } from "./tls-options.ts";
 import { Transcript } from "./transcript.ts";
-import { ConnectionEnded, demand, Unreachable, Violation } from "./violation.ts";
+import { ConnectionEnded, demand, notApplicable, Unreachable, Violation } from "./violation.ts";
 
 /** How long one answer is waited for, in milliseconds. */
 export interface WireOptions {
@@ -230,6 +232,34 @@ export class Wire {
     });
   }
 
+  /**
+   * Tries TLS in a way that has to fail, and demands that the server closes the connection, whatever TLS says of it on this
+   * side. `probe` is sent where it does not fail here.
+   */
+  async expectTlsRefused(
+    tls: ConformanceTls,
+    changes: ConnectionOptions,
+    { probe, what }: { readonly probe: Uint8Array; readonly what: string },
+  ): Promise<void> {
+    const socket = this.#socket;
+    socket.removeAllListeners("data");
+    const attempt = new TlsAttempt(socket, {
+      options: { ...tlsOptions(tls), ...changes },
+      probe,
+      onChange: () => this.#wake?.(),
+    });
+    try {
+      await this.#until(() => this.#hasEnded || attempt.isAnswered || attempt.hasFailedUnheard);
+      if (attempt.error !== null) this.transcript.note(`TLS: ${attempt.error.message}`);
+      demand(!attempt.isAnswered, `the server went on after ${what}`);
+      if (attempt.hasFailedUnheard) notApplicable(`this side cannot try it: ${attempt.error?.message}`);
+      demand(this.#hasEnded, `the server did not close the connection after ${what}`);
+      this.transcript.note("the server closed the connection");
+    } finally {
+      attempt.end();
+    }
+  }
+
   /** The version of TLS in use, such as "TLSv1.3". */
   get tlsProtocol(): string | null {
     return this.#tlsProtocol;
@@ -320,23 +350,4 @@ export class Wire {
       timer.cancel();
     }
   }
-}
-
-function tlsOptions(tls: ConformanceTls): ConnectionOptions {
-  const { psk } = tls;
-  if (psk !== undefined) {
-    return {
-      // There is no certificate whose name could be compared.
-      checkServerIdentity: () => undefined,
-      ciphers: "PSK+HIGH:TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384",
-      pskCallback: () => ({ identity: psk.username, psk: psk.key }),
-    };
-  }
-  return {
-    ...(tls.ca === undefined ? {} : { ca: Buffer.from(tls.ca) }),
-    ...(tls.certificate === undefined ? {} : { cert: Buffer.from(tls.certificate) }),
-    ...(tls.key === undefined ? {} : { key: Buffer.from(tls.key) }),
-    servername: tls.hostname,
-    rejectUnauthorized: tls.verifiesPeer,
-  };
 }

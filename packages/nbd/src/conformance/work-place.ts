@@ -1,7 +1,7 @@
 import { Command, TransmissionFlag } from "../protocol/numbers.ts";
 import type { Bench } from "./bench.ts";
 import { enterTransmission, UNIT_MIN } from "./bench.ts";
-import { dataOf, demandErrno } from "./replies.ts";
+import { dataOf, demandErrno, demandSuccess } from "./replies.ts";
 import type { Session } from "./session.ts";
 import { demand, notApplicable } from "./violation.ts";
 
@@ -41,4 +41,26 @@ export async function enterRefusing(bench: Bench): Promise<ReadOnlyPlace> {
     "a write to a read-only export",
   );
   return place;
+}
+
+/** Bytes of each of its parts. */
+export const MIXED_PART = 131_072;
+
+/** Zeroes, then data, then zeroes, each `MIXED_PART` bytes: whoever knows holes tells of them here. */
+export async function layMixed(
+  bench: Bench,
+  session: Session,
+): Promise<{ readonly offset: number; readonly data: Buffer }> {
+  const { offset } = bench.scratch;
+  const data = Buffer.alloc(3 * MIXED_PART);
+  const middle = data.subarray(MIXED_PART, 2 * MIXED_PART);
+  middle.fill(0x6d);
+  if ((session.facts.flags & TransmissionFlag.sendWriteZeroes) === 0) {
+    demandSuccess(await session.ask({ command: Command.write, offset, payload: data }));
+    return { offset, data };
+  }
+  demandSuccess(await session.ask({ command: Command.writeZeroes, offset, length: data.length }));
+  const there = { command: Command.write, offset: offset + MIXED_PART, payload: middle };
+  demandSuccess(await session.ask(there));
+  return { offset, data };
 }

@@ -1,5 +1,8 @@
 import {
   ACK,
+  answers,
+  CMD,
+  EINVAL,
   ERR_UNSUPPORTED,
   ERR_INVALID,
   ERR_TLS_REQUIRED,
@@ -182,6 +185,28 @@ export const HANDSHAKE_MUTANTS: readonly Mutant[] = [
       ({ type }) => type === ERR_UNKNOWN,
       (message) => ({ ...message, type: ERR_INVALID }),
     ),
+  },
+  {
+    bug: "whole blocks alone are read, and nobody is told",
+    caughtBy: "info/enforced-sizes-are-told",
+    mutation: {
+      ...replies(
+        ({ type, data }) => type === 3 && data.readUInt16BE(0) === 3,
+        () => [],
+      ),
+      ...answers(({ command, length }) => command === CMD.read && length % 512n !== 0n, EINVAL),
+    },
+  },
+  {
+    bug: "reads above a mebibyte are refused, and nobody is told",
+    caughtBy: "info/enforced-sizes-are-told",
+    mutation: {
+      ...replies(
+        ({ type, data }) => type === 3 && data.readUInt16BE(0) === 3,
+        () => [],
+      ),
+      ...answers(({ command, length }) => command === CMD.read && length > 1_048_576n, EINVAL),
+    },
   },
   { bug: "a minimum block of 3", caughtBy: "info/minimum-block-valid", mutation: blockSize(2, 3) },
   { bug: "a preferred block of 256", caughtBy: "info/preferred-block-valid", mutation: blockSize(6, 256) },

@@ -1,4 +1,5 @@
 import {
+  blockSize,
   CMD,
   ERROR_CHUNK,
   chunks,
@@ -9,7 +10,22 @@ import {
   extents,
   empty,
 } from "./mutations.ts";
+import type { ReplyMessage } from "./mutating-proxy.ts";
 import type { Mutant } from "./mutations.ts";
+
+/** In place of an error: one about a byte, and content of a sector. */
+function errorAt(message: ReplyMessage, offset: bigint): ReplyMessage {
+  const payload = Buffer.alloc(14);
+  message.payload.copy(payload, 0, 0, 4);
+  payload.writeBigUInt64BE(offset, 6);
+  return { ...message, flags: 0, type: 0x8002, payload };
+}
+
+function contentAt(message: ReplyMessage, offset: bigint): ReplyMessage {
+  const payload = Buffer.alloc(8 + 512);
+  payload.writeBigUInt64BE(offset, 0);
+  return { ...message, flags: 1, type: 1, payload };
+}
 
 /** Bugs of replies. */
 export const REPLY_MUTANTS: readonly Mutant[] = [
@@ -141,6 +157,35 @@ export const REPLY_MUTANTS: readonly Mutant[] = [
         payload.writeUInt32BE(message.payload.length - 8, 8);
         return { ...message, type: 2, payload };
       },
+    ),
+  },
+  {
+    bug: "a chunk is longer than the maximum payload",
+    caughtBy: "structured/chunks-within-maximum-payload",
+    mutation: blockSize(10, 4096),
+  },
+  {
+    bug: "content comes after the error of its place",
+    caughtBy: "structured/failed-read-has-an-error-after-content",
+    mutation: chunks(
+      ({ type }) => type >= 0x8000,
+      (message, { offset }) => [errorAt(message, offset), contentAt(message, offset)],
+    ),
+  },
+  {
+    bug: "a read that failed brings bytes from behind the end",
+    caughtBy: "structured/failed-read-has-an-error-after-content",
+    mutation: chunks(
+      ({ type }) => type >= 0x8000,
+      (message, { offset, length }) => [{ ...contentAt(message, offset + length - 512n), flags: 0 }, message],
+    ),
+  },
+  {
+    bug: "an error is about a byte outside of its request",
+    caughtBy: "structured/failed-read-has-an-error-after-content",
+    mutation: chunks(
+      ({ type }) => type >= 0x8000,
+      (message, { offset, length }) => ({ ...errorAt(message, offset + length), flags: 1 }),
     ),
   },
   {

@@ -1,4 +1,4 @@
-import { Command, CommandFlag, OptionType } from "../../protocol/numbers.ts";
+import { AllocationFlag, Command, CommandFlag, OptionType } from "../../protocol/numbers.ts";
 import type { Bench } from "../bench.ts";
 import type { Check } from "../check.ts";
 import { demandAck, encodeQueries } from "../haggling.ts";
@@ -7,11 +7,11 @@ import type { StatusExtent } from "../replies.ts";
 import type { Session } from "../session.ts";
 import { ALLOCATION } from "../survey.ts";
 import { demand, demandEqual, notApplicable } from "../violation.ts";
-import { pattern } from "../work-place.ts";
+import { layMixed, MIXED_PART, pattern } from "../work-place.ts";
 
-const { blockStatus, read, write, writeZeroes } = Command;
+const { blockStatus, read, write } = Command;
 
-const [HOLE, ZERO] = [1n, 2n];
+const [HOLE, ZERO] = [BigInt(AllocationFlag.hole), BigInt(AllocationFlag.zero)];
 
 /** Requests of one walk. */
 const WALK_MAX = 2000;
@@ -39,16 +39,6 @@ async function extentsAt(
     `no status came for the context ${id}, but for ${[...found.keys()].join(", ") || "none"}`,
   );
   return extents;
-}
-
-/** Data between zeroes, if the export can be written. */
-async function layMixed(bench: Bench, session: Session): Promise<void> {
-  if ((session.facts.flags & 64) === 0) return;
-  const { offset } = bench.scratch;
-  demandSuccess(await session.ask({ command: writeZeroes, offset, length: 393_216 }));
-  demandSuccess(
-    await session.ask({ command: write, offset: offset + 131_072, payload: pattern(131_072, 17) }),
-  );
 }
 
 /** Lengths that are asked for, from a block to much of the export. */
@@ -196,13 +186,11 @@ export const blockStatusChecks: readonly Check[] = [
     room: 393_216,
     async run(bench) {
       const session = await enter(bench);
-      await layMixed(bench, session);
-      const { offset } = bench.scratch;
-      const payload = pattern(131_072, 18);
-      demandSuccess(await session.ask({ command: write, offset: offset + 131_072, payload }));
-      const extents = await extentsAt(session, { offset: offset + 131_072, length: 131_072 });
-      let left = 131_072n;
-      for (const { length, flags } of extents) {
+      const offset = (await layMixed(bench, session)).offset + MIXED_PART;
+      const payload = pattern(MIXED_PART, 18);
+      demandSuccess(await session.ask({ command: write, offset, payload }));
+      let left = BigInt(MIXED_PART);
+      for (const { length, flags } of await extentsAt(session, { offset, length: MIXED_PART })) {
         if (left <= 0n) break;
         demand((flags & ZERO) === 0n, "what was just written is said to be zeroes");
         left -= length;

@@ -1,16 +1,14 @@
-import { ClientFlag, HandshakeFlag, OptionType } from "../../protocol/numbers.ts";
+import { ClientFlag, Command, HandshakeFlag, OptionType } from "../../protocol/numbers.ts";
 import type { Bench } from "../bench.ts";
 import type { Check } from "../check.ts";
 import { decodeExportName, exportNameLength } from "../export-facts.ts";
-import { demandAck } from "../haggling.ts";
+import { demandAck, NO_SUCH_NAME } from "../haggling.ts";
 import type { Haggling } from "../haggling.ts";
 import { lookAt } from "../look-at-export.ts";
 import { dataOf } from "../replies.ts";
 import { Session } from "../session.ts";
 import type { Wire } from "../wire.ts";
 import { demand, demandEqual, notApplicable, Violation } from "../violation.ts";
-
-const NO_SUCH_NAME = "there-is-no-such-export-7f3a";
 
 /** Where the server insists on it. */
 async function askForBlockSizes(bench: Bench, haggling: Haggling): Promise<void> {
@@ -25,11 +23,14 @@ async function askForName(bench: Bench, clientFlags: number, name = bench.export
   return haggling.wire;
 }
 
-/** The next bytes have to be a reply. */
-async function demandInStep(bench: Bench, wire: Wire): Promise<void> {
-  const { simple } = bench.survey;
-  const session = new Session(wire, { style: "simple", facts: simple! });
-  dataOf(await session.ask({ command: 0, offset: 0, length: Math.min(bench.unit, bench.size) }));
+/** Demands that the next bytes are those of a reply. */
+async function demandReads(
+  bench: Bench,
+  wire: Wire,
+  style: "simple" | "structured" = "simple",
+): Promise<void> {
+  const session = new Session(wire, { style, facts: bench.survey[style]! });
+  dataOf(await session.ask({ command: Command.read, offset: 0, length: Math.min(bench.unit, bench.size) }));
 }
 
 /** EXPORT_NAME. */
@@ -63,7 +64,7 @@ export const exportNameChecks: readonly Check[] = [
         answer.subarray(10).every((byte) => byte === 0),
         "the reserved bytes are not all zeroes",
       );
-      await demandInStep(bench, wire);
+      await demandReads(bench, wire);
     },
   },
   {
@@ -78,7 +79,7 @@ export const exportNameChecks: readonly Check[] = [
         notApplicable("the server does not offer NO_ZEROES");
       const wire = await askForName(bench, ClientFlag.fixedNewstyle | ClientFlag.noZeroes);
       await wire.take(exportNameLength(false), "the answer to EXPORT_NAME");
-      await demandInStep(bench, wire);
+      await demandReads(bench, wire);
     },
   },
   {
@@ -110,8 +111,7 @@ export const exportNameChecks: readonly Check[] = [
       await askForBlockSizes(bench, haggling);
       haggling.send(OptionType.exportName, Buffer.from(bench.exportName));
       await haggling.wire.take(exportNameLength(true), "the answer to EXPORT_NAME");
-      const session = new Session(haggling.wire, { style: "structured", facts: bench.survey.structured! });
-      dataOf(await session.ask({ command: 0, offset: 0, length: Math.min(bench.unit, bench.size) }));
+      await demandReads(bench, haggling.wire, "structured");
     },
   },
 ];

@@ -1,7 +1,6 @@
-import { Command, NbdErrno } from "../../protocol/numbers.ts";
+import { ChunkType, Command, CommandFlag, NbdErrno, TransmissionFlag } from "../../protocol/numbers.ts";
 import type { Bench } from "../bench.ts";
 import type { Check } from "../check.ts";
-import { BLOCK_STATUS_EXTENDED_CHUNK, PAYLOAD_LENGTH_FLAG } from "../extension.ts";
 import { dataOf, demandErrno, errnoOf, statusOf } from "../replies.ts";
 import type { Reply, Session } from "../session.ts";
 import { ALLOCATION } from "../survey.ts";
@@ -28,7 +27,7 @@ function idsPayload(length: bigint, ids: readonly number[]): Buffer {
 }
 
 function askStatus(session: Session, payload: Buffer): Promise<Reply> {
-  return session.ask({ command: blockStatus, flags: PAYLOAD_LENGTH_FLAG, offset: 0, payload });
+  return session.ask({ command: blockStatus, flags: CommandFlag.payloadLength, offset: 0, payload });
 }
 
 /** BLOCK_STATUS with extended headers. */
@@ -45,7 +44,7 @@ export const extendedStatusChecks: readonly Check[] = [
       const { chunks } = await session.ask({ command: blockStatus, offset: 0, length: bench.unit });
       for (const { type } of chunks)
         demand(
-          type === BLOCK_STATUS_EXTENDED_CHUNK || type === 0,
+          type === ChunkType.blockStatusExtended || type === 0,
           `a chunk of block status has the type ${type}`,
         );
     },
@@ -89,7 +88,7 @@ export const extendedStatusChecks: readonly Check[] = [
     async run(bench) {
       const session = await enter(bench);
       demand(
-        (session.facts.flags & 4096) === 0,
+        (session.facts.flags & TransmissionFlag.blockStatusPayload) === 0,
         `the flags are 0x${session.facts.flags.toString(16)} without contexts`,
       );
     },

@@ -1,6 +1,8 @@
 import {
+  CHUNK_ERROR_BIT,
   Command,
   CommandFlag,
+  EXTENDED_REQUEST_MAGIC,
   NbdErrno,
   OptionReply,
   OptionType,
@@ -10,7 +12,6 @@ import type { Bench } from "../bench.ts";
 import { enterTransmission } from "../bench.ts";
 import type { Check } from "../check.ts";
 import { exportNameLength } from "../export-facts.ts";
-import { ERROR_EXTENDED_REQUIRED, EXTENDED_REQUEST_MAGIC, PAYLOAD_LENGTH_FLAG } from "../extension.ts";
 import { demandAck, demandError, encodeInfo } from "../haggling.ts";
 import { contentsOf, dataOf, demandErrno, demandSuccess } from "../replies.ts";
 import type { Reply, Session } from "../session.ts";
@@ -131,7 +132,7 @@ export const extendedChecks: readonly Check[] = [
       demandAck(await haggling.ask(OptionType.extendedHeaders), "EXTENDED_HEADERS");
       demandError(
         await haggling.ask(OptionType.structuredReply),
-        [ERROR_EXTENDED_REQUIRED, OptionReply.errorInvalid],
+        [OptionReply.errorExtendedHeadersRequired, OptionReply.errorInvalid],
         "STRUCTURED_REPLY after EXTENDED_HEADERS",
       );
     },
@@ -244,7 +245,7 @@ export const extendedChecks: readonly Check[] = [
         if (reply === null) return;
         const cookie = reply.readBigUInt64BE(8);
         await session.wire.take(Number(reply.readBigUInt64BE(24)), "the payload of a chunk");
-        if (cookie === 7n) isDone = (reply.readUInt16BE(6) & 0x8000) === 0;
+        if (cookie === 7n) isDone = (reply.readUInt16BE(6) & CHUNK_ERROR_BIT) === 0;
         demand(cookie !== 9n || !isDone, "the payload of a write that was done was taken for requests, too");
         if (cookie === 8n && (reply.readUInt16BE(4) & 1) !== 0) return;
       }
@@ -261,7 +262,7 @@ export const extendedChecks: readonly Check[] = [
       const session = await enter(bench);
       const payload = Buffer.alloc(4096, 0x21);
       for (const command of [read, flush, cache]) {
-        const reply = await session.ask({ command, flags: PAYLOAD_LENGTH_FLAG, offset: 0, payload });
+        const reply = await session.ask({ command, flags: CommandFlag.payloadLength, offset: 0, payload });
         demandErrno(reply, [NbdErrno.EINVAL], `the command ${command} with a payload`);
       }
       dataOf(
@@ -283,7 +284,7 @@ export const extendedChecks: readonly Check[] = [
       const { offset } = bench.scratch;
       const payload = Buffer.alloc(Math.max(4096, bench.unit), 0x21);
       for (const command of [trim, writeZeroes]) {
-        const reply = await session.ask({ command, flags: PAYLOAD_LENGTH_FLAG, offset, payload });
+        const reply = await session.ask({ command, flags: CommandFlag.payloadLength, offset, payload });
         demandErrno(reply, [NbdErrno.EINVAL], `the command ${command} with a payload`);
       }
       dataOf(await session.ask({ command: read, offset, length: bench.unit }), "the read after them");
@@ -300,7 +301,7 @@ export const extendedChecks: readonly Check[] = [
       const session = await enter(bench);
       const payload = Buffer.alloc(65_536, 0x6e);
       demandErrno(
-        await session.ask({ command: 99, flags: PAYLOAD_LENGTH_FLAG, payload }),
+        await session.ask({ command: 99, flags: CommandFlag.payloadLength, payload }),
         [],
         "an unknown command with a payload",
       );
@@ -382,7 +383,7 @@ export const extendedChecks: readonly Check[] = [
       session.send({ command: read, magic: 0x2560_9513, offset: 0, length: bench.unit });
       const head = await session.wire.takeUnlessEnded(32, "an answer");
       demand(
-        head === null || (head.readUInt16BE(6) & 0x8000) !== 0,
+        head === null || (head.readUInt16BE(6) & CHUNK_ERROR_BIT) !== 0,
         "a request with the compact magic number was obeyed",
       );
     },

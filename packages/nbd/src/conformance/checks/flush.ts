@@ -1,4 +1,4 @@
-import { Command, CommandFlag, NbdErrno } from "../../protocol/numbers.ts";
+import { Command, CommandFlag, NbdErrno, TransmissionFlag } from "../../protocol/numbers.ts";
 import type { Check } from "../check.ts";
 import { demandErrno, demandSuccess } from "../replies.ts";
 import { notApplicable } from "../violation.ts";
@@ -75,7 +75,7 @@ export const flushChecks: readonly Check[] = [
     needs: ["export"],
     async run(bench) {
       const session = await bench.enter();
-      if ((session.facts.flags & 4) !== 0) notApplicable("the server offers flush");
+      if ((session.facts.flags & TransmissionFlag.sendFlush) !== 0) notApplicable("the server offers flush");
       demandErrno(await session.ask({ command: flush }), [NbdErrno.EINVAL], "a flush that was not offered");
     },
   },

@@ -1,7 +1,9 @@
 import {
+  Command,
   InfoType,
   OptionReply,
   OptionType,
+  PAYLOAD_LENGTH_PORTABLE,
   STRING_LENGTH_MAX,
   TransmissionFlag,
 } from "../../protocol/numbers.ts";
@@ -10,6 +12,7 @@ import type { Check } from "../check.ts";
 import { decodeInfoAnswer } from "../export-facts.ts";
 import type { ExportFacts } from "../export-facts.ts";
 import { demandAck, demandError, encodeInfo } from "../haggling.ts";
+import { demandSuccess, errnoOf } from "../replies.ts";
 import { isText } from "../text.ts";
 import { demand, demandEqual, notApplicable } from "../violation.ts";
 import { lookAt } from "../look-at-export.ts";
@@ -84,14 +87,37 @@ export const infoFactsChecks: readonly Check[] = [
     sentence: "The *length* MUST be 14, and the reply payload is interpreted as",
     needs: ["export"],
     async run(bench) {
-      const { replies } = await (
-        await bench.haggle()
-      ).ask(OptionType.info, encodeInfo(bench.exportName, [3]));
+      const { replies } = await (await bench.haggle()).ask(OptionType.info, encodeInfo(bench.exportName));
       const found = replies.filter(
         ({ data }) => data.length >= 2 && data.readUInt16BE(0) === InfoType.blockSize,
       );
       if (found.length === 0) notApplicable("the server tells no block sizes");
       for (const { data } of found) demandEqual(data.length, 14, "the length of the block size info");
+    },
+  },
+  {
+    name: "info/enforced-sizes-are-told",
+    level: "must",
+    section: "Option reply types",
+    sentence:
+      "The server MUST send this info if it is requested and it intends to enforce size constraints other than the defaults.",
+    needs: ["export"],
+    async run(bench) {
+      const session = await bench.enter();
+      if (session.facts.blockSizes !== null) notApplicable("the server tells block sizes");
+      const all = Math.min(bench.size, PAYLOAD_LENGTH_PORTABLE);
+      const large = Math.min(65_536, all);
+      // What fails of whole blocks fails for another reason.
+      if (errnoOf(await session.ask({ command: Command.read, offset: 0, length: large })) !== 0)
+        notApplicable("a read of whole blocks fails");
+      for (const [offset, length] of [
+        [Math.min(1, bench.size - 1), 1],
+        [0, all],
+      ] as const) {
+        const reply = await session.ask({ command: Command.read, offset, length });
+        const what = `a read of ${length} bytes at ${offset}, of a server that tells no block sizes,`;
+        demandSuccess(reply, what);
+      }
     },
   },
   {
@@ -205,11 +231,14 @@ export const infoFactsChecks: readonly Check[] = [
     async run(bench) {
       const haggling = await bench.haggle();
       const { flags } = await lookAt(bench, haggling);
-      demand((flags & 4096) === 0, `the transmission flags are 0x${flags.toString(16)}`);
+      demand(
+        (flags & TransmissionFlag.blockStatusPayload) === 0,
+        `the transmission flags are 0x${flags.toString(16)}`,
+      );
       if (!(await haggling.ask(OptionType.structuredReply)).isAck) return;
       const structured = await lookAt(bench, haggling);
       demand(
-        (structured.flags & 4096) === 0,
+        (structured.flags & TransmissionFlag.blockStatusPayload) === 0,
         `with structured replies they are 0x${structured.flags.toString(16)}`,
       );
     },

@@ -1,15 +1,14 @@
-import { InfoType, OptionReply, OptionType } from "../../protocol/numbers.ts";
+import { ClientFlag, Command, InfoType, OptionReply, OptionType } from "../../protocol/numbers.ts";
 import type { Bench } from "../bench.ts";
 import type { Check } from "../check.ts";
 import { decodeInfoAnswer } from "../export-facts.ts";
 import type { ExportFacts } from "../export-facts.ts";
-import { demandAck, demandError, demandInStep, encodeInfo } from "../haggling.ts";
+import { demandAck, demandError, demandInStep, encodeInfo, NO_SUCH_NAME } from "../haggling.ts";
+import { Session } from "../session.ts";
 import { demand, demandEqual, notApplicable } from "../violation.ts";
 import { lookAt } from "../look-at-export.ts";
 
 const ALL_ITEMS = [InfoType.name, InfoType.description, InfoType.blockSize];
-
-const NO_SUCH_NAME = "there-is-no-such-export-7f3a";
 
 const INVALID_MEANING =
   "The option sent by the client is known by this server, but was determined by the server to be syntactically or semantically invalid.";
@@ -311,13 +310,10 @@ export const infoChecks: readonly Check[] = [
     needs: ["export"],
     async run(bench) {
       // Without NO_ZEROES: the first bytes after the ack have to be those of a reply.
-      const haggling = await bench.haggle(1);
-      await lookAt(bench, haggling, OptionType.go);
+      const haggling = await bench.haggle(ClientFlag.fixedNewstyle);
+      const facts = await lookAt(bench, haggling, OptionType.go);
       const { wire } = haggling;
-      const disconnect = Buffer.alloc(28);
-      disconnect.writeUInt32BE(0x25609513, 0);
-      disconnect.writeUInt16BE(2, 6);
-      wire.send(disconnect, "disconnect");
+      new Session(wire, { style: "simple", facts }).send({ command: Command.disconnect });
       await wire.expectEnd("after DISC where nothing was under way");
     },
   },

@@ -1,7 +1,14 @@
 import { OptionReply, OptionType, STRING_LENGTH_MAX } from "../../protocol/numbers.ts";
 import type { Bench } from "../bench.ts";
 import type { Check } from "../check.ts";
-import { demandAck, demandError, demandInStep, encodeInfo, encodeQueries } from "../haggling.ts";
+import {
+  demandAck,
+  demandError,
+  demandInStep,
+  encodeInfo,
+  encodeQueries,
+  NO_SUCH_NAME,
+} from "../haggling.ts";
 import { ALLOCATION } from "../survey.ts";
 import { demand, demandEqual, notApplicable } from "../violation.ts";
 import { contextsOf, haggleStructured } from "../haggle-structured.ts";
@@ -235,13 +242,12 @@ export const metaChecks: readonly Check[] = [
     sentence: "`NBD_REP_ERR_UNKNOWN` (2^31 + 6) The requested export is not available.",
     needs: ["meta"],
     async run(bench) {
-      const name = "there-is-no-such-export-7f3a";
       const haggling = await haggleStructured(bench);
-      if ((await haggling.ask(OptionType.info, encodeInfo(name))).isAck)
+      if ((await haggling.ask(OptionType.info, encodeInfo(NO_SUCH_NAME))).isAck)
         notApplicable("the server serves any name");
       for (const option of [LIST, SET])
         demandError(
-          await haggling.ask(option, encodeQueries(name, [ALLOCATION])),
+          await haggling.ask(option, encodeQueries(NO_SUCH_NAME, [ALLOCATION])),
           [OptionReply.errorUnknown, OptionReply.errorTlsRequired],
           "metadata contexts of an export that does not exist",
         );

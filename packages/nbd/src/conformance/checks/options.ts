@@ -1,4 +1,10 @@
-import { OPTION_REPLY_MAGIC, OptionReply, OptionType, STRING_LENGTH_MAX } from "../../protocol/numbers.ts";
+import {
+  Command,
+  OPTION_REPLY_MAGIC,
+  OptionReply,
+  OptionType,
+  STRING_LENGTH_MAX,
+} from "../../protocol/numbers.ts";
 import type { Bench } from "../bench.ts";
 import type { Check } from "../check.ts";
 import {
@@ -241,7 +247,7 @@ export const optionChecks: readonly Check[] = [
     needs: ["export"],
     async run(bench) {
       const haggling = await bench.haggle();
-      const data = encodeInfo(bench.exportName, [3]);
+      const data = encodeInfo(bench.exportName);
       await haggling.wire.sendPieces(encodeOption(OptionType.info, data), 1, "option info");
       demandAck(await haggling.receiveAll(OptionType.info), "INFO in pieces of one byte");
     },
@@ -274,7 +280,11 @@ export const optionChecks: readonly Check[] = [
       const other = await bench.haggle();
       demandAck(await other.ask(OptionType.structuredReply), "STRUCTURED_REPLY");
       const session = await bench.enter();
-      const reply = await session.ask({ command: 0, offset: 0, length: Math.min(bench.unit, bench.size) });
+      const reply = await session.ask({
+        command: Command.read,
+        offset: 0,
+        length: Math.min(bench.unit, bench.size),
+      });
       demand(reply.simpleError !== null, "a reply is structured that this client did not ask for");
     },
   },

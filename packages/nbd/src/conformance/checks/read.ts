@@ -1,4 +1,4 @@
-import { Command, CommandFlag, NbdErrno } from "../../protocol/numbers.ts";
+import { Command, CommandFlag, NbdErrno, TransmissionFlag } from "../../protocol/numbers.ts";
 import type { Check } from "../check.ts";
 import { dataOf, demandErrno, errnoName, errnoOf } from "../replies.ts";
 import { demand, notApplicable } from "../violation.ts";
@@ -280,7 +280,7 @@ export const readChecks: readonly Check[] = [
     needs: ["export"],
     async run(bench) {
       const session = await bench.enter();
-      if ((session.facts.flags & 128) !== 0) notApplicable("the server offers DF");
+      if ((session.facts.flags & TransmissionFlag.sendDf) !== 0) notApplicable("the server offers DF");
       const length = Math.min(bench.unit, bench.size);
       demandErrno(
         await session.ask({ command: read, flags: CommandFlag.df, offset: 0, length }),

@@ -1,30 +1,51 @@
-import { ChunkType, Command, CommandFlag, NbdErrno, STRING_LENGTH_MAX } from "../../protocol/numbers.ts";
-import type { Bench } from "../bench.ts";
+import {
+  ChunkType,
+  Command,
+  CommandFlag,
+  NbdErrno,
+  PAYLOAD_LENGTH_PORTABLE,
+  STRING_LENGTH_MAX,
+} from "../../protocol/numbers.ts";
 import type { Check } from "../check.ts";
 import { contentsOf, dataOf, decodeErrorChunk, demandErrno, errnoOf, isErrorChunk } from "../replies.ts";
-import type { Session } from "../session.ts";
+import type { Chunk, Reply } from "../session.ts";
 import { isText } from "../text.ts";
 import { demand, demandEqual, notApplicable } from "../violation.ts";
 import { readPastEnd } from "../structured-reads.ts";
+import { layMixed } from "../work-place.ts";
 
-/** Zeroes, then data, then zeroes: whoever knows holes tells of them here. */
-async function layMixed(bench: Bench, session: Session): Promise<{ offset: number; data: Buffer }> {
-  const { offset } = bench.scratch;
-  const third = 131_072;
-  const data = Buffer.alloc(3 * third);
-  data.fill(0x6d, third, 2 * third);
-  if ((session.facts.flags & 64) !== 0) {
-    await session.ask({ command: Command.writeZeroes, offset, length: data.length });
-    await session.ask({
-      command: Command.write,
-      offset: offset + third,
-      payload: data.subarray(third, 2 * third),
-    });
-  } else {
-    await session.ask({ command: Command.write, offset, payload: data });
+/** Demands that content of a read that failed lies within the request and the export, and comes before errors of its place. */
+function demandContentBeforeErrors({ request, chunks, ...reply }: Reply, size: bigint): void {
+  const end = request.offset + request.length;
+  const failedAt: bigint[] = [];
+  for (const chunk of chunks) {
+    if (chunk.type === ChunkType.errorOffset) {
+      const at = decodeErrorChunk(chunk).offset;
+      demand(at !== null && at >= request.offset && at < end, `an error chunk is about byte ${at}`);
+      failedAt.push(at);
+    }
+    for (const { offset, length } of contentsOf({ ...reply, request, chunks: [chunk] })) {
+      const text = `a content chunk (${offset}, ${length} bytes) of a read that failed`;
+      demand(offset >= request.offset && offset + length <= end, `${text} lies outside the request`);
+      demand(offset < size, `${text} lies behind the end of the export`);
+      const late = failedAt.find((at) => at >= offset && at < offset + length);
+      demand(late === undefined, `${text} comes after the error about byte ${late}`);
+    }
   }
-  return { offset, data };
 }
+
+/** Bytes of a chunk whose number the server chooses. */
+function variableLength({ type, payload }: Chunk): number {
+  const fixed = FIXED_LENGTHS.get(type) ?? 0;
+  return Math.max(0, payload.length - fixed);
+}
+
+const FIXED_LENGTHS: ReadonlyMap<number, number> = new Map([
+  [ChunkType.offsetData, 8],
+  [ChunkType.offsetHole, 12],
+  [ChunkType.error, 6],
+  [ChunkType.errorOffset, 14],
+]);
 
 /** Errors, holes and unfragmented reads with structured replies. */
 export const structuredPartsChecks: readonly Check[] = [
@@ -74,11 +95,40 @@ export const structuredPartsChecks: readonly Check[] = [
     name: "structured/failed-read-has-an-error-after-content",
     level: "must",
     section: "Request types",
-    sentence: "The server MUST include an error chunk as one of the subsequent chunks",
+    sentence:
+      "The server MUST include an error chunk as one of the subsequent chunks … MUST ensure that the content chunk is sent first if a content and error chunk cover the same offset.",
     needs: ["export", "structured"],
     async run(bench) {
       const session = await bench.enter({ style: "structured" });
-      demandErrno(await readPastEnd(bench, session), [], "a read past the end");
+      const { size, unit } = bench;
+      const all = size - (size % unit);
+      for (const offset of [all, Math.max(0, all - unit)]) {
+        const reply = await session.ask({ command: Command.read, offset, length: 3 * unit });
+        demandErrno(reply, [], "a read past the end");
+        demandContentBeforeErrors(reply, BigInt(size));
+      }
+    },
+  },
+  {
+    name: "structured/chunks-within-maximum-payload",
+    level: "must",
+    section: "Structured reply types",
+    sentence:
+      "A server MUST NOT send a chunk where any variable-length portion of the chunk is larger than any advertised maximum payload size",
+    needs: ["export", "structured"],
+    async run(bench) {
+      const session = await bench.enter({ style: "structured" });
+      const most =
+        session.facts.blockSizes?.payloadMax ?? notApplicable("the server tells no maximum payload");
+      const { size, unit } = bench;
+      const all = Math.min(size - (size % unit), PAYLOAD_LENGTH_PORTABLE);
+      const length = Math.min(all, 2 * (most - (most % unit) + unit));
+      if (length <= most) notApplicable("the maximum payload is longer than any read of the suite");
+      const { chunks } = await session.ask({ command: Command.read, offset: 0, length });
+      for (const chunk of chunks) {
+        const variable = variableLength(chunk);
+        demand(variable <= most, `a chunk has ${variable} bytes, and the maximum payload is ${most}`);
+      }
     },
   },
   {

@@ -1,4 +1,11 @@
-import { ChunkFlag, ChunkType, Command, OptionReply, OptionType } from "../../protocol/numbers.ts";
+import {
+  ChunkFlag,
+  ChunkType,
+  Command,
+  OptionReply,
+  OptionType,
+  TransmissionFlag,
+} from "../../protocol/numbers.ts";
 import type { Bench } from "../bench.ts";
 import type { Check } from "../check.ts";
 import { demandAck, demandError } from "../haggling.ts";
@@ -210,7 +217,8 @@ export const structuredChecks: readonly Check[] = [
     async run(bench) {
       const session = await bench.enter({ style: "structured" });
       const replies = [...(await someReads(bench, session)), await readPastEnd(bench, session)];
-      if ((session.facts.flags & 4) !== 0) replies.push(await session.ask({ command: Command.flush }));
+      if ((session.facts.flags & TransmissionFlag.sendFlush) !== 0)
+        replies.push(await session.ask({ command: Command.flush }));
       for (const { type, payload, flags } of replies.flatMap(({ chunks }) => chunks)) {
         if (type !== ChunkType.none) continue;
         demandEqual(payload.length, 0, "the length of a chunk of type NONE");

@@ -9,6 +9,11 @@ function demandForced(bench: Bench): void {
   if (!bench.survey.isTlsForced) notApplicable("the server does not insist on TLS");
 }
 
+/** Checks of a server that leaves TLS to the client for some of its exports. */
+function demandSelective(bench: Bench): void {
+  if (bench.survey.isTlsForced) notApplicable("the server insists on TLS for everything");
+}
+
 /** Servers that insist on TLS, and those that leave the choice. */
 export const tlsModesChecks: readonly Check[] = [
   {
@@ -112,6 +117,54 @@ export const tlsModesChecks: readonly Check[] = [
           (await (await bench.hagglePlain()).ask(option)).final.type !== OptionReply.errorTlsRequired,
           `the option ${option} was answered with errorTlsRequired`,
         );
+    },
+  },
+  {
+    name: "tls/tls-only-export-required",
+    level: "must",
+    section: "SELECTIVETLS mode",
+    sentence:
+      "it MAY reply with `NBD_REP_ERR_TLS_REQD` if that export is non-existent, and MUST reply with `NBD_REP_ERR_TLS_REQD` if that export is TLS-only.",
+    needs: ["export", "tls"],
+    async run(bench) {
+      demandSelective(bench);
+      for (const option of [OptionType.info, OptionType.go]) {
+        const answer = await (await bench.hagglePlain()).ask(option, encodeInfo(bench.exportName));
+        if (answer.isAck) notApplicable("the export is there for clients without TLS, too");
+        demandError(answer, [OptionReply.errorTlsRequired], `the option ${option} for an export in TLS only`);
+      }
+    },
+  },
+  {
+    name: "tls/tls-only-export-name-closes",
+    level: "must",
+    section: "SELECTIVETLS mode",
+    sentence:
+      "If the server receives a request to enter transmission mode via `NBD_OPT_EXPORT_NAME` on a TLS-only export when TLS has not been initiated, then as this request cannot error, it MUST terminate the session.",
+    needs: ["export", "tls"],
+    async run(bench) {
+      demandSelective(bench);
+      const haggling = await bench.hagglePlain();
+      if ((await haggling.ask(OptionType.info, encodeInfo(bench.exportName))).isAck)
+        notApplicable("the export is there for clients without TLS, too");
+      haggling.send(OptionType.exportName, Buffer.from(bench.exportName));
+      await haggling.wire.expectEnd("after EXPORT_NAME of an export in TLS only");
+    },
+  },
+  {
+    name: "tls/none-without-fixed-newstyle",
+    level: "must",
+    section: "Server-side requirements",
+    sentence:
+      "The server MUST operate in NOTLS mode unless the server set flag `NBD_FLAG_FIXED_NEWSTYLE` and the client replied with `NBD_FLAG_C_FIXED_NEWSTYLE` in the fixed newstyle negotiation.",
+    needs: [],
+    async run(bench) {
+      if (bench.survey.tlsReply !== OptionReply.ack) notApplicable("the server has no TLS");
+      // It may close the connection as well: who does not know the fixed form is not to send other options than EXPORT_NAME.
+      const answer = await (await bench.hagglePlain(0)).askUnlessEnded(OptionType.startTls, Buffer.alloc(0));
+      demand(answer?.isAck !== true, "STARTTLS of a client without FIXED_NEWSTYLE was accepted");
+      const tlsRequired = answer?.final.type === OptionReply.errorTlsRequired;
+      demand(!tlsRequired, "a client without FIXED_NEWSTYLE was told that TLS is required");
     },
   },
 ];

@@ -1,4 +1,4 @@
-import { Command, CommandFlag, NbdErrno } from "../../protocol/numbers.ts";
+import { Command, CommandFlag, NbdErrno, TransmissionFlag } from "../../protocol/numbers.ts";
 import type { Check } from "../check.ts";
 import { dataOf, demandErrno, demandSuccess } from "../replies.ts";
 import { demand, notApplicable } from "../violation.ts";
@@ -154,7 +154,7 @@ export const trimChecks: readonly Check[] = [
     room: 65_536,
     async run(bench) {
       const session = await bench.enter();
-      if ((session.facts.flags & 32) !== 0) notApplicable("the server offers trim");
+      if ((session.facts.flags & TransmissionFlag.sendTrim) !== 0) notApplicable("the server offers trim");
       const { offset } = bench.scratch;
       const reply = await session.ask({ command: trim, offset, length: 65_536 });
       demandErrno(reply, [NbdErrno.EINVAL], "a trim that was not offered");

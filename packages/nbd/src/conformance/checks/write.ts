@@ -1,4 +1,4 @@
-import { Command, CommandFlag, NbdErrno } from "../../protocol/numbers.ts";
+import { Command, CommandFlag, NbdErrno, TransmissionFlag } from "../../protocol/numbers.ts";
 import type { Check } from "../check.ts";
 import { dataOf, demandErrno, demandSuccess, errnoOf } from "../replies.ts";
 import type { Session } from "../session.ts";
@@ -340,7 +340,8 @@ export const writeChecks: readonly Check[] = [
       const { offset } = bench.scratch;
       const payload = pattern(bench.unit, 44);
       demandSuccess(await session.ask({ command: write, offset, payload }));
-      if ((session.facts.flags & 4) !== 0) demandSuccess(await session.ask({ command: Command.flush }));
+      if ((session.facts.flags & TransmissionFlag.sendFlush) !== 0)
+        demandSuccess(await session.ask({ command: Command.flush }));
       session.send({ command: Command.disconnect });
       await session.wire.drain("after DISC");
       await demandThere(

@@ -1,4 +1,4 @@
-import { Command, CommandFlag, NbdErrno } from "../../protocol/numbers.ts";
+import { Command, CommandFlag, NbdErrno, TransmissionFlag } from "../../protocol/numbers.ts";
 import type { Bench } from "../bench.ts";
 import type { Check } from "../check.ts";
 import { dataOf, demandErrno, demandSuccess, errnoName, errnoOf } from "../replies.ts";
@@ -154,7 +154,8 @@ export const zeroesChecks: readonly Check[] = [
     room: LENGTH,
     async run(bench) {
       const session = await bench.enter();
-      if ((session.facts.flags & 2048) !== 0) notApplicable("the server offers fast zeroes");
+      if ((session.facts.flags & TransmissionFlag.sendFastZero) !== 0)
+        notApplicable("the server offers fast zeroes");
       const { offset } = bench.scratch;
       const flags = CommandFlag.fastZero;
       const reply = await session.ask({ command: writeZeroes, flags, offset, length: LENGTH });
@@ -253,7 +254,8 @@ export const zeroesChecks: readonly Check[] = [
     room: LENGTH,
     async run(bench) {
       const session = await bench.enter();
-      if ((session.facts.flags & 64) !== 0) notApplicable("the server offers write zeroes");
+      if ((session.facts.flags & TransmissionFlag.sendWriteZeroes) !== 0)
+        notApplicable("the server offers write zeroes");
       const { offset } = bench.scratch;
       const reply = await session.ask({ command: writeZeroes, offset, length: LENGTH });
       demandErrno(reply, [NbdErrno.EINVAL], "a write of zeroes that was not offered");
