@@ -229,13 +229,17 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
     this.#fail("CEV_PROTOCOL", message);
   }
 
+  failed(error: unknown): void {
+    this.#failWithoutMemory(error);
+  }
+
   requestEnded(): void {
     this.#settle();
   }
 
   /** Goes on with what was received and not yet used, and sends what can be sent. */
   turn(): void {
-    if (this.#isClosed || this.#isUpgrading) return;
+    if (this.#isClosed || this.#isUpgrading || this.#error !== null) return;
     try {
       if (this.#transmission === null) this.#processHandshake();
       else this.#transmission.turn();

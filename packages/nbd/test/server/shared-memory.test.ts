@@ -1,12 +1,15 @@
 import { Buffer } from "node:buffer";
+import { CevError } from "@cev/core";
 import { beforeEach, describe, expect, test } from "vitest";
 import { MemoryBudget } from "../../src/memory/memory-budget.ts";
 import { Command, NbdErrno, OptionReply, OptionType } from "../../src/protocol/numbers.ts";
 import { encodeMetaRequest } from "../../src/protocol/option-meta.ts";
+import type { StatusQuery } from "../../src/server/contexts/context.ts";
 import type { RequestTrace } from "../../src/server/transmission/trace.ts";
 import type { FakeClient } from "../support/fake-client.ts";
-import { clientFlags, go, option } from "../support/messages.ts";
-import { makeStack, pattern } from "../support/stack.ts";
+import { clientFlags, go, option, request } from "../support/messages.ts";
+import type { RequestParts } from "../support/messages.ts";
+import { STACK_SIZE, makeStack, pattern } from "../support/stack.ts";
 import type { Stack } from "../support/stack.ts";
 
 const LENGTH = 65_536;
@@ -245,4 +248,74 @@ test("where the common memory is used up, clients that have chosen nothing get n
     client.transport.destroy();
     for (const pool of client.pools) pool.close();
   }
+});
+
+describe("where not even an answer finds memory, the connection ends, and nothing is lost or lent for ever", () => {
+  // So many extents of a status leave no room in the small buffer for one more answer.
+  const COUNT = 2043;
+  const status = ({ countMax }: StatusQuery): Promise<{ length: number; status: number }[]> =>
+    Promise.resolve(
+      Array.from({ length: Math.min(COUNT, countMax) }, (_, index) => ({ length: 512, status: index })),
+    );
+  const contexts = [
+    {
+      namespace: "x-test",
+      list: () => ["x-test:it"],
+      find: () => ({ name: "x-test:it", status }),
+    },
+  ];
+
+  /** A client that has not taken its last answer, behind which the buffer is full. */
+  async function clogged(): Promise<FakeClient> {
+    stack.layer.completion = "later";
+    const client = stack.connect({ budget, contexts });
+    client.contexts = ["x-test:it"];
+    client.enter("disk");
+    client.transport.isReader = false;
+    client.request({ command: Command.flush });
+    await stack.world.run();
+    client.request({ command: Command.blockStatus, length: STACK_SIZE });
+    await stack.world.run();
+    return client;
+  }
+
+  test.for<[string, RequestParts[], "later" | "atOnce"]>([
+    ["of a status", [{ command: Command.blockStatus, length: STACK_SIZE }], "later"],
+    ["of two statuses", [1, 2].map(() => ({ command: Command.blockStatus, length: STACK_SIZE })), "later"],
+    ["of two cachings", [1, 2].map(() => ({ command: Command.cache, length: 4096 })), "later"],
+    ["of a read with holes", [{ command: Command.read, length: 262_144 }], "later"],
+    ["of several reads", [1, 2, 3].map(() => ({ command: Command.read, length: 512 })), "later"],
+    ["of several long reads", [1, 2, 3].map(() => ({ command: Command.read, length: 30_000 })), "later"],
+    [
+      "of several writes, behind one that still fits",
+      [1, 2, 3].map(() => ({ command: Command.write, payload: pattern(512) })),
+      "later",
+    ],
+    [
+      "of several reads that end at once",
+      [1, 2, 3].map(() => ({ command: Command.read, length: 512 })),
+      "atOnce",
+    ],
+    [
+      "of several writes that end at once",
+      [1, 2, 3].map(() => ({ command: Command.write, payload: pattern(512) })),
+      "atOnce",
+    ],
+    ["of what is refused", [{ command: Command.read, offset: STACK_SIZE, length: 512 }], "later"],
+  ])("%s", async ([, requests, completion]) => {
+    const client = await clogged();
+    stack.layer.completion = completion;
+    for (const pool of client.pools)
+      pool.acquire = () => {
+        throw new CevError("CEV_NO_MEMORY", "the system has none");
+      };
+    client.send(Buffer.concat(requests.map((each, cookie) => request({ ...each, cookie }))));
+    await stack.world.run();
+    expect(client.errorCode).toBe("CEV_NO_MEMORY");
+    expect(client.connection.inFlightCount).toBe(0);
+    expect(client.settledCount).toBe(1);
+    expect(budget.bytesTaken).toBe(0);
+    for (const pool of client.pools) pool.close();
+    expect(stack.world.environment.buffers.bytesLent).toBe(0);
+  });
 });

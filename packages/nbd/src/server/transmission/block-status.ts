@@ -90,9 +90,16 @@ class StatusPayloads implements Releasable {
 
   put({ style, writer }: ColdWork, request: Request): void {
     const type = style === HeaderStyle.extended ? ChunkType.blockStatusExtended : ChunkType.blockStatus;
-    for (const [index, payload] of this.#payloads.entries()) {
-      const flags = index === this.#payloads.length - 1 ? ChunkFlag.done : 0;
-      writer.putChunk(style, request, { type, flags }, payload, this);
+    const payloads = this.#payloads;
+    let count = 0;
+    try {
+      for (; count < payloads.length; count++) {
+        const flags = count === payloads.length - 1 ? ChunkFlag.done : 0;
+        writer.putChunk(style, request, { type, flags }, payloads[count]!, this);
+      }
+    } finally {
+      // The writer has no memory for them.
+      for (; count < payloads.length; count++) this.release();
     }
   }
 

@@ -6,12 +6,20 @@ import type { HeaderStyle } from "../../protocol/numbers.ts";
 import type { Export } from "../exports/export.ts";
 import { MemoryTaker } from "../../memory/memory-taker.ts";
 import type { MemoryHolder, MemorySources } from "../../memory/memory-taker.ts";
-import type { TransmissionLimits } from "./limits.ts";
 import type { Releasable, ReplyWriter } from "./reply-writer.ts";
 import type { Request } from "./request.ts";
+import type { TransmissionParts } from "./transmission-parts.ts";
 
 /** Answers a request by several steps. What it rejects with becomes an error that ends the reply. */
 export type Work = (cold: ColdWork, request: Request) => Promise<void>;
+
+/** Who hands such requests over. */
+export interface ColdUser {
+  /** Something is to be sent. */
+  wantTurn(): void;
+  /** An answer could not be given, not even that there was no memory for one. */
+  failed(error: unknown): void;
+}
 
 /** Memory of such a request; whoever has it lets go of it. */
 export interface ColdMemory extends Releasable {
@@ -35,24 +43,17 @@ export class ColdWork {
   isClosed = false;
   readonly #sources: MemorySources;
   readonly #unsentMax: number;
-  readonly #wantTurn: () => void;
+  readonly #user: ColdUser;
   readonly #waiting: { readonly request: Request; readonly work: Work }[] = [];
   #runningCount = 0;
 
-  /** `wantTurn`: something is to be sent. */
-  constructor(
-    target: Export,
-    style: HeaderStyle,
-    writer: ReplyWriter,
-    sources: MemorySources & { readonly limits: TransmissionLimits },
-    wantTurn: () => void,
-  ) {
+  constructor(target: Export, style: HeaderStyle, parts: TransmissionParts, user: ColdUser) {
     this.target = target;
     this.style = style;
-    this.writer = writer;
-    this.#sources = sources;
-    this.#unsentMax = sources.limits.unsentMax;
-    this.#wantTurn = wantTurn;
+    this.writer = parts.writer;
+    this.#sources = parts;
+    this.#unsentMax = parts.limits.unsentMax;
+    this.#user = user;
   }
 
   /** Begins now, or when others have ended. The request is released when it is answered. */
@@ -81,7 +82,7 @@ export class ColdWork {
 
   /** What was put so far may leave. */
   send(): void {
-    if (!this.isClosed) this.#wantTurn();
+    if (!this.isClosed) this.#user.wantTurn();
   }
 
   /** Memory, as soon as there is some: all that one of them holds at a time. Rejects with `CEV_NO_MEMORY`. */
@@ -98,7 +99,7 @@ export class ColdWork {
     try {
       await work(this, request);
     } catch (error) {
-      if (!this.isClosed) this.#putError(request, error);
+      this.#putError(request, error);
     }
     this.#runningCount--;
     request.release();
@@ -107,9 +108,14 @@ export class ColdWork {
   }
 
   #putError(request: Request, error: unknown): void {
+    if (this.isClosed) return;
     request.errno = isCevError(error) ? nbdErrnoOf(error.code) : NbdErrno.EIO;
     const text = isCevError(error) ? errorMessage(error) : String(error);
-    this.writer.putError(this.style, request, request.errno, text);
+    try {
+      this.writer.putError(this.style, request, request.errno, text);
+    } catch (failure) {
+      this.#user.failed(failure);
+    }
   }
 }
 

@@ -73,6 +73,7 @@ export class InFlight implements RequestOwner, KeptRequestsUser, FenceUser {
     request.offset = head.offset;
     request.length = head.length;
     request.errno = 0;
+    request.isTaken = true;
     if (this.#tracer !== null) request.startedAt = this.#tracer.now();
     this.count++;
     return request;
@@ -81,6 +82,7 @@ export class InFlight implements RequestOwner, KeptRequestsUser, FenceUser {
   /** It could not begin yet: as if it had not come. */
   putBack(request: Request): void {
     this.count--;
+    request.isTaken = false;
     this.#idle.push(request);
   }
 
@@ -137,9 +139,16 @@ export class InFlight implements RequestOwner, KeptRequestsUser, FenceUser {
 
   answerEnded(): void {
     const ended = this.#ended;
-    // Answering may send, and sending releases, but nothing ends meanwhile.
-    for (let index = 0; index < ended.length; index++) answer(ended[index]!, this.#writer, this.#style);
-    ended.length = 0;
+    if (ended.length === 0) return;
+    let count = 0;
+    try {
+      // Answering may send, and sending releases, but nothing ends meanwhile.
+      while (count < ended.length) this.#answer(ended[count++]!, answer);
+    } finally {
+      // Those before one that could not be answered are through, and those behind it are not.
+      if (count === ended.length) ended.length = 0;
+      else ended.splice(0, count);
+    }
   }
 
   /** There is nobody any more to be answered. `unsubmitted`: a write of which a part is missing. */
@@ -173,6 +182,7 @@ export class InFlight implements RequestOwner, KeptRequestsUser, FenceUser {
 
   released(request: Request): void {
     this.count--;
+    request.isTaken = false;
     this.memory.free(request);
     if (this.#tracer !== null && !this.#isClosed)
       this.#tracer.tell(request, request.startedAt, request.errno);
@@ -185,7 +195,7 @@ export class InFlight implements RequestOwner, KeptRequestsUser, FenceUser {
   requestEnded(request: Request): void {
     this.guess.noteAtOnce();
     // Nobody but the connection holds the memory that its data has of the connection.
-    if (!this.#isClosed) return answerAtOnce(request, this.#writer, this.#style);
+    if (!this.#isClosed) return this.#answer(request, answerAtOnce);
     request.shared = null;
     this.released(request);
   }
@@ -194,7 +204,7 @@ export class InFlight implements RequestOwner, KeptRequestsUser, FenceUser {
   requestFailed(request: Request): void {
     this.guess.noteAtOnce();
     if (this.#isClosed) this.released(request);
-    else answer(request, this.#writer, this.#style);
+    else this.#answer(request, answer);
   }
 
   /** @internal */
@@ -208,6 +218,16 @@ export class InFlight implements RequestOwner, KeptRequestsUser, FenceUser {
   /** @internal */
   repliesGoOn(): void {
     this.#writer.giveAway();
+  }
+
+  /** Where there is no memory for the answer its connection ends, and nobody else would let go of the request. */
+  #answer(request: Request, how: typeof answer): void {
+    try {
+      how(request, this.#writer, this.#style);
+    } catch (error) {
+      this.released(request);
+      throw error;
+    }
   }
 
   #makeRequest(): Request {

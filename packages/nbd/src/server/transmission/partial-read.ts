@@ -21,7 +21,11 @@ export function putReadError(
   error: CevError,
   offset: number,
 ): void {
-  writer.putChunk(style, to, ERROR_OFFSET, encodeError(nbdErrnoOf(error.code), errorMessage(error), offset));
+  writer.putChunk(style, to, ERROR_OFFSET, encodeReadError(error, offset));
+}
+
+function encodeReadError(error: CevError, offset: number): Uint8Array {
+  return encodeError(nbdErrnoOf(error.code), errorMessage(error), offset);
 }
 
 /**
@@ -39,7 +43,10 @@ export function answerPartialRead(
   const part = request.io.transferred;
   const headLength = chunkHeadLength(style) + DATA_OFFSET_LENGTH;
   const memory = inPlace ?? shared;
+  const failure = encodeReadError(error, offset + part);
   if (memory === null) {
+    // With room for the error, too: whole or not at all.
+    writer.reserve(headLength + chunkHeadLength(style) + failure.length);
     writer.putChunkHead(style, request, DATA, DATA_OFFSET_LENGTH + part);
     writer.putWide(offset);
     writer.putView(request.bytes, part, request);
@@ -50,6 +57,6 @@ export function answerPartialRead(
     if (inPlace === null) writer.put(memory.bytes.subarray(replyAt, replyAt + headLength + part));
     else writer.advanceAt(replyAt, headLength + part);
   }
-  putReadError(writer, style, request, error, offset + part);
+  writer.putChunk(style, request, ERROR_OFFSET, failure);
   if (memory !== null) request.release();
 }

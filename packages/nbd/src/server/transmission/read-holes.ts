@@ -3,6 +3,7 @@ import type { CevError, Device, Extent } from "@cev/core";
 import { DATA_OFFSET_LENGTH, encodeHole } from "../../protocol/chunk.ts";
 import { nbdErrnoOf } from "../../protocol/errno.ts";
 import { ChunkFlag, ChunkType } from "../../protocol/numbers.ts";
+import { readHeadLength } from "./answers.ts";
 import type { ColdWork } from "./cold-work.ts";
 import { putReadError } from "./partial-read.ts";
 import type { ChunkKind } from "./reply-writer.ts";
@@ -109,6 +110,13 @@ async function readPiece(
   if (cold.isClosed || part === 0) memory.release();
   if (cold.isClosed) return false;
   if (part > 0) {
+    try {
+      // Whole or not at all: behind half of it no error can be told.
+      writer.reserve(readHeadLength(style));
+    } catch (cause) {
+      memory.release();
+      throw cause;
+    }
     writer.putChunkHead(style, request, error === null ? kind : DATA, DATA_OFFSET_LENGTH + part);
     writer.putWide(offset);
     writer.putView(memory.bytes, part, memory);

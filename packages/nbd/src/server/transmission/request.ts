@@ -24,6 +24,8 @@ export class Request implements Releasable, FencedRequest, MemoryHolder {
   /** The client's cookie, in signed halves. */
   cookieHigh = 0;
   cookieLow = 0;
+  /** From its head to its release. */
+  isTaken = false;
   /** As the client sent them. NaN first, as in `Io`: so that they are kept as doubles. */
   offset: number = Number.NaN;
   length: number = Number.NaN;

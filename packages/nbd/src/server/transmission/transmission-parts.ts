@@ -13,6 +13,8 @@ export interface TransmissionUser {
   requestEnded(): void;
   /** The client broke the protocol in a way that cannot be answered. */
   violation(message: string): void;
+  /** An answer that was not given within a turn could not be: the connection ends, or whatever this is surfaces. */
+  failed(error: unknown): void;
 }
 
 /** What a transmission works with. */

@@ -75,7 +75,10 @@ export class Transmission implements InFlightUser {
     this.#limits = parts.limits;
     this.#user = parts.user;
     this.#inFlight = new InFlight(target, style, parts, this);
-    this.#cold = new ColdWork(target, style, parts.writer, parts, () => this.wantTurn());
+    this.#cold = new ColdWork(target, style, parts, {
+      wantTurn: () => this.wantTurn(),
+      failed: (error) => this.#user.failed(error),
+    });
   }
 
   get inFlightCount(): number {
@@ -215,11 +218,17 @@ export class Transmission implements InFlightUser {
 
   #beginRequest(): boolean {
     const request = this.#inFlight.begin(this.#intake.head);
-    if (this.#begin(request)) {
+    let hasBegun = false;
+    try {
+      hasBegun = this.#begin(request);
+    } finally {
+      // Where that threw it may have been answered, and released, nonetheless.
+      if (!hasBegun && request.isTaken) this.#inFlight.putBack(request);
+    }
+    if (hasBegun) {
       this.#inFlight.noteTaken(request);
       return true;
     }
-    this.#inFlight.putBack(request);
     return this.#isOutOfMemory && this.#refuse(NbdErrno.ENOMEM);
   }
 
@@ -231,6 +240,8 @@ export class Transmission implements InFlightUser {
       return false;
     }
     if (errno !== 0) return this.#refuse(errno);
+    // Before it is one: that may throw.
+    this.#inFlight.settleReplies();
     const request = this.#inFlight.begin(intake.head);
     this.#inFlight.noteTaken(request);
     this.#receive.start += intake.payloadLength;
