@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
 import { addAbortSignal } from "node:stream";
 import type { Readable } from "node:stream";
-import type { Device } from "@cev/core";
+import type { Device, Problem } from "@cev/core";
 import { isUri } from "@cev/stack";
 import { deviceChunks } from "./device-chunks.ts";
 import { isFifo, openFifoInput } from "./fifo.ts";
@@ -19,10 +19,14 @@ export interface CopyInput {
   close(): void | Promise<void>;
 }
 
-/** Opens a file, a URI that a driver knows, or standard input for "-". Reading ends with an error when the signal aborts. */
-export async function openInput(path: string, signal: AbortSignal): Promise<CopyInput> {
+/** Opens a file, a URI that a driver knows, or standard input for "-". Reading ends with an error when the signal aborts. `report` is told of what does not stop it. */
+export async function openInput(
+  path: string,
+  signal: AbortSignal,
+  report: (problem: Problem) => void,
+): Promise<CopyInput> {
   if (path === "-") return streamInput(addAbortSignal(signal, process.stdin), "standard input");
-  if (isUri(path)) return deviceInput(await openUri(path, { isReadOnly: true }), signal);
+  if (isUri(path)) return deviceInput(await openUri(path, { isReadOnly: true, report }), signal);
   const fail = (error: unknown): never => {
     throw hostError(path, error);
   };

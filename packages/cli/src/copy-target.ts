@@ -1,7 +1,7 @@
 import { addAbortSignal } from "node:stream";
 import type { Writable } from "node:stream";
 import { CevError, environmentFrom } from "@cev/core";
-import type { Device } from "@cev/core";
+import type { Device, Problem } from "@cev/core";
 import { isUri } from "@cev/stack";
 import { DeviceWrites } from "./copy-writes.ts";
 import { ExitStatus } from "./exit-status.ts";
@@ -27,11 +27,16 @@ export interface CopyTarget {
 
 /**
  * Opens a file, a URI that a driver knows, or standard output for "-", for `size` bytes. Waiting for the reader of a FIFO ends
- * with an error when the signal aborts.
+ * with an error when the signal aborts. `report` is told of what does not stop the copy.
  */
-export async function openTarget(path: string, size: number, signal: AbortSignal): Promise<CopyTarget> {
+export async function openTarget(
+  path: string,
+  size: number,
+  signal: AbortSignal,
+  report: (problem: Problem) => void,
+): Promise<CopyTarget> {
   if (path === "-") return new StreamTarget(process.stdout, "standard output");
-  if (isUri(path)) return DeviceTarget.open(path, size, signal);
+  if (isUri(path)) return DeviceTarget.open(path, { size, signal, report });
   if (!(await isFifo(path))) return FileTarget.open(path);
   const stream = await openFifoOutput(path, signal).catch((error: unknown) => {
     throw signal.aborted ? signal.reason : hostError(path, error);
@@ -89,8 +94,15 @@ class DeviceTarget implements CopyTarget {
     this.#writes = new DeviceWrites(device, signal);
   }
 
-  static async open(uri: string, size: number, signal: AbortSignal): Promise<DeviceTarget> {
-    const device = await openUri(uri, { isReadOnly: false });
+  static async open(
+    uri: string,
+    {
+      size,
+      signal,
+      report,
+    }: { readonly size: number; readonly signal: AbortSignal; readonly report: (problem: Problem) => void },
+  ): Promise<DeviceTarget> {
+    const device = await openUri(uri, { isReadOnly: false, report });
     const unfit = unfitError(device, size);
     if (unfit === null) return new DeviceTarget(device, signal);
     await device.close();

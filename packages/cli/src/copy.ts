@@ -10,7 +10,7 @@ import { DeviceWrites } from "./copy-writes.ts";
 import { deviceChunks, readChunks } from "./device-chunks.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { Interrupt } from "./interrupt.ts";
-import { LaterProblems } from "./later-problems.ts";
+import { LiveProblems } from "./live-problems.ts";
 import { complain, warnOf } from "./output.ts";
 import { placeOf } from "./place.ts";
 import { Progress } from "./progress.ts";
@@ -47,6 +47,7 @@ export async function copy(sources: readonly string[], options: CopyOptions): Pr
     throw new UsageError("standard input is either a key or what is written: name a file for one of them");
   using interrupt = new Interrupt();
   const isReadOnly = to !== undefined;
+  const live = new LiveProblems();
   const stack = await openSources({
     ...options,
     sources,
@@ -55,24 +56,30 @@ export async function copy(sources: readonly string[], options: CopyOptions): Pr
     awayHint: "add --degraded to go on without it",
     only: isReadOnly ? null : [options.device],
     askFor: [options.device],
+    onProblem: live.tell,
     signal: interrupt.signal,
   });
-  let later: LaterProblems | null = null;
   let lost: readonly LostRange[] = [];
   try {
     warnOf(stack, [options.device]);
-    later = new LaterProblems(stack);
+    live.begin();
     const device = await openDevice(stack, options.device, { isReadOnly });
-    if (to !== undefined) lost = await copyOut(stack, device, to, options, interrupt.signal);
-    else await copyIn(stack, device, from!, options, interrupt.signal);
+    if (to !== undefined)
+      lost = await copyOut(stack, device, to, options, { signal: interrupt.signal, live });
+    else await copyIn(stack, device, from!, options, { signal: interrupt.signal, live });
     interrupt.signal.throwIfAborted();
     for (const line of unfinishedSyncs(stack)) complain(`warning: ${line}`);
   } finally {
+    live.progress = null;
     await stack.close();
-    later?.tell();
   }
   if (lost.length > 0) complain(lostText(lost));
   return lost.length > 0 ? ExitStatus.failed : ExitStatus.done;
+}
+
+interface Surroundings {
+  readonly signal: AbortSignal;
+  readonly live: LiveProblems;
 }
 
 async function copyOut(
@@ -80,14 +87,15 @@ async function copyOut(
   device: Device,
   path: string,
   options: CopyOptions,
-  signal: AbortSignal,
+  { signal, live }: Surroundings,
 ): Promise<readonly LostRange[]> {
   await refuseOwnImage(stack, path);
   const lost: LostRange[] = [];
   const chunks =
     options.salvage === true ? readChunks(salvage(device, signal, lost)) : deviceChunks(device, signal);
-  const target = await openTarget(path, device.size, signal);
+  const target = await openTarget(path, device.size, signal, live.tell);
   using progress = new Progress(device.name, device.size, options.progress === true);
+  live.progress = progress;
   try {
     for await (const { offset, length, data } of chunks) {
       signal.throwIfAborted();
@@ -108,13 +116,14 @@ async function copyIn(
   device: Device,
   path: string,
   options: CopyOptions,
-  signal: AbortSignal,
+  { signal, live }: Surroundings,
 ): Promise<void> {
   await refuseOwnImage(stack, path);
-  const input = await openInput(path, signal);
+  const input = await openInput(path, signal, live.tell);
   try {
     if (input.size !== null && input.size > device.size) throw tooLong(path, input.size, device);
     using progress = new Progress(device.name, input.size ?? device.size, options.progress === true);
+    live.progress = progress;
     await writeAll(device, input, path, signal, (length) => progress.add(length));
   } finally {
     await input.close();

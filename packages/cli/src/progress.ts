@@ -31,6 +31,13 @@ export class Progress implements Disposable {
     this.#bar.start(total, start, { pace: "" });
   }
 
+  /** Has something written below the line that is drawn; it goes on in a new one. */
+  interruptWith(write: () => void): void {
+    this.#bar?.stop();
+    write();
+    this.#bar?.start(this.#total, this.#done, { pace: this.#pace() });
+  }
+
   add(length: number): void {
     this.to(this.#done + length);
   }

@@ -1,5 +1,5 @@
 import { environmentFrom } from "@cev/core";
-import type { KeyQuestion } from "@cev/core";
+import type { KeyQuestion, Problem } from "@cev/core";
 import { isStackFilePath, openImages, openStackFile } from "@cev/stack";
 import type { Stack } from "@cev/stack";
 import { KeyReader } from "./keys/key-reader.ts";
@@ -27,6 +27,8 @@ export interface SourceRequest extends KeyOptions, LockOptions {
   readonly isPartial?: boolean;
   /** What is said where one of several sources is not there. */
   readonly awayHint?: string;
+  /** Is told of what drivers report, also while the stack is in use. */
+  readonly onProblem?: (problem: Problem) => void;
   /** Devices that are needed; null: all. */
   readonly only: readonly string[] | null;
   /** Devices for whose sake a passphrase is asked for where there is a terminal; null: any. By default nobody is asked. */
@@ -54,6 +56,7 @@ export async function openSources(request: SourceRequest): Promise<Stack> {
     isReadOnly,
     canWriteDegraded,
     isPartial: request.isPartial ?? false,
+    ...(request.onProblem === undefined ? {} : { onProblem: request.onProblem }),
     ...askOf(request, secrets, line),
     onWork: (what: string) => line.begin(what),
     ...(request.signal === undefined ? {} : { signal: request.signal }),

@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Op } from "@cev/core";
 import { describe, expect, test } from "vitest";
+import { Command, temporaryFolder } from "./helpers.ts";
 import { run } from "./in-process.ts";
-import { serveDisks } from "./nbd-disks.ts";
+import { serveDisks, serveUnsteady } from "./nbd-disks.ts";
 
 const STACK = `devices:
   a: { driver: "@cev/nbd", uri: "nbd+unix:///?socket=s0" }
@@ -104,4 +106,41 @@ test("an array is not made while one of its servers is down", async () => {
   expect(status).toBe(1);
   const looked = await run(["inspect", "nbd+unix:///?socket=s0"], { cwd });
   expect(looked.stderr).toMatch(/nothing known was found/);
+});
+
+describe("a server that goes away while a device is copied, and comes back", () => {
+  const told = /warning: .*s0.*: the server is away.*[^]*warning: .*s0.*: the server is back/;
+
+  test("is told of where it is read, below the line of progress", async () => {
+    const cwd = temporaryFolder();
+    const uri = await serveUnsteady(cwd, "s0", Op.read);
+    const args = ["copy", uri, "--device", "s0", "--to", "out", "--progress"];
+    const { status, stderr } = await run(args, { cwd });
+    expect(stderr).toMatch(told);
+    // None of them stands behind a bar in its line.
+    expect(stderr).not.toMatch(/\].*cev: warning/);
+    expect(stderr).toMatch(/the server is back[^]*100%/);
+    expect(status).toBe(0);
+    expect(readFileSync(join(cwd, "out"))).toHaveLength(6 << 20);
+  });
+
+  test("is told of where it is written", async () => {
+    const cwd = temporaryFolder();
+    const uri = await serveUnsteady(cwd, "s0", Op.write);
+    writeFileSync(join(cwd, "disk.img"), randomBytes(6 << 20));
+    const { status, stderr } = await run(["copy", "disk.img", "--device", "disk.img", "--to", uri], { cwd });
+    expect(stderr).toMatch(told);
+    expect(status).toBe(0);
+  });
+
+  test("is told of by cev serve", async () => {
+    const cwd = temporaryFolder();
+    const uri = await serveUnsteady(cwd, "s0", Op.read);
+    const serving = new Command(["serve", uri, "--read-only", "--socket", "s"], { cwd });
+    await serving.until(/ready/);
+    await run(["copy", "nbd+unix:///?socket=s", "--device", "s", "--to", "out"], { cwd });
+    await serving.untilError(told);
+    serving.child.kill("SIGINT");
+    expect(await serving.ended).toMatchObject({ status: 0 });
+  });
 });

@@ -23,6 +23,8 @@ export interface AssemblyOptions {
   readonly canWriteDegraded: boolean;
   readonly signal: AbortSignalLike | undefined;
   readonly onWork: ((what: string) => void) | undefined;
+  /** Is told of what drivers report, whenever they do. */
+  readonly onProblem: ((problem: Problem) => void) | undefined;
   /** Put around each device that a driver made; null: nothing. */
   readonly around: ((layer: Layer, name: string) => Layer) | null;
   /** A driver by the name that a stack file gives it, looked for from a directory. Throws `CEV_NOT_FOUND`. */
@@ -59,6 +61,7 @@ export interface EntryPlan {
 export class Assembly {
   readonly options: AssemblyOptions;
   readonly #opened: Layer[] = [];
+  #lateProblems: Problem[] | null = null;
 
   constructor(options: AssemblyOptions) {
     this.options = options;
@@ -85,12 +88,22 @@ export class Assembly {
       directory: plan.directory,
       signal: this.options.signal,
       onWork: this.options.onWork,
-      report: (problem) => report(problem.device === undefined ? { ...problem, device: plan.name } : problem),
+      report: (problem) => {
+        const told = problem.device === undefined ? { ...problem, device: plan.name } : problem;
+        if (this.#lateProblems === null) report(told);
+        else this.#lateProblems.push(told);
+        this.options.onProblem?.(told);
+      },
     });
     return opened.map((one) => {
       const layer = isReadOnly ? readOnly(one.layer) : one.layer;
       return { ...one, layer: around === null ? layer : around(layer, one.name ?? plan.name) };
     });
+  }
+
+  /** Everything has been opened: what drivers report from now on goes there, whoever listened when they opened. */
+  reportTo(problems: Problem[]): void {
+    this.#lateProblems = problems;
   }
 
   #keysFor({ keys, keyFiles }: EntryKeys): KeySource {

@@ -130,6 +130,7 @@ async function discover(
     keySource: keySourceOf(options, vault),
     signal: options.signal,
     onWork: options.onWork,
+    onProblem: options.onProblem,
     isReadOnly: true,
     canWriteDegraded: false,
     around: options.around ?? null,
@@ -146,13 +147,9 @@ async function discover(
       discovery.devices.filter((one) => one.lowers.length === 0),
     );
     const description: StackDescription = { devices: { ...images, ...devices } };
-    return new Stack({
-      assembly,
-      devices: discovery.devices,
-      aliases,
-      description,
-      problems: [...discovery.problems, ...problems, ...unknownImages(discovery)],
-    });
+    const told = [...discovery.problems, ...problems, ...unknownImages(discovery)];
+    assembly.reportTo(told);
+    return new Stack({ assembly, devices: discovery.devices, aliases, description, problems: told });
   } catch (error) {
     await assembly.close().catch(() => undefined);
     throw error;

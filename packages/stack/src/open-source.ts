@@ -1,5 +1,5 @@
 import { CevError } from "@cev/core";
-import type { Environment, Layer } from "@cev/core";
+import type { Environment, Layer, Problem } from "@cev/core";
 import { NO_KEYS } from "./assembly.ts";
 import { checkOptions } from "./driver-options.ts";
 import { imageSources } from "./probe/image-sources.ts";
@@ -13,6 +13,8 @@ export interface OpenSourceOptions {
   readonly isReadOnly: boolean;
   /** The driver that opens image files; one of `drivers`. Default "@cev/hw-file". */
   readonly imageDriver?: string;
+  /** Is told of what does not stop the work, also while the layer is in use. */
+  readonly report?: (problem: Problem) => void;
   /** Relative paths start here. Default: the current directory. */
   readonly directory?: string;
 }
@@ -20,7 +22,14 @@ export interface OpenSourceOptions {
 /** A file, or what a URI names, as a layer, whatever is in it. It is not open yet. */
 export async function openSource(
   source: string,
-  { environment, drivers, isReadOnly, imageDriver = "@cev/hw-file", directory = "." }: OpenSourceOptions,
+  {
+    environment,
+    drivers,
+    isReadOnly,
+    report = () => undefined,
+    imageDriver = "@cev/hw-file",
+    directory = ".",
+  }: OpenSourceOptions,
 ): Promise<{ readonly name: string; readonly layer: Layer }> {
   const registry = drivers instanceof DriverRegistry ? drivers : new DriverRegistry(drivers);
   const [image] = await imageSources([source], { drivers: registry, imageDriver, directory });
@@ -33,7 +42,7 @@ export async function openSource(
     isReadOnly,
     canWriteDegraded: false,
     directory,
-    report: () => undefined,
+    report,
   });
   const [only] = opened;
   if (only === undefined || opened.length > 1)

@@ -48,6 +48,8 @@ export interface OpenStackOptions {
   readonly signal?: AbortSignalLike;
   /** Is told, in a few words, when a driver begins what may take long: "unlocking luks/<UUID>". */
   readonly onWork?: (what: string) => void;
+  /** Is told of what drivers report, also while the stack is in use; `problems` has it, too. */
+  readonly onProblem?: (problem: Problem) => void;
   /** Open only what these devices or exports need. Default: everything. */
   readonly only?: readonly string[];
   /** Where relative paths and packages are looked for. Default: the current directory. */
@@ -104,6 +106,7 @@ export async function buildStack(
     keySource: keySourceOf(options, vault),
     signal: options.signal,
     onWork: options.onWork,
+    onProblem: options.onProblem,
     isReadOnly: options.isReadOnly ?? false,
     canWriteDegraded: options.canWriteDegraded ?? false,
     around: options.around ?? null,
