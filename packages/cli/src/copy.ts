@@ -9,6 +9,7 @@ import { openTarget } from "./copy-target.ts";
 import { DeviceWrites } from "./copy-writes.ts";
 import { deviceChunks, readChunks } from "./device-chunks.ts";
 import { ExitStatus } from "./exit-status.ts";
+import { isAboutTail, tailOf } from "./file-tail.ts";
 import { Interrupt } from "./interrupt.ts";
 import { LiveProblems } from "./live-problems.ts";
 import { complain, warnOf } from "./output.ts";
@@ -61,7 +62,7 @@ export async function copy(sources: readonly string[], options: CopyOptions): Pr
   });
   let lost: readonly LostRange[] = [];
   try {
-    warnOf(stack, [options.device]);
+    warnOf(stack, [options.device], to === undefined ? undefined : isAboutTail);
     live.begin();
     const device = await openDevice(stack, options.device, { isReadOnly });
     if (to !== undefined)
@@ -93,8 +94,10 @@ async function copyOut(
   const lost: LostRange[] = [];
   const chunks =
     options.salvage === true ? readChunks(salvage(device, signal, lost)) : deviceChunks(device, signal);
-  const target = await openTarget(path, device.size, signal, live.tell);
-  using progress = new Progress(device.name, device.size, options.progress === true);
+  const tail = await tailOf(stack.find(options.device));
+  const size = device.size + tail.length;
+  const target = await openTarget(path, size, signal, live.tell);
+  using progress = new Progress(device.name, size, options.progress === true);
   live.progress = progress;
   try {
     for await (const { offset, length, data } of chunks) {
@@ -103,7 +106,8 @@ async function copyOut(
       else await target.write(offset, data);
       progress.add(length);
     }
-    await target.finish(device.size);
+    if (tail.length > 0) await target.write(device.size, tail);
+    await target.finish(size);
     return lost;
   } catch (error) {
     await target.abandon();

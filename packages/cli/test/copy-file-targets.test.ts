@@ -1,9 +1,10 @@
+import { randomBytes } from "node:crypto";
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Device, environmentFrom } from "@cev/core";
 import { FileLayer } from "@cev/hw-file";
 import { NbdServer } from "@cev/nbd";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "./helpers.ts";
 import { run } from "./in-process.ts";
 
@@ -63,4 +64,31 @@ test("a file that a copy writes is nobody else's to write, until it is done", as
   const again = await FileLayer.at(environment, { path: image });
   await again.open();
   await again.close();
+});
+
+describe("an image whose last bytes are no whole block", () => {
+  const bytes = randomBytes(1_000_001);
+
+  test("is copied to its last byte", async () => {
+    const cwd = temporaryFolder();
+    writeFileSync(join(cwd, "odd.img"), bytes);
+    const ended = await run(["copy", "odd.img", "--device", "odd.img", "--to", "out"], { cwd });
+    expect(ended).toMatchObject({ status: 0, stderr: "" });
+    expect(readFileSync(join(cwd, "out")).equals(bytes)).toBe(true);
+  });
+
+  test("is copied to its last byte to a server, and refused by one that is too short", async () => {
+    const { cwd, image, bytes: before } = await setUp();
+    writeFileSync(join(cwd, "odd.img"), bytes);
+    const to = ["--to", "nbd+unix:///disk?socket=s"];
+    const ended = await run(["copy", "odd.img", "--device", "odd.img", ...to], { cwd });
+    expect(ended).toMatchObject({ status: 0, stderr: "" });
+    const expected = Buffer.concat([bytes, before.subarray(bytes.length)]);
+    expect(readFileSync(image).equals(expected)).toBe(true);
+    writeFileSync(join(cwd, "odd.img"), randomBytes((1 << 20) + 1));
+    const refused = await run(["copy", "odd.img", "--device", "odd.img", ...to], { cwd });
+    expect(refused.stderr).toMatch(/it has 1048576 bytes, and the copy has 1048577/);
+    expect(refused.status).toBe(1);
+    expect(readFileSync(image).equals(expected)).toBe(true);
+  });
 });

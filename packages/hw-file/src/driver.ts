@@ -27,7 +27,11 @@ export const fileDriver: Driver<FileOptions> = {
       const message = `${path}: the last ${layer.bytesIgnored} bytes are no whole block and stay out of reach`;
       context.report({ severity: "warning", code: "CEV_OUT_OF_RANGE", message });
     }
-    const details = { path, size: layer.limits.size, readOnly: isReadOnly };
+    const { bytesIgnored } = layer;
+    const details = {
+      ...{ path, size: layer.limits.size, readOnly: isReadOnly },
+      ...(bytesIgnored === 0 ? {} : { bytesIgnored }),
+    };
     return [{ name: null, layer, state: "clean", details }];
   },
 };

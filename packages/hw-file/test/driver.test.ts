@@ -31,7 +31,12 @@ describe("the driver", () => {
   test("starts relative paths at the directory, and reports what is left out at the end", async () => {
     await writeFile(join(folder, "odd.img"), new Uint8Array(1500).fill(1));
     const [{ layer, details }, problems] = await open({ path: "odd.img" }, false);
-    expect(details).toEqual({ path: join(folder, "odd.img"), size: 1024, readOnly: false });
+    expect(details).toEqual({
+      path: join(folder, "odd.img"),
+      size: 1024,
+      readOnly: false,
+      bytesIgnored: 1500 % 512,
+    });
     expect(problems).toMatchObject([{ severity: "warning", code: "CEV_OUT_OF_RANGE" }]);
     const device = await Device.open(layer, environment);
     await device.write(1020, Uint8Array.of(1, 2, 3, 4));
