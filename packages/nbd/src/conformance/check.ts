@@ -58,7 +58,7 @@ export interface Check {
   /** From the document; "…" where something is left out. Empty for what is demanded of any server. */
   readonly sentence: string;
   readonly needs: readonly Need[];
-  /** Bytes at the end of the export that it works on; by default none. */
+  /** Bytes at the end of the export that it works on, and a dozen blocks at least; by default none. */
   readonly room?: number;
   /** Throws a `Violation`, or `NotApplicable`. */
   readonly run: (bench: Bench) => Promise<void>;

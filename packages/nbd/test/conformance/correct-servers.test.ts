@@ -13,13 +13,14 @@ import { CMD, EINVAL, errorReply, ERR_TLS_REQUIRED, OPT } from "./mutations.ts";
 import { MutatingProxy } from "./mutating-proxy.ts";
 import type { Mutation } from "./mutating-proxy.ts";
 
-const SIZE = 2 * 1024 * 1024;
+const SIZE = 1024 * 1024;
 const ERR_BLOCK_SIZE_REQUIRED = 0x8000_0008;
 const [BLOCK_SIZE, LARGE] = [3, 65_536];
 const environment = environmentFrom(globalThis);
 
 let directory: string;
 let device: Device;
+let small: Device;
 let server: NbdServer;
 let forced: NbdServer;
 let proxy: MutatingProxy;
@@ -28,9 +29,11 @@ beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "cev-nbd-"));
   const memory = new MemoryLayer(environment, { size: SIZE, contents: pattern(SIZE, 3) });
   device = await Device.open(memory, environment);
+  small = await Device.open(new MemoryLayer(environment, { size: 2 * LARGE }), environment);
   const exports = [
     { name: "disk", device },
     { name: "frozen", device, isReadOnly: true },
+    { name: "small", device: small },
   ];
   server = new NbdServer({ environment, exports });
   await server.listen({ path: join(directory, "server") });
@@ -45,6 +48,7 @@ afterAll(async () => {
   await server.close({ isForced: true });
   await forced.close({ isForced: true });
   await device.close();
+  await small.close();
   rmSync(directory, { recursive: true });
 });
 
@@ -119,6 +123,14 @@ describe("a correct server is not blamed", () => {
   test("that serves whole blocks of 64 KiB only", async () => {
     proxy.mutation = largeBlocks;
     expect(failedOf((await runConformance(options("proxy", PROXIED))).judged)).toEqual([]);
+  });
+
+  test("that has room for two such blocks", async () => {
+    proxy.mutation = largeBlocks;
+    const { address, tls } = options("proxy").target;
+    const target = { address, tls, exportName: "small" };
+    const { judged } = await runConformance(options("proxy", { only: "*write*", target }));
+    expect(failedOf(judged)).toEqual([]);
   });
 
   test("that insists on being asked for block sizes", async () => {

@@ -17,7 +17,7 @@ import { CMD, flags, OPT } from "./mutations.ts";
 import { MUTANTS } from "./mutants.ts";
 import { MutatingProxy } from "./mutating-proxy.ts";
 
-const SIZE = 2 * 1024 * 1024;
+const SIZE = 512 * 1024;
 /** Long enough for a loaded machine; a bug after which no answer comes waits for the short one. */
 const [TIMEOUT_MS, SHORT_MS] = [10_000, 300];
 
@@ -138,7 +138,14 @@ const CHANGING: readonly number[] = [CMD.write, CMD.trim, CMD.zeroes];
 test("nothing that changes data is sent without leave", async () => {
   const sent: number[] = [];
   proxy.mutation = { request: (message) => (sent.push(message.command), message) };
-  await runConformance({ environment, target: target("proxy"), canWrite: false, timeoutMs: TIMEOUT_MS });
+  await runConformance({
+    environment,
+    target: target("proxy"),
+    canWrite: false,
+    // It sends reads alone, tens of thousands of them.
+    except: "robustness/unread-answers-are-bounded",
+    timeoutMs: TIMEOUT_MS,
+  });
   expect(sent.filter((command) => CHANGING.includes(command))).toEqual([]);
   expect(sent).toContain(CMD.read);
 });

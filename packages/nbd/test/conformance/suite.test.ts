@@ -10,7 +10,7 @@ import { runConformance } from "../../src/conformance/suite.ts";
 import { NbdServer } from "../../src/server/server.ts";
 import { pattern } from "../support/stack.ts";
 
-const SIZE = 1024 * 1024 + 200;
+const SIZE = 512 * 1024 + 200;
 const environment = environmentFrom(globalThis);
 
 let directory: string;
