@@ -34,7 +34,9 @@ export class MemoryTaker {
   #takenLength = 0;
   #waitingForPool: WaitEntry | null = null;
   #waitingForBudget: WaitEntry | null = null;
-  #wasWoken = false;
+  // Woken since the last try, by which of the two.
+  #wokenByPool = false;
+  #wokenByBudget = false;
 
   /** `hasRoom`: what was not there before may be there now. `isConnection`: it is never left without any. */
   constructor({ buffers, budget }: MemorySources, hasRoom: () => void, isConnection: boolean) {
@@ -47,8 +49,13 @@ export class MemoryTaker {
   /** False: there is none now, and `hasRoom` tells when to try again. Throws `CEV_NO_MEMORY` where the system has none. */
   tryTake(holder: MemoryHolder, length: number): boolean {
     if (!this.#tryBudget(length)) {
-      this.#wasWoken = false;
+      this.#wokenByBudget = false;
       this.#waitingForBudget ??= this.#budget.waitForRoom(tellOfBudget, this);
+      if (this.#wokenByPool) {
+        // Of the room there it has no use now: that is for the next, and not for itself.
+        this.#wokenByPool = false;
+        this.#buffers.passRoomOn();
+      }
       return false;
     }
     let hasBytes = false;
@@ -58,7 +65,8 @@ export class MemoryTaker {
       if (!hasBytes) this.#budget.give(length);
     }
     if (!hasBytes) {
-      this.#wasWoken = false;
+      // What it could have had of the budget was passed on when it was given back.
+      this.#wokenByPool = this.#wokenByBudget = false;
       this.#waitingForPool ??= this.#buffers.waitForRoom(tellOfPool, this);
       return false;
     }
@@ -82,8 +90,8 @@ export class MemoryTaker {
 
   /** A wake-up that has led to nothing is for the next. */
   passOn(): void {
-    if (!this.#wasWoken) return;
-    this.#wasWoken = false;
+    if (!this.#wokenByPool && !this.#wokenByBudget) return;
+    this.#wokenByPool = this.#wokenByBudget = false;
     this.#buffers.passRoomOn();
     this.#budget.passOn();
   }
@@ -99,14 +107,14 @@ export class MemoryTaker {
   /** @internal */
   poolHasRoom(): void {
     this.#waitingForPool = null;
-    this.#wasWoken = true;
+    this.#wokenByPool = true;
     this.#hasRoom();
   }
 
   /** @internal */
   budgetHasRoom(): void {
     this.#waitingForBudget = null;
-    this.#wasWoken = true;
+    this.#wokenByBudget = true;
     this.#hasRoom();
   }
 

@@ -158,6 +158,28 @@ describe("a wake-up that one has no use for", () => {
     await complete();
     expect(second.replies()).toHaveLength(1);
   });
+
+  test("goes on to the next: there is room in the pool, but for the first no longer in what all may have", async () => {
+    budget = new MemoryBudget(10_000_000);
+    const [first, second] = [connect(), connect()];
+    const { buffers } = stack.world.environment;
+    const taken = buffers.acquire(65_536);
+    Object.assign(buffers, { bytesMax: buffers.bytesLent });
+    read(first, 32_768);
+    read(second, 32_768);
+    buffers.release(taken);
+    // As a request does whose memory is too long for the pool.
+    budget.take(10_000_000);
+    await stack.world.run();
+    first.transport.destroy();
+    await stack.world.run();
+    expect(stack.layer.pending).toHaveLength(0);
+    budget.give(10_000_000);
+    await stack.world.run();
+    expect(stack.layer.pending).toHaveLength(1);
+    await complete();
+    expect(second.replies()).toHaveLength(1);
+  });
 });
 
 test("a connection that holds nothing gets a small request in, whatever the others hold", async () => {
