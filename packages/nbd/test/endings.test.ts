@@ -165,6 +165,14 @@ describe("how an ending is told", () => {
     expect(client.errors).toEqual([null]);
   });
 
+  test("what a client that was answered still sends is thrown away also when the server is closed meanwhile", () => {
+    const client = stack.connect().enter("disk");
+    client.request({ command: Command.disconnect });
+    client.connection.drain();
+    // Its end, too, would not be noticed otherwise.
+    expect(client.transport.isReading).toBe(true);
+  });
+
   test("a break when all was answered and this side has closed is none", () => {
     const client = stack.connect().enter("disk");
     client.request({ command: Command.disconnect });

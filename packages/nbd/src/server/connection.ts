@@ -159,7 +159,7 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
 
   /** Takes no more than what was received, answers it, and closes. */
   drain(): void {
-    if (this.#isDraining || this.#isClosed) return;
+    if (this.#isDraining || this.#isEnded || this.#isClosed) return;
     this.#isDraining = true;
     // Nothing was promised to it yet.
     if (this.#isUpgrading) return this.destroy();
