@@ -167,8 +167,11 @@ export interface Driver<Options = unknown> {
   readonly canLackLowers?: boolean;
   /** Schemes of URIs, without the colon, that name devices of this driver on a command line, in the place of an image. */
   readonly uriSchemes?: readonly string[];
-  /** The options for such a URI, and a short name for people. Throws `CEV_INVALID` or `CEV_NOT_SUPPORTED` for one that cannot be used. */
-  fromUri?(uri: string): { readonly options: Details; readonly name: string };
+  /**
+   * The options for such a URI, and a short name for people; `longName`, where there is one, tells it from others of that name: the
+   * short one with folders in front, separated by slashes. Throws `CEV_INVALID` or `CEV_NOT_SUPPORTED` for one that cannot be used.
+   */
+  fromUri?(uri: string): { readonly options: Details; readonly name: string; readonly longName?: string };
   /**
    * Looks at a device and writes nothing. Null: not this format. Throws `CEV_BAD_METADATA` when it clearly is, but
    * cannot be accepted.

@@ -35,6 +35,20 @@ describe("URIs", () => {
     expect(again.devices.map(({ name }) => name)).toEqual(stack.devices.map(({ name }) => name));
   });
 
+  test("of one name get as much in front as tells them apart, and a number where nothing does", async () => {
+    const longer: AnyDriver = {
+      ...netDriver,
+      fromUri: (uri) => {
+        const at = uri.slice(uri.indexOf("//") + 2);
+        return { options: { at }, name: at.slice(at.lastIndexOf("/") + 1), longName: at.split("?")[0]! };
+      },
+    };
+    const sources = ["net://a/m.s", "net://b/m.s", "net://c/other\u0000", "net://c/m.s?1", "net://c/m.s?2"];
+    await using stack = await openImages(sources, { environment, drivers: [longer] });
+    const found = stack.devices.filter((one) => one.lowers.length === 0);
+    expect(found.map(({ name }) => name)).toEqual(["a/m.s", "b/m.s", "other?", "c/m.s", "c/m.s-2"]);
+  });
+
   test("are no paths: neither a folder nor the end of the name counts", async () => {
     const options = { environment, drivers: withNet, directory: "/elsewhere" };
     await using stack = await openImages(["net://host/stack.yaml"], options);

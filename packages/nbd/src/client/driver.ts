@@ -1,7 +1,7 @@
 import { userInfo } from "node:os";
 import { INTERFACE_VERSION } from "@cev/core";
 import type { Driver, OpenContext, OpenedDevice } from "@cev/core";
-import { NBD_URI_SCHEMES, nameOfNbdUri, parseNbdUri } from "../protocol/uri.ts";
+import { NBD_URI_SCHEMES, longNameOfNbdUri, nameOfNbdUri, parseNbdUri } from "../protocol/uri.ts";
 import { nbdOptions, nbdOptionsSchema } from "./client-options.ts";
 import type { NbdOptions } from "./client-options.ts";
 import { NbdLayer } from "./nbd-layer.ts";
@@ -15,7 +15,10 @@ export const nbdDriver: Driver<NbdOptions> = {
   optionsSchema: nbdOptionsSchema,
   lowers: { countMin: 0, countMax: 0 },
   uriSchemes: NBD_URI_SCHEMES,
-  fromUri: (uri) => ({ options: { uri }, name: nameOfNbdUri(parseNbdUri(uri)) }),
+  fromUri(uri) {
+    const parsed = parseNbdUri(uri);
+    return { options: { uri }, name: nameOfNbdUri(parsed), longName: longNameOfNbdUri(parsed) };
+  },
   async open(context: OpenContext<NbdOptions>): Promise<readonly OpenedDevice[]> {
     const { environment, options, directory } = context;
     const readOnly = context.isReadOnly || options.readOnly === true;

@@ -108,8 +108,18 @@ export function showNbdUri(uri: NbdUri): string {
 export function nameOfNbdUri(uri: NbdUri): string {
   const { address, exportName } = uri;
   if (exportName !== "") return exportName.slice(exportName.lastIndexOf("/") + 1) || exportName;
-  return "path" in address ? address.path.slice(address.path.lastIndexOf("/") + 1) : hostAndPort(address);
+  const place = placeOf(address);
+  return "path" in address ? place.slice(place.lastIndexOf("/") + 1) : place;
 }
+
+/** The same with all that may tell it from others in front: `/run/nbd.sock/vg0/root`, `host/disk`. */
+export function longNameOfNbdUri({ address, exportName }: NbdUri): string {
+  return exportName === "" ? placeOf(address) : `${placeOf(address)}/${exportName}`;
+}
+
+/** Linux: a name that is no file's is shown with an at sign. */
+const placeOf = (address: NbdUri["address"]): string =>
+  "path" in address ? address.path.replace("\0", "@") : hostAndPort(address);
 
 function checkScheme(kind: string): void {
   if ((SCHEMES as readonly string[]).includes(kind)) return;

@@ -45,7 +45,18 @@ export async function imageSources(
     given.filter((one) => !isUri(one)).map((path) => wholeSource(path, directory)),
   );
   const taken = new Set(files.map(({ name }) => name));
-  const uris = new Set<string>();
+  const uris = new Map<string, UriSource>();
+  for (const uri of given.filter(isUri)) {
+    const found = driverOfUri(uri, drivers);
+    if (uris.has(uri)) {
+      throw new CevError("CEV_AMBIGUOUS", "this URI is given twice", {
+        source: found.name,
+        hint: "give each device once",
+      });
+    }
+    uris.set(uri, found);
+  }
+  const longNames = [...uris.values()].map(({ longName }) => longName);
   return given.map((source) => {
     if (!isUri(source)) {
       const { name, path } = files.shift()!;
@@ -58,14 +69,8 @@ export async function imageSources(
       }
       return { name, source: path, isUri: false, driver, options: { path } };
     }
-    const { driver, options, name: proposed } = driverOfUri(source, drivers);
-    if (uris.has(source)) {
-      throw new CevError("CEV_AMBIGUOUS", "this URI is given twice", {
-        source: proposed,
-        hint: "give each device once",
-      });
-    }
-    uris.add(source);
+    const { driver, options, name: short, longName } = uris.get(source)!;
+    const proposed = longName === short ? short : shortest(longName, longNames);
     let name = proposed;
     for (let count = 2; taken.has(name); count++) name = `${proposed}-${count}`;
     taken.add(name);
@@ -73,15 +78,35 @@ export async function imageSources(
   });
 }
 
-/** The driver that opens a URI, its options for it, and a name for people. */
-function driverOfUri(
-  uri: string,
-  drivers: DriverRegistry,
-): { readonly driver: AnyDriver; readonly options: ImageSource["options"]; readonly name: string } {
+interface UriSource {
+  readonly driver: AnyDriver;
+  readonly options: ImageSource["options"];
+  readonly name: string;
+  readonly longName: string;
+}
+
+/** As many of the last parts of a name as tell it from all others; equal names stay equal. */
+function shortest(longName: string, all: readonly string[]): string {
+  const parts = longName.split("/");
+  const others = all.filter((one) => one !== longName).map((one) => one.split("/"));
+  for (let count = 1; count < parts.length; count++) {
+    const name = parts.slice(-count).join("/");
+    if (name !== "" && others.every((other) => other.slice(-count).join("/") !== name)) return name;
+  }
+  return longName;
+}
+
+/** A name may not end a line, nor move the cursor. */
+const printable = (name: string): string => name.replaceAll(/\p{Cc}/gu, "?");
+
+/** The driver that opens a URI, its options for it, and names for people. */
+function driverOfUri(uri: string, drivers: DriverRegistry): UriSource {
   const scheme = URI.exec(uri)![1]!.toLowerCase();
   for (const driver of drivers) {
-    if (driver.fromUri !== undefined && driver.uriSchemes?.includes(scheme) === true)
-      return { driver, ...driver.fromUri(uri) };
+    if (driver.fromUri !== undefined && driver.uriSchemes?.includes(scheme) === true) {
+      const { options, name, longName = name } = driver.fromUri(uri);
+      return { driver, options, name: printable(name), longName: printable(longName) };
+    }
   }
   const known = [...drivers].flatMap(({ uriSchemes = [] }) => uriSchemes);
   throw new CevError("CEV_NOT_SUPPORTED", `no driver opens URIs that begin with ${scheme}:`, {
