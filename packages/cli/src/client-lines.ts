@@ -1,5 +1,6 @@
 import { formatError } from "@cev/core";
 import type { NbdEvent, RequestTrace, Security } from "@cev/nbd";
+import { plain } from "./plain-text.ts";
 import { sizeText } from "./sizes.ts";
 
 /** How a line is told. */
@@ -20,7 +21,8 @@ export function tellOfClient(event: NbdEvent, isVerbose: boolean, { say, complai
     case "opened":
       return;
     case "chosen":
-      if (isVerbose) say(`client ${event.connection} (${event.peer}): ${event.export}${securityText(event)}`);
+      if (isVerbose)
+        say(`client ${event.connection} (${event.peer}): ${plain(event.export)}${securityText(event)}`);
       return;
     default:
       return tellOfClosed(event, isVerbose, { say, complain });
@@ -66,6 +68,3 @@ function securityText({ security }: { readonly security: Security }): string {
   const name = username ?? subject;
   return `, ${protocol}${name === null ? "" : `, ${plain(name)}`}`;
 }
-
-/** What a client has said of itself may not end the line, nor move the cursor. */
-const plain = (text: string): string => text.replaceAll(/\p{Cc}/gu, "?");

@@ -99,7 +99,8 @@ Certificates without --tls-verify-peer hide what is sent, and let everybody in. 
 optional lets clients choose not to encrypt.
 
 --socket and --listen go together; sockets that systemd opened (LISTEN_FDS) are listened on,
-too. With --stdio one client is served, and cev ends when it leaves.
+too. With --stdio one client is served, and cev ends when it leaves. What starts a server in
+brackets, as nbdinfo -- [ cev serve disk.img ] does, hands a socket over: without --stdio.
 
 --verbose tells of clients that come and go, with who they are and what they did; --trace of
 each request: client, command, offset+length, outcome, time. Both cost next to nothing until

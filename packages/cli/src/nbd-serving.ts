@@ -8,6 +8,7 @@ import { hostError } from "./host-error.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { complain, note, say } from "./output.ts";
+import { plain } from "./plain-text.ts";
 import type { ServerSettings } from "./serve-options.ts";
 import { sizeText } from "./sizes.ts";
 import { UsageError } from "./usage-error.ts";
@@ -146,7 +147,7 @@ function exportLine(
     "fd" in bound
       ? `the socket that was handed over (file descriptor ${bound.fd})`
       : nbdUri(bound, isDefault ? "" : name, isSecure);
-  return `serving ${name} (${sizeText(device.size)}${mode}) at ${where}`;
+  return `serving ${plain(name)} (${sizeText(device.size)}${mode}) at ${where}`;
 }
 
 const isIncomplete = ({ unflushed, abandonedCount }: CloseReport): boolean =>
@@ -155,7 +156,7 @@ const isIncomplete = ({ unflushed, abandonedCount }: CloseReport): boolean =>
 function tellUnflushed({ unflushed, abandonedCount }: CloseReport): void {
   for (const { export: name, error } of unflushed) {
     const why = error === null ? "it was ended before that" : formatError(error);
-    complain(`${name} was not flushed: ${why}; what was written last may be lost`);
+    complain(`${plain(name)} was not flushed: ${why}; what was written last may be lost`);
   }
   if (abandonedCount > 0) complain(`${abandonedCount} requests were abandoned`);
 }

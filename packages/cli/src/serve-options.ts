@@ -75,11 +75,16 @@ export function placesOf(words: ServerWords): readonly ServePlace[] {
     });
   }
   places.push(...listen.map(parseListenAddress));
+  const fds = activatedFds({ pid: process.pid, variables: process.env });
   if (stdio) {
+    if (fds.length > 0)
+      throw new UsageError(
+        "a socket was handed over to listen on (LISTEN_FDS), as systemd and nbdinfo -- [ … ] do: leave out --stdio",
+      );
     if (places.length > 0) throw new UsageError("--stdio serves one client, and goes without an address");
     return ["stdio"];
   }
-  for (const fd of activatedFds({ pid: process.pid, variables: process.env })) places.push({ fd });
+  for (const fd of fds) places.push({ fd });
   // They are for this process, not for those that it starts.
   delete process.env["LISTEN_PID"];
   delete process.env["LISTEN_FDS"];

@@ -46,7 +46,7 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
     signal: abort.signal,
   });
   try {
-    warnOf(stack, options.device ?? []);
+    warnOf(stack, exportNames(stack, options.device));
     const exported = await openExports(stack, options, isReadOnly);
     const { environment } = stack;
     const serving = await NbdServing.start({
@@ -75,9 +75,7 @@ async function openExports(
   { device: asked, description }: ServeOptions,
   isReadOnly: boolean,
 ): Promise<Exported[]> {
-  const ownNames =
-    stack.exports.size > 0 ? [...stack.exports.keys()] : stack.uppermost.map((one) => one.name);
-  const names = [...new Set(asked ?? ownNames)];
+  const names = exportNames(stack, asked);
   if (names.length === 0) throw nothingToServe(stack);
   if (description !== undefined && names.length > 1)
     throw new UsageError("--description is for a single device: name it with --device");
@@ -87,6 +85,12 @@ async function openExports(
     exported.push({ name, device, ...(description === undefined ? {} : { description }) });
   }
   return exported;
+}
+
+function exportNames(stack: Stack, asked: readonly string[] | undefined): readonly string[] {
+  const ownNames =
+    stack.exports.size > 0 ? [...stack.exports.keys()] : stack.uppermost.map((one) => one.name);
+  return [...new Set(asked ?? ownNames)];
 }
 
 function nothingToServe({ devices }: Stack): CevError {

@@ -49,6 +49,12 @@ describe("where clients of cev serve come in", () => {
     expect(Object.keys(variables).filter((name) => name in process.env)).toEqual([]);
   });
 
+  test("sockets that were handed over and --stdio contradict each other, as where nbdinfo starts a server in brackets", () => {
+    vi.stubEnv("LISTEN_PID", String(process.pid)).stubEnv("LISTEN_FDS", "1");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(() => placesOf({ stdio: true })).toThrow(/leave out --stdio/);
+  });
+
   test("sockets that are for another process are left alone", () => {
     vi.stubEnv("LISTEN_PID", "1").stubEnv("LISTEN_FDS", "1");
     onTestFinished(() => void vi.unstubAllEnvs());

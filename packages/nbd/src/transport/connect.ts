@@ -57,7 +57,11 @@ function connectError(cause: NodeJS.ErrnoException, source: string): CevError {
     case "ENOTFOUND":
     case "EAI_AGAIN":
     case "EADDRNOTAVAIL":
-      return new CevError("CEV_NOT_FOUND", "there is no such address", { source, cause });
+      return new CevError("CEV_NOT_FOUND", "there is no such address", {
+        source,
+        hint: "check the name of the host or the path of the socket, and start the server first",
+        cause,
+      });
     case "EACCES":
     case "EPERM":
       return new CevError("CEV_ACCESS", "the system does not let this user connect", { source, cause });

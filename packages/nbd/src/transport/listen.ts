@@ -115,14 +115,22 @@ function tryListen(server: Server, start: () => void, source: string): Promise<v
 function listenError(cause: NodeJS.ErrnoException, source: string): CevError {
   switch (cause.code) {
     case "EADDRINUSE":
-      return new CevError("CEV_BUSY", "something listens here already", { source, cause });
+      return new CevError("CEV_BUSY", "something listens here already", {
+        source,
+        hint: "end it first, or choose another address",
+        cause,
+      });
     case "EACCES":
     case "EPERM":
       return new CevError("CEV_ACCESS", "the system does not let this user listen here", { source, cause });
     case "ENOENT":
     case "ENOTFOUND":
     case "EADDRNOTAVAIL":
-      return new CevError("CEV_NOT_FOUND", "there is no such address", { source, cause });
+      return new CevError("CEV_NOT_FOUND", "there is no such address", {
+        source,
+        hint: "name an address of this machine; 0.0.0.0 and [::] are all of them",
+        cause,
+      });
     default:
       return new CevError("CEV_IO", `cannot listen: ${cause.message}`, { source, cause });
   }

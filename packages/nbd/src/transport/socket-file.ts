@@ -66,8 +66,8 @@ export function judgePath(path: string, cause: unknown): CevError | null {
   // Linux: a name that is no file's.
   if (path.startsWith("\0")) return null;
   const length = Buffer.byteLength(path);
-  const error = (code: ErrorCode, message: string): CevError =>
-    new CevError(code, message, { source: path, cause });
+  const error = (code: ErrorCode, message: string, hint?: string): CevError =>
+    new CevError(code, message, { source: path, ...(hint === undefined ? {} : { hint }), cause });
   if (length > PATH_LENGTH_MAX) {
     return error(
       "CEV_INVALID",
@@ -75,7 +75,8 @@ export function judgePath(path: string, cause: unknown): CevError | null {
     );
   }
   const folder = statSync(dirname(path), { throwIfNoEntry: false });
-  if (folder === undefined) return error("CEV_NOT_FOUND", `there is no folder ${dirname(path)}`);
+  if (folder === undefined)
+    return error("CEV_NOT_FOUND", `there is no folder ${dirname(path)}`, "make it first with mkdir");
   if (!folder.isDirectory()) return error("CEV_NOT_FOUND", `${dirname(path)} is no folder`);
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found !== undefined && !found.isSocket())
