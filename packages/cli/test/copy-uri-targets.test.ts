@@ -4,8 +4,8 @@ import { Device, environmentFrom, Op } from "@cev/core";
 import type { Io } from "@cev/core";
 import { RamdiskLayer } from "@cev/hw-ramdisk";
 import { NbdServer } from "@cev/nbd";
-import { expect, onTestFinished, test } from "vitest";
-import { Command, golden, temporaryFolder } from "./helpers.ts";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { golden, temporaryFolder } from "./helpers.ts";
 import { run } from "./in-process.ts";
 
 const SIZE = 1 << 20;
@@ -14,16 +14,21 @@ const environment = environmentFrom(globalThis);
 /** Takes note of what it is asked to do; nothing that is written ever ends where it hangs. */
 class Watched extends RamdiskLayer {
   readonly asked: { readonly op: number; readonly offset: number; readonly length: number }[] = [];
+  /** Resolves with the first of them. */
+  readonly firstAsked: Promise<void>;
+  #onFirst: () => void = () => undefined;
   readonly #hangs: boolean;
 
   constructor(hangs: boolean) {
     super(environment, { size: SIZE });
     this.#hangs = hangs;
+    this.firstAsked = new Promise((resolve) => (this.#onFirst = resolve));
   }
 
   override submit(io: Io): void {
     const isWrite = io.op === Op.write || io.op === Op.writeZeroes;
     if (isWrite) this.asked.push({ op: io.op, offset: io.offset, length: io.length });
+    if (isWrite) this.#onFirst();
     if (!isWrite || !this.#hangs) super.submit(io);
   }
 }
@@ -69,14 +74,31 @@ test("zeroes that were read are written as zeroes to a URI, too", async () => {
   expect(written.reduce((sum, { length }) => sum + length, 0)).toBeLessThan(120_000);
 });
 
-test("the first signal ends a copy to a server that hangs", async () => {
+test("the first signal ends a copy to a server that hangs, and the process", async () => {
   const { images } = golden("gpt");
   const layer = new Watched(true);
   const { uri } = await serve(layer);
-  const command = new Command(["copy", ...images, "--device", "vg2/data", "--to", uri]);
-  while (layer.asked.length === 0) await new Promise<void>((resolve) => environment.clock.after(20, resolve));
-  command.child.kill("SIGINT");
-  const { status, stderr } = await command.ended;
+  const exit = vi.spyOn(process, "exit").mockImplementation(() => undefined as never);
+  onTestFinished(() => {
+    vi.useRealTimers();
+    exit.mockRestore();
+  });
+  let hasEnded = false;
+  const ended = run(["copy", ...images, "--device", "vg2/data", "--to", uri]).finally(
+    () => (hasEnded = true),
+  );
+  await layer.firstAsked;
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  process.emit("SIGINT", "SIGINT");
+  while (!hasEnded) {
+    await vi.advanceTimersByTimeAsync(100);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const { status, stderr } = await ended;
   expect(stderr).toContain("ended by SIGINT");
   expect(status).toBe(1);
+  // What was sent cannot be called back: its connection would keep the process alive.
+  expect(exit).not.toHaveBeenCalled();
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(exit).toHaveBeenCalledWith(1);
 });
