@@ -97,6 +97,25 @@ export function contentsOf({ chunks }: Reply): Content[] {
   return contents;
 }
 
+/** The same, by where they belong. */
+export function contentsInOrder(reply: Reply): Content[] {
+  return contentsOf(reply).toSorted((a, b) => (a.offset < b.offset ? -1 : 1));
+}
+
+/** Demands that content belongs to what was asked for. */
+export function demandInside(content: Content, { offset, length }: Reply["request"]): void {
+  demand(
+    content.offset >= offset && content.offset + content.length <= offset + length,
+    `a content chunk (${content.offset}, ${content.length} bytes) lies outside the request (${offset}, ${length} bytes)`,
+  );
+}
+
+/** Demands that content in order does not begin before `at`, where what came before ends. Gives where it ends itself. */
+export function demandBehind({ offset, length }: Content, at: bigint): bigint {
+  demand(offset >= at, `content chunks overlap at ${offset}: what came before reaches to ${at}`);
+  return offset + length;
+}
+
 /** What a successful read gave. Every byte has to have come once, and nothing else. */
 export function dataOf(reply: Reply, what = "a read"): Buffer {
   demandSuccess(reply, what);
@@ -104,18 +123,12 @@ export function dataOf(reply: Reply, what = "a read"): Buffer {
   const { offset, length } = reply.request;
   const data = Buffer.alloc(Number(length));
   let at = offset;
-  for (const content of contentsOf(reply).toSorted((a, b) => (a.offset < b.offset ? -1 : 1))) {
-    demand(
-      content.offset >= offset && content.offset + content.length <= offset + length,
-      `a content chunk (${content.offset}, ${content.length} bytes) lies outside the request (${offset}, ${length} bytes)`,
-    );
-    demand(
-      content.offset >= at,
-      `content chunks overlap at ${content.offset}: what came before reaches to ${at}`,
-    );
+  for (const content of contentsInOrder(reply)) {
+    demandInside(content, reply.request);
+    const end = demandBehind(content, at);
     demand(content.offset === at, `no content came for ${at} to ${content.offset}`);
     if (content.data !== null) content.data.copy(data, Number(content.offset - offset));
-    at = content.offset + content.length;
+    at = end;
   }
   demandEqual(at, offset + length, "the end of what a read brought");
   return data;

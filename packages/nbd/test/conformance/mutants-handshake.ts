@@ -198,14 +198,14 @@ export const HANDSHAKE_MUTANTS: readonly Mutant[] = [
     },
   },
   {
-    bug: "reads above a mebibyte are refused, and nobody is told",
+    bug: "reads above 256 KiB are refused, and nobody is told",
     caughtBy: "info/enforced-sizes-are-told",
     mutation: {
       ...replies(
         ({ type, data }) => type === 3 && data.readUInt16BE(0) === 3,
         () => [],
       ),
-      ...answers(({ command, length }) => command === CMD.read && length > 1_048_576n, EINVAL),
+      ...answers(({ command, length }) => command === CMD.read && length > 262_144n, EINVAL),
     },
   },
   { bug: "a minimum block of 3", caughtBy: "info/minimum-block-valid", mutation: blockSize(2, 3) },

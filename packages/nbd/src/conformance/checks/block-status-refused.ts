@@ -3,12 +3,13 @@ import type { Bench } from "../bench.ts";
 import { enterTransmission } from "../bench.ts";
 import type { Check } from "../check.ts";
 import { demandAck, encodeQueries } from "../haggling.ts";
-import { dataOf, demandErrno } from "../replies.ts";
+import { demandErrno } from "../replies.ts";
 import { Session } from "../session.ts";
 import { ALLOCATION } from "../survey.ts";
 import { notApplicable } from "../violation.ts";
+import { demandReads } from "../reads.ts";
 
-const { blockStatus, read } = Command;
+const { blockStatus } = Command;
 
 function enter(bench: Bench): Promise<Session> {
   return bench.enter({ style: "structured", contexts: [ALLOCATION] });
@@ -46,7 +47,7 @@ export const blockStatusRefusedChecks: readonly Check[] = [
     async run(bench) {
       const session = await enter(bench);
       await session.ask({ command: blockStatus, offset: 0, length: 0 });
-      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }));
+      await demandReads(bench, session);
     },
   },
   {

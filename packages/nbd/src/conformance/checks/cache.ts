@@ -2,6 +2,7 @@ import { Command, CommandFlag, NbdErrno } from "../../protocol/numbers.ts";
 import type { Check } from "../check.ts";
 import { dataOf, demandErrno, errnoOf } from "../replies.ts";
 import { demand } from "../violation.ts";
+import { demandReads } from "../reads.ts";
 
 const { cache, read } = Command;
 
@@ -98,7 +99,7 @@ export const cacheChecks: readonly Check[] = [
       const session = await bench.enter();
       const length = Math.min(bench.size - (bench.size % bench.unit), 0xffff_0000);
       await session.ask({ command: cache, offset: 0, length });
-      dataOf(await session.ask({ command: read, offset: 0, length: Math.min(bench.unit, bench.size) }));
+      await demandReads(bench, session);
     },
   },
 ];

@@ -1,14 +1,14 @@
-import { ClientFlag, Command, HandshakeFlag, OptionType } from "../../protocol/numbers.ts";
+import { ClientFlag, HandshakeFlag, OptionType } from "../../protocol/numbers.ts";
 import type { Bench } from "../bench.ts";
 import type { Check } from "../check.ts";
 import { decodeExportName, exportNameLength } from "../export-facts.ts";
 import { demandAck, NO_SUCH_NAME } from "../haggling.ts";
 import type { Haggling } from "../haggling.ts";
 import { lookAt } from "../look-at-export.ts";
-import { dataOf } from "../replies.ts";
 import { Session } from "../session.ts";
 import type { Wire } from "../wire.ts";
 import { demand, demandEqual, notApplicable, Violation } from "../violation.ts";
+import { demandReads } from "../reads.ts";
 
 /** Where the server insists on it. */
 async function askForBlockSizes(bench: Bench, haggling: Haggling): Promise<void> {
@@ -24,13 +24,12 @@ async function askForName(bench: Bench, clientFlags: number, name = bench.export
 }
 
 /** Demands that the next bytes are those of a reply. */
-async function demandReads(
+async function demandTransmits(
   bench: Bench,
   wire: Wire,
   style: "simple" | "structured" = "simple",
 ): Promise<void> {
-  const session = new Session(wire, { style, facts: bench.survey[style]! });
-  dataOf(await session.ask({ command: Command.read, offset: 0, length: Math.min(bench.unit, bench.size) }));
+  await demandReads(bench, new Session(wire, { style, facts: bench.survey[style]! }));
 }
 
 /** EXPORT_NAME. */
@@ -64,7 +63,7 @@ export const exportNameChecks: readonly Check[] = [
         answer.subarray(10).every((byte) => byte === 0),
         "the reserved bytes are not all zeroes",
       );
-      await demandReads(bench, wire);
+      await demandTransmits(bench, wire);
     },
   },
   {
@@ -79,7 +78,7 @@ export const exportNameChecks: readonly Check[] = [
         notApplicable("the server does not offer NO_ZEROES");
       const wire = await askForName(bench, ClientFlag.fixedNewstyle | ClientFlag.noZeroes);
       await wire.take(exportNameLength(false), "the answer to EXPORT_NAME");
-      await demandReads(bench, wire);
+      await demandTransmits(bench, wire);
     },
   },
   {
@@ -111,7 +110,7 @@ export const exportNameChecks: readonly Check[] = [
       await askForBlockSizes(bench, haggling);
       haggling.send(OptionType.exportName, Buffer.from(bench.exportName));
       await haggling.wire.take(exportNameLength(true), "the answer to EXPORT_NAME");
-      await demandReads(bench, haggling.wire, "structured");
+      await demandTransmits(bench, haggling.wire, "structured");
     },
   },
 ];

@@ -1,12 +1,13 @@
 import { ChunkType, Command, CommandFlag, NbdErrno, TransmissionFlag } from "../../protocol/numbers.ts";
 import type { Bench } from "../bench.ts";
 import type { Check } from "../check.ts";
-import { dataOf, demandErrno, errnoOf, statusOf } from "../replies.ts";
+import { demandErrno, errnoOf, statusOf } from "../replies.ts";
 import type { Reply, Session } from "../session.ts";
 import { ALLOCATION } from "../survey.ts";
 import { demand, demandEqual } from "../violation.ts";
+import { demandReads } from "../reads.ts";
 
-const { blockStatus, read } = Command;
+const { blockStatus } = Command;
 
 const SECTION = "extension-ext-header";
 
@@ -28,6 +29,18 @@ function idsPayload(length: bigint, ids: readonly number[]): Buffer {
 
 function askStatus(session: Session, payload: Buffer): Promise<Reply> {
   return session.ask({ command: blockStatus, flags: CommandFlag.payloadLength, offset: 0, payload });
+}
+
+/** Demands that block status with a payload fails, and that the payload was taken. The payload is made for the id of the context. */
+async function demandPayloadRefused(
+  bench: Bench,
+  payloadFor: (id: number) => Buffer,
+  what: string,
+): Promise<void> {
+  const session = await enterWithStatus(bench);
+  const payload = payloadFor(session.contexts.get(ALLOCATION)!);
+  demandErrno(await askStatus(session, payload), [NbdErrno.EINVAL], `block status with ${what}`);
+  await demandReads(bench, session);
 }
 
 /** BLOCK_STATUS with extended headers. */
@@ -114,13 +127,8 @@ export const extendedStatusChecks: readonly Check[] = [
     sentence:
       "If the server does not support the payload form, or detects duplicate or unknown metacontext ids in the client's payload, the server MUST gracefully consume the client's payload before failing with `NBD_EINVAL`.",
     needs: ["extended", "meta", "statusPayload"],
-    async run(bench) {
-      const session = await enterWithStatus(bench);
-      const id = session.contexts.get(ALLOCATION)!;
-      const reply = await askStatus(session, idsPayload(BigInt(bench.unit), [id, id]));
-      demandErrno(reply, [NbdErrno.EINVAL], "block status with one id twice");
-      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }), "the read after it");
-    },
+    run: (bench) =>
+      demandPayloadRefused(bench, (id) => idsPayload(BigInt(bench.unit), [id, id]), "one id twice"),
   },
   {
     name: "extended/status-payload-unknown-id-einval",
@@ -129,13 +137,12 @@ export const extendedStatusChecks: readonly Check[] = [
     sentence:
       "detects duplicate or unknown metacontext ids in the client's payload, the server MUST gracefully consume the client's payload before failing with `NBD_EINVAL`",
     needs: ["extended", "meta", "statusPayload"],
-    async run(bench) {
-      const session = await enterWithStatus(bench);
-      const unknown = (session.contexts.get(ALLOCATION)! + 12_345) >>> 0;
-      const reply = await askStatus(session, idsPayload(BigInt(bench.unit), [unknown]));
-      demandErrno(reply, [NbdErrno.EINVAL], "block status with an id that does not exist");
-      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }), "the read after it");
-    },
+    run: (bench) =>
+      demandPayloadRefused(
+        bench,
+        (id) => idsPayload(BigInt(bench.unit), [(id + 12_345) >>> 0]),
+        "an id that does not exist",
+      ),
   },
   {
     name: "extended/status-payload-odd-length-einval",
@@ -145,12 +152,8 @@ export const extendedStatusChecks: readonly Check[] = [
       "The payload form MUST occupy 8 + n*4 bytes, where n is the number of metacontext ids the client is interested in",
     needs: ["extended", "meta", "statusPayload"],
     async run(bench) {
-      const session = await enterWithStatus(bench);
-      for (const length of [5, 9]) {
-        const reply = await askStatus(session, Buffer.alloc(length));
-        demandErrno(reply, [NbdErrno.EINVAL], `block status with a payload of ${length} bytes`);
-      }
-      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }), "the read after it");
+      for (const length of [5, 9])
+        await demandPayloadRefused(bench, () => Buffer.alloc(length), `a payload of ${length} bytes`);
     },
   },
   {
@@ -168,7 +171,7 @@ export const extendedStatusChecks: readonly Check[] = [
         NbdErrno.EINVAL,
         "the error of block status with a payload and no contexts",
       );
-      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }), "the read after it");
+      await demandReads(bench, session);
     },
   },
 ];

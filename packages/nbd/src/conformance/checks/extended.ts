@@ -17,6 +17,7 @@ import { contentsOf, dataOf, demandErrno, demandSuccess } from "../replies.ts";
 import type { Reply, Session } from "../session.ts";
 import { demand, demandEqual, notApplicable } from "../violation.ts";
 import { pattern } from "../work-place.ts";
+import { demandReads } from "../reads.ts";
 
 const { blockStatus, cache, flush, read, trim, write, writeZeroes } = Command;
 
@@ -103,7 +104,7 @@ export const extendedChecks: readonly Check[] = [
     needs: ["extended"],
     async run(bench) {
       const session = await enter(bench);
-      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }));
+      await demandReads(bench, session);
     },
   },
   {
@@ -117,7 +118,7 @@ export const extendedChecks: readonly Check[] = [
       const haggling = await bench.haggle();
       demandAck(await haggling.ask(OptionType.structuredReply), "STRUCTURED_REPLY");
       const session = await enterTransmission(haggling, { style: "extended", name: bench.exportName });
-      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }));
+      await demandReads(bench, session);
     },
   },
   {
@@ -265,10 +266,7 @@ export const extendedChecks: readonly Check[] = [
         const reply = await session.ask({ command, flags: CommandFlag.payloadLength, offset: 0, payload });
         demandErrno(reply, [NbdErrno.EINVAL], `the command ${command} with a payload`);
       }
-      dataOf(
-        await session.ask({ command: read, offset: 0, length: bench.unit }),
-        "the read after payloads that were refused",
-      );
+      await demandReads(bench, session);
     },
   },
   {
@@ -287,7 +285,7 @@ export const extendedChecks: readonly Check[] = [
         const reply = await session.ask({ command, flags: CommandFlag.payloadLength, offset, payload });
         demandErrno(reply, [NbdErrno.EINVAL], `the command ${command} with a payload`);
       }
-      dataOf(await session.ask({ command: read, offset, length: bench.unit }), "the read after them");
+      await demandReads(bench, session, offset);
     },
   },
   {
@@ -305,7 +303,7 @@ export const extendedChecks: readonly Check[] = [
         [],
         "an unknown command with a payload",
       );
-      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }), "the read after it");
+      await demandReads(bench, session);
     },
   },
   {
@@ -335,7 +333,7 @@ export const extendedChecks: readonly Check[] = [
       const { offset } = bench.scratch;
       const past = await session.ask({ command: writeZeroes, offset, length: 1n << 40n });
       demandErrno(past, [], "zeroes of 2^40 bytes, past the end,");
-      dataOf(await session.ask({ command: read, offset, length: bench.unit }));
+      await demandReads(bench, session, offset);
     },
   },
   {
@@ -353,7 +351,7 @@ export const extendedChecks: readonly Check[] = [
         [],
         "a read of 2^32 bytes and a block",
       );
-      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }));
+      await demandReads(bench, session);
     },
   },
   {

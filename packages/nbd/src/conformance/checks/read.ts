@@ -2,6 +2,7 @@ import { Command, CommandFlag, NbdErrno, TransmissionFlag } from "../../protocol
 import type { Check } from "../check.ts";
 import { dataOf, demandErrno, errnoName, errnoOf } from "../replies.ts";
 import { demand, notApplicable } from "../violation.ts";
+import { demandReads } from "../reads.ts";
 
 const { read } = Command;
 
@@ -122,7 +123,7 @@ export const readChecks: readonly Check[] = [
         const reply = await session.ask({ command: read, offset, length: 2 * bench.unit });
         demandErrno(reply, [], `a read at ${offset}`);
       }
-      dataOf(await session.ask({ command: read, offset: 0, length: Math.min(bench.unit, bench.size) }));
+      await demandReads(bench, session);
     },
   },
   {
@@ -180,7 +181,7 @@ export const readChecks: readonly Check[] = [
     async run(bench) {
       const session = await bench.enter();
       await session.ask({ command: read, offset: 0, length: 0 });
-      dataOf(await session.ask({ command: read, offset: 0, length: Math.min(bench.unit, bench.size) }));
+      await demandReads(bench, session);
     },
   },
   {
@@ -214,10 +215,7 @@ export const readChecks: readonly Check[] = [
       const reply = await session.ask({ command: read, offset: 0, length: 33_554_432 });
       // It may be refused; but what is refused and what comes has to be whole.
       if (errnoOf(reply) === 0) dataOf(reply);
-      dataOf(
-        await session.ask({ command: read, offset: 0, length: bench.unit }),
-        "the read after one of 32 MiB",
-      );
+      await demandReads(bench, session);
     },
   },
   {

@@ -2,6 +2,7 @@ import { Command, NbdErrno } from "../../protocol/numbers.ts";
 import type { Check } from "../check.ts";
 import { dataOf, demandErrno, demandSuccess } from "../replies.ts";
 import { demand } from "../violation.ts";
+import { demandReads } from "../reads.ts";
 
 const { read } = Command;
 
@@ -113,8 +114,7 @@ export const requestChecks: readonly Check[] = [
           [NbdErrno.EINVAL],
           `the command ${command}`,
         );
-      const length = Math.min(bench.unit, bench.size);
-      dataOf(await session.ask({ command: read, offset: 0, length }), "the read after unknown commands");
+      await demandReads(bench, session);
     },
   },
   {
@@ -126,7 +126,7 @@ export const requestChecks: readonly Check[] = [
     async run(bench) {
       const session = await bench.enter();
       demandErrno(await session.ask({ command: 99, offset: 0, length: 4096 }), [], "the command 99");
-      dataOf(await session.ask({ command: read, offset: 0, length: Math.min(bench.unit, bench.size) }));
+      await demandReads(bench, session);
     },
   },
   {

@@ -2,6 +2,7 @@ import { Command } from "../../protocol/numbers.ts";
 import type { Check } from "../check.ts";
 import { dataOf } from "../replies.ts";
 import { demand, notApplicable } from "../violation.ts";
+import { demandReads } from "../reads.ts";
 
 const { read } = Command;
 /** More than two sockets between two processes ever hold. */
@@ -21,7 +22,7 @@ export const robustnessChecks: readonly Check[] = [
     async run(bench) {
       for (let count = 0; count < 8; count++) await bench.connect();
       const session = await bench.enter();
-      dataOf(await session.ask({ command: read, offset: 0, length: Math.min(bench.unit, bench.size) }));
+      await demandReads(bench, session);
     },
   },
   {
@@ -38,8 +39,7 @@ export const robustnessChecks: readonly Check[] = [
       for (let count = 0; count < 16; count++) slow.send({ command: read, offset: 0, length: rounded });
       await slow.wire.turn();
       const session = await bench.enter();
-      for (let count = 0; count < 4; count++)
-        dataOf(await session.ask({ command: read, offset: 0, length: Math.min(bench.unit, bench.size) }));
+      for (let count = 0; count < 4; count++) await demandReads(bench, session);
     },
   },
   {

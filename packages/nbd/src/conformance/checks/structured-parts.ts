@@ -7,12 +7,21 @@ import {
   STRING_LENGTH_MAX,
 } from "../../protocol/numbers.ts";
 import type { Check } from "../check.ts";
-import { contentsOf, dataOf, decodeErrorChunk, demandErrno, errnoOf, isErrorChunk } from "../replies.ts";
+import {
+  contentsOf,
+  dataOf,
+  decodeErrorChunk,
+  demandErrno,
+  demandInside,
+  errnoOf,
+  isErrorChunk,
+} from "../replies.ts";
 import type { Chunk, Reply } from "../session.ts";
 import { isText } from "../text.ts";
 import { demand, demandEqual, notApplicable } from "../violation.ts";
 import { readPastEnd } from "../structured-reads.ts";
 import { layMixed } from "../work-place.ts";
+import { demandReads } from "../reads.ts";
 
 /** Demands that content of a read that failed lies within the request and the export, and comes before errors of its place. */
 function demandContentBeforeErrors({ request, chunks, ...reply }: Reply, size: bigint): void {
@@ -24,9 +33,10 @@ function demandContentBeforeErrors({ request, chunks, ...reply }: Reply, size: b
       demand(at !== null && at >= request.offset && at < end, `an error chunk is about byte ${at}`);
       failedAt.push(at);
     }
-    for (const { offset, length } of contentsOf({ ...reply, request, chunks: [chunk] })) {
+    for (const content of contentsOf({ ...reply, request, chunks: [chunk] })) {
+      const { offset, length } = content;
       const text = `a content chunk (${offset}, ${length} bytes) of a read that failed`;
-      demand(offset >= request.offset && offset + length <= end, `${text} lies outside the request`);
+      demandInside(content, request);
       demand(offset < size, `${text} lies behind the end of the export`);
       const late = failedAt.find((at) => at >= offset && at < offset + length);
       demand(late === undefined, `${text} comes after the error about byte ${late}`);
@@ -229,7 +239,7 @@ export const structuredPartsChecks: readonly Check[] = [
       const payload = Buffer.alloc(bench.unit);
       const reply = await session.ask({ command: Command.write, flags: CommandFlag.df, offset, payload });
       demandErrno(reply, [NbdErrno.EINVAL], "a write with the flag DF");
-      dataOf(await session.ask({ command: Command.read, offset, length: bench.unit }), "the read after it");
+      await demandReads(bench, session, offset);
     },
   },
 ];

@@ -9,7 +9,15 @@ import {
 import type { Bench } from "../bench.ts";
 import type { Check } from "../check.ts";
 import { demandAck, demandError } from "../haggling.ts";
-import { contentsOf, dataOf, demandErrno, errnoOf } from "../replies.ts";
+import {
+  contentsInOrder,
+  contentsOf,
+  dataOf,
+  demandBehind,
+  demandErrno,
+  demandInside,
+  errnoOf,
+} from "../replies.ts";
 import type { Chunk, Reply, Session } from "../session.ts";
 import { demand, demandEqual, notApplicable } from "../violation.ts";
 import { readPastEnd } from "../structured-reads.ts";
@@ -30,9 +38,13 @@ async function someReads(bench: Bench, session: Session): Promise<Reply[]> {
   return replies;
 }
 
+/** The same with structured replies. */
+async function structuredReads(bench: Bench): Promise<Reply[]> {
+  return someReads(bench, await bench.enter({ style: "structured" }));
+}
+
 async function chunksOfReads(bench: Bench): Promise<readonly Chunk[]> {
-  const session = await bench.enter({ style: "structured" });
-  return (await someReads(bench, session)).flatMap(({ chunks }) => chunks);
+  return (await structuredReads(bench)).flatMap(({ chunks }) => chunks);
 }
 
 /** Structured replies. */
@@ -92,8 +104,7 @@ export const structuredChecks: readonly Check[] = [
       "if structured replies are negotiated, the server MUST use a structured reply for any response with a payload, and MUST NOT use a simple reply for `NBD_CMD_READ`",
     needs: ["export", "structured"],
     async run(bench) {
-      const session = await bench.enter({ style: "structured" });
-      for (const { chunks } of await someReads(bench, session))
+      for (const { chunks } of await structuredReads(bench))
         demand(chunks.length > 0, "a reply to a read has no chunk");
     },
   },
@@ -134,8 +145,7 @@ export const structuredChecks: readonly Check[] = [
       "When no error is detected, the server MUST send enough data chunks to cover the entire region described by the offset and length of the client's request.",
     needs: ["export", "structured"],
     async run(bench) {
-      const session = await bench.enter({ style: "structured" });
-      for (const reply of await someReads(bench, session)) {
+      for (const reply of await structuredReads(bench)) {
         demandEqual(errnoOf(reply), 0, "the error of a read");
         const sum = contentsOf(reply).reduce((total, { length }) => total + length, 0n);
         demandEqual(sum, reply.request.length, "bytes that the content chunks of a read describe");
@@ -149,15 +159,8 @@ export const structuredChecks: readonly Check[] = [
     sentence: "The data MUST lie within the bounds of the original offset and length of the client's request",
     needs: ["export", "structured"],
     async run(bench) {
-      const session = await bench.enter({ style: "structured" });
-      for (const reply of await someReads(bench, session)) {
-        const { offset, length } = reply.request;
-        for (const content of contentsOf(reply))
-          demand(
-            content.offset >= offset && content.offset + content.length <= offset + length,
-            `content of ${content.offset}, ${content.length} bytes, came for a read of ${offset}, ${length} bytes`,
-          );
-      }
+      for (const reply of await structuredReads(bench))
+        for (const content of contentsOf(reply)) demandInside(content, reply.request);
     },
   },
   {
@@ -168,15 +171,9 @@ export const structuredChecks: readonly Check[] = [
       "MUST NOT overlap with the bounds of any earlier content chunk or error chunk in the same reply",
     needs: ["export", "structured"],
     async run(bench) {
-      const session = await bench.enter({ style: "structured" });
-      for (const reply of await someReads(bench, session)) {
+      for (const reply of await structuredReads(bench)) {
         let end = 0n;
-        for (const { offset, length } of contentsOf(reply).toSorted((a, b) =>
-          a.offset < b.offset ? -1 : 1,
-        )) {
-          demand(offset >= end, `a content chunk begins at ${offset}, and one before it reaches to ${end}`);
-          end = offset + length;
-        }
+        for (const content of contentsInOrder(reply)) end = demandBehind(content, end);
       }
     },
   },
@@ -261,12 +258,10 @@ export const structuredChecks: readonly Check[] = [
       "the server SHOULD use chunks with lengths and offsets as an integer multiple of 512 bytes, where possible",
     needs: ["export", "structured"],
     async run(bench) {
-      const session = await bench.enter({ style: "structured" });
-      for (const reply of await someReads(bench, session))
-        for (const { offset, length } of contentsOf(reply)) {
-          demandEqual(offset % 512n, 0n, `the rest of a chunk's offset ${offset} over 512`);
-          demandEqual(length % 512n, 0n, `the rest of a chunk's length ${length} over 512`);
-        }
+      for (const { offset, length } of (await structuredReads(bench)).flatMap(contentsOf)) {
+        demandEqual(offset % 512n, 0n, `the rest of a chunk's offset ${offset} over 512`);
+        demandEqual(length % 512n, 0n, `the rest of a chunk's length ${length} over 512`);
+      }
     },
   },
   {
@@ -279,7 +274,7 @@ export const structuredChecks: readonly Check[] = [
     async run(bench) {
       const simple = (await someReads(bench, await bench.enter())).map((reply) => dataOf(reply));
       await bench.end();
-      const structured = await someReads(bench, await bench.enter({ style: "structured" }));
+      const structured = await structuredReads(bench);
       for (const [index, reply] of structured.entries())
         demand(dataOf(reply).equals(simple[index]!), "structured and simple replies bring different data");
     },

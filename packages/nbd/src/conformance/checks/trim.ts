@@ -3,6 +3,7 @@ import type { Check } from "../check.ts";
 import { dataOf, demandErrno, demandSuccess } from "../replies.ts";
 import { demand, notApplicable } from "../violation.ts";
 import { enterRefusing, pattern } from "../work-place.ts";
+import { demandReads } from "../reads.ts";
 
 const { read, trim, write } = Command;
 
@@ -99,7 +100,7 @@ export const trimChecks: readonly Check[] = [
       const session = await bench.enter();
       const { offset, length } = bench.scratch;
       await session.ask({ command: trim, offset, length });
-      dataOf(await session.ask({ command: read, offset, length: bench.unit }), "the read after a long trim");
+      await demandReads(bench, session, offset);
     },
   },
   {
@@ -113,7 +114,7 @@ export const trimChecks: readonly Check[] = [
       const session = await bench.enter();
       const { offset } = bench.scratch;
       await session.ask({ command: trim, offset, length: 0 });
-      dataOf(await session.ask({ command: read, offset, length: bench.unit }));
+      await demandReads(bench, session, offset);
     },
   },
   {

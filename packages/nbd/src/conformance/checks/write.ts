@@ -4,6 +4,7 @@ import { dataOf, demandErrno, demandSuccess, errnoOf } from "../replies.ts";
 import type { Session } from "../session.ts";
 import { demand, notApplicable } from "../violation.ts";
 import { enterReadOnly, enterRefusing, pattern } from "../work-place.ts";
+import { demandReads } from "../reads.ts";
 
 const { read, write } = Command;
 
@@ -94,10 +95,7 @@ export const writeChecks: readonly Check[] = [
           Buffer.alloc(bench.unit, 0x11),
           "a write that succeeded does not read back",
         );
-      dataOf(
-        await session.ask({ command: read, offset, length: bench.unit }),
-        "the read after a write that is too long",
-      );
+      await demandReads(bench, session, offset);
     },
   },
   {
@@ -112,10 +110,7 @@ export const writeChecks: readonly Check[] = [
       const session = await bench.enter();
       const { offset } = bench.scratch;
       await session.ask({ command: write, offset, payload: Buffer.alloc(33_554_432, 0x22) });
-      dataOf(
-        await session.ask({ command: read, offset, length: bench.unit }),
-        "the read after a write of 32 MiB",
-      );
+      await demandReads(bench, session, offset);
     },
   },
   {
@@ -151,7 +146,7 @@ export const writeChecks: readonly Check[] = [
       const all = bench.size - (bench.size % bench.unit);
       const payload = Buffer.alloc(4 * bench.unit, 0x25);
       demandErrno(await session.ask({ command: write, offset: all, payload }), [], "a write past the end");
-      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }), "the read after it");
+      await demandReads(bench, session);
     },
   },
   {
@@ -165,7 +160,7 @@ export const writeChecks: readonly Check[] = [
       const payload = Buffer.alloc(2 * bench.unit, 0x44);
       const offset = (1n << 64n) - BigInt(bench.unit);
       demandErrno(await session.ask({ command: write, offset, payload }), [], "a write at 2^64 less a block");
-      dataOf(await session.ask({ command: read, offset: 0, length: bench.unit }));
+      await demandReads(bench, session);
     },
   },
   {
@@ -248,7 +243,7 @@ export const writeChecks: readonly Check[] = [
       const session = await bench.enter();
       const { offset } = bench.scratch;
       await session.ask({ command: write, offset, payload: Buffer.alloc(0) });
-      dataOf(await session.ask({ command: read, offset, length: bench.unit }));
+      await demandReads(bench, session, offset);
     },
   },
   {
@@ -285,7 +280,7 @@ export const writeChecks: readonly Check[] = [
         const reply = await session.ask({ command: write, flags: 1 << bit, offset, payload });
         demandErrno(reply, [NbdErrno.EINVAL], `a write with the flag of bit ${bit}`);
       }
-      dataOf(await session.ask({ command: read, offset, length: bench.unit }));
+      await demandReads(bench, session, offset);
     },
   },
   {

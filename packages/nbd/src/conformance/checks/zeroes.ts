@@ -5,6 +5,7 @@ import { dataOf, demandErrno, demandSuccess, errnoName, errnoOf } from "../repli
 import type { Session } from "../session.ts";
 import { demand, demandEqual, notApplicable } from "../violation.ts";
 import { enterRefusing, pattern } from "../work-place.ts";
+import { demandReads } from "../reads.ts";
 
 const { read, write, writeZeroes } = Command;
 /** Two blocks of the largest minimum there is, and as much around them. */
@@ -226,7 +227,7 @@ export const zeroesChecks: readonly Check[] = [
       const session = await bench.enter();
       const { offset } = bench.scratch;
       await session.ask({ command: writeZeroes, offset, length: 0 });
-      dataOf(await session.ask({ command: read, offset, length: bench.unit }));
+      await demandReads(bench, session, offset);
     },
   },
   {
