@@ -201,6 +201,7 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
   ended(): void {
     // Whoever will send no more may still read: what was received whole is answered.
     this.#isDraining = true;
+    this.#transmission?.inputEnded();
     this.turn();
   }
 

@@ -151,6 +151,11 @@ export class Transmission implements InFlightUser {
     this.isEnding = true;
   }
 
+  /** Nothing comes any more: somebody may wait for what a write holds of which a part is missing, also a request before it. */
+  inputEnded(): void {
+    this.#inFlight.giveUp(this.#long.abandon());
+  }
+
   /** The connection is gone. What is under way ends by itself, unanswered. */
   close(): void {
     this.#isClosed = true;
@@ -223,13 +228,10 @@ export class Transmission implements InFlightUser {
       hasBegun = this.#begin(request);
     } finally {
       // Where that threw it may have been answered, and released, nonetheless.
-      if (!hasBegun && request.isTaken) this.#inFlight.putBack(request);
+      if (hasBegun) this.#inFlight.noteTaken(request);
+      else if (request.isTaken) this.#inFlight.putBack(request);
     }
-    if (hasBegun) {
-      this.#inFlight.noteTaken(request);
-      return true;
-    }
-    return this.#isOutOfMemory && this.#refuse(NbdErrno.ENOMEM);
+    return hasBegun || (this.#isOutOfMemory && this.#refuse(NbdErrno.ENOMEM));
   }
 
   #beginStatus(): boolean {
