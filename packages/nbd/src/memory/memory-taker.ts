@@ -78,12 +78,18 @@ export class MemoryTaker {
   }
 
   giveBack(holder: MemoryHolder): void {
-    const { lent, taken } = holder;
+    const { lent } = holder;
     holder.lent = null;
     holder.bytes = NO_BYTES;
-    holder.taken = 0;
     if (lent !== null) this.#buffers.release(lent);
+    this.uncount(holder);
+  }
+
+  /** It keeps its memory, which counts no longer. */
+  uncount(holder: MemoryHolder): void {
+    const { taken } = holder;
     if (taken === 0) return;
+    holder.taken = 0;
     this.#takenLength -= taken;
     this.#budget.give(taken);
   }

@@ -201,7 +201,6 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
   ended(): void {
     // Whoever will send no more may still read: what was received whole is answered.
     this.#isDraining = true;
-    this.#transmission?.inputEnded();
     this.turn();
   }
 

@@ -182,22 +182,26 @@ describe("a wake-up that one has no use for", () => {
   });
 });
 
-test("what half a write holds is free when its rest cannot come any more, and its connection ends", async () => {
-  budget = new MemoryBudget(4096);
-  const other = connect();
-  const client = stack.connect({ budget, receiveLength: 16_384 }).enter("disk");
-  write(other, 0, 4096);
-  client.request({ command: Command.cache, length: 4096 });
-  const half = request({ command: Command.write, payload: pattern(16_384) }).subarray(0, 10_000);
-  client.send(half);
-  expect(budget.bytesTaken).toBe(4096 + 16_384);
-  client.connection.ended();
-  await complete();
-  await complete();
-  expect(client.replies()).toMatchObject([{ error: 0 }]);
-  expect(client.transport.isEnded).toBe(true);
-  expect(budget.bytesTaken).toBe(0);
-});
+test.for(["its client has closed its side", "the server is closed"])(
+  "nobody waits for what half a write holds when its rest will not be taken any more: %s",
+  async (why) => {
+    budget = new MemoryBudget(4096);
+    const other = connect();
+    const client = stack.connect({ budget, receiveLength: 16_384 }).enter("disk");
+    write(other, 0, 4096);
+    client.request({ command: Command.cache, length: 4096 });
+    const half = request({ command: Command.write, payload: pattern(16_384) }).subarray(0, 10_000);
+    client.send(half);
+    expect(budget.bytesTaken).toBe(4096 + 16_384);
+    if (why === "the server is closed") client.connection.drain();
+    else client.connection.ended();
+    await complete();
+    await complete();
+    expect(client.replies()).toMatchObject([{ error: 0 }]);
+    expect(client.transport.isEnded).toBe(true);
+    expect(budget.bytesTaken).toBe(0);
+  },
+);
 
 test("a connection that holds nothing gets a small request in, whatever the others hold", async () => {
   const [first, second] = [connect(), connect()];

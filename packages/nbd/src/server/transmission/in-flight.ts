@@ -86,14 +86,6 @@ export class InFlight implements RequestOwner, KeptRequestsUser, FenceUser {
     this.#idle.push(request);
   }
 
-  /** A write that was never submitted will not be. It is not counted at present. */
-  giveUp(unsubmitted: Request | null): void {
-    if (unsubmitted === null) return;
-    this.memory.free(unsubmitted);
-    this.count++;
-    this.putBack(unsubmitted);
-  }
-
   noteTaken({ command, length }: Request): void {
     this.requestCount++;
     if (command === Command.write) this.bytesWritten += length;

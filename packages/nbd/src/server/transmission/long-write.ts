@@ -8,6 +8,11 @@ export class LongWrite {
   // Whether the bytes that come next were promised its memory: it may have begun after that.
   #isPromised = false;
 
+  /** The one of which a part is missing; null: none. */
+  get request(): Request | null {
+    return this.#request;
+  }
+
   /** True while a part is missing. */
   get isPending(): boolean {
     return this.#request !== null;

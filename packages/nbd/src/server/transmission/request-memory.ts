@@ -35,6 +35,11 @@ export class RequestMemory {
     this.#taker.giveBack(request);
   }
 
+  /** From here on nobody waits for what it has, as if it were the connection's own. */
+  uncount(request: Request | null): void {
+    if (request !== null) this.#taker.uncount(request);
+  }
+
   /** All that could be begun was: a wake-up that led to nothing is for others. */
   passOn(): void {
     this.#taker.passOn();

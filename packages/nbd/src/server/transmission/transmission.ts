@@ -146,14 +146,10 @@ export class Transmission implements InFlightUser {
     this.#inFlight.memory.passOn();
   }
 
-  /** Takes no more. A write of which a part is missing is not done; its memory stays until nothing can come into it any more. */
+  /** Takes no more. A write of which a part is missing is not done: nobody waits for its memory, which stays until nothing can come into it. */
   stop(): void {
     this.isEnding = true;
-  }
-
-  /** Nothing comes any more: somebody may wait for what a write holds of which a part is missing, also a request before it. */
-  inputEnded(): void {
-    this.#inFlight.giveUp(this.#long.abandon());
+    this.#inFlight.memory.uncount(this.#long.request);
   }
 
   /** The connection is gone. What is under way ends by itself, unanswered. */
