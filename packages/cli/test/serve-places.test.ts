@@ -3,6 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Command, cev, golden, shellCommand } from "./helpers.ts";
+import { run } from "./in-process.ts";
 
 const READ = 0;
 const WRITE = 1;
@@ -39,9 +40,11 @@ function reply(command: number): Buffer {
 test("--stdio serves the client at standard input, puts nothing else out, and ends when it leaves", async () => {
   const { images } = golden("gpt");
   const data = Buffer.alloc(4096, "stdio");
+  await run(["copy", ...images, "--device", "vg2/data", "--from", "-"], { input: data });
+  // A range that is not being written: what such a read gives is up to the server.
   const input = conversation("vg2/data", [
     request(WRITE, 8192, data.length, data),
-    request(READ, 8192, data.length),
+    request(READ, 0, data.length),
     request(DISC, 0, 0),
   ]);
   const args = ["serve", ...images, "--device", "vg2/data", "--stdio", "--verbose", "--trace"];
@@ -50,12 +53,15 @@ test("--stdio serves the client at standard input, puts nothing else out, and en
   // The greeting, the size and flags of the export, and the two answers: not a byte more.
   expect(stdout.subarray(0, 16).toString("latin1")).toBe("NBDMAGICIHAVEOPT");
   expect(stdout.readBigUInt64BE(18)).toBe(1n << 20n);
-  expect(stdout.subarray(28)).toEqual(Buffer.concat([reply(WRITE), reply(READ), data]));
+  // Replies come in any order.
+  const replies = [Buffer.concat([reply(READ), data]), reply(WRITE)];
+  const isWriteFirst = stdout.subarray(28, 44).equals(reply(WRITE));
+  expect(stdout.subarray(28)).toEqual(Buffer.concat(isWriteFirst ? replies.toReversed() : replies));
   expect(stderr.split("\n")).toEqual([
     "ready; ends when the client leaves",
     "client 1 (standard input): vg2/data",
-    expect.stringMatching(/^client 1: write 8192\+4096: done after \d+ us$/),
-    expect.stringMatching(/^client 1: read 8192\+4096: done after \d+ us$/),
+    expect.stringMatching(/^client 1: (write 8192|read 0)\+4096: done after \d+ us$/),
+    expect.stringMatching(/^client 1: (write 8192|read 0)\+4096: done after \d+ us$/),
     expect.stringMatching(
       /^client 1 \(standard input\): left after \d+\.\d s and 2 requests; read 4 KiB, wrote 4 KiB$/,
     ),
