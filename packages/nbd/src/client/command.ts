@@ -38,8 +38,8 @@ export class ClientCommand implements CancelTarget {
   /** Bytes that its copy will take once it is answered, and how many of them are set aside. */
   cost = 0;
   reserved = 0;
-  /** It was lost with a connection, and sent again or is to be. */
-  isAgain = false;
+  /** How often it was lost with a connection. */
+  lossCount = 0;
   /** Of a flush: how many answers came before it was sent, and how many flushes had failed. */
   mark = 0;
   doubt = 0;
@@ -81,7 +81,7 @@ export class ClientCommand implements CancelTarget {
     this.dataOffset = 0;
     this.lock = null;
     this.cost = 0;
-    this.isAgain = false;
+    this.lossCount = 0;
     this.ended = null;
     this.flags = 0;
   }

@@ -11,6 +11,7 @@ import type { CommandOwner } from "./command.ts";
 import { Durability } from "./durability.ts";
 import type { ServerFailure } from "./durability.ts";
 import { askFor, askForFlush, endCancelled, failIo, failLost, lostError, replayError } from "./io-command.ts";
+import { Losses } from "./losses.ts";
 import { freestOf } from "./link.ts";
 import type { Link } from "./link.ts";
 import { hasFlag } from "./negotiated.ts";
@@ -36,8 +37,7 @@ export class Session implements ComebackUser, CommandOwner {
   readonly #backlog: Backlog;
   readonly #free: ClientCommand[] = [];
   #hasOwnFlush = false;
-  /** How many commands have been lost with a connection and are not answered since. */
-  #againCount = 0;
+  readonly #losses = new Losses();
   #replay: Replay | null = null;
   /** Why the connection was lost, or the session given up. */
   #error: CevError | null = null;
@@ -139,10 +139,9 @@ export class Session implements ComebackUser, CommandOwner {
 
   answered(_link: Link, command: ClientCommand): void {
     if (command.errno === NbdErrno.ESHUTDOWN) return this.#turnedAway(command);
-    const { isAgain } = command;
+    if (this.#losses.isWorst(command.lossCount)) this.#comeback.isWell();
+    if (this.#losses.isCareful && this.#state === "live") this.#losses.answered(this.#links.length);
     this.#through(command, null);
-    // Others may be answered for ever by a server that dies of one request.
-    if (isAgain && this.#againCount === 0) this.#comeback.isWell();
     this.freed();
   }
 
@@ -174,7 +173,7 @@ export class Session implements ComebackUser, CommandOwner {
 
   cameBack(links: Link[]): void {
     this.#links = links;
-    this.#resume();
+    this.#resume(true);
   }
 
   gaveUp(cause: CevError): void {
@@ -200,7 +199,7 @@ export class Session implements ComebackUser, CommandOwner {
 
   /** Sends what can be sent. */
   #pump(): void {
-    while (this.#state === "live") {
+    while (this.#state === "live" && this.#losses.mayGoOn(this.#links)) {
       const link = freestOf(this.#links);
       if (link === null) return;
       const command = this.#backlog.next();
@@ -311,15 +310,18 @@ export class Session implements ComebackUser, CommandOwner {
   }
 
   #replayWhenIdle(): void {
-    if (this.#state === "pausing" && !this.#isBusy) this.#resume();
+    if (this.#state === "pausing" && !this.#isBusy) this.#resume(false);
   }
 
-  #resume(): void {
+  /** `isStepwise`: what has been written again is made durable on the way. */
+  #resume(isStepwise: boolean): void {
     this.#state = "resuming";
     this.#replay = new Replay({
       log: this.#durability.log,
       links: this.#links,
       take: () => this.#take(),
+      isStepwise,
+      advanced: () => this.#comeback.isWell(),
       sent: () => this.#watch.start(),
       ended: (failure) => this.#replayed(failure),
     });
@@ -340,7 +342,8 @@ export class Session implements ComebackUser, CommandOwner {
   /** No connection is left, and the memory of all requests is free. */
   #allLost(): void {
     this.#watch.stop();
-    const wasWell = this.#againCount === 0;
+    const wasWell = this.#losses.areNone;
+    this.#losses.begin();
     for (const command of [...this.#backlog.unanswered]) {
       this.#durability.giveBack(command);
       command.state = "waiting";
@@ -349,10 +352,7 @@ export class Session implements ComebackUser, CommandOwner {
       // Copies that were being written again are still kept; a flush for room is sent again when it is needed.
       if (isOwn) this.#through(command, this.#error);
       else if (command.io?.isCancelRequested === true) this.#endEarly(command);
-      else if (!command.isAgain) {
-        command.isAgain = true;
-        this.#againCount++;
-      }
+      else this.#losses.add(command);
     }
     this.#comeback.begin(this.#error!, wasWell);
   }
@@ -382,9 +382,9 @@ export class Session implements ComebackUser, CommandOwner {
 
   /** The one way out for every command: all it holds is free again. Returns its request, which the caller ends. */
   #retire(command: ClientCommand): Io | null {
-    const { io, lock, isAgain } = command;
+    const { io, lock } = command;
     this.#durability.giveBack(command);
-    if (isAgain) this.#againCount--;
+    this.#losses.remove(command);
     command.clear();
     this.#free.push(command);
     if (lock !== null) this.#locks.release(lock);

@@ -61,7 +61,16 @@ export class WriteLog {
   /** A flush that was sent after that answer has succeeded. */
   dropUpTo(sequence: number): void {
     if (this.#entries.length === 0) return;
-    this.#entries = this.#entries.filter((entry) => entry.sequence > sequence);
+    this.#keep((entry) => entry.sequence > sequence);
+  }
+
+  /** These are durable. */
+  remove(entries: ReadonlySet<LoggedWrite>): void {
+    this.#keep((entry) => !entries.has(entry));
+  }
+
+  #keep(isKept: (entry: LoggedWrite) => boolean): void {
+    this.#entries = this.#entries.filter(isKept);
     this.#bytes = this.#entries.reduce((sum, { data }) => sum + heldBy(data), 0);
   }
 

@@ -87,6 +87,88 @@ describe("a server that is lost again and again", () => {
   });
 });
 
+describe("a line that breaks again and again", () => {
+  const CHUNK = 65_536;
+
+  /** Breaks after every so many answers. */
+  async function brittle(answersMax: number): Promise<{ setting: Setting; hold: (isHeld: boolean) => void }> {
+    let isArmed = false;
+    let count = 0;
+    const setting: Setting = await opened(
+      { reconnectTimeoutMs: 2000, unflushedMax: 16 * MIB },
+      {
+        size: 8 * MIB,
+        onMoment(moment: Moment) {
+          if (moment !== "answered" || !isArmed || ++count % answersMax !== 0) return;
+          setting.server.cut();
+        },
+      },
+    );
+    return { setting, hold: (isHeld) => (isArmed = isHeld) };
+  }
+
+  test("is not given up as long as what was lost gets through, one after the other", async () => {
+    const { setting, hold } = await brittle(3);
+    hold(true);
+    const ios = Array.from({ length: 200 }, (_, index) => {
+      const data = filled(512, index % 251);
+      return setting.submit(index % 4 === 0 ? Op.read : Op.write, index * 512, 512, data);
+    });
+    expect(new Set(await done(setting, ...ios))).toEqual(new Set([null]));
+    expect(setting.server.connectionCount).toBeGreaterThan(50);
+    hold(false);
+    await end(setting);
+  });
+
+  test("gets all again that may be lost, although it never holds for all of that", async () => {
+    const { setting, hold } = await brittle(10);
+    for (let index = 0; index < 64; index++)
+      await setting.run(Op.write, index * CHUNK, CHUNK, filled(CHUNK, index + 1));
+    hold(true);
+    // The machine goes down, too: what comes back has nothing of what was not flushed.
+    setting.disk.cut(setting.world.random);
+    setting.server.cut();
+    const flush = await setting.run(Op.flush, 0, 0);
+    expect(flush.error).toBeNull();
+    hold(false);
+    setting.disk.cut(setting.world.random);
+    for (let index = 0; index < 64; index++) {
+      const { data } = await setting.run(Op.read, index * CHUNK, CHUNK, new Uint8Array(CHUNK));
+      expect(data).toEqual(filled(CHUNK, index + 1));
+    }
+    await end(setting);
+  });
+
+  test("and a server whose flush fails meanwhile get all again from there, and the next flush is believed", async () => {
+    let failures = 0;
+    const setting: Setting = await opened(
+      { unflushedMax: 16 * MIB },
+      {
+        size: 8 * MIB,
+        errnoOf({ command }: Readonly<RequestHead>) {
+          if (command !== Command.flush || failures === 0) return 0;
+          failures--;
+          // As some do: what could not be written is forgotten.
+          setting.disk.cut(setting.world.random);
+          return NbdErrno.EIO;
+        },
+      },
+    );
+    for (let index = 0; index < 32; index++)
+      await setting.run(Op.write, index * CHUNK, CHUNK, filled(CHUNK, index + 1));
+    failures = 1;
+    setting.server.cut();
+    expect((await setting.run(Op.flush, 0, 0)).error).toBeNull();
+    expect(failures).toBe(0);
+    setting.disk.cut(setting.world.random);
+    for (let index = 0; index < 32; index++) {
+      const { data } = await setting.run(Op.read, index * CHUNK, CHUNK, new Uint8Array(CHUNK));
+      expect(data).toEqual(filled(CHUNK, index + 1));
+    }
+    await end(setting);
+  });
+});
+
 describe("whoever listens", () => {
   test("hears when the server is away, back, and lost for good, once each", async () => {
     const setting = await opened({ reconnectTimeoutMs: 5000 });
