@@ -9,7 +9,7 @@ import { request } from "../support/messages.ts";
 import type { RequestParts } from "../support/messages.ts";
 import { makeStack } from "../support/stack.ts";
 
-const SIZE = 65_536;
+const SIZE = 262_144;
 
 /** Any change or read, of a few overlapping places. */
 const part = fc
@@ -21,9 +21,11 @@ const part = fc
       Command.trim,
       Command.read,
       Command.flush,
+      Command.cache,
     ),
     place: fc.nat(5),
-    blocks: fc.constantFrom(1, 2, 4, 8),
+    // The longest do not fit into the receive buffer.
+    blocks: fc.constantFrom(1, 2, 4, 8, 12),
   })
   .map(({ command, place, blocks }): RequestParts => {
     if (command === Command.flush) return { command };
@@ -121,13 +123,13 @@ test("within any limits, with bursts, cuts and goodbyes, every request of who st
       for (const it of clients) {
         if (it.isStaying) it.client.send(it.half);
       }
-      for (let rounds = 0, isBusy = true; isBusy && rounds < 2000; rounds++) {
+      for (let rounds = 0, idleCount = 0; idleCount < 3 && rounds < 2000; rounds++) {
+        // What is answered in several steps takes its promises along.
+        await new Promise((resolve) => setImmediate(resolve));
         await its.world.run();
-        isBusy = its.layer.pending.length > 0;
+        idleCount = its.layer.pending.length > 0 ? 0 : idleCount + 1;
         its.layer.completeAll();
         for (const { client } of clients) if (!client.transport.isDestroyed) client.transport.read();
-        await its.world.run();
-        isBusy ||= its.layer.pending.length > 0;
       }
       for (const it of clients) {
         if (it.isStaying) expect(it.client.replies().filter(({ isDone }) => isDone)).toHaveLength(it.sent);
@@ -141,6 +143,6 @@ test("within any limits, with bursts, cuts and goodbyes, every request of who st
       expect(budget.bytesTaken).toBe(0);
       expect(its.world.environment.buffers.bytesLent).toBe(0);
     }),
-    { numRuns: 30 },
+    { numRuns: 20 },
   );
 });
