@@ -10,7 +10,7 @@ export class Losses {
    * How many commands may be under way: after a loss one, and with every answer twice as many. So a line that breaks again and again
    * gets one through after the other, and a server that dies of one request is found to do so.
    */
-  #windowMax: number = Infinity;
+  #windowMax = Infinity;
   /** How many of them were lost so often. */
   readonly #countByLosses: number[] = [];
   #count = 0;
