@@ -3,17 +3,45 @@ import { createServer } from "node:net";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { environmentFrom } from "@cev/core";
+import { Environment, environmentFrom } from "@cev/core";
+import type { Clock, Timer } from "@cev/core";
 import { expect, onTestFinished, test } from "vitest";
 import { Session } from "../../src/conformance/session.ts";
 import { Violation } from "../../src/conformance/violation.ts";
 import { Wire } from "../../src/conformance/wire.ts";
 
-const environment = environmentFrom(globalThis);
+const real = environmentFrom(globalThis);
 const facts = { size: 4096n, flags: 1, blockSizes: null, name: null, description: null };
 
+/** Time that goes by when it is told to: a busy machine changes nothing. */
+class HandClock implements Clock {
+  #nowMs = 0;
+  readonly #timers = new Set<{ readonly atMs: number; readonly run: () => void }>();
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  after(delayMs: number, run: () => void): Timer {
+    const timer = { atMs: this.#nowMs + delayMs, run };
+    this.#timers.add(timer);
+    return { cancel: () => void this.#timers.delete(timer) };
+  }
+
+  advance(ms: number): void {
+    this.#nowMs += ms;
+    for (const timer of [...this.#timers])
+      if (timer.atMs <= this.#nowMs && this.#timers.delete(timer)) timer.run();
+  }
+}
+
 /** A connection to a server that does this to whoever comes. */
-async function connectTo(serve: (socket: Socket) => void, timeoutMs: number): Promise<Wire> {
+async function connectTo(
+  serve: (socket: Socket) => void,
+  timeoutMs: number,
+  clock: Clock = real.clock,
+): Promise<Wire> {
+  const environment = new Environment({ clock, later: real.later, random: real.random });
   const directory = mkdtempSync(join(tmpdir(), "cev-nbd-"));
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
@@ -55,13 +83,16 @@ test("a reply whose chunks never end is ended by their bytes", async () => {
 });
 
 test("a reply that drips is ended by its time", async () => {
-  const wire = await connectTo((socket) => {
+  const clock = new HandClock();
+  const serve = (socket: Socket): void => {
     const drip = (): void => {
+      clock.advance(20);
       socket.write(chunk(7n, 8));
-      if (!socket.destroyed) environment.clock.after(20, drip);
+      if (!socket.destroyed) real.clock.after(2, drip);
     };
     socket.once("data", drip);
-  }, 150);
+  };
+  const wire = await connectTo(serve, 150, clock);
   const session = new Session(wire, { style: "structured", facts });
   const asked = session.ask({ command: 0, cookie: 7n, offset: 0, length: 512 });
   await expect(asked).rejects.toThrow("no answer within 1800 ms");
@@ -78,7 +109,7 @@ test("a server that floods a client which asks for little is not read from", asy
     pour();
   }, 5000);
   await wire.take(16, "something");
-  await new Promise<void>((resolve) => environment.clock.after(150, resolve));
+  await new Promise<void>((resolve) => real.clock.after(150, resolve));
   expect(wire.unreadCount).toBeGreaterThan(0);
   expect(wire.unreadCount).toBeLessThan(2_097_152);
   expect(sent).toBeLessThan(16_000_000);
@@ -88,7 +119,7 @@ test("what was held back is read when it is asked for", async () => {
   const all = Buffer.alloc(8_000_000, "held back");
   const wire = await connectTo((socket) => void socket.end(all), 5000);
   await wire.take(16, "something");
-  await new Promise<void>((resolve) => environment.clock.after(50, resolve));
+  await new Promise<void>((resolve) => real.clock.after(50, resolve));
   const rest = await wire.take(all.length - 16, "the rest");
   expect(rest.equals(all.subarray(16))).toBe(true);
 });
