@@ -20,22 +20,6 @@ function projectsBelow(parent: string): { name: string; root: string }[] {
 
 keepCompiledModules();
 
-// Their sources keep no state in modules, and their tests change nothing of the process: files may share one.
-const SHARING = new Set([
-  "@cev/core",
-  "@cev/crypt",
-  "@cev/drive-link",
-  "@cev/hw-ramdisk",
-  "@cev/lvm",
-  "@cev/raid",
-  "@cev/snapshot",
-  "@cev/stack",
-  "@cev/test-kit",
-  "@cev/tests-raid-crash",
-  "@cev/tests-stacks",
-  "@cev/thin",
-]);
-
 export default defineConfig({
   // Tests see the sources of other packages, so nothing needs a build first.
   resolve: { conditions },
@@ -57,12 +41,7 @@ export default defineConfig({
     projects: ["packages", "examples", "tests"].flatMap(projectsBelow).map((project) => ({
       extends: true as const,
       root: project.root,
-      test: {
-        name: project.name,
-        include: ["**/*.test.ts"],
-        exclude: ["**/node_modules/**", "**/dist/**"],
-        isolate: !SHARING.has(project.name),
-      },
+      test: { name: project.name, include: ["**/*.test.ts"], exclude: ["**/node_modules/**", "**/dist/**"] },
     })),
   },
 });
