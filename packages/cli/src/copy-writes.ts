@@ -50,7 +50,7 @@ export class DeviceWrites {
     this.#signal.throwIfAborted();
     if (this.#underWay.length >= WRITES_MAX) {
       await Promise.race([this.#underWay[0], this.#aborted]);
-      this.#underWay.shift();
+      void this.#underWay.shift();
     }
     const writing = start();
     // Whoever ends early leaves writes behind, which `settle` waits for; the first error is the one told.
