@@ -100,6 +100,13 @@ export function subEventsOf(io: Io): SubIo[] {
   return [];
 }
 
+/** The part that an `Io` is of something compound; null: it is a request of its own. Takes no time that grows with the stack. */
+export function partOf(io: Io): SubIo | null {
+  // Every sub-I/O has the action that ends it at the bottom of its chain.
+  const context = io.entryCount >= 2 ? io.entries[1] : null;
+  return context instanceof SubIo && context.io === io ? context : null;
+}
+
 function partsOf(compound: CompoundIo): PartStatus[] {
   const watch = compound.io.runQueue.watch;
   return compound.subs.slice(0, compound.subCount).map((sub) => ({

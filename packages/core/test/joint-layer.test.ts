@@ -1,0 +1,348 @@
+import { describe, expect, test } from "vitest";
+import { Device, Io, IoFlag, JointLayer, LayerBase, Op, environmentFrom, extentsOf, openTree } from "../src/index.ts";
+import type { Layer, LayerDescription, Limits, Run, Support } from "../src/index.ts";
+import { MemoryLayer } from "./support.ts";
+
+const SIZE = 65_536;
+const environment = environmentFrom(globalThis);
+
+/** Passes everything on; knows whether it is open, and may fail to become so. */
+class PassLayer extends LayerBase {
+  readonly name = "pass";
+  readonly limits: Limits;
+  readonly support: Support;
+  isOpen = false;
+  submitCount = 0;
+  openError: Error | null = null;
+  readonly #lower: Layer;
+
+  constructor(lower: Layer) {
+    super([lower]);
+    this.limits = lower.limits;
+    this.support = lower.support;
+    this.#lower = lower;
+  }
+
+  override async open(): Promise<void> {
+    if (this.openError !== null) throw this.openError;
+    await super.open();
+    this.isOpen = true;
+  }
+
+  submit(io: Io): void {
+    if (!this.isOpen) throw new Error("a request came to a layer that is closed");
+    this.submitCount++;
+    this.#lower.submit(io);
+  }
+
+  override async close(): Promise<void> {
+    this.isOpen = false;
+    await super.close();
+  }
+
+  describe(): LayerDescription {
+    return { driver: "pass", options: {}, lowers: [this.#lower.describe()] };
+  }
+}
+
+/** Turns of the event loop, so that what was begun gets on. */
+async function turns(count = 3): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+function newRequest(op: Op, offset = 0, length = 4096, flags = 0): Io {
+  const data = op <= Op.write ? new Uint8Array(length).fill(7) : null;
+  return new Io(environment.runQueue).prepare(op, offset, length, data, 0, flags);
+}
+
+async function openJoint(below: Layer): Promise<JointLayer> {
+  const joint = new JointLayer(below, { environment });
+  await openTree(joint);
+  return joint;
+}
+
+/** Puts a layer between a joint and what it stands on. Returns it. */
+async function insert(joint: JointLayer, make: (lower: Layer) => PassLayer): Promise<PassLayer> {
+  const under = new JointLayer(joint.below, { environment, claimant: joint.claimant });
+  const layer = make(under);
+  await joint.quiesce((swap) => swap.over(layer));
+  return layer;
+}
+
+/** Takes out what stands directly below a joint. */
+async function takeOut(joint: JointLayer): Promise<void> {
+  const under = joint.below.lowers[0] as JointLayer;
+  await joint.quiesce((swap) => swap.over(under.below));
+}
+
+describe("a joint", () => {
+  test("passes all operations on, refuses others, and counts", async () => {
+    const memory = new MemoryLayer(SIZE);
+    const joint = await openJoint(memory);
+    for (const op of Object.values(Op)) {
+      const io = newRequest(op);
+      joint.submit(io);
+      expect(io.error).toBeNull();
+    }
+    memory.failure = (io) => {
+      expect(io.op).toBe(Op.read);
+      return null;
+    };
+    const unknown = newRequest(9 as Op);
+    joint.submit(unknown);
+    expect(unknown.error?.code).toBe("CEV_NOT_SUPPORTED");
+    expect(joint.counts.write).toMatchObject({ count: 1, bytes: 4096, errorCount: 0 });
+    expect(joint.counts).toMatchObject({ inFlight: 0, inFlightMax: 1 });
+    expect(memory.seen.length).toBe(5);
+  });
+
+  test("waits for what is under way, keeps new requests back, flushes, and lets them go on in order over the new layer", async () => {
+    const memory = new MemoryLayer(SIZE);
+    const joint = await openJoint(memory);
+    memory.isManual = true;
+    const first = newRequest(Op.write);
+    joint.submit(first);
+    const inserting = insert(joint, (lower) => new PassLayer(lower));
+    await turns();
+    const later = [newRequest(Op.read, 0), newRequest(Op.write, 4096), newRequest(Op.flush, 0, 0)];
+    for (const io of later) joint.submit(io);
+    expect(memory.waiting).toEqual([first]);
+    expect(joint.isQuiet).toBe(true);
+    memory.finish();
+    await turns();
+    // The joint's own flush, and nothing else.
+    expect(memory.waiting.map(({ op }) => op)).toEqual([Op.flush]);
+    memory.finish();
+    const layer = await inserting;
+    expect(layer.submitCount).toBe(3);
+    expect(memory.waiting).toEqual(later);
+    memory.finishAll();
+    expect(later.every(({ isUpToDate }) => isUpToDate)).toBe(true);
+    expect(later[0]!.data[0]).toBe(7);
+    expect(joint.describe().driver).toBe("pass");
+    expect(joint.lowers).toEqual([layer]);
+  });
+
+  test("gives back and closes what was taken out, and stands where it stood before", async () => {
+    const memory = new MemoryLayer(SIZE);
+    const joint = await openJoint(memory);
+    const layer = await insert(joint, (lower) => new PassLayer(lower));
+    expect(memory.claims).toMatchObject({ openCount: 1, count: 1 });
+    await takeOut(joint);
+    expect(layer.isOpen).toBe(false);
+    expect(joint.below).toBe(memory);
+    expect(memory.claims).toMatchObject({ openCount: 1, count: 1 });
+  });
+
+  test("lets no other writer in between, at any moment of an exchange", async () => {
+    const memory = new MemoryLayer(SIZE);
+    const joint = await openJoint(memory);
+    const stranger = { name: "stranger" };
+    const attempt = (): void => {
+      expect(() => memory.claims.acquire(stranger, "write", "memory")).toThrow(/being written/);
+    };
+    memory.failure = () => {
+      attempt();
+      return null;
+    };
+    await insert(joint, (lower) => new PassLayer(lower));
+    attempt();
+    await takeOut(joint);
+    attempt();
+  });
+
+  test.for(["a time", "a signal"])("gives up waiting after %s, and all goes on as before", async (what) => {
+    const memory = new MemoryLayer(SIZE);
+    const joint = await openJoint(memory);
+    memory.isManual = true;
+    const first = newRequest(Op.write);
+    joint.submit(first);
+    const controller = new AbortController();
+    let hasRun = false;
+    const quiet = joint.quiesce(
+      () => {
+        hasRun = true;
+        return Promise.resolve();
+      },
+      what === "a time" ? { timeoutMs: 5 } : { signal: controller.signal },
+    );
+    const held = newRequest(Op.read);
+    joint.submit(held);
+    controller.abort();
+    await expect(quiet).rejects.toMatchObject({
+      code: what === "a time" ? "CEV_TIMED_OUT" : "CEV_CANCELLED",
+    });
+    expect(hasRun).toBe(false);
+    expect(memory.waiting).toEqual([first, held]);
+    memory.finishAll();
+    expect(held.isUpToDate).toBe(true);
+  });
+
+  test("ends a request that is cancelled while it is kept back, and never passes it on", async () => {
+    const memory = new MemoryLayer(SIZE);
+    const joint = await openJoint(memory);
+    const held = newRequest(Op.write);
+    const cancelledBefore = newRequest(Op.write);
+    cancelledBefore.cancel();
+    await joint.quiesce(async () => {
+      joint.submit(held);
+      joint.submit(cancelledBefore);
+      await turns();
+      held.cancel();
+      expect(held.error?.code).toBe("CEV_CANCELLED");
+    });
+    expect(cancelledBefore.error?.code).toBe("CEV_CANCELLED");
+    expect(memory.seen.map(({ op }) => op)).toEqual([Op.flush]);
+  });
+
+  test("changes one thing at a time", async () => {
+    const joint = await openJoint(new MemoryLayer(SIZE));
+    await joint.quiesce(async () => {
+      await expect(joint.quiesce(() => Promise.resolve())).rejects.toMatchObject({ code: "CEV_BUSY" });
+    });
+  });
+
+  test("exchanges nothing when its flush fails, and tells the next flush from above, once", async () => {
+    const memory = new MemoryLayer(SIZE);
+    const joint = await openJoint(memory);
+    const failure = new Error("the disk is full") as never;
+    let isFailing = true;
+    memory.failure = (io) => (io.op === Op.flush && isFailing ? failure : null);
+    await expect(insert(joint, (lower) => new PassLayer(lower))).rejects.toBe(failure);
+    isFailing = false;
+    expect(joint.below).toBe(memory);
+    const [write, flush, again] = [newRequest(Op.write), newRequest(Op.flush), newRequest(Op.flush)];
+    for (const io of [write, flush, again]) joint.submit(io);
+    expect([write.error, flush.error, again.error]).toEqual([null, failure, null]);
+  });
+
+  test("stands as before where the new layer cannot be opened", async () => {
+    const memory = new MemoryLayer(SIZE);
+    const joint = await openJoint(memory);
+    const failing = insert(joint, (lower) => {
+      const layer = new PassLayer(lower);
+      layer.openError = new Error("not today");
+      return layer;
+    });
+    await expect(failing).rejects.toThrow("not today");
+    expect(joint.below).toBe(memory);
+    expect(memory.claims).toMatchObject({ openCount: 1, count: 1 });
+    const io = newRequest(Op.write);
+    joint.submit(io);
+    expect(io.isUpToDate).toBe(true);
+  });
+
+  test("knows nothing of extents while what stands below is exchanged", async () => {
+    class HoleLayer extends MemoryLayer {
+      runs(_offset: number, length: number): readonly Run[] {
+        return [{ length, content: "hole", lower: null, lowerOffset: 0 }];
+      }
+    }
+    const joint = await openJoint(new HoleLayer(SIZE));
+    const isHole = async (): Promise<boolean> => (await extentsOf(joint, 0, SIZE))[0]!.isHole;
+    expect(await isHole()).toBe(true);
+    await joint.quiesce(async () => {
+      expect(await isHole()).toBe(false);
+    });
+    expect(await isHole()).toBe(true);
+  });
+
+  test("shows those who watch every request on its way down and up", async () => {
+    const joint = await openJoint(new MemoryLayer(SIZE));
+    const seen: string[] = [];
+    joint.watcher = {
+      down: (io) => seen.push(`down ${io.op}`),
+      up: (io) => seen.push(`up ${io.op}`),
+    };
+    joint.submit(newRequest(Op.write));
+    joint.watcher = null;
+    joint.submit(newRequest(Op.read));
+    expect(seen).toEqual(["down 1", "up 1"]);
+  });
+});
+
+describe("what a joint has promised", () => {
+  const promised = (): MemoryLayer => new MemoryLayer(SIZE, { name: "first" });
+
+  test.for<{ readonly what: string; readonly make: () => MemoryLayer; readonly says: RegExp }>([
+    { what: "smaller", make: () => new MemoryLayer(SIZE / 2), says: /has 32768 bytes/ },
+    {
+      what: "without flushes",
+      make: () => new MemoryLayer(SIZE, { support: { flush: "none" } }),
+      says: /does not offer flush/,
+    },
+    {
+      what: "for reading alone",
+      make: () => new MemoryLayer(SIZE, { support: { write: "none" } }),
+      says: /does not offer write/,
+    },
+  ])("cannot be kept by a layer that is $what", async ({ make, says }) => {
+    const joint = await openJoint(promised());
+    const other = make();
+    await expect(joint.quiesce((swap) => swap.over(other))).rejects.toThrow(says);
+    expect(joint.below.name).toBe("first");
+    expect(other.claims).toMatchObject({ openCount: 0, count: 0 });
+  });
+
+  test("is kept by a layer that takes less at a time, larger blocks, no zeroes, no discards and no FUA", async () => {
+    const joint = await openJoint(promised());
+    const other = new MemoryLayer(SIZE, {
+      limits: { logicalBlockSize: 4096, ioLengthMax: 8192 },
+      support: { fua: "none", writeZeroes: "none", discard: "none" },
+    });
+    await joint.quiesce((swap) => swap.over(other));
+    const device = await Device.open(joint, environment);
+    await device.write(512, new Uint8Array(30_000).fill(9), { fua: true });
+    expect(other.seen.at(-1)!.op).toBe(Op.flush);
+    await device.writeZeroes(1024, 4096, { fua: true });
+    await device.discard(0, SIZE);
+    const bytes = await device.read(0, SIZE);
+    expect([bytes[511], bytes[512], bytes[1024], bytes[5119], bytes[5120], bytes[30_511], bytes[30_512]]).toEqual([
+      0, 9, 0, 0, 9, 9, 0,
+    ]);
+    const io = newRequest(Op.write, 512, 1024, IoFlag.fua);
+    joint.submit(io);
+    await turns();
+    expect(io.isUpToDate).toBe(true);
+    await device.close();
+  });
+});
+
+test("two hundred layers are put in and taken out under requests that are verified, and nothing is lost", async () => {
+  const memory = new MemoryLayer(SIZE);
+  const joint = new JointLayer(memory, { environment });
+  const device = await Device.open(joint, environment);
+  const layers: PassLayer[] = [];
+  let isOver = false;
+  let requestCount = 0;
+  const load = async (from: number): Promise<void> => {
+    for (let round = 1; !isOver; round++) {
+      const data = new Uint8Array(1000).fill(round);
+      await device.write(from + 100, data, { fua: round % 3 === 0 });
+      if (round % 5 === 0) await device.flush();
+      expect(await device.read(from + 100, 1000)).toEqual(data);
+      requestCount += 2;
+      if (round % 7 === 0) await turns(1);
+    }
+  };
+  const loads = [0, 1, 2, 3].map((index) => load(index * 16_384));
+  for (let count = 0; count < 200; count++) {
+    if (count % 2 === 0) {
+      layers.push(await insert(joint, (lower) => new PassLayer(lower)));
+      // A second one below the first, at the joint that came with it.
+      layers.push(await insert(joint.below.lowers[0] as JointLayer, (lower) => new PassLayer(lower)));
+    } else {
+      await takeOut(joint);
+      await takeOut(joint);
+    }
+    await turns(1);
+  }
+  isOver = true;
+  await Promise.all(loads);
+  expect(requestCount).toBeGreaterThan(200);
+  expect(layers.every(({ submitCount }) => submitCount > 0)).toBe(true);
+  expect(layers.some(({ isOpen }) => isOpen)).toBe(false);
+  await device.close();
+  expect(joint.claims).toMatchObject({ openCount: 0, count: 0 });
+  expect(memory.claims).toMatchObject({ openCount: 0, count: 0 });
+});
