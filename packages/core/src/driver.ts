@@ -161,6 +161,11 @@ export interface Driver<Options = unknown> {
    * it proposes, even when there is only one (volume groups, partition tables). Otherwise one device takes the entry's name.
    */
   readonly yieldsChildren?: boolean;
+  /**
+   * True: what is read through its layers is what lies below, whatever else they do, and nothing of theirs is stored there. Such layers can
+   * be put into a running stack and taken out. Default: false.
+   */
+  readonly isFilter?: boolean;
   /** Schemes of URIs, without the colon, that name devices of this driver on a command line, in the place of an image. */
   readonly uriSchemes?: readonly string[];
   /** The options for such a URI, and a short name for people. Throws `CEV_INVALID` or `CEV_NOT_SUPPORTED` for one that cannot be used. */

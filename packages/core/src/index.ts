@@ -47,7 +47,7 @@ export type { MappedArea, MappedSegment } from "./segments/segment-map.ts";
 export { Burst } from "./burst.ts";
 export type { BurstUser } from "./burst.ts";
 export { JointLayer } from "./joint/joint-layer.ts";
-export type { JointSwap, JointWatcher, QuiesceOptions } from "./joint/joint-layer.ts";
+export type { JointSwap, JointWatcher, QuiesceOptions, QuiesceStep } from "./joint/joint-layer.ts";
 export type { JointCounts, OpCounts } from "./joint/counts.ts";
 export { RangeLock } from "./range-lock.ts";
 export type { RangeLockEntry } from "./range-lock.ts";

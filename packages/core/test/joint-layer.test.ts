@@ -1,5 +1,16 @@
 import { describe, expect, test } from "vitest";
-import { Device, Io, IoFlag, JointLayer, LayerBase, Op, environmentFrom, extentsOf, openTree } from "../src/index.ts";
+import {
+  Device,
+  Io,
+  IoFlag,
+  JointLayer,
+  LayerBase,
+  Op,
+  closeTree,
+  environmentFrom,
+  extentsOf,
+  openTree,
+} from "../src/index.ts";
 import type { Layer, LayerDescription, Limits, Run, Support } from "../src/index.ts";
 import { MemoryLayer } from "./support.ts";
 
@@ -202,6 +213,93 @@ describe("a joint", () => {
     });
   });
 
+  test("tells what it waits for", async () => {
+    const memory = new MemoryLayer(SIZE);
+    const joint = await openJoint(memory);
+    memory.isManual = true;
+    for (const io of [newRequest(Op.write), newRequest(Op.write, 4096)]) joint.submit(io);
+    const steps: string[] = [];
+    const onStep = (step: string, inFlight: number): void => void steps.push(`${step} ${inFlight}`);
+    const quiet = joint.quiesce(() => Promise.resolve(), { onStep });
+    await turns();
+    memory.finishAll();
+    await turns();
+    memory.finishAll();
+    await quiet;
+    expect(steps).toEqual(["draining 2", "draining 1", "flushing 0", "changing 0"]);
+  });
+
+  test("keeps requests back for as long as it stands on nothing, and lets them go on over what comes later", async () => {
+    const memory = new MemoryLayer(SIZE);
+    const joint = await openJoint(memory);
+    const layer = await insert(joint, (lower) => new PassLayer(lower));
+    const under = new JointLayer(memory, { environment, claimant: joint.claimant });
+    await openTree(under);
+    const failing = joint.quiesce(async (swap) => {
+      await swap.leave();
+      expect(layer.isOpen).toBe(false);
+      throw new Error("nothing came");
+    });
+    await expect(failing).rejects.toThrow("nothing came");
+    expect(joint).toMatchObject({ isAway: true, isQuiet: true });
+    const io = newRequest(Op.write);
+    joint.submit(io);
+    expect(memory.seen).not.toContain(io);
+    const other = new PassLayer(under);
+    await joint.quiesce((swap) => swap.over(other));
+    await closeTree(under);
+    expect(io.isUpToDate).toBe(true);
+    expect(other.submitCount).toBe(1);
+    expect(joint.isAway).toBe(false);
+    await closeTree(joint);
+    expect(memory.claims).toMatchObject({ openCount: 0, count: 0 });
+  });
+
+  test("fails what it keeps back where nothing is to come any more", async () => {
+    const joint = await openJoint(new MemoryLayer(SIZE));
+    await joint.quiesce((swap) => swap.leave());
+    const held = newRequest(Op.write);
+    joint.submit(held);
+    joint.giveUp();
+    const later = newRequest(Op.read);
+    joint.submit(later);
+    expect([held.error?.code, later.error?.code]).toEqual(["CEV_DEVICE_LOST", "CEV_DEVICE_LOST"]);
+    await closeTree(joint);
+    expect(joint.claims).toMatchObject({ openCount: 0, count: 0 });
+  });
+
+  test("is closed only when the exchange under way is over, and leaves nothing open", async () => {
+    const memory = new MemoryLayer(SIZE);
+    const joint = await openJoint(memory);
+    memory.isManual = true;
+    const inserting = insert(joint, (lower) => new PassLayer(lower));
+    const closing = closeTree(joint);
+    await turns();
+    memory.isManual = false;
+    memory.finishAll();
+    const layer = await inserting;
+    await closing;
+    expect(layer.isOpen).toBe(false);
+    for (const one of [memory, joint, layer]) expect(one.claims).toMatchObject({ openCount: 0, count: 0 });
+  });
+
+  test("lets the others go on where the submit of a layer throws", async () => {
+    const memory = new MemoryLayer(SIZE);
+    const joint = await openJoint(memory);
+    const [first, second] = [newRequest(Op.read), newRequest(Op.read, 4096)];
+    await joint.quiesce(async () => {
+      for (const io of [first, second]) joint.submit(io);
+      const submit = memory.submit.bind(memory);
+      memory.submit = (io) => {
+        if (io === first) throw new Error("against the contract");
+        submit(io);
+      };
+    });
+    expect(first.error?.code).toBe("CEV_PROGRAM");
+    expect(second.isUpToDate).toBe(true);
+    expect(joint.counts.inFlight).toBe(0);
+  });
+
   test("exchanges nothing when its flush fails, and tells the next flush from above, once", async () => {
     const memory = new MemoryLayer(SIZE);
     const joint = await openJoint(memory);
@@ -297,9 +395,15 @@ describe("what a joint has promised", () => {
     await device.writeZeroes(1024, 4096, { fua: true });
     await device.discard(0, SIZE);
     const bytes = await device.read(0, SIZE);
-    expect([bytes[511], bytes[512], bytes[1024], bytes[5119], bytes[5120], bytes[30_511], bytes[30_512]]).toEqual([
-      0, 9, 0, 0, 9, 9, 0,
-    ]);
+    expect([
+      bytes[511],
+      bytes[512],
+      bytes[1024],
+      bytes[5119],
+      bytes[5120],
+      bytes[30_511],
+      bytes[30_512],
+    ]).toEqual([0, 9, 0, 0, 9, 9, 0]);
     const io = newRequest(Op.write, 512, 1024, IoFlag.fua);
     joint.submit(io);
     await turns();

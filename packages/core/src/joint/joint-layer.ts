@@ -6,7 +6,7 @@ import type { Environment } from "../environment.ts";
 import { CevError } from "../errors.ts";
 import { runAsBelow, runOf } from "../extents/run.ts";
 import type { Run } from "../extents/run.ts";
-import { Op, ioError, refuse } from "../io.ts";
+import { Op, ioError, refuse, submitThrew } from "../io.ts";
 import type { Io } from "../io.ts";
 import { LayerBase, closeTree, openTree } from "../layer.ts";
 import type { Layer, LayerDescription } from "../layer.ts";
@@ -30,7 +30,15 @@ export interface JointSwap {
    * opening it threw: then nothing has changed. When what went cannot be closed that is thrown after the exchange.
    */
   over(layer: Layer): Promise<void>;
+  /**
+   * Gives back and closes what it stands on before anything else is there, for layers of which only one may be open: until `over`, and also
+   * after the change where that does not come, the joint stands on nothing and keeps all requests back.
+   */
+  leave(): Promise<void>;
 }
+
+/** How far a change is: waiting for requests, flushing, changing. */
+export type QuiesceStep = "draining" | "flushing" | "changing";
 
 /** Settings of `JointLayer.quiesce`. */
 export interface QuiesceOptions {
@@ -38,6 +46,8 @@ export interface QuiesceOptions {
   readonly timeoutMs?: number;
   /** Ends the waiting, with `CEV_CANCELLED`. */
   readonly signal?: AbortSignalLike;
+  /** Is told when a step begins, and of each request that ends meanwhile, with how many are under way. */
+  readonly onStep?: (step: QuiesceStep, inFlight: number) => void;
 }
 
 /**
@@ -62,14 +72,17 @@ export class JointLayer extends LayerBase {
   #held: HeldIo[] | null = null;
   // Nobody watches, nothing is kept back, nothing has to be told.
   #isPlain = true;
-  #onEmpty: (() => void) | null = null;
+  #onLeft: (() => void) | null = null;
+  /** Resolves when the change under way is over; null: there is none. */
+  #changing: Promise<void> | null = null;
+  /** It stands on nothing: `below` is closed. */
+  #isAway = false;
+  /** What ends all requests; null: they are served. */
+  #lost: CevError | null = null;
   /** Of a flush of its own: what it should have made durable may be lost, and whoever flushes next is told. */
   #flushError: CevError | null = null;
 
-  constructor(
-    below: Layer,
-    options: { readonly environment: Environment; readonly claimant?: Claimant },
-  ) {
+  constructor(below: Layer, options: { readonly environment: Environment; readonly claimant?: Claimant }) {
     super();
     this.name = below.name;
     this.limits = below.limits;
@@ -92,6 +105,11 @@ export class JointLayer extends LayerBase {
   /** True while requests are kept back. */
   get isQuiet(): boolean {
     return this.#held !== null;
+  }
+
+  /** True while it stands on nothing: a change took away what was there, and nothing came instead. */
+  get isAway(): boolean {
+    return this.#isAway;
   }
 
   get watcher(): JointWatcher | null {
@@ -129,10 +147,11 @@ export class JointLayer extends LayerBase {
     return this.#held === null ? runAsBelow(this.#below, offset, length) : runOf("data", length);
   }
 
-  override close(): Promise<void> {
+  /** Waits for a change that is under way. */
+  override async close(): Promise<void> {
+    await this.#changing;
     this.#claim?.release();
     this.#claim = null;
-    return Promise.resolve();
   }
 
   /** Of what it stands on: the joint itself is nothing that a stack is made of. */
@@ -141,29 +160,44 @@ export class JointLayer extends LayerBase {
   }
 
   /**
-   * Keeps new requests back, waits for those under way, flushes, runs `change`, and lets all go on, in their order. One at a time. Rejects
-   * with `CEV_TIMED_OUT`, `CEV_CANCELLED`, `CEV_BUSY` (another is under way) or the error of the flush, and then `change` was not run; or
+   * Keeps new requests back, waits for those under way, flushes, runs `change`, and lets all go on, in their order; where it stands on
+   * nothing then, they are kept back until another change puts it on something. One at a time. Rejects with `CEV_TIMED_OUT`, `CEV_CANCELLED`, `CEV_BUSY` (another is under way) or the error of the flush, and then `change` was not run; or
    * with what `change` threw.
    */
   async quiesce<T>(change: (swap: JointSwap) => Promise<T>, options: QuiesceOptions = {}): Promise<T> {
-    if (this.#held !== null)
+    if (this.#changing !== null)
       throw new CevError("CEV_BUSY", `${this.name} is being changed already`, { layer: this.name });
-    this.#held = [];
+    if (this.#lost !== null) throw this.#lost;
+    const ended = Promise.withResolvers<undefined>();
+    this.#changing = ended.promise;
+    this.#held ??= [];
     this.#choosePath();
     try {
       await this.#drain(options);
+      options.onStep?.("flushing", 0);
       await this.#flush();
-      return await change({ over: (layer) => this.#exchange(layer) });
+      options.onStep?.("changing", 0);
+      return await change({ over: (layer) => this.#exchange(layer), leave: () => this.#leave() });
     } finally {
-      this.#letGo();
+      this.#changing = null;
+      if (!this.#isAway) this.#letGo();
+      ended.resolve(undefined);
     }
+  }
+
+  /** For one that stands on nothing, and is to be closed: what it keeps back fails, and whatever comes later. */
+  giveUp(): void {
+    if (!this.#isAway) return;
+    const message = "what stood here was taken away, and nothing came instead";
+    this.#lost = new CevError("CEV_DEVICE_LOST", message, { layer: this.name });
+    this.#letGo();
   }
 
   /** @internal */
   left(io: Io): void {
     this.counts.left(io);
     if (this.#isPlain) return;
-    if (this.counts.inFlight === 0) this.#onEmpty?.();
+    this.#onLeft?.();
     this.#watcher?.up(io, this);
   }
 
@@ -172,7 +206,8 @@ export class JointLayer extends LayerBase {
   }
 
   #choosePath(): void {
-    this.#isPlain = this.#held === null && this.#watcher === null && this.#flushError === null;
+    this.#isPlain =
+      this.#held === null && this.#watcher === null && this.#flushError === null && this.#lost === null;
   }
 
   #submitWatched(io: Io): void {
@@ -181,6 +216,7 @@ export class JointLayer extends LayerBase {
       this.#held.push(new HeldIo(io, this.name));
       return;
     }
+    if (this.#lost !== null) return io.complete(this.#lost);
     if (io.op === Op.flush && this.#flushError !== null) {
       const error = this.#flushError;
       this.#flushError = null;
@@ -194,8 +230,9 @@ export class JointLayer extends LayerBase {
   }
 
   /** Waits until nothing is under way below. */
-  async #drain({ timeoutMs, signal }: QuiesceOptions): Promise<void> {
+  async #drain({ timeoutMs, signal, onStep }: QuiesceOptions): Promise<void> {
     if (signal?.aborted === true) throw this.#interrupted();
+    onStep?.("draining", this.counts.inFlight);
     if (this.counts.inFlight === 0) return;
     await new Promise<void>((resolve, reject) => {
       const abort = (): void => end(this.#interrupted());
@@ -204,20 +241,24 @@ export class JointLayer extends LayerBase {
           ? null
           : this.#environment.clock.after(timeoutMs, () => end(this.#timedOut(timeoutMs)));
       const end = (error: CevError | null): void => {
-        this.#onEmpty = null;
+        this.#onLeft = null;
         timer?.cancel();
         signal?.removeEventListener("abort", abort);
         if (error === null) resolve();
         else reject(error);
       };
       signal?.addEventListener("abort", abort);
-      this.#onEmpty = (): void => end(null);
+      this.#onLeft = (): void => {
+        if (this.counts.inFlight === 0) end(null);
+        else onStep?.("draining", this.counts.inFlight);
+      };
     });
   }
 
   /** So that nothing that was acknowledged rests with what may go away: a later flush need not find the way there. */
   async #flush(): Promise<void> {
     if (this.support.flush === "none" || this.support.write === "none" || this.#claim === null) return;
+    if (this.#isAway) return;
     try {
       await request(this.#entry, this.#environment, Op.flush, 0, 0);
     } catch (error) {
@@ -243,20 +284,37 @@ export class JointLayer extends LayerBase {
       claim.release();
       throw error;
     }
+    const wasAway = this.#isAway;
     this.#claim!.release();
     this.#claim = claim;
     this.#below = layer;
     this.#entry = entry;
-    await closeTree(old);
+    this.#isAway = false;
+    if (!wasAway) await closeTree(old);
+  }
+
+  async #leave(): Promise<void> {
+    if (this.#claim === null || this.#isAway) return;
+    this.#claim.release();
+    // A claim on what is closed keeps nobody away, and says that the joint is open.
+    this.#claim = NO_CLAIM;
+    this.#isAway = true;
+    await closeTree(this.#below);
   }
 
   #letGo(): void {
-    const held = this.#held!;
+    const held = this.#held ?? [];
     this.#held = null;
     this.#choosePath();
     for (const each of held) {
       const io = each.take();
-      if (io !== null) this.submit(io);
+      if (io === null) continue;
+      try {
+        this.submit(io);
+      } catch (error) {
+        // Against the contract; the others are not to wait for ever because of that.
+        submitThrew(io, error);
+      }
     }
   }
 
@@ -271,6 +329,8 @@ export class JointLayer extends LayerBase {
     return new CevError("CEV_TIMED_OUT", message, { layer: this.name });
   }
 }
+
+const NO_CLAIM: Claim = { mode: "read", release: () => undefined };
 
 /** A request that is kept back, and can be cancelled meanwhile. */
 class HeldIo implements CancelTarget {
