@@ -8,9 +8,20 @@ export { MemoryLayer } from "./layers/memory-layer.ts";
 export type { CompletionMode, MemoryLayerOptions, RequestRecord } from "./layers/memory-layer.ts";
 export { AsyncNoOpLayer, NoOpLayer } from "./layers/no-op-layer.ts";
 export { StatisticsLayer } from "./layers/statistics-layer.ts";
-export type { OpCounts } from "./layers/statistics-layer.ts";
+export type { LayerStatistics, OpCounts, OpStatistics } from "./layers/statistics-layer.ts";
+export type { RequestRule } from "./layers/request-rule.ts";
 export { FaultLayer } from "./layers/fault-layer.ts";
 export type { Fault, FaultRule } from "./layers/fault-layer.ts";
+export { CorruptionLayer } from "./layers/corruption-layer.ts";
+export type {
+  Corruption,
+  CorruptionOptions,
+  CorruptionRecord,
+  CorruptionRule,
+} from "./layers/corruption-layer.ts";
+export { ThrottleLayer } from "./layers/throttle-layer.ts";
+export type { ThrottleLimits, ThrottleOptions } from "./layers/throttle-layer.ts";
+export { PauseLayer } from "./layers/pause-layer.ts";
 export { CheckingLayer } from "./layers/checking-layer.ts";
 export { PowerCutLayer, cutPower } from "./layers/power-cut-layer.ts";
 export type { PowerCutOptions } from "./layers/power-cut-layer.ts";
