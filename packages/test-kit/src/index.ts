@@ -25,8 +25,34 @@ export { PauseLayer } from "./layers/pause-layer.ts";
 export { CheckingLayer } from "./layers/checking-layer.ts";
 export { PowerCutLayer, cutPower } from "./layers/power-cut-layer.ts";
 export type { PowerCutOptions } from "./layers/power-cut-layer.ts";
+export { CutRecorder } from "./model/cut-recorder.ts";
+export type { CutRecorderOptions, CutState } from "./model/cut-recorder.ts";
+export { DurabilityModel } from "./model/durability-model.ts";
+export type { BegunWrite } from "./model/durability-model.ts";
+export type { CachePolicy } from "./model/volatile-cache.ts";
 
 export { conformanceChecks, testLayer } from "./conformance/suite.ts";
 export type { TestRunner } from "./conformance/suite.ts";
 export { THEMES } from "./conformance/subject.ts";
 export type { Check, LowerOptions, Manifest, Subject, TestBench, Theme } from "./conformance/subject.ts";
+
+export { campaign, replay, runOfSeed } from "./simulator/campaign.ts";
+export type { CampaignOptions, CampaignReport, SimulationFailure } from "./simulator/campaign.ts";
+export { noOpKind } from "./simulator/kinds.ts";
+export type { KindPlan, SimulationKind, SimulationSite, SimulationTraits } from "./simulator/kind.ts";
+export { stackText } from "./simulator/plan.ts";
+export type { DiskPlan, LayerPlan, PlanNode, StackPlan } from "./simulator/plan.ts";
+export {
+  SIMULATION_VERSION,
+  parseRanges,
+  rangesText,
+  replayLine,
+  simulationVersion,
+} from "./simulator/replay-line.ts";
+export type { Replay } from "./simulator/replay-line.ts";
+export { simulate } from "./simulator/run.ts";
+export type { SimulationResult } from "./simulator/run.ts";
+export { drawScript } from "./simulator/script.ts";
+export type { CutPolicy, PlannedRequest, Step } from "./simulator/script.ts";
+export { shrink } from "./simulator/shrink.ts";
+export type { Shrinkable } from "./simulator/shrink.ts";
