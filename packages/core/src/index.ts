@@ -25,7 +25,7 @@ export type { Collation, SubmitTarget } from "./compound-io.ts";
 export { allMustSucceed, concatenate, firstAnswer, quorum } from "./collations.ts";
 export { CancelScope } from "./cancel-scope.ts";
 export type { AbortSignalLike } from "./cancel-scope.ts";
-export { partOf, statusOf, subEventsOf } from "./status.ts";
+export { leadsTo, partOf, statusOf, subEventsOf } from "./status.ts";
 export type { ActionStatus, EventStatus, PartStatus } from "./status.ts";
 
 export { SIZE_MAX, checkLimits, combineLimits, plainLimits } from "./limits.ts";
