@@ -25,6 +25,8 @@ export { PauseLayer } from "./layers/pause-layer.ts";
 export { CheckingLayer } from "./layers/checking-layer.ts";
 export { PowerCutLayer, cutPower } from "./layers/power-cut-layer.ts";
 export type { PowerCutOptions } from "./layers/power-cut-layer.ts";
+export { VolatileCacheLayer } from "./layers/volatile-cache-layer.ts";
+export type { CutReport, VolatileCacheOptions } from "./layers/volatile-cache-layer.ts";
 export { CutRecorder } from "./model/cut-recorder.ts";
 export type { CutRecorderOptions, CutState } from "./model/cut-recorder.ts";
 export { DurabilityModel } from "./model/durability-model.ts";

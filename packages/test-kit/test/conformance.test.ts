@@ -7,6 +7,7 @@ import {
   PauseLayer,
   StatisticsLayer,
   ThrottleLayer,
+  VolatileCacheLayer,
   testLayer,
 } from "../src/index.ts";
 import type { TestBench } from "../src/index.ts";
@@ -22,6 +23,7 @@ const LAYERS: readonly (readonly [string, (lower: Layer, bench: TestBench) => La
       new ThrottleLayer(lower, { environment, bytesPerSecond: 2e9, requestsPerSecond: 1e6, burstMs: 1 }),
   ],
   ["pause that is not paused", (lower) => new PauseLayer(lower)],
+  ["volatile cache", (lower, { environment }) => new VolatileCacheLayer(lower, { environment })],
   ["statistics with a clock", (lower, { environment }) => new StatisticsLayer(lower, environment)],
 ];
 
