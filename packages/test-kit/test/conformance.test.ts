@@ -4,7 +4,9 @@ import { describe, test } from "vitest";
 import {
   CorruptionLayer,
   FaultLayer,
+  MemorySink,
   PauseLayer,
+  RecordLayer,
   StatisticsLayer,
   ThrottleLayer,
   VolatileCacheLayer,
@@ -24,6 +26,10 @@ const LAYERS: readonly (readonly [string, (lower: Layer, bench: TestBench) => La
   ],
   ["pause that is not paused", (lower) => new PauseLayer(lower)],
   ["volatile cache", (lower, { environment }) => new VolatileCacheLayer(lower, { environment })],
+  [
+    "record in memory",
+    (lower, { environment }) => new RecordLayer(lower, { environment, sink: new MemorySink() }),
+  ],
   ["statistics with a clock", (lower, { environment }) => new StatisticsLayer(lower, environment)],
 ];
 
