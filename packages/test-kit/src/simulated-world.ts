@@ -9,7 +9,8 @@ export interface SimulatedWorldOptions {
   readonly seed: number;
   /** Tasks of one turn run in random order (default), or in the order they were asked for. */
   readonly order?: "random" | "fifo";
-  readonly buffers?: BufferPoolOptions;
+  /** Its memory: settings of a pool of its own (default), or a pool. */
+  readonly buffers?: BufferPoolOptions | BufferPool;
 }
 
 /**
@@ -32,7 +33,7 @@ export class SimulatedWorld {
       clock: { now: () => this.#now, after: (delayMs, run) => this.#after(delayMs, run) },
       later: (task) => void this.#tasks.push(task),
       random: (bytes) => void this.random.fill(bytes),
-      buffers: new BufferPool(options.buffers),
+      buffers: options.buffers instanceof BufferPool ? options.buffers : new BufferPool(options.buffers),
     });
   }
 
@@ -65,7 +66,7 @@ export class SimulatedWorld {
    * Runs until a promise settles, and returns or throws its outcome. Throws when nothing is left that could settle it, or after so
    * many turns. One turn of the real event loop for each of its own: all that promises have to say to one another is said in between.
    */
-  async drive<T>(promise: Promise<T>, turnsMax: number = Infinity): Promise<T> {
+  async drive<T>(promise: Promise<T>, turnsMax?: number): Promise<T> {
     let isSettled = false;
     const settled = (): void => void (isSettled = true);
     promise.then(settled, settled);
@@ -73,7 +74,8 @@ export class SimulatedWorld {
       await this.#ended();
       if (isSettled) return promise;
       if (!this.step()) throw new Error("nothing is left to do, and what was waited for has not happened");
-      if (turns >= turnsMax) throw new Error(`what was waited for has not happened in ${turnsMax} turns`);
+      if (turnsMax !== undefined && turns >= turnsMax)
+        throw new Error(`what was waited for has not happened in ${turnsMax} turns`);
     }
   }
 
@@ -98,9 +100,22 @@ export class SimulatedWorld {
   }
 }
 
+interface ChannelPort {
+  onmessage: (() => void) | null;
+  postMessage(message: null): void;
+}
+
+type ChannelClass = new () => { readonly port1: ChannelPort; readonly port2: ChannelPort };
+
 /** What resolves in a later turn of the real event loop, when no microtask is left: by the quicker way where there is one. */
 function macrotasks(): () => Promise<void> {
   const { setImmediate: soon } = globalThis as { readonly setImmediate?: (run: () => void) => unknown };
   if (soon !== undefined) return () => new Promise((resolve) => void soon(resolve));
-  return () => new Promise((resolve) => void setTimeout(resolve, 0));
+  const { MessageChannel: Channel } = globalThis as unknown as { readonly MessageChannel: ChannelClass };
+  const { port1, port2 } = new Channel();
+  return () =>
+    new Promise((resolve) => {
+      port1.onmessage = () => resolve();
+      port2.postMessage(null);
+    });
 }
