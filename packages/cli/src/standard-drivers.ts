@@ -1,4 +1,4 @@
-import { blockSizeDriver, byteSwapDriver } from "@cev/convert";
+import { blockSizeDriver, byteSwapDriver, compressDriver } from "@cev/convert";
 import { cryptDriver } from "@cev/crypt";
 import { driveLinkDriver } from "@cev/drive-link";
 import { fileDriver } from "@cev/hw-file";
@@ -25,5 +25,6 @@ export function standardDrivers(): DriverRegistry {
     driveLinkDriver,
     blockSizeDriver,
     byteSwapDriver,
+    compressDriver,
   ]);
 }

@@ -69,6 +69,11 @@ export class LiveStack {
     return liveTree(this.parts.devices, this.parts.description);
   }
 
+  /** What would build it as it is now. */
+  describe(): StackDescription {
+    return this.parts.description;
+  }
+
   /** What went through each device: since it is there, or in so many seconds from now on. */
   stats({
     seconds,
