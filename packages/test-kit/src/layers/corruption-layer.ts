@@ -50,6 +50,8 @@ export interface CorruptionOptions {
   readonly atomicLength?: number;
   /** How many bytes of what was overwritten are remembered, for stale reads. Default 1 MiB. */
   readonly memoryMax?: number;
+  /** What `describe` calls its options, of a driver that made it from those. Default: the settings above. */
+  readonly describedAs?: LayerDescription["options"];
 }
 
 const RECORDS_MAX = 100_000;
@@ -73,6 +75,7 @@ export class CorruptionLayer extends LayerBase {
   readonly #rot = new BitFlips();
   readonly #old: OldBlocks;
   readonly #pool: CompoundIoPool;
+  readonly #describedAs: LayerDescription["options"] | null;
   #remembersOld = false;
 
   constructor(lower: Layer, options: CorruptionOptions = {}) {
@@ -87,6 +90,7 @@ export class CorruptionLayer extends LayerBase {
     this.#rules = new RuleList(this.#random);
     this.#old = new OldBlocks(logicalBlockSize, options.memoryMax ?? 1024 * 1024);
     this.#pool = new CompoundIoPool(this);
+    this.#describedAs = options.describedAs ?? null;
   }
 
   /** Adds a rule; the first that fits a request decides. A rule catches only requests that its corruption can happen to. */
@@ -131,7 +135,8 @@ export class CorruptionLayer extends LayerBase {
   }
 
   describe(): LayerDescription {
-    const options = { seed: this.#seed, atomicLength: this.#atomicLength, memoryMax: this.#old.memoryMax };
+    const { memoryMax } = this.#old;
+    const options = this.#describedAs ?? { seed: this.#seed, atomicLength: this.#atomicLength, memoryMax };
     return { driver: "@cev/test-kit/corruption", options, lowers: [this.#lower.describe()] };
   }
 

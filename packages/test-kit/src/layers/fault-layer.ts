@@ -33,6 +33,14 @@ export interface FaultRule extends RequestRule {
   readonly fault: Fault;
 }
 
+/** Settings of a `FaultLayer`. */
+export interface FaultLayerOptions {
+  /** Of the rules with a probability. Default 1. */
+  readonly seed?: number;
+  /** What `describe` calls its options, of a driver that made it from those. Default: the seed. */
+  readonly describedAs?: LayerDescription["options"];
+}
+
 /** Makes requests fail, by rules that the test sets. Without rules it passes everything on. */
 export class FaultLayer extends LayerBase {
   readonly name = "fault";
@@ -44,21 +52,22 @@ export class FaultLayer extends LayerBase {
   faultCount = 0;
   readonly #lower: Layer;
   readonly #environment: Environment;
-  readonly #seed: number;
+  readonly #describedAs: LayerDescription["options"];
   readonly #rules: RuleList<FaultRule>;
   readonly #badRanges: { offset: number; end: number }[] = [];
   readonly #hanging = new Set<HeldRequest>();
   readonly #delayed = new Map<HeldRequest, Timer>();
   #isLost = false;
 
-  constructor(lower: Layer, environment: Environment, options: { readonly seed?: number } = {}) {
+  constructor(lower: Layer, environment: Environment, options: FaultLayerOptions = {}) {
     super([lower]);
     this.limits = lower.limits;
     this.support = lower.support;
     this.#lower = lower;
     this.#environment = environment;
-    this.#seed = options.seed ?? 1;
-    this.#rules = new RuleList(new Random(this.#seed));
+    const { seed = 1 } = options;
+    this.#describedAs = options.describedAs ?? { seed };
+    this.#rules = new RuleList(new Random(seed));
   }
 
   /** How many requests hang. */
@@ -142,7 +151,7 @@ export class FaultLayer extends LayerBase {
   }
 
   describe(): LayerDescription {
-    return { driver: "@cev/test-kit/fault", options: { seed: this.#seed }, lowers: [this.#lower.describe()] };
+    return { driver: "@cev/test-kit/fault", options: this.#describedAs, lowers: [this.#lower.describe()] };
   }
 
   /** @internal */
