@@ -212,6 +212,11 @@ class Run {
   /** Opens, and compares all of it with what it may hold. */
   async #open(model: SectorModel): Promise<void> {
     this.#newRig();
+    // A disk that cannot be read just now would be taken for one that is gone: what fails once fails in the work.
+    for (const [index, { fault }] of this.#disks.entries()) {
+      fault.reset();
+      if (this.#lost.has(index)) fault.lose();
+    }
     try {
       await this.#drive(this.#rig.open(false, this.#lost.size > 0 || this.#mayFail));
     } catch (error) {
