@@ -98,8 +98,9 @@ export function idOf(line: string): {
 }
 
 /** Checks a request. Throws `CEV_PROTOCOL`, or `CEV_NOT_SUPPORTED` for a command that is not known here. */
-export function checkRequest({ id: _, ...words }: { readonly [key: string]: Json }): ControlRequest {
-  const command = typeof words["command"] === "string" ? words["command"] : "";
+export function checkRequest(message: { readonly [key: string]: Json }): ControlRequest {
+  const words = Object.fromEntries(Object.entries(message).filter(([word]) => word !== "id"));
+  const command = typeof message["command"] === "string" ? message["command"] : "";
   const known = COMMANDS.get(command);
   if (known === undefined)
     throw new CevError("CEV_NOT_SUPPORTED", `the command ${JSON.stringify(command)} is not known here`, {
