@@ -145,7 +145,7 @@ test.each([
   await world.run();
   const read = world.drive(device.read(0, 1536)).then(
     (data) => [data[0], data[512], data[1024]],
-    (error: { readonly code: string }) => error.code,
+    (error: unknown) => (error as { readonly code: string }).code,
   );
   expect(await read).toEqual(code ?? [1, 0, 0]);
   expect([memory.bytes[0], memory.bytes[512]]).toEqual([1, 0]);

@@ -92,7 +92,7 @@ export const corruptionDriver: Driver<CorruptionDriverOptions> = filterDriver<Co
           "CEV_INVALID",
           `delta ${delta} is no multiple of the block of ${lower.limits.logicalBlockSize}`,
         );
-      layer.add({ ...ruleOf(others), corruption: { kind, bits, delta, keep } as Corruption });
+      layer.add({ ...ruleOf(others), corruption: { kind, bits, delta, keep } });
     }
     return layer;
   },

@@ -10,7 +10,7 @@ export interface FilterParts<Options> {
   readonly properties: Details;
   /** What is read through it is what lies below. */
   readonly isFilter?: boolean;
-  make(lower: Layer, options: Options, environment: Environment): Layer;
+  readonly make: (lower: Layer, options: Options, environment: Environment) => Layer;
 }
 
 /** A driver of a layer over one lower that shows the same device. */

@@ -15,13 +15,19 @@ export const recordDriver: Driver<Readonly<Record<string, never>>> = {
   options: schemaOf(optionsSchema),
   optionsSchema,
   lowers: { countMin: 2, countMax: 2 },
-  open: ({ lowers, environment, report }) =>
+  open: (context) =>
     Promise.resolve().then(() => {
+      const { lowers, environment } = context;
       const [device, log] = [lowers[0]!, lowers[1]!];
       const sink = new LogWritesSink(log.layer, {
         environment,
         onEnd: ({ code, message }) =>
-          report({ severity: "warning", code, message: `recording has ended: ${message}`, device: log.name }),
+          context.report({
+            severity: "warning",
+            code,
+            message: `recording has ended: ${message}`,
+            device: log.name,
+          }),
       });
       return openedAs(new RecordLayer(device.layer, { environment, sink }));
     }),

@@ -32,7 +32,7 @@ function issuesOf(value: unknown, schema: Details, path: Issue["path"]): Issue[]
     case "string":
       if (typeof value !== "string") return [{ message: "expected a text", path }];
       return typeof pattern === "string" && !new RegExp(pattern, "u").test(value)
-        ? [{ message: `expected ${String(schema["description"])}`, path }]
+        ? [{ message: `expected ${textOf(schema["description"])}`, path }]
         : [];
     default:
       return numberIssues(value, schema, path);
@@ -64,12 +64,16 @@ function arrayIssues(value: unknown, schema: Details, path: Issue["path"]): Issu
 }
 
 function numberIssues(value: unknown, schema: Details, path: Issue["path"]): Issue[] {
-  const { type, minimum = -Infinity, maximum = Infinity } = schema as { readonly [key: string]: Json };
+  const { type, minimum = -Infinity, maximum = Infinity } = schema;
   const isKind = type === "integer" ? Number.isSafeInteger(value) : Number.isFinite(value);
   if (!isKind) return [{ message: `expected ${type === "integer" ? "a whole number" : "a number"}`, path }];
   if ((value as number) < (minimum as number))
-    return [{ message: `expected at least ${String(minimum)}`, path }];
+    return [{ message: `expected at least ${textOf(minimum)}`, path }];
   if ((value as number) > (maximum as number))
-    return [{ message: `expected at most ${String(maximum)}`, path }];
+    return [{ message: `expected at most ${textOf(maximum)}`, path }];
   return [];
+}
+
+function textOf(value: Json | undefined): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }

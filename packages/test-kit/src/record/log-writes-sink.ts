@@ -86,7 +86,7 @@ export class LogWritesSink implements RecordSink {
     const isFull = this.#queuedLength + this.#order.length > this.#memoryMax;
     // Without a flush under way there is none that would seem to cover more than it did.
     if (isFull && !this.#order.isFlushing) listed.push(...this.#order.rest());
-    if (listed.length > 0) this.#append(listed.flatMap(entriesOf), true);
+    if (listed.length > 0) void this.#append(listed.flatMap(entriesOf), true);
     return isFull && listed.length > 0 ? this.#work : null;
   }
 
@@ -95,7 +95,7 @@ export class LogWritesSink implements RecordSink {
   }
 
   async close(): Promise<void> {
-    this.#append(this.#order.rest().flatMap(entriesOf), false);
+    void this.#append(this.#order.rest().flatMap(entriesOf), false);
     await this.mark(END_MARK);
   }
 
