@@ -1,3 +1,4 @@
+import { assert } from "@cev/core";
 import type { Allocator } from "./allocator.ts";
 import { ENTRY_LENGTH, HOLE, Kind, decodeEntry, encodeEntry } from "./entry.ts";
 import type { Entry } from "./entry.ts";
@@ -67,6 +68,7 @@ export class ChunkMap {
 
   /** All that is pending, to be put into the journal. It stays pending until `succeed`. */
   take(): TakenChanges {
+    assert(this.#taken === null, "one commit at a time");
     this.#taken = { changes: new Map(this.#pending), orphans: this.#orphans };
     this.#orphans = [];
     return this.#taken;

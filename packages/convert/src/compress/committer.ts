@@ -45,12 +45,14 @@ export class Committer {
 
   /** Resolves when all that was pending at the time of the call is durable. Rejects with the error of the lower. */
   commit(): Promise<void> {
+    // One that waits for its turn takes all that is pending then. Whoever is first after a commit may not come before it.
+    if (this.#following !== null) return this.#following;
     if (this.#running === null) return this.#start();
     const start = (): Promise<void> => {
       this.#following = null;
       return this.#start();
     };
-    this.#following ??= this.#running.then(start, start);
+    this.#following = this.#running.then(start, start);
     return this.#following;
   }
 
