@@ -65,7 +65,7 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
       settings,
     });
     for (const line of serving.lines) say(line);
-    control = await openControl(stack, sources, options);
+    control = await openControl(stack, sources, options, ending);
     // A client at standard output would take it for an answer.
     if (!places.includes("stdio")) say("ready; ends with Ctrl-C (SIGINT or SIGTERM)");
     else if (options.verbose === true) note("ready; ends when the client leaves");
@@ -82,11 +82,14 @@ async function openControl(
   { live }: Stack,
   sources: readonly string[],
   { control, socketOwner }: ServeOptions,
+  ending: Ending,
 ): Promise<StackControlServer | null> {
   if (live === null || control === undefined) return null;
   const server = new StackControlServer(live, sources.join(" "));
   await server.listen(control, socketOwner === undefined ? undefined : parseSocketOwner(socketOwner));
   say(`control socket at ${control}`);
+  // Requests that wait for a change that never comes would keep their clients from leaving.
+  void ending.first.then(() => live.end());
   return server;
 }
 

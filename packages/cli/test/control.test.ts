@@ -63,6 +63,7 @@ interface Served {
   readonly stack: Stack;
   readonly device: Device;
   readonly disk: HangingLayer;
+  readonly server: StackControlServer;
 }
 
 async function served(): Promise<Served> {
@@ -80,7 +81,7 @@ async function served(): Promise<Served> {
     await server.close();
     await stack.close();
   });
-  return { path, stack, device, disk };
+  return { path, stack, device, disk, server };
 }
 
 /** A client that speaks the protocol by hand. */
@@ -92,6 +93,7 @@ class Talker {
   constructor(path: string) {
     this.socket = connect(path);
     onTestFinished(() => void this.socket.destroy());
+    this.socket.on("error", () => undefined);
     this.socket.setEncoding("utf8").on("data", (text: string) => {
       const lines = (this.#rest + text).split("\n");
       this.#rest = lines.pop()!;
@@ -281,6 +283,11 @@ describe("the control socket", () => {
       code: "CEV_PROTOCOL",
       says: /device of remove makes no sense/,
     },
+    {
+      line: '{"id":1,"command":"replace","device":"low","driver":"filter","name":"x"}',
+      code: "CEV_PROTOCOL",
+      says: /replace does not know name/,
+    },
     { line: '{"id":1,"command":"stats","seconds":-1}', code: "CEV_PROTOCOL", says: /seconds of stats/ },
     {
       line: '{"id":1,"command":"trace","count":1,"speed":2}',
@@ -327,5 +334,21 @@ describe("the control socket", () => {
     };
     expect(counts.seen).toBeGreaterThan(0);
     expect(counts.dropped).toBeGreaterThan(500);
+  });
+
+  test("is closed although a client does not read", async () => {
+    const { path, device, server } = await served();
+    const talker = new Talker(path);
+    await talker.until((line) => "protocol" in line);
+    talker.socket.pause();
+    talker.socket.write('{"id":1,"command":"trace","count":100000}\n');
+    for (let count = 0; count < 4000; count++) {
+      await device.read(0, 512);
+      if (count % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await server.close();
+    const closed = new Promise((resolve) => talker.socket.on("close", resolve));
+    talker.socket.resume();
+    await closed;
   });
 });

@@ -73,6 +73,22 @@ describe("a live stack", () => {
     expect(namesOf(again)).toEqual(["d0", "d1", "top on d0, d1"]);
   });
 
+  test("follows other names of a device in its description", async () => {
+    const { stack } = await openBench({
+      devices: { a: { driver: "spare", size: SIZE }, top: { driver: "filter", lower: "a/0" } },
+      exports: { disk: "a/0" },
+    });
+    await stack.live!.insert("disk", { driver: "filter", name: "between" });
+    expect(stack.describe()).toEqual({
+      devices: {
+        a: { driver: "spare", size: SIZE },
+        top: { driver: "filter", lower: "between" },
+        between: { driver: "filter", lower: "a" },
+      },
+      exports: { disk: "between" },
+    });
+  });
+
   test("leaves no layer open that was taken out, and no claim behind when it is closed", async () => {
     const { stack, disks, made } = await openBench();
     await stack.open("out");
@@ -121,6 +137,12 @@ describe("a live stack", () => {
       run: (stack: Stack) => stack.live!.insert("d0", { driver: "pair" }),
       code: "CEV_NOT_SUPPORTED",
       says: /exactly one lower/,
+    },
+    {
+      what: "options that say where it stands",
+      run: (stack: Stack) => stack.live!.insert("d0", { driver: "filter", options: { lower: "d1" } }),
+      code: "CEV_INVALID",
+      says: /lower is no option/,
     },
     {
       what: "a name that is taken",
@@ -196,6 +218,8 @@ describe("a live stack", () => {
     await write;
     expect(stack.live!.tree().devices[1]).toMatchObject({ name: "top", state: "held", isHeld: true });
     expect(stack.problems.at(-1)!.message).toMatch(/top could not be opened anew: .*not twice/);
+    const above = await failureOf(stack.live!.insert("top", { driver: "filter" }));
+    expect(above).toMatchObject({ code: "CEV_DEVICE_LOST" });
     const read = device.read(0, 512);
     await stack.live!.replace("top", { driver: "storing", changesContent: true });
     expect(await read).toEqual(new Uint8Array(512).fill(1));

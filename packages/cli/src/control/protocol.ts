@@ -19,7 +19,7 @@ export interface Hello {
 export type ControlRequest =
   | { readonly command: "tree" | "describe" }
   | { readonly command: "stats"; readonly seconds?: number }
-  | ({ readonly command: "insert"; readonly above: string } & LayerWords)
+  | ({ readonly command: "insert"; readonly above: string; readonly name?: string } & LayerWords)
   | {
       readonly command: "remove";
       readonly device: string;
@@ -41,7 +41,6 @@ export type ControlRequest =
 interface LayerWords {
   readonly driver: string;
   readonly options?: { readonly [key: string]: Json };
-  readonly name?: string;
   readonly changesContent?: boolean;
   readonly timeoutMs?: number;
 }
@@ -66,7 +65,7 @@ const isId: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0
 
 const LAYER: Words = {
   needed: { driver: isName },
-  allowed: { options: isObject, name: isName, changesContent: isFlag, timeoutMs: isAmount },
+  allowed: { options: isObject, changesContent: isFlag, timeoutMs: isAmount },
 };
 
 interface Words {
@@ -78,7 +77,7 @@ const COMMANDS: ReadonlyMap<string, Words> = new Map<string, Words>([
   ["tree", { needed: {}, allowed: {} }],
   ["describe", { needed: {}, allowed: {} }],
   ["stats", { needed: {}, allowed: { seconds: isAmount } }],
-  ["insert", { needed: { above: isName, ...LAYER.needed }, allowed: LAYER.allowed }],
+  ["insert", { needed: { above: isName, ...LAYER.needed }, allowed: { name: isName, ...LAYER.allowed } }],
   ["remove", { needed: { device: isName }, allowed: { changesContent: isFlag, timeoutMs: isAmount } }],
   ["replace", { needed: { device: isName, ...LAYER.needed }, allowed: LAYER.allowed }],
   ["trace", { needed: { count: isWhole }, allowed: { device: isName, op: isName, slowerThanMs: isAmount } }],

@@ -32,10 +32,10 @@ export class StackControlServer {
     await listenOn(this.#server, { path, mode: MODE, ...(owner === undefined ? {} : { owner }) });
   }
 
-  /** Takes no more requests, and calls off those under way. */
+  /** Takes no more requests, and calls off those under way. Does not wait for clients that do not read. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => void this.#server.close(() => resolve()));
-    for (const socket of this.#sockets) socket.destroySoon();
+    for (const socket of this.#sockets) socket.destroy();
     await closed;
   }
 

@@ -5,7 +5,7 @@ import type { StackDescription } from "../description.ts";
 import type { AnyDriver, DriverRegistry } from "../registry.ts";
 import type { DeviceRecord, StackDevice } from "../stack-device.ts";
 import { resolveDriver } from "../third-party.ts";
-import { checkChange, checkContent, checkInsertable, jointOf, planOf } from "./plan-change.ts";
+import { checkChange, checkContent, forgetKeys, jointOf, planOf } from "./plan-change.ts";
 import type { ChangePlan, CheckedChange } from "./plan-change.ts";
 import { Places } from "./places.ts";
 import { withInserted, withRemoved, withReplaced } from "./rewrite-description.ts";
@@ -99,12 +99,14 @@ export class LiveStack {
     return this.inTurn(async () => {
       const target = this.#find(above);
       const joint = jointOf(target);
+      if (joint.isAway)
+        throw new CevError("CEV_DEVICE_LOST", `nothing is there that ${plan.driver} could stand on`, {
+          source: target.name,
+          hint: "replace it first",
+        });
       const name = this.#newName(plan, target.name);
       const checked = await checkChange(plan, name, target, this.#plan);
-      checkInsertable(checked.driver);
-      checkContent([checked.driver], plan.changesContent);
-      await this.parts.assembly.ensureOpen(target);
-      return this.#quiesce(joint, options, async (swap) => {
+      return this.#changeAt(target, checked, options, async (swap) => {
         const { under, ...made } = await this.#places.put(joint, swap, checked, target);
         const record = { ...made, name, layer: joint, lowers: [target], content: null };
         const nameOf = this.#nameOf();
@@ -151,14 +153,10 @@ export class LiveStack {
       const record = this.#find(name);
       const joint = jointOf(record);
       const lower = record.lowers.length === 0 ? null : this.#onlyLower(record);
-      const checked = await checkChange(plan, record.name, lower, this.#plan);
-      const present = joint.isAway ? null : await this.#driverOf(record);
-      if (lower !== null) checkInsertable(checked.driver);
-      const drivers = present === null ? [checked.driver] : [checked.driver, present];
-      checkContent(drivers, plan.changesContent);
-      await this.parts.assembly.ensureOpen(record);
-      const isGentle = drivers.every(({ isFilter }) => isFilter === true);
-      await this.#quiesce(joint, options, async (swap) => {
+      const present = joint.isAway ? [] : [await this.#driverOf(record)];
+      const checked = await checkChange(plan, record.name, lower, this.#plan, present);
+      const isGentle = [checked.driver, ...present].every(({ isFilter }) => isFilter === true);
+      await this.#changeAt(record, checked, options, async (swap) => {
         if (lower === null) await this.#places.exchangeDisk(record, swap, checked);
         else if (isGentle && !joint.isAway) await this.#places.exchange(record, lower, swap, checked);
         else
@@ -182,7 +180,10 @@ export class LiveStack {
     return turn;
   }
 
-  /** @internal The stack is to be closed: waits for the change under way, which is called off where it can be. */
+  /**
+   * No change is made any more: waits for the one under way, which is called off where it can be. Requests that wait at a place where nothing
+   * stands fail with `CEV_DEVICE_LOST`. Closing the stack begins with it.
+   */
   async end(): Promise<void> {
     this.#ending.abort(new CevError("CEV_CLOSED", "the stack is being closed"));
     await this.#last;
@@ -201,6 +202,21 @@ export class LiveStack {
     return joint.quiesce(change, { ...options, signal: this.#signalOf(options) });
   }
 
+  /** Opens the place of a device, and makes a change there that was checked. Its keys are wiped, also where it comes to nothing. */
+  async #changeAt<T>(
+    record: DeviceRecord,
+    { plan }: CheckedChange,
+    options: ChangeOptions,
+    change: (swap: JointSwap) => Promise<T>,
+  ): Promise<T> {
+    try {
+      await this.parts.assembly.ensureOpen(record);
+      return await this.#quiesce(jointOf(record), options, change);
+    } finally {
+      forgetKeys(plan);
+    }
+  }
+
   /** Builds a device again as it is described; null: nothing is there. */
   #lastOf(record: DeviceRecord): (() => Promise<CheckedChange>) | null {
     const entry = this.parts.description.devices[record.name];
@@ -213,10 +229,9 @@ export class LiveStack {
 
   #find(name: string): DeviceRecord {
     const wanted = this.parts.description.exports?.[name] ?? name;
-    const [device, ...others] = [
-      ...this.parts.devices.filter((one) => one.name === wanted),
-      ...(this.parts.aliases.get(wanted) ?? []),
-    ];
+    const named = this.parts.devices.find((one) => one.name === wanted);
+    if (named !== undefined) return named;
+    const [device, ...others] = this.parts.aliases.get(wanted) ?? [];
     if (device !== undefined && others.length === 0) return device;
     const names = this.parts.devices.map((one) => one.name);
     throw new CevError(

@@ -34,15 +34,23 @@ export interface CheckedChange {
   readonly plan: EntryPlan;
 }
 
-/** The driver and its options, checked as if they stood in a stack file. */
+/** The driver and its options, checked as if they stood in a stack file. `present`: the driver of what is there, if it is to go. */
 export async function checkChange(
-  { driver: driverName, options = {} }: ChangePlan,
+  { driver: driverName, options = {}, changesContent }: ChangePlan,
   name: string,
   lower: DeviceRecord | null,
   place: DriverPlace,
+  present: readonly AnyDriver[] = [],
 ): Promise<CheckedChange> {
+  const own = ["driver", "lower", "lowers", "members"].find((key) => Object.hasOwn(options, key));
+  if (own !== undefined)
+    throw new CevError("CEV_INVALID", `${own} is no option of a driver: where it stands is said already`, {
+      hint: `leave ${own} out of the options`,
+    });
   const entry = { driver: driverName, ...(lower === null ? {} : { lower: lower.name }), ...options };
   const driver = await resolveDriver(driverName, place.registry, place.directory);
+  if (lower !== null) checkInsertable(driver);
+  checkContent([driver, ...present], changesContent);
   return { driver, entry, plan: await planOf(name, entry, driver, lower, place) };
 }
 
@@ -66,7 +74,7 @@ export async function planOf(
 }
 
 /** Refuses drivers that cannot stand in one place, over one device. */
-export function checkInsertable({ name, lowers, yieldsChildren }: AnyDriver): void {
+function checkInsertable({ name, lowers, yieldsChildren }: AnyDriver): void {
   const isFitting = lowers.countMin <= 1 && lowers.countMax >= 1 && yieldsChildren !== true;
   if (!isFitting)
     throw new CevError("CEV_NOT_SUPPORTED", `${name} does not put one device on another`, {
@@ -106,8 +114,13 @@ export async function openOne(
       });
     return only;
   } finally {
-    for (const key of [...plan.keySource.keys, ...plan.keySource.keyFiles]) key.fill(0);
+    forgetKeys(plan);
   }
+}
+
+/** Wipes the keys that an entry named. */
+export function forgetKeys({ keySource }: EntryPlan): void {
+  for (const key of [...keySource.keys, ...keySource.keyFiles]) key.fill(0);
 }
 
 /** The joint on a device. Throws where the device is locked. */
