@@ -64,7 +64,7 @@ export {
 } from "./simulator/replay-line.ts";
 export type { Replay } from "./simulator/replay-line.ts";
 export { simulate } from "./simulator/run.ts";
-export type { SimulationResult } from "./simulator/run.ts";
+export type { SimulationResult } from "./simulator/result.ts";
 export { drawScript } from "./simulator/script.ts";
 export type { CutPolicy, PlannedRequest, Step } from "./simulator/script.ts";
 export { shrink } from "./simulator/shrink.ts";

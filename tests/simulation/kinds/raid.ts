@@ -32,10 +32,6 @@ export const raidKind: SimulationKind = {
     const layout = level === 5 ? random.below(4) : level === 10 ? 0x102 : null;
     return planOf({ level, layout, memberCount, bitmap: level > 0 && random.chance(0.5) }, size);
   },
-  *simpler(plan, size) {
-    const shape = plan.options as unknown as Shape;
-    if (shape.bitmap) yield planOf({ ...shape, bitmap: false }, size);
-  },
   async format({ environment, options, whole }) {
     const { level, layout, bitmap } = options as unknown as Shape;
     const members = whole();

@@ -26,13 +26,6 @@ export const cryptKind: SimulationKind = {
       lowers: [offset + roundUp(size, 4096)],
     };
   },
-  *simpler({ kind }, size) {
-    yield {
-      kind,
-      options: { offset: 0, sectorSize: 512, encryption: "aes-xts-plain64" },
-      lowers: [roundUp(size, 4096)],
-    };
-  },
   async open({ environment, options, whole }) {
     const { offset, sectorSize, encryption } = options as {
       readonly offset: number;
@@ -66,15 +59,15 @@ export const driveLinkKind: SimulationKind = {
 export const partitionKind: SimulationKind = {
   name: "partition",
   package: "@cev/stack",
-  planVersion: 1,
+  planVersion: 2,
   traits: none,
   plan(random, size): KindPlan {
-    const start = 512 * random.below(33);
-    const length = roundUp(size, 512);
+    const start = 4096 * random.below(5);
+    const length = roundUp(size, 4096);
     return {
       kind: "partition",
       options: { start, length },
-      lowers: [start + length + 512 * random.below(9)],
+      lowers: [start + length + 4096 * random.below(2)],
     };
   },
   async open({ options, whole }) {

@@ -84,7 +84,7 @@ export const MUTANTS: readonly Mutant[] = [
     what: "exceptions are written before their data is durable",
     file: "snapshot/src/commit-queue.ts",
     find: 'if (this.#store.support.flush === "none") this.write();',
-    replace: 'if (this.#store.support.flush !== "native-only") this.write();',
+    replace: "if (this.#store !== null) this.write();",
     kinds: ["snapshot"],
   },
   {

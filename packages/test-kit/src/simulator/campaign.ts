@@ -32,7 +32,6 @@ export interface CampaignOptions {
   /** After so many failures. Default 1. */
   readonly failuresMax?: number;
   readonly onFailure?: (failure: SimulationFailure) => void;
-  readonly onRun?: (seed: number) => void;
 }
 
 /** What a campaign did. */
@@ -64,7 +63,6 @@ export async function campaign(options: CampaignOptions): Promise<CampaignReport
   const sums = { runCount: 0, stepCount: 0, cutCount: 0, excusedCount: 0, turnCount: 0 };
   const failures: SimulationFailure[] = [];
   for (let seed = options.seed; sums.stepCount < stepsMax && !isOver(); seed++) {
-    options.onRun?.(seed);
     const { plan, script } = runOfSeed(seed, kinds);
     const result = await simulate(plan, script, seed, kinds);
     sums.runCount++;

@@ -41,8 +41,6 @@ export interface SimulationKind {
   readonly traits: (options: { readonly [key: string]: Json }) => SimulationTraits;
   /** Parameters of one that shows `size` bytes at least. */
   plan(random: Random, size: number): KindPlan;
-  /** Simpler ones for the same size, the simplest first. */
-  simpler?(plan: KindPlan, size: number): Iterable<KindPlan>;
   /** Once, on lowers that hold anything. Absent: nothing is to be written. */
   format?(site: SimulationSite): Promise<void>;
   /** Makes the layer; it is opened by the simulator. Called again after each cut or close. */

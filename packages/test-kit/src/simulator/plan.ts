@@ -69,20 +69,6 @@ function drawDisk(random: Random, size: number): DiskPlan {
   };
 }
 
-/** The simplest disk of this size. */
-export function plainDisk(size: number): DiskPlan {
-  const rounded = Math.ceil(size / 4096) * 4096;
-  return {
-    kind: "disk",
-    size: rounded,
-    blockSize: 512,
-    fua: true,
-    zeroes: true,
-    discard: true,
-    later: false,
-  };
-}
-
 /** All disks, from the left. */
 export function disksOf(node: PlanNode): DiskPlan[] {
   return isDisk(node) ? [node] : node.lowers.flatMap(disksOf);

@@ -2,6 +2,7 @@ import { Device, JointLayer, adapt, closeTree, openTree } from "@cev/core";
 import type { Environment, Layer, NamedLayer } from "@cev/core";
 import { CheckingLayer } from "../layers/checking-layer.ts";
 import { FaultLayer } from "../layers/fault-layer.ts";
+import { NoOpLayer } from "../layers/no-op-layer.ts";
 import { PowerCutLayer } from "../layers/power-cut-layer.ts";
 import type { SimulationKind, SimulationSite } from "./kind.ts";
 import { disksOf, isDisk } from "./plan.ts";
@@ -50,13 +51,15 @@ export class Rig {
   readonly environment: Environment;
   readonly places: Place[] = [];
   readonly checks: CheckingLayer[] = [];
-  readonly joints: JointLayer[] = [];
   /** Null: not open. */
   device: Device | null = null;
   readonly #plan: StackPlan;
   readonly #kinds: ReadonlyMap<string, SimulationKind>;
   readonly #disks: readonly SimulatedDisk[];
   readonly #held: Layer[] = [];
+  readonly #joints: JointLayer[] = [];
+  /** What a joint stood on before a layer was put in. */
+  readonly #before = new Map<JointLayer, Layer>();
   #diskIndex = 0;
 
   constructor(
@@ -69,6 +72,13 @@ export class Rig {
     this.#plan = plan;
     this.#kinds = kinds;
     this.#disks = disks;
+  }
+
+  /** True where a layer stands on less than it was planned for: what could not be opened, or may only be read. */
+  get lacksLowers(): boolean {
+    return this.places.some(({ lowers }) =>
+      lowers.some((lower) => lower === null || lower.layer.support.write === "none"),
+    );
   }
 
   /** `isNew`: every layer is formatted first. `mayLack`: what cannot be opened is left out. */
@@ -86,6 +96,23 @@ export class Rig {
   async close(): Promise<void> {
     await this.device?.close();
     await this.#release();
+  }
+
+  /** At one of the joints a layer is put in, or the one that was put in is taken out. */
+  async swap(place: number): Promise<void> {
+    const joint = this.#joints[place % Math.max(1, this.#joints.length)];
+    if (joint === undefined) return;
+    const before = this.#before.get(joint);
+    const next = before ?? this.#over(joint);
+    if (before === undefined) this.#before.set(joint, joint.below);
+    else this.#before.delete(joint);
+    await joint.quiesce((swap) => swap.over(next));
+  }
+
+  /** A layer that passes all on, over what a joint stands on: with a joint of the same place between, so that both may claim that. */
+  #over(joint: JointLayer): Layer {
+    const { environment } = this;
+    return new NoOpLayer(new JointLayer(joint.below, { environment, claimant: joint.claimant }));
   }
 
   async #release(): Promise<void> {
@@ -139,7 +166,7 @@ export class Rig {
     }
     if (this.#plan.hasJoints) {
       const joint = new JointLayer(top, { environment: this.environment });
-      this.joints.push(joint);
+      this.#joints.push(joint);
       top = joint;
     }
     return top;

@@ -1,34 +1,18 @@
-import { BufferPool, JointLayer, isCevError } from "@cev/core";
-import type { Layer } from "@cev/core";
-import { NoOpLayer } from "../layers/no-op-layer.ts";
+import { BufferPool, isCevError } from "@cev/core";
 import { Random } from "../random.ts";
 import { SimulatedWorld } from "../simulated-world.ts";
 import { imagesAfter } from "./images-after.ts";
 import type { SimulationKind } from "./kind.ts";
+import { LossRule } from "./loss-rule.ts";
 import { disksOf, layersOf } from "./plan.ts";
 import type { StackPlan } from "./plan.ts";
+import type { SimulationResult } from "./result.ts";
 import { Rig, disksFrom } from "./rig.ts";
 import type { SimulatedDisk } from "./rig.ts";
 import type { Step } from "./script.ts";
 import { SectorModel } from "./sector-model.ts";
 import { Trace, seedOf } from "./seed.ts";
 import { wordsOf, workOff } from "./work.ts";
-
-/** What came of a run. */
-export interface SimulationResult {
-  /** In words; none: nothing is wrong. */
-  readonly findings: readonly string[];
-  /** Of the step in which the first of them was found; -1: of none. */
-  readonly stepIndex: number;
-  /** Requests, cuts, losses and whatever else was done. */
-  readonly stepCount: number;
-  readonly cutCount: number;
-  /** Errors that had to be expected. */
-  readonly excusedCount: number;
-  readonly turnCount: number;
-  /** Equal for runs in which the same happened. */
-  readonly trace: string;
-}
 
 const TURNS_MAX = 50_000;
 const SLAB_LENGTH = 4 * 1024 * 1024;
@@ -65,13 +49,14 @@ class Run {
   #bytesGone = 0;
   #lives = 0;
   #world!: SimulatedWorld;
-  /** What the joints stood on before a layer was put in. */
-  readonly #inserted = new WeakMap<JointLayer, Layer>();
   #disks: readonly SimulatedDisk[] = [];
   #rig!: Rig;
   #durable: SectorModel;
   #now: SectorModel;
+  /** Disks that are away, and disks that are there again and out of date. */
   readonly #lost = new Set<number>();
+  readonly #stale = new Set<number>();
+  readonly #losses: LossRule;
   #mayFail = false;
   #step: Step | null = null;
   #foundAt = -1;
@@ -90,6 +75,7 @@ class Run {
     this.#script = script;
     this.#seed = seed;
     this.#kinds = kinds;
+    this.#losses = new LossRule(plan.top, kinds);
     const traits = layersOf(plan.top).map(({ kind, options }) => kinds.get(kind)!.traits(options));
     this.#refusesDegraded = traits.some((one) => one.refusesDegraded === true);
     this.#mayOverflow = traits.some((one) => one.mayOverflow === true);
@@ -218,12 +204,14 @@ class Run {
       if (this.#lost.has(index)) fault.lose();
     }
     try {
-      await this.#drive(this.#rig.open(false, this.#lost.size > 0 || this.#mayFail));
+      await this.#drive(this.#rig.open(false, this.#hasLosses || this.#mayFail));
     } catch (error) {
       throw this.#excusable(`it does not open: ${textOf(error)}`);
     }
     // What may be wrong is shown, and never written.
     if (this.#rig.device!.isReadOnly) throw this.#excusable("it opens read-only");
+    // Where a part is left out that knew better, one that is out of date may have opened alone: as whoever lets it must expect.
+    if (this.#mayFail && this.#rig.lacksLowers) throw this.#excusable("a part of it cannot be used");
     const words = await this.#readAll();
     const wrong = model.firstWrong(words);
     if (wrong >= 0)
@@ -238,7 +226,7 @@ class Run {
 
   /** After a failure, or where one may refuse with disks missing: the run ends. */
   #excusable(what: string): Error {
-    const isExcused = this.#mayFail || (this.#lost.size > 0 && this.#refusesDegraded);
+    const isExcused = this.#mayFail || (this.#hasLosses && this.#refusesDegraded);
     if (!isExcused) return new Error(what);
     this.#excusedCount++;
     return new Excused();
@@ -269,7 +257,7 @@ class Run {
     }
     for (const check of rig.checks)
       for (const violation of check.violations) this.#found(`the contract was broken: ${violation}`);
-    if (this.#lost.size > 0 || this.#mayFail) return;
+    if (this.#hasLosses || this.#mayFail) return;
     const bytesLent = this.#buffers.bytesLent - this.#bytesGone;
     if (bytesLent > 0 && !this.#forgets) this.#found(`${bytesLent} bytes of memory were not given back`);
     const claimed = this.#disks.filter(({ fault }) => fault.claims.count > 0).length;
@@ -283,25 +271,40 @@ class Run {
     this.#stepCount += step.requests.length;
     this.#turnCount += await this.#world.turns(step.turns);
     this.#durable.cut();
-    if (step.missing >= 0) this.#lost.add(step.missing);
+    if (step.isBack) {
+      for (const disk of this.#lost) this.#stale.add(disk);
+      this.#lost.clear();
+    }
+    if (step.missing >= 0 && this.#canLose(step.missing)) this.#lost.add(step.missing);
     this.#live(imagesAfter(this.#disks, step.policy, random));
     for (const turns of step.again) {
       this.#cutCount++;
-      this.#rig.open(false, this.#lost.size > 0).catch(() => undefined);
+      this.#rig.open(false, this.#hasLosses).catch(() => undefined);
       this.#turnCount += await this.#world.turns(turns);
       this.#live(imagesAfter(this.#disks, "sectors", random));
     }
     await this.#open(this.#durable);
   }
 
+  get #hasLosses(): boolean {
+    return this.#lost.size > 0 || this.#stale.size > 0;
+  }
+
+  /** Where steps were left out it may be one too many. */
+  #canLose(disk: number): boolean {
+    return this.#losses.allows([...this.#lost, ...this.#stale, disk]);
+  }
+
   async #lose(disk: number): Promise<void> {
+    if (!this.#canLose(disk)) return;
     await this.#settle();
     this.#lost.add(disk);
     this.#disks[disk]!.fault.lose();
   }
 
   async #mend(disk: number): Promise<void> {
-    if (!this.#lost.delete(disk)) return;
+    const isStale = this.#stale.delete(disk);
+    if (!this.#lost.delete(disk) && !isStale) return;
     this.#disks[disk]!.fault.find();
     await this.#reopen();
     for (const { kind, layer, lowers } of this.#rig.places)
@@ -314,6 +317,9 @@ class Run {
         ),
       );
     await this.#settle();
+    const wrong = this.#now.firstWrong(await this.#readAll());
+    if (wrong >= 0)
+      this.#found(`after a disk was taken back, byte ${wrong * SECTOR} is not what was written last`);
   }
 
   async #settle(): Promise<void> {
@@ -333,15 +339,9 @@ class Run {
     }
   }
 
-  /** A layer is put in, or the one that was put in is taken out. */
   async #swap(place: number): Promise<void> {
-    const { joints } = this.#rig;
-    const joint = joints[place % Math.max(1, joints.length)];
-    if (joint === undefined) return;
-    const next = this.#inserted.has(joint) ? this.#inserted.get(joint)! : this.#over(joint);
-    if (!this.#inserted.delete(joint)) this.#inserted.set(joint, joint.below);
     try {
-      await this.#drive(joint.quiesce((swap) => swap.over(next)));
+      await this.#drive(this.#rig.swap(place));
     } catch (error) {
       // It flushes what it stands on, which may be what was lost.
       if (this.#lost.size > 0 && isCevError(error)) this.#excusedCount++;
@@ -349,15 +349,9 @@ class Run {
     }
   }
 
-  /** A layer that passes all on, over what a joint stands on: with a joint of the same place between, so that both may claim that. */
-  #over(joint: JointLayer): Layer {
-    const { environment } = this.#world;
-    return new NoOpLayer(new JointLayer(joint.below, { environment, claimant: joint.claimant }));
-  }
-
   /** Nothing is left over, and every layer is in order. */
   async #end(): Promise<void> {
-    if (this.#lost.size > 0 || this.#mayFail || this.#rig.device === null) return;
+    if (this.#hasLosses || this.#mayFail || this.#rig.device === null) return;
     await this.#drive(this.#rig.device.flush());
     await this.#settle();
     for (const { kind, layer } of this.#rig.places)

@@ -32,6 +32,8 @@ export type Step = { readonly index: number } & (
       readonly again: readonly number[];
       /** A disk that does not come back; -1: all do. */
       readonly missing: number;
+      /** Disks that were lost before are there again, as old as they are. */
+      readonly isBack: boolean;
     }
   | { readonly do: "lose" | "mend"; readonly disk: number }
   | { readonly do: "badSpot"; readonly disk: number; readonly sector: number; readonly count: number }
@@ -84,14 +86,14 @@ class Writer {
   #step(): void {
     const random = this.#random;
     // Nothing can happen to disks where there are none.
-    const what = random.below(this.#diskCount === 0 ? 31 : 40);
+    const what = random.below(this.#diskCount === 0 ? 31 : 41);
     if (what < 28) return this.#add({ do: "batch", requests: this.#requests() });
     if (what < 30) return this.#add({ do: "wait", ms: random.pick([1, 30, 250, 6000]) });
     if (what === 30) return this.#isVolatile ? undefined : this.#add({ do: "reopen" });
     if (what < 34) return this.#isVolatile ? undefined : this.#cut();
-    if (what === 34) return this.#lose();
-    if (what === 35) return this.#mend();
-    if (what === 36 && this.#plan.hasJoints)
+    if (what < 36) return this.#lose();
+    if (what < 38) return this.#mend();
+    if (what === 38 && this.#plan.hasJoints)
       return this.#add({ do: "swap", place: random.below(layersOf(this.#plan.top).length + 1) });
     if (this.#isWild) this.#fault();
   }
@@ -137,6 +139,7 @@ class Writer {
       turns: random.below(8),
       again: random.chance(0.3) ? [random.below(30), random.below(30)] : [],
       missing: isMissing ? missing : -1,
+      isBack: !isMissing && this.#lost.length > 0 && random.chance(0.5),
     });
   }
 
@@ -146,6 +149,8 @@ class Writer {
     if (this.#isWild || this.#lost.includes(disk) || !this.#losses.allows(lost)) return;
     this.#lost = lost;
     this.#add({ do: "lose", disk });
+    // At once, as long as only the next writes will show that it is gone.
+    if (!this.#isVolatile && this.#random.chance(0.4)) this.#cut();
   }
 
   #mend(): void {
