@@ -21,20 +21,30 @@ async function blankImage(size: number, chunkSize: number): Promise<{ image: Uin
 }
 
 describe("when the power goes before or after any change", () => {
-  const kinds: [string, Partial<Support>][] = [
-    ["with FUA below", {}],
-    ["without FUA below", { fua: "none", writeZeroes: "none", discard: "none" }],
+  const kinds: [string, Partial<Support>, number][] = [
+    ["with FUA below", {}, 0],
+    ["without FUA below", { fua: "none", writeZeroes: "none", discard: "none" }, 0],
+    ["with requests below that fail, done or not", {}, 0.1],
   ];
-  const cases = seeds.flatMap((seed) => kinds.map(([kind, support]) => ({ seed, kind, support })));
+  const cases = seeds.flatMap((seed) =>
+    kinds.map(([kind, support, faultChance]) => ({ seed, kind, support, faultChance })),
+  );
 
   test.each(cases)(
     "seed $seed, $kind: what was durable is there, the rest is old or new, and once more while it is opened",
-    async ({ seed, support }) => {
+    async ({ seed, support, faultChance }) => {
       const { image, size } = await blankImage(128 * KIB, 4 * KIB);
       const random = new Random(seed);
       const options = { support, imagesEach: 1 };
       const history = new History(size);
-      const moments = await work(environment, { ...options, image, history, seed, requestCount: 60 });
+      const moments = await work(environment, {
+        ...options,
+        image,
+        history,
+        seed,
+        requestCount: 60,
+        faultChance,
+      });
       const looked = moments.length <= momentsMax ? moments : random.shuffled(moments).slice(0, momentsMax);
       let momentCount = moments.length;
       for (const moment of looked) {

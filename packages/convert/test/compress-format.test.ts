@@ -97,6 +97,7 @@ describe("bytes on disk", () => {
     ["more bins than there is room for", { binCount: 10_000 }, "bin count"],
     ["a journal without end", { halfLength: 2 ** 30 }, "journal length"],
     ["no size", { size: 0 }, "size"],
+    ["a level that no codec has", { level: 200 }, "level"],
   ])("a superblock with %s is refused by the name of the field", (_, change, field) => {
     const bytes = encodeSuperblock({ ...superblock, ...change });
     expect(() => decodeSuperblock(bytes, 0, 4 * 1_048_576)).toThrow(
@@ -268,6 +269,16 @@ describe("the driver", () => {
     expect(again).toMatchObject({ state: "read-only" });
     await using reader = await Device.open(again!.layer, environment);
     expect(Buffer.compare(await reader.read(0, text.length), text)).toBe(0);
+  });
+
+  test("writes nothing before the device is opened, and then only if it is still blank", async () => {
+    const disk = new MemoryLayer(environment, { size: 1024 * KIB });
+    const [made] = await compressDriver.open(context(disk, { create: {} }));
+    expect(disk.bytes.every((byte) => byte === 0)).toBe(true);
+    disk.bytes[100] = 1;
+    const before = disk.bytes.slice();
+    await expect(Device.open(made!.layer, environment)).rejects.toMatchObject({ code: "CEV_INVALID" });
+    expect(Buffer.compare(disk.bytes, before)).toBe(0);
   });
 
   test("makes nothing of a device that holds something", async () => {

@@ -11,7 +11,7 @@ import type {
 } from "@cev/core";
 import { ChunkStore } from "./chunk-store.ts";
 import { requireCodec } from "./codec.ts";
-import { checkChunk, checkLower } from "./format.ts";
+import { checkChunk, checkLower, findSuperblock, writeFormat } from "./format.ts";
 import { checkMapMemory, loadMap } from "./load.ts";
 import { MAP_MEMORY_MAX } from "./options.ts";
 import type { Superblock } from "./superblock.ts";
@@ -26,6 +26,8 @@ export interface CompressLayerOptions {
   readonly environment: Environment;
   readonly mapMemoryMax?: number;
   readonly isReadOnly?: boolean;
+  /** The superblock was planned, and the device is made when it is opened, if it is still blank. */
+  readonly isNew?: boolean;
 }
 
 /** A device whose chunks lie compressed on the one below. */
@@ -37,6 +39,7 @@ export class CompressLayer extends AsyncLayer {
   readonly #lower: Layer;
   readonly #environment: Environment;
   readonly #locks = new RangeLock();
+  readonly #isNew: boolean;
   #store: ChunkStore | null = null;
 
   /** Throws where the device below cannot carry the format, or this Node cannot read it. */
@@ -52,6 +55,7 @@ export class CompressLayer extends AsyncLayer {
     this.superblock = superblock;
     this.#lower = lower;
     this.#environment = environment;
+    this.#isNew = options.isNew ?? false;
     this.limits = {
       size,
       logicalBlockSize,
@@ -71,6 +75,7 @@ export class CompressLayer extends AsyncLayer {
   override async open(): Promise<void> {
     await super.open();
     try {
+      if (this.#isNew) await this.#make();
       const loaded = await loadMap(this.#lower, this.#environment, this.superblock);
       this.#store = new ChunkStore(this.#lower, this.#environment, this.superblock, loaded);
     } catch (error) {
@@ -157,6 +162,14 @@ export class CompressLayer extends AsyncLayer {
 
   describe(): LayerDescription {
     return { driver: "@cev/convert/compress", options: {}, lowers: [this.#lower.describe()] };
+  }
+
+  async #make(): Promise<void> {
+    if ((await findSuperblock(this.#lower, this.#environment)) !== "blank")
+      throw new CevError("CEV_INVALID", `${this.#lower.name} was blank, and is not any more`, {
+        layer: this.name,
+      });
+    await writeFormat(this.#lower, this.#environment, this.superblock);
   }
 
   async #modify(

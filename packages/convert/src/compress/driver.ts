@@ -1,8 +1,8 @@
 import { CevError, INTERFACE_VERSION } from "@cev/core";
-import type { Device, Driver, Finding, NamedLayer, OpenContext, OpenedDevice } from "@cev/core";
+import type { Device, Driver, Finding, NamedLayer, OpenedDevice } from "@cev/core";
 import { CompressLayer } from "./compress-layer.ts";
 import { Kind } from "./entry.ts";
-import { findSuperblock, formatCompressed } from "./format.ts";
+import { findSuperblock, planFormat } from "./format.ts";
 import { MAP_MEMORY_MAX, compressOptions, compressOptionsSchema } from "./options.ts";
 import type { CompressOptions } from "./options.ts";
 import type { Superblock } from "./superblock.ts";
@@ -16,13 +16,17 @@ export const compressDriver: Driver<CompressOptions> = {
   optionsSchema: compressOptionsSchema,
   lowers: { countMin: 1, countMax: 1 },
   probe,
-  async open(context) {
-    const [lower] = context.lowers as [NamedLayer];
-    const superblock = await superblockOf(lower, context);
-    const { environment, isReadOnly, options } = context;
-    const { mapMemoryMax = MAP_MEMORY_MAX } = options;
-    const layer = new CompressLayer(lower.layer, { superblock, environment, mapMemoryMax, isReadOnly });
-    return [openedDevice(layer)];
+  async open({ lowers, environment, options, isReadOnly }) {
+    const [{ name, layer: lower }] = lowers as [NamedLayer];
+    const { create, mapMemoryMax = MAP_MEMORY_MAX } = options;
+    const canWrite = !isReadOnly && lower.support.write !== "none";
+    const settings = { environment, mapMemoryMax, isReadOnly: !canWrite };
+    const found = await findSuperblock(lower, environment);
+    if (typeof found !== "string")
+      return [openedDevice(new CompressLayer(lower, { ...settings, superblock: found.superblock }))];
+    if (found === "other" || create === undefined || !canWrite) throw notCompressed(name, found);
+    const superblock = planFormat(lower, environment, { ...create, mapMemoryMax });
+    return [openedDevice(new CompressLayer(lower, { ...settings, superblock, isNew: true }))];
   },
 };
 
@@ -40,21 +44,12 @@ async function probe(device: Device): Promise<Finding | null> {
   };
 }
 
-async function superblockOf(
-  { name, layer }: NamedLayer,
-  { environment, options, isReadOnly }: OpenContext<CompressOptions>,
-): Promise<Superblock> {
-  const found = await findSuperblock(layer, environment);
-  if (typeof found !== "string") return found.superblock;
-  if (found === "blank" && options.create !== undefined && !isReadOnly) {
-    const { mapMemoryMax = MAP_MEMORY_MAX } = options;
-    return formatCompressed(layer, environment, { ...options.create, mapMemoryMax });
-  }
-  throw new CevError("CEV_INVALID", `${name} carries no compressed device`, {
+function notCompressed(name: string, found: "blank" | "other"): CevError {
+  return new CevError("CEV_INVALID", `${name} carries no compressed device`, {
     source: name,
     hint:
       found === "blank"
-        ? "create: {} makes one of it, which is written"
+        ? "with create: {} one is made of it, if it can be written"
         : "it holds something else; one is made only where the first 8 KiB are zero",
   });
 }

@@ -8,8 +8,10 @@ import type { FormatOptions } from "./options.ts";
 import {
   CHUNK_SIZE_MAX,
   CHUNK_SIZE_MIN,
+  HALF_LENGTH_MAX,
   HALF_LENGTH_MIN,
   JOURNAL_OFFSET,
+  LEVEL_MAX,
   PAGE_LENGTH,
   SECTOR_LENGTH,
   decodeSuperblock,
@@ -67,10 +69,17 @@ export async function formatCompressed(
   environment: Environment,
   options: FormatOptions = {},
 ): Promise<Superblock> {
-  checkLower(lower);
-  checkChunk(options.chunkSize ?? CHUNK_SIZE, lower.limits.logicalBlockSize);
-  const superblock = planFormat(lower.limits.size, environment, options);
-  checkMapMemory(superblock, options.mapMemoryMax ?? Infinity);
+  const superblock = planFormat(lower, environment, options);
+  await writeFormat(lower, environment, superblock);
+  return superblock;
+}
+
+/** Writes all that a compressed device begins with, the superblock last. */
+export async function writeFormat(
+  lower: Layer,
+  environment: Environment,
+  superblock: Superblock,
+): Promise<void> {
   const { formatId, halfLength, mapOffset, mapLength } = superblock;
   // A superblock that is there already would speak of what is being overwritten.
   await writeBytes(lower, environment, 0, new Uint8Array(JOURNAL_OFFSET), true);
@@ -87,7 +96,6 @@ export async function formatCompressed(
   await request(lower, environment, Op.flush, 0, 0);
   const bytes = encodeSuperblock(superblock);
   for (const at of [PAGE_LENGTH, 0]) await writeBytes(lower, environment, at, bytes, true);
-  return superblock;
 }
 
 /** Throws where the lower cannot carry the format safely. */
@@ -102,11 +110,19 @@ export function checkLower({ name, limits, support }: Layer): void {
     throw new CevError("CEV_NOT_SUPPORTED", `${name} has no flush: a power cut could lose everything on it`);
 }
 
-function planFormat(lowerSize: number, environment: Environment, options: FormatOptions): Superblock {
-  const { chunkSize = CHUNK_SIZE, codec = hasZstd() ? "zstd" : "deflate" } = options;
+/** How a device would be laid out. Writes nothing. Throws `CEV_INVALID` for what does not fit together. */
+export function planFormat(lower: Layer, environment: Environment, options: FormatOptions): Superblock {
+  const { chunkSize = CHUNK_SIZE, codec = hasZstd() ? "zstd" : "deflate", level = 1 } = options;
   const kind = codec === "zstd" ? Kind.zstd : Kind.deflate;
+  const lowerSize = lower.limits.size;
+  checkLower(lower);
+  checkChunk(chunkSize, lower.limits.logicalBlockSize);
   requireCodec(kind);
+  if (!Number.isInteger(level) || level < 1 || level > LEVEL_MAX)
+    throw new CevError("CEV_INVALID", `levels go from 1 to ${LEVEL_MAX}`);
   const halfLength = options.journalLength === undefined ? usualHalf(lowerSize) : options.journalLength / 2;
+  if (halfLength % PAGE_LENGTH !== 0 || halfLength < HALF_LENGTH_MIN || halfLength > HALF_LENGTH_MAX)
+    throw new CevError("CEV_INVALID", `a journal has twice a multiple of ${PAGE_LENGTH} bytes`);
   const mapOffset = JOURNAL_OFFSET + 2 * halfLength;
   const mapFor = (chunkCount: number): { mapLength: number; dataOffset: number; binCount: number } => {
     const mapLength = mapLengthOf(chunkCount);
@@ -126,7 +142,7 @@ function planFormat(lowerSize: number, environment: Environment, options: Format
     throw new CevError("CEV_INVALID", `${lowerSize} bytes are too few for chunks of ${chunkSize} bytes`);
   const random = new Uint8Array(24);
   environment.random(random);
-  return {
+  const superblock: Superblock = {
     uuid: random.slice(0, 16),
     formatId: random.slice(16),
     size,
@@ -137,8 +153,10 @@ function planFormat(lowerSize: number, environment: Environment, options: Format
     dataOffset,
     binCount,
     codec: kind,
-    level: options.level ?? 1,
+    level,
   };
+  checkMapMemory(superblock, options.mapMemoryMax ?? Infinity);
+  return superblock;
 }
 
 function usualHalf(lowerSize: number): number {

@@ -20,16 +20,18 @@ export interface LoadedMap {
   readonly epochMax: number;
 }
 
+// Besides its sector of the map: which of its units are free, and its place in a list.
+const BIN_MEMORY = 9;
+const BIN_COUNT_MAX = 2 ** 31 - 1;
+
 /** Refuses a map that would take more memory than allowed. */
-export function checkMapMemory({ mapLength }: Superblock, mapMemoryMax: number): void {
-  if (mapLength <= mapMemoryMax) return;
-  throw new CevError(
-    "CEV_NO_MEMORY",
-    `the map takes ${mapLength} bytes of memory, of at most ${mapMemoryMax}`,
-    {
-      hint: "larger chunks make it smaller; or allow more with mapMemoryMax",
-    },
-  );
+export function checkMapMemory({ mapLength, binCount }: Superblock, mapMemoryMax: number): void {
+  const memory = mapLength + BIN_MEMORY * binCount;
+  if (memory <= mapMemoryMax && binCount <= BIN_COUNT_MAX) return;
+  const message = `the map takes ${memory} bytes of memory, of at most ${mapMemoryMax}`;
+  throw new CevError("CEV_NO_MEMORY", message, {
+    hint: "larger chunks make it smaller; or allow more with mapMemoryMax",
+  });
 }
 
 /** Reads map and journal, and checks all of it. Writes nothing. Throws `CEV_BAD_METADATA`. */

@@ -1,9 +1,7 @@
 import { SIZE_MAX } from "@cev/core";
 import type { Details, StandardSchema } from "@cev/core";
 import { schemaOf } from "../check-options.ts";
-import { CHUNK_SIZE_MAX, CHUNK_SIZE_MIN } from "./superblock.ts";
-
-const LEVEL_MAX = 9;
+import { CHUNK_SIZE_MAX, CHUNK_SIZE_MIN, LEVEL_MAX } from "./superblock.ts";
 
 /** How a compressed device is made. */
 export interface CreateOptions {

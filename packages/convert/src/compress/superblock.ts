@@ -11,6 +11,8 @@ export const SECTOR_LENGTH = 512;
 /** Entries in a sector of the map. */
 export const SECTOR_ENTRIES = 31;
 
+/** Compression levels begin at 1. */
+export const LEVEL_MAX = 9;
 export const CHUNK_SIZE_MIN = 4096;
 export const CHUNK_SIZE_MAX = 1_048_576;
 export const HALF_LENGTH_MIN: number = 2 * PAGE_LENGTH;
@@ -114,7 +116,8 @@ export function decodeSuperblock(bytes: Uint8Array, byteOffset: number, lowerSiz
 type Issue = readonly [field: string, at: number, message: string];
 
 function areaIssue(superblock: Superblock, lowerSize: number): Issue | null {
-  const { size, chunkSize, halfLength, mapOffset, mapLength, dataOffset, binCount } = superblock;
+  const { size, chunkSize, halfLength, mapOffset, mapLength, dataOffset, binCount, level } = superblock;
+  if (level < 1 || level > LEVEL_MAX) return ["level", 89, `the level ${level}`];
   const isChunk =
     chunkSize >= CHUNK_SIZE_MIN && chunkSize <= CHUNK_SIZE_MAX && Number.isInteger(Math.log2(chunkSize));
   if (!isChunk) return ["chunk size", 48, `chunks of ${chunkSize} bytes`];
