@@ -109,6 +109,7 @@ describe("a log of the kernel's", () => {
     ["number of entries", 22, [1], "nr_entries"],
     ["sector size", 24, [0, 3], "sectorsize"],
     ["length of an entry", 1024 + 8, [255, 255], "nr_sectors"],
+    ["entry without a meaning", 1024 + 8, [0], "nr_sectors"],
     ["flags of an entry", 1024 + 16, [32], "flags"],
     ["text of a mark", 512 + 25, [9], "data_len"],
     ["place of an entry", 1024 + 7, [255], "sector"],
@@ -120,13 +121,31 @@ describe("a log of the kernel's", () => {
   });
 });
 
+test("an entry that asks for a flush and then writes is two steps", async () => {
+  const data = bytesOf(512, 7);
+  const head = encodeLogEntry({ offset: 1024, length: 512, flags: 1 | 2, mark: "" }, 512);
+  const bytes = new Uint8Array(4096);
+  bytes.set(encodeLogSuper({ entryCount: 1, sectorSize: 512 }));
+  bytes.set(head, 512);
+  bytes.set(data, 1024);
+  const log = await WriteLog.open(memoryOf(bytes), environment);
+  expect((await stepsOf(log)).map(shapeOf)).toEqual(["flush 0+0", "write 1024+512 fua"]);
+  const target = memoryOf(new Uint8Array(SIZE));
+  await replayRecording(log, target, { environment });
+  expect(target.log.map(({ op, flags }) => [op, flags])).toEqual([
+    [Op.flush, 0],
+    [Op.write, IoFlag.fua],
+  ]);
+  expect(target.bytes.subarray(1024, 1536)).toEqual(data);
+});
+
 test("what is encoded is decoded as it was", () => {
   const sectorSize = fc.constantFrom(512, 1024, 4096, 65_536);
   fc.assert(
     fc.property(
       sectorSize,
       fc.nat(2 ** 31),
-      fc.nat(2 ** 31),
+      fc.integer({ min: 1, max: 2 ** 31 }),
       fc.nat(31),
       fc.string(),
       (size, sector, count, flags, text) => {
@@ -295,6 +314,18 @@ describe("RecordLayer", () => {
     const target = memoryOf(new Uint8Array(SIZE));
     await replayRecording(await WriteLog.open(log, environment), target, { environment });
     expect(target.bytes).toEqual(device.bytes);
+  });
+
+  test("in a stack that is only read nothing is written to the log", async () => {
+    const device = new MemoryLayer(environment, { size: SIZE });
+    const log = new MemoryLayer(environment, { size: SIZE });
+    const sink = new LogWritesSink(log, { environment, isReadOnly: true });
+    const opened = await Device.open(new RecordLayer(device, { environment, sink }), environment);
+    await opened.read(0, 512);
+    await opened.flush();
+    await opened.close();
+    expect(log.log).toEqual([]);
+    expect(sink.error?.code).toBe("CEV_READ_ONLY");
   });
 
   test("an old log is gone as soon as a new one begins", async () => {

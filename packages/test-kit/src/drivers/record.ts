@@ -17,10 +17,11 @@ export const recordDriver: Driver<Readonly<Record<string, never>>> = {
   lowers: { countMin: 2, countMax: 2 },
   open: (context) =>
     Promise.resolve().then(() => {
-      const { lowers, environment } = context;
+      const { lowers, environment, isReadOnly } = context;
       const [device, log] = [lowers[0]!, lowers[1]!];
       const sink = new LogWritesSink(log.layer, {
         environment,
+        isReadOnly,
         onEnd: ({ code, message }) =>
           context.report({
             severity: "warning",

@@ -122,12 +122,12 @@ export class VolatileCacheLayer extends LayerBase {
     await this.#work;
     const changes = this.#cache.changes;
     const survivors = this.#cache.survivors(this.#random, policy, this.#options.atomicLength);
-    const lostParts = changes.map((change) => without(this.#cache.liveParts(change), survivors));
+    const kept = Map.groupBy(survivors, ({ change }) => change);
+    const lostParts = changes.map((change) => without(this.#cache.liveParts(change), kept.get(change) ?? []));
     this.#cache.clear();
     await this.#enqueue(async () => {
       for (const part of survivors) await this.#write(part, 0);
     });
-    const kept = new Set(survivors.map(({ change }) => change));
     const torn = changes.filter((change, index) => kept.has(change) && lostParts[index]!.length > 0);
     return {
       changeCount: changes.length,
@@ -276,14 +276,13 @@ function lengthOf(parts: readonly CachedPart[]): number {
   return parts.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** What of a change's parts is not among the survivors. */
+/** What of a change's parts is not among those that were kept; both in the order of their offsets. */
 function without(
   parts: readonly CachedPart[],
-  survivors: readonly CachedPart[],
+  kept: readonly CachedPart[],
 ): { offset: number; length: number }[] {
   const lost: { offset: number; length: number }[] = [];
   for (const { change, within, length } of parts) {
-    const kept = survivors.filter((one) => one.change === change);
     let at = within;
     for (const one of kept) {
       if (one.within + one.length <= at || one.within >= within + length) continue;

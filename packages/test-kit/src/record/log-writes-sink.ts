@@ -9,6 +9,8 @@ export interface LogWritesOptions {
   readonly environment: Environment;
   /** Bytes of data that may wait for the log; then requests wait too. Default 16 MiB. */
   readonly memoryMax?: number;
+  /** Nothing is written, and nothing recorded: of a stack that is only read. Default false. */
+  readonly isReadOnly?: boolean;
   /** Recording has ended before its time: the log is full, or failed. Requests go on. Told once. */
   readonly onEnd?: (error: CevError) => void;
 }
@@ -32,6 +34,7 @@ export class LogWritesSink implements RecordSink {
   entryCount = 0;
   readonly #environment: Environment;
   readonly #memoryMax: number;
+  readonly #isReadOnly: boolean;
   readonly #onEnd: ((error: CevError) => void) | undefined;
   #order = new WriteOrder();
   // Work on the log is done one after the other.
@@ -45,6 +48,7 @@ export class LogWritesSink implements RecordSink {
     this.log = log;
     this.#environment = options.environment;
     this.#memoryMax = options.memoryMax ?? 16 * 1024 * 1024;
+    this.#isReadOnly = options.isReadOnly ?? false;
     this.#onEnd = options.onEnd;
   }
 
@@ -71,13 +75,19 @@ export class LogWritesSink implements RecordSink {
     this.#order = new WriteOrder();
     this.#position = this.#sectorSize;
     this.#queuedLength = 0;
+    if (this.#isReadOnly) {
+      this.error = new CevError("CEV_READ_ONLY", "nothing is recorded: nothing may be written", {
+        layer: this.log.name,
+      });
+      return;
+    }
     if (this.log.limits.size < 2 * this.#sectorSize)
       throw new CevError("CEV_NO_SPACE", `the log has only ${this.log.limits.size} bytes`);
     await this.#writeSuper();
   }
 
   began(request: RecordedRequest): void {
-    this.#order.began(request);
+    if (this.error === null) this.#order.began(request);
   }
 
   ended(request: RecordedRequest): Promise<void> | null {

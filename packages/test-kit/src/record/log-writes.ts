@@ -101,6 +101,8 @@ export function decodeLogEntry(
   if (sector > MAX_SAFE / unit || sectorCount > MAX_SAFE / unit || (sector + sectorCount) * unit > MAX_SAFE)
     bad("sector", 0, `${sectorCount} sectors from ${sector} on pass the end of any device`);
   const isMark = (flags & BigInt(LogFlag.mark)) !== 0n;
+  if (!isMark && sectorCount === 0n && (flags & BigInt(LogFlag.flush)) === 0n)
+    bad("nr_sectors", 8, "the entry is no flush and no mark, and has no sectors");
   if (isMark && sectorCount !== 0n) bad("nr_sectors", 8, `a mark has no data, not ${sectorCount} sectors`);
   if (dataLength > BigInt(isMark ? sectorSize - HEAD_LENGTH : 0))
     bad("data_len", 24, `${dataLength} bytes of text do not fit into the entry`);

@@ -23,6 +23,7 @@ export interface RecordedRequest {
 
 /** One step of a recording, in the order in which it counts: a write before the flush that covers it. */
 export interface RecordStep {
+  /** Of the entry in the recording; an entry may be several steps. */
   readonly index: number;
   readonly kind: "write" | "writeZeroes" | "discard" | "flush" | "mark";
   /** It was durable when it completed. */

@@ -42,6 +42,9 @@ export class WriteLog implements Recording {
           dataAt - this.sectorSize + 8,
           "the data of the entry passes the end of the log",
         );
+      // A write that asks for a flush first is two steps.
+      if (entry.length > 0 && (entry.flags & LogFlag.flush) !== 0)
+        yield this.#step(index, { ...entry, offset: 0, length: 0, flags: LogFlag.flush }, dataAt);
       yield this.#step(index, entry, dataAt);
     }
   }
