@@ -124,6 +124,8 @@ class Run {
     this.#now.learn(words);
     // What it shows at first may not be durable, and need not even be written.
     await this.#drive(this.#rig.device!.flush());
+    // Until then the copies that a new array has of what nobody wrote differ.
+    await this.#settle();
     this.#durable.learn(words);
   }
 

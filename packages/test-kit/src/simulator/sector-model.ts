@@ -68,8 +68,11 @@ export class SectorModel {
   /** What was read of all of it is what it holds now, whatever was known before. */
   learn(words: Uint32Array): void {
     const order = ++this.#order;
-    for (let index = 0; index < this.#sectors.length; index++)
-      this.#sectors[index] = [{ order, words, at: index * WORDS }];
+    for (let index = 0; index < this.#sectors.length; index++) {
+      // What was discarded may be read in another way each time: copies of it need not be equal.
+      const isOpen = order > 1 && this.#sectors[index]!.some((version) => version.words === null);
+      this.#sectors[index] = [isOpen ? { order, words: null, at: 0 } : { order, words, at: index * WORDS }];
+    }
     this.#completed = [];
   }
 
