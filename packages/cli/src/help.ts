@@ -106,6 +106,10 @@ brackets, as nbdinfo -- [ cev serve disk.img ] does, hands a socket over: withou
 each request: client, command, offset+length, outcome, time. Both cost next to nothing until
 they are asked for.
 
+--control PATH opens a second socket, for cev control: layers are put into the running stack,
+taken out and exchanged, requests counted and traced. Its file is for its owner alone (see
+cev control --help).
+
 SIGINT or SIGTERM ends it: requests under way are finished, everything is flushed. A second
 one ends it at once, and says what was not flushed.
 `;

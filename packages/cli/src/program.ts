@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { collect } from "./collect.ts";
 import type { ExitStatus } from "./exit-status.ts";
+import { addControlCommands } from "./control/control-program.ts";
 import { addConformanceCommand } from "./conformance-program.ts";
 import { copy } from "./copy.ts";
 import type { CopyOptions } from "./copy.ts";
@@ -74,7 +75,8 @@ export function buildProgram(ended: Ended): Command {
         "write although redundancy is missing, and go on without sources that are not there",
       )
       .option("--verbose", "tell who connects to what, and what they did when they leave")
-      .option("--trace", "tell of each request on standard error"),
+      .option("--trace", "tell of each request on standard error")
+      .option("--control <path>", "take commands of cev control on this Unix socket"),
   );
   withServer(serving)
     .addHelpText("after", SERVE_HELP)
@@ -89,6 +91,7 @@ export function buildProgram(ended: Ended): Command {
   addLvmCommands(program, parts);
   addCryptCommands(program, parts);
   addConformanceCommand(program, parts);
+  addControlCommands(program, parts);
 
   quiet(program.command("schema"))
     .summary("print the JSON Schema of stack files")

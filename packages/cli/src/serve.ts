@@ -1,5 +1,6 @@
 import { CevError } from "@cev/core";
 import type { Stack } from "@cev/stack";
+import { StackControlServer } from "./control/server.ts";
 import { Ending } from "./ending.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { NbdServing } from "./nbd-serving.ts";
@@ -8,6 +9,7 @@ import { openDevice } from "./open-device.ts";
 import { note, say, warnOf } from "./output.ts";
 import { placesOf, settingsOf } from "./serve-options.ts";
 import type { ServerWords } from "./serve-options.ts";
+import { parseSocketOwner } from "./socket-owner.ts";
 import { openSources } from "./sources.ts";
 import type { KeyOptions } from "./sources.ts";
 import type { LockOptions } from "./open-options.ts";
@@ -22,6 +24,7 @@ export interface ServeOptions extends KeyOptions, LockOptions, ServerWords {
   readonly degraded?: boolean;
   readonly verbose?: boolean;
   readonly trace?: boolean;
+  readonly control?: string;
 }
 
 /** `cev serve`: devices over NBD, until a signal ends it. */
@@ -30,6 +33,8 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
   const { passphraseFile = [], keyFile = [] } = options;
   if (places.includes("stdio") && [...passphraseFile, ...keyFile].includes("-"))
     throw new UsageError("with --stdio standard input belongs to the client: give the key as a file");
+  if (options.control !== undefined && places.includes("stdio"))
+    throw new UsageError("--control goes with --socket or --listen");
   const settings = await settingsOf(options);
   const isReadOnly = options.readOnly === true;
   using ending = new Ending();
@@ -44,7 +49,9 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
     only: options.device ?? null,
     askFor: options.device ?? null,
     signal: abort.signal,
+    isLive: options.control !== undefined,
   });
+  let control: StackControlServer | null = null;
   try {
     warnOf(stack, exportNames(stack, options.device));
     const exported = await openExports(stack, options, isReadOnly);
@@ -59,15 +66,32 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
       settings,
     });
     for (const line of serving.lines) say(line);
+    control = await openControl(stack, sources, options, ending);
     // A client at standard output would take it for an answer.
     if (!places.includes("stdio")) say("ready; ends with Ctrl-C (SIGINT or SIGTERM)");
     else if (options.verbose === true) note("ready; ends when the client leaves");
     await showSyncs(stack, Promise.race([ending.first, serving.left]));
     if (!(await serving.end(ending))) return ExitStatus.failed;
   } finally {
+    await control?.close();
     await ending.outlast(stack.close());
   }
   return ExitStatus.done;
+}
+
+async function openControl(
+  { live }: Stack,
+  sources: readonly string[],
+  { control, socketOwner }: ServeOptions,
+  ending: Ending,
+): Promise<StackControlServer | null> {
+  if (live === null || control === undefined) return null;
+  const server = new StackControlServer(live, sources.join(" "));
+  await server.listen(control, socketOwner === undefined ? undefined : parseSocketOwner(socketOwner));
+  say(`control socket at ${control}`);
+  // Requests that wait for a change that never comes would keep their clients from leaving.
+  void ending.first.then(() => live.end());
+  return server;
 }
 
 async function openExports(

@@ -33,6 +33,8 @@ export interface SourceRequest extends KeyOptions, LockOptions {
   readonly only: readonly string[] | null;
   /** Devices for whose sake a passphrase is asked for where there is a terminal; null: any. By default nobody is asked. */
   readonly askFor?: readonly string[] | null;
+  /** Layers can be put in and taken out while it is in use. Default false. */
+  readonly isLive?: boolean;
   /** Ends what takes long. */
   readonly signal?: AbortSignal;
 }
@@ -57,6 +59,7 @@ export async function openSources(request: SourceRequest): Promise<Stack> {
     canWriteDegraded,
     isPartial: request.isPartial ?? false,
     ...(request.onProblem === undefined ? {} : { onProblem: request.onProblem }),
+    isLive: request.isLive ?? false,
     ...askOf(request, secrets, line),
     onWork: (what: string) => line.begin(what),
     ...(request.signal === undefined ? {} : { signal: request.signal }),

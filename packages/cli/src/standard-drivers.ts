@@ -1,3 +1,4 @@
+import { blockSizeDriver, byteSwapDriver, compressDriver } from "@cev/convert";
 import { cryptDriver } from "@cev/crypt";
 import { driveLinkDriver } from "@cev/drive-link";
 import { fileDriver } from "@cev/hw-file";
@@ -22,5 +23,8 @@ export function standardDrivers(): DriverRegistry {
     snapshotDriver,
     thinDriver,
     driveLinkDriver,
+    blockSizeDriver,
+    byteSwapDriver,
+    compressDriver,
   ]);
 }

@@ -9,7 +9,7 @@ const PERIOD_MS = 500;
 /** Tells of what goes wrong, and draws, on a terminal, how far the resync or rebuild of a stack's array is, until something has come about. */
 export async function showSyncs(stack: Stack, until: Promise<unknown>): Promise<void> {
   using bars = new SyncBars(false);
-  const arrays = stack.devices.flatMap(({ layer }) => (layer instanceof RaidLayer ? [layer] : []));
+  const arrays = stack.devices.flatMap(({ layer, own = layer }) => (own instanceof RaidLayer ? [own] : []));
   const later = new LaterProblems(stack);
   const timer = setInterval(() => {
     later.tell();

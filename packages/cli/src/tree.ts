@@ -3,18 +3,33 @@ import { sizeText } from "./sizes.ts";
 
 type Row = readonly string[];
 
+/** What has a place in a tree. */
+interface TreeNode<Self> {
+  readonly name: string;
+  readonly lowers: readonly Self[];
+}
+
 /**
  * Draws devices from the disks upwards, one line each. What stands on several devices is drawn once, below the last of them,
  * and the others are drawn right above.
  */
 export function drawTree(devices: readonly StackDevice[]): string[] {
-  const rows: Row[] = [["NAME", "SIZE", "DRIVER", "STATE", "CARRIES"]];
-  const drawn = new Set<StackDevice>();
-  const isReady = (device: StackDevice): boolean => device.lowers.every((lower) => drawn.has(lower));
+  return drawForest(devices, ["NAME", "SIZE", "DRIVER", "STATE", "CARRIES"], facts);
+}
 
-  const draw = (device: StackDevice, head: string, indent: string): void => {
+/** The same, of whatever stands on one another, with these columns beside the name. */
+export function drawForest<Node extends TreeNode<Node>>(
+  devices: readonly Node[],
+  titles: Row,
+  factsOf: (device: Node) => Row,
+): string[] {
+  const rows: Row[] = [titles];
+  const drawn = new Set<Node>();
+  const isReady = (device: Node): boolean => device.lowers.every((lower) => drawn.has(lower));
+
+  const draw = (device: Node, head: string, indent: string): void => {
     drawn.add(device);
-    rows.push([head + device.name, ...facts(device)]);
+    rows.push([head + device.name, ...factsOf(device)]);
     const uppers = devices.filter((one) => one.lowers.includes(device) && !drawn.has(one) && isReady(one));
     for (const [index, upper] of uppers.entries()) {
       const isLast = index === uppers.length - 1;
@@ -27,9 +42,9 @@ export function drawTree(devices: readonly StackDevice[]): string[] {
 }
 
 /** The disks; those that something stands on together are neighbours. */
-function rootsOf(devices: readonly StackDevice[]): StackDevice[] {
-  const roots: StackDevice[] = [];
-  const add = (device: StackDevice): void => {
+function rootsOf<Node extends TreeNode<Node>>(devices: readonly Node[]): Node[] {
+  const roots: Node[] = [];
+  const add = (device: Node): void => {
     if (device.lowers.length === 0 && !roots.includes(device)) roots.push(device);
   };
   for (const device of devices.filter((one) => one.lowers.length === 0)) {

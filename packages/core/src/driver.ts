@@ -165,6 +165,11 @@ export interface Driver<Options = unknown> {
   readonly yieldsChildren?: boolean;
   /** True: it opens, and says what that means, also where some of its lowers are missing, but not all. */
   readonly canLackLowers?: boolean;
+  /**
+   * True: what is read through its layers is what lies below, whatever else they do, and nothing of theirs is stored there. Such layers can
+   * be put into a running stack and taken out. Default: false.
+   */
+  readonly isFilter?: boolean;
   /** Schemes of URIs, without the colon, that name devices of this driver on a command line, in the place of an image. */
   readonly uriSchemes?: readonly string[];
   /**

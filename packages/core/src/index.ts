@@ -25,7 +25,7 @@ export type { Collation, SubmitTarget } from "./compound-io.ts";
 export { allMustSucceed, concatenate, firstAnswer, quorum } from "./collations.ts";
 export { CancelScope } from "./cancel-scope.ts";
 export type { AbortSignalLike } from "./cancel-scope.ts";
-export { statusOf, subEventsOf } from "./status.ts";
+export { leadsTo, partOf, statusOf, subEventsOf } from "./status.ts";
 export type { ActionStatus, EventStatus, PartStatus } from "./status.ts";
 
 export { SIZE_MAX, checkLimits, combineLimits, plainLimits } from "./limits.ts";
@@ -46,6 +46,9 @@ export { SegmentMap } from "./segments/segment-map.ts";
 export type { MappedArea, MappedSegment } from "./segments/segment-map.ts";
 export { Burst } from "./burst.ts";
 export type { BurstUser } from "./burst.ts";
+export { JointLayer } from "./joint/joint-layer.ts";
+export type { JointSwap, JointWatcher, QuiesceOptions, QuiesceStep } from "./joint/joint-layer.ts";
+export type { JointCounts, OpCounts } from "./joint/counts.ts";
 export { RangeLock } from "./range-lock.ts";
 export type { RangeLockEntry } from "./range-lock.ts";
 export { readBytes, request, writeBytes } from "./request.ts";

@@ -100,6 +100,26 @@ export function subEventsOf(io: Io): SubIo[] {
   return [];
 }
 
+/** The part that an `Io` is of something compound; null: it is a request of its own. Takes no time that grows with the stack. */
+export function partOf(io: Io): SubIo | null {
+  // Every sub-I/O has the action that ends it at the bottom of its chain.
+  const context = io.entryCount >= 2 ? io.entries[1] : null;
+  return context instanceof SubIo && context.io === io ? context : null;
+}
+
+/** True while `event` is `target`, or is under way by way of it: as one of its parts, or gathered into it. */
+export function leadsTo(event: Completion, target: Completion): boolean {
+  if (event === target) return true;
+  for (let at = event.entryCount - 2; at >= 0; at -= 2) {
+    const context = event.entries[at + 1];
+    if (context instanceof CompoundIo) {
+      for (let index = 0; index < context.subCount; index++)
+        if (leadsTo(context.subs[index]!.io, target)) return true;
+    } else if (isGathered(context) && leadsTo(context.gatheredInto, target)) return true;
+  }
+  return event instanceof CompoundEvent && event.events.some((part) => leadsTo(part, target));
+}
+
 function partsOf(compound: CompoundIo): PartStatus[] {
   const watch = compound.io.runQueue.watch;
   return compound.subs.slice(0, compound.subCount).map((sub) => ({

@@ -37,6 +37,13 @@ describe("reads", () => {
     expect(bench.faults[0]!.faultCount).toBe(0);
   });
 
+  test("of a member that is an array itself, and has lost more than it can do without, come from the other copy", async () => {
+    const bench = new EngineBench({ ...RAID1, contents: () => filled(SIZE, 7) });
+    bench.faults[0]!.add({ op: Op.read, fault: { kind: "error", code: "CEV_DEGRADED" }, countMax: 1 });
+    expect(await bench.read(512, 512)).toEqual(filled(512, 7));
+    expect(bench.array.lostCount).toBe(0);
+  });
+
   test("of a long read only the piece that cannot be read is written back", async () => {
     const bench = new EngineBench({ ...RAID1, contents: () => filled(SIZE, 7) });
     bench.faults[0]!.addBadRange(ENGINE_DATA_START + 20_480, 1024);

@@ -1,6 +1,7 @@
-import { CevError, closeTree, isCevError, openTree } from "@cev/core";
+import { CevError, JointLayer, closeTree, isCevError, openTree } from "@cev/core";
 import type {
   AbortSignalLike,
+  Claimant,
   Environment,
   KeySource,
   Layer,
@@ -27,6 +28,8 @@ export interface AssemblyOptions {
   readonly onProblem: ((problem: Problem) => void) | undefined;
   /** Put around each device that a driver made; null: nothing. */
   readonly around: ((layer: Layer, name: string) => Layer) | null;
+  /** Put a joint on each device. Default false. */
+  readonly isLive?: boolean;
   /** A driver by the name that a stack file gives it, looked for from a directory. Throws `CEV_NOT_FOUND`. */
   readonly resolve: (name: string, directory: string) => Promise<AnyDriver>;
 }
@@ -57,18 +60,33 @@ export interface EntryPlan {
   readonly keySource: EntryKeys;
 }
 
+/** A device that an entry yielded. */
+export interface OpenedEntry extends OpenedDevice {
+  /** What `layer` is a joint over, in a live stack. */
+  readonly own?: Layer;
+}
+
 /** Opens entries one after the other, remembers which layers it has open, and closes them again, uppermost first. */
 export class Assembly {
   readonly options: AssemblyOptions;
+  /** All joints of a stack claim in its name: uppers claim the joints themselves, and what is below a joint is its alone. */
+  readonly claimant: Claimant = { name: "the stack" };
   readonly #opened: Layer[] = [];
   #lateProblems: Problem[] | null = null;
+  #isBuilt = false;
 
   constructor(options: AssemblyOptions) {
     this.options = options;
   }
 
   /** Opens the lowers of an entry, then the entry. The layers it yields are not open yet. */
-  async openEntry(plan: EntryPlan, report: (problem: Problem) => void): Promise<readonly OpenedDevice[]> {
+  async openEntry(plan: EntryPlan, report: (problem: Problem) => void): Promise<readonly OpenedEntry[]> {
+    const opened = await this.openBare(plan, report);
+    return this.options.isLive === true ? opened.map((one) => this.#joined(one)) : opened;
+  }
+
+  /** The same, without joints. */
+  async openBare(plan: EntryPlan, report: (problem: Problem) => void): Promise<readonly OpenedDevice[]> {
     const { driver } = plan;
     checkCount(plan);
     for (const lower of plan.lowers) await this.ensureOpen(lower);
@@ -86,8 +104,8 @@ export class Assembly {
       isReadOnly,
       canWriteDegraded: this.options.canWriteDegraded,
       directory: plan.directory,
-      signal: this.options.signal,
-      onWork: this.options.onWork,
+      signal: this.#isBuilt ? undefined : this.options.signal,
+      onWork: this.#isBuilt ? undefined : this.options.onWork,
       report: (problem) => {
         const told = problem.device === undefined ? { ...problem, device: plan.name } : problem;
         if (this.#lateProblems === null) report(told);
@@ -106,7 +124,22 @@ export class Assembly {
     this.#lateProblems = problems;
   }
 
+  /** The stack is there: keys that were given have been wiped, nobody is asked for others, and nobody waits for the opening. */
+  endBuilding(): void {
+    this.#isBuilt = true;
+  }
+
+  /** A joint over a layer, in the name of this stack. */
+  jointOver(layer: Layer): JointLayer {
+    return new JointLayer(layer, { environment: this.options.environment, claimant: this.claimant });
+  }
+
+  #joined(opened: OpenedDevice): OpenedEntry {
+    return { ...opened, layer: this.jointOver(opened.layer), own: opened.layer };
+  }
+
   #keysFor({ keys, keyFiles }: EntryKeys): KeySource {
+    if (this.#isBuilt) return { keys: [...keys, ...keyFiles], keyFiles };
     const { keySource } = this.options;
     return {
       ...keySource,
@@ -153,8 +186,9 @@ export class Assembly {
 
   /** A device that was handed in. */
   given({ name, layer }: NamedLayer): DeviceRecord {
-    const guarded = this.options.isReadOnly ? readOnly(layer) : layer;
-    return { name, driver: null, layer: guarded, lowers: [], state: "given", details: {}, content: null };
+    const own = this.options.isReadOnly ? readOnly(layer) : layer;
+    const shown = this.options.isLive === true ? { layer: this.jointOver(own), own } : { layer: own };
+    return { name, driver: null, ...shown, lowers: [], state: "given", details: {}, content: null };
   }
 
   /** Opens a device's layer and all below it, once, until the assembly is closed. */

@@ -7,14 +7,14 @@ import type {
   KeyVault,
   Layer,
   NamedLayer,
-  OpenedDevice,
   Problem,
 } from "@cev/core";
 import { Assembly } from "./assembly.ts";
-import type { EntryPlan } from "./assembly.ts";
+import type { EntryPlan, OpenedEntry } from "./assembly.ts";
 import { checkDescription, lowersOf, optionsOf } from "./description.ts";
 import type { DeviceEntry, LowerReference, StackDescription } from "./description.ts";
 import { checkOptions } from "./driver-options.ts";
+import { LiveStack } from "./live/live-stack.ts";
 import { fileIdentity } from "./file-identity.ts";
 import { readKeysOf } from "./key-files.ts";
 import { MissingDevices, isAway } from "./missing-devices.ts";
@@ -63,6 +63,8 @@ export interface OpenStackOptions {
    * `name`: as the driver proposed it, else the entry's.
    */
   readonly around?: (layer: Layer, name: string) => Layer;
+  /** Layers can be put in, taken out and exchanged while it is in use, through `Stack.live`. Default false. */
+  readonly isLive?: boolean;
   /** The description was put together by a program: errors name devices, not places in it. Default false. */
   readonly isFound?: boolean;
 }
@@ -110,6 +112,7 @@ export async function buildStack(
     isReadOnly: options.isReadOnly ?? false,
     canWriteDegraded: options.canWriteDegraded ?? false,
     around: options.around ?? null,
+    isLive: options.isLive ?? false,
     resolve: (name, directory) => resolveDriver(name, registry, directory),
   });
   const building = new Building({ description: checked, source, options, registry, assembly, isFound });
@@ -121,8 +124,17 @@ export async function buildStack(
   } finally {
     building.wipeKeys();
   }
+  assembly.endBuilding();
   const { devices, aliases, problems } = building;
-  return new Stack({ assembly, devices, aliases, problems, description });
+  const parts = { assembly, devices, aliases, problems, description };
+  if (options.isLive !== true) return new Stack(parts);
+  const live = new LiveStack({
+    ...parts,
+    description: checked,
+    registry,
+    directory: options.directory ?? ".",
+  });
+  return new Stack(live.parts, live);
 }
 
 interface BuildingPlan {
@@ -250,7 +262,7 @@ class Building {
   }
 
   /** Null: it is not there, and what stands on it does without. */
-  async #openOrLeave(plan: EntryPlan, missing: MissingDevices): Promise<readonly OpenedDevice[] | null> {
+  async #openOrLeave(plan: EntryPlan, missing: MissingDevices): Promise<readonly OpenedEntry[] | null> {
     const isPartial = this.#options.isPartial ?? false;
     try {
       return await this.#assembly.openEntry(plan, (problem) => this.problems.push(problem));
@@ -277,7 +289,7 @@ class Building {
   }
 
   /** A file that is two devices at once would be written behind the back of what stands on the other. */
-  async #refuseSameFile(key: string, opened: readonly OpenedDevice[]): Promise<void> {
+  async #refuseSameFile(key: string, opened: readonly OpenedEntry[]): Promise<void> {
     for (const { details } of opened) {
       const identity = typeof details["path"] === "string" ? await fileIdentity(details["path"]) : null;
       if (identity === null) continue;
@@ -315,15 +327,16 @@ class Building {
   }
 
   /** One device takes the name of its entry; several, and those of a driver that yields children, stand below it. */
-  #name(key: string, { driver, lowers }: EntryPlan, opened: readonly OpenedDevice[]): void {
+  #name(key: string, { driver, lowers }: EntryPlan, opened: readonly OpenedEntry[]): void {
     const isParent = key.endsWith("/*") || driver.yieldsChildren === true || opened.length !== 1;
     const prefix = key.endsWith("/*") ? key.slice(0, -2) : key;
-    for (const [index, { name, layer, state, details, lowerIndexes }] of opened.entries()) {
+    for (const [index, { name, layer, own, state, details, lowerIndexes }] of opened.entries()) {
       const childName = `${prefix}/${name === null ? String(index) : name.slice(name.lastIndexOf("/") + 1)}`;
       const record: DeviceRecord = {
         name: isParent ? childName : key,
         driver: driver.name,
         layer,
+        ...(own === undefined ? {} : { own }),
         lowers: lowerIndexes?.map((lowerIndex) => lowers[lowerIndex]!) ?? lowers,
         state,
         details,

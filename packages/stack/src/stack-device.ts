@@ -15,6 +15,8 @@ export interface StackDevice {
   readonly driver: string | null;
   /** Null where it could not be opened: a locked device. */
   readonly layer: Layer | null;
+  /** What the driver made, where a joint stands on it; absent: that is `layer`. */
+  readonly own?: Layer;
   readonly lowers: readonly StackDevice[];
   /** "clean", "degraded", "locked"… in the words of its format. */
   readonly state: string;
@@ -26,6 +28,11 @@ export interface StackDevice {
 /** A device while its stack is being put together: its name may change, and its content is found out later. */
 export interface DeviceRecord extends StackDevice {
   name: string;
-  readonly lowers: readonly DeviceRecord[];
+  driver: string | null;
+  layer: Layer | null;
+  own?: Layer;
+  lowers: readonly DeviceRecord[];
+  state: string;
+  details: Details;
   content: Content | null;
 }

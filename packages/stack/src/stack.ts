@@ -2,11 +2,13 @@ import { CevError, Device } from "@cev/core";
 import type { DeviceOptions, Environment, Problem } from "@cev/core";
 import type { Assembly } from "./assembly.ts";
 import type { StackDescription } from "./description.ts";
+import type { LiveStack } from "./live/live-stack.ts";
 import type { DeviceRecord, StackDevice } from "./stack-device.ts";
 
 /** What a stack is made of, once it has been put together. */
 export interface StackParts {
   readonly assembly: Assembly;
+  /** A live stack changes them. */
   readonly devices: readonly DeviceRecord[];
   readonly description: StackDescription;
   /** Drivers add to it while the stack is in use. */
@@ -20,19 +22,24 @@ export class Stack implements AsyncDisposable {
   readonly devices: readonly StackDevice[];
   /** What is not as it should be, and did not stop the work; grows while the stack is in use. */
   readonly problems: readonly Problem[];
-  /** Names for those outside, and the names of the devices they stand for. */
-  readonly exports: ReadonlyMap<string, string>;
   readonly environment: Environment;
+  /** Changes it while it is in use; null: it was not opened for that. */
+  readonly live: LiveStack | null;
   readonly #parts: StackParts;
   readonly #open = new Set<Device>();
 
   /** Use `openStack`, `openStackFile` or `openImages`. */
-  constructor(parts: StackParts) {
+  constructor(parts: StackParts, live: LiveStack | null = null) {
     this.#parts = parts;
+    this.live = live;
     this.devices = parts.devices;
     this.problems = parts.problems;
     this.environment = parts.assembly.options.environment;
-    this.exports = new Map(Object.entries(parts.description.exports ?? {}));
+  }
+
+  /** Names for those outside, and the names of the devices they stand for. */
+  get exports(): ReadonlyMap<string, string> {
+    return new Map(Object.entries(this.#parts.description.exports ?? {}));
   }
 
   /** The device of a name: its own, an export's, or another that fits it alone. Throws `CEV_NOT_FOUND`, `CEV_AMBIGUOUS`. */
@@ -81,6 +88,10 @@ export class Stack implements AsyncDisposable {
    * its file can be opened anew.
    */
   async release(name: string): Promise<void> {
+    await (this.live === null ? this.#release(name) : this.live.inTurn(() => this.#release(name)));
+  }
+
+  async #release(name: string): Promise<void> {
     const released = new Set<StackDevice>();
     const collect = (device: StackDevice): void => {
       released.add(device);
@@ -109,6 +120,7 @@ export class Stack implements AsyncDisposable {
   /** Closes every device that is open, which drains and flushes it, then every layer, uppermost first. */
   async close(): Promise<void> {
     const errors: unknown[] = [];
+    await this.live?.end();
     for (const device of this.#open) await device.close().catch((error: unknown) => errors.push(error));
     this.#open.clear();
     await this.#parts.assembly.close().catch((error: unknown) => errors.push(error));

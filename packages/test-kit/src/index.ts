@@ -8,14 +8,64 @@ export { MemoryLayer } from "./layers/memory-layer.ts";
 export type { CompletionMode, MemoryLayerOptions, RequestRecord } from "./layers/memory-layer.ts";
 export { AsyncNoOpLayer, NoOpLayer } from "./layers/no-op-layer.ts";
 export { StatisticsLayer } from "./layers/statistics-layer.ts";
-export type { OpCounts } from "./layers/statistics-layer.ts";
+export type { LayerStatistics, OpCounts, OpStatistics } from "./layers/statistics-layer.ts";
+export type { RequestRule } from "./layers/request-rule.ts";
 export { FaultLayer } from "./layers/fault-layer.ts";
 export type { Fault, FaultRule } from "./layers/fault-layer.ts";
+export { CorruptionLayer } from "./layers/corruption-layer.ts";
+export type {
+  Corruption,
+  CorruptionOptions,
+  CorruptionRecord,
+  CorruptionRule,
+} from "./layers/corruption-layer.ts";
+export { ThrottleLayer } from "./layers/throttle-layer.ts";
+export type { ThrottleLimits, ThrottleOptions } from "./layers/throttle-layer.ts";
+export { PauseLayer } from "./layers/pause-layer.ts";
 export { CheckingLayer } from "./layers/checking-layer.ts";
 export { PowerCutLayer, cutPower } from "./layers/power-cut-layer.ts";
 export type { PowerCutOptions } from "./layers/power-cut-layer.ts";
+export { RecordLayer } from "./record/record-layer.ts";
+export type { RecordOptions } from "./record/record-layer.ts";
+export { MemorySink } from "./record/memory-sink.ts";
+export { LogWritesSink } from "./record/log-writes-sink.ts";
+export type { LogWritesOptions } from "./record/log-writes-sink.ts";
+export { WriteLog } from "./record/write-log.ts";
+export { replayRecording } from "./record/replay.ts";
+export type { ReplayOptions } from "./record/replay.ts";
+export { cutsOf } from "./record/cuts-of.ts";
+export type { CutsOptions, RecordedCut } from "./record/cuts-of.ts";
+export type { RecordSink, RecordStep, RecordedRequest, Recording } from "./record/recorded.ts";
+export { VolatileCacheLayer } from "./layers/volatile-cache-layer.ts";
+export type { CutReport, VolatileCacheOptions } from "./layers/volatile-cache-layer.ts";
+export { CutRecorder } from "./model/cut-recorder.ts";
+export type { CutRecorderOptions, CutState } from "./model/cut-recorder.ts";
+export { DurabilityModel } from "./model/durability-model.ts";
+export type { BegunWrite } from "./model/durability-model.ts";
+export type { CachePolicy } from "./model/volatile-cache.ts";
 
 export { conformanceChecks, testLayer } from "./conformance/suite.ts";
 export type { TestRunner } from "./conformance/suite.ts";
 export { THEMES } from "./conformance/subject.ts";
 export type { Check, LowerOptions, Manifest, Subject, TestBench, Theme } from "./conformance/subject.ts";
+
+export { campaign, replay, runOfSeed } from "./simulator/campaign.ts";
+export type { CampaignOptions, CampaignReport, SimulationFailure } from "./simulator/campaign.ts";
+export { noOpKind } from "./simulator/kinds.ts";
+export type { KindPlan, SimulationKind, SimulationSite, SimulationTraits } from "./simulator/kind.ts";
+export { stackText } from "./simulator/plan.ts";
+export type { DiskPlan, LayerPlan, PlanNode, StackPlan } from "./simulator/plan.ts";
+export {
+  SIMULATION_VERSION,
+  parseRanges,
+  rangesText,
+  replayLine,
+  simulationVersion,
+} from "./simulator/replay-line.ts";
+export type { Replay } from "./simulator/replay-line.ts";
+export { simulate } from "./simulator/run.ts";
+export type { SimulationResult } from "./simulator/result.ts";
+export { drawScript } from "./simulator/script.ts";
+export type { CutPolicy, PlannedRequest, Step } from "./simulator/script.ts";
+export { shrink } from "./simulator/shrink.ts";
+export type { Shrinkable } from "./simulator/shrink.ts";

@@ -1,12 +1,7 @@
 import { BufferPool, Environment } from "@cev/core";
 import type { BufferPoolOptions, Timer } from "@cev/core";
+import { AlarmHeap } from "./alarm-heap.ts";
 import { Random } from "./random.ts";
-
-interface Alarm {
-  readonly at: number;
-  readonly order: number;
-  readonly run: () => void;
-}
 
 /** Settings of a `SimulatedWorld`. */
 export interface SimulatedWorldOptions {
@@ -14,11 +9,9 @@ export interface SimulatedWorldOptions {
   readonly seed: number;
   /** Tasks of one turn run in random order (default), or in the order they were asked for. */
   readonly order?: "random" | "fifo";
-  readonly buffers?: BufferPoolOptions;
+  /** Its memory: settings of a pool of its own (default), or a pool. */
+  readonly buffers?: BufferPoolOptions | BufferPool;
 }
-
-// More than any chain of promises in a stack is long.
-const MICROTASKS_PER_TURN = 100;
 
 /**
  * Time, chance and turns of the event loop under control: a run is replayed from its seed, and a wait of an hour takes
@@ -28,9 +21,9 @@ export class SimulatedWorld {
   readonly environment: Environment;
   readonly random: Random;
   #now = 0;
-  #order = 0;
   #tasks: (() => void)[] = [];
-  readonly #alarms: Alarm[] = [];
+  readonly #alarms = new AlarmHeap();
+  readonly #ended: () => Promise<void> = macrotasks();
   readonly #isShuffled: boolean;
 
   constructor(options: SimulatedWorldOptions) {
@@ -40,7 +33,7 @@ export class SimulatedWorld {
       clock: { now: () => this.#now, after: (delayMs, run) => this.#after(delayMs, run) },
       later: (task) => void this.#tasks.push(task),
       random: (bytes) => void this.random.fill(bytes),
-      buffers: new BufferPool(options.buffers),
+      buffers: options.buffers instanceof BufferPool ? options.buffers : new BufferPool(options.buffers),
     });
   }
 
@@ -51,7 +44,7 @@ export class SimulatedWorld {
 
   /** True when nothing is left to do at any time. */
   get isIdle(): boolean {
-    return this.#tasks.length === 0 && this.#alarms.length === 0;
+    return this.#tasks.length === 0 && this.#alarms.isEmpty;
   }
 
   /** Runs the tasks of one turn; without any, moves the clock to the next timer and runs it. False when idle. */
@@ -62,56 +55,67 @@ export class SimulatedWorld {
       for (const task of tasks) task();
       return true;
     }
-    const alarm = this.#nextAlarm();
+    const alarm = this.#alarms.take();
     if (alarm === null) return false;
-    this.#alarms.splice(this.#alarms.indexOf(alarm), 1);
     this.#now = Math.max(this.#now, alarm.at);
     alarm.run();
     return true;
   }
 
-  /** Runs until a promise settles, and returns or throws its outcome. Throws when nothing is left that could settle it. */
-  async drive<T>(promise: Promise<T>): Promise<T> {
+  /**
+   * Runs until a promise settles, and returns or throws its outcome. Throws when nothing is left that could settle it, or after so
+   * many turns. One turn of the real event loop for each of its own: all that promises have to say to one another is said in between.
+   */
+  async drive<T>(promise: Promise<T>, turnsMax?: number): Promise<T> {
     let isSettled = false;
     const settled = (): void => void (isSettled = true);
     promise.then(settled, settled);
-    for (;;) {
-      await this.#microtasks(() => isSettled);
+    for (let turns = 0; ; turns++) {
+      await this.#ended();
       if (isSettled) return promise;
       if (!this.step()) throw new Error("nothing is left to do, and what was waited for has not happened");
+      if (turnsMax !== undefined && turns >= turnsMax)
+        throw new Error(`what was waited for has not happened in ${turnsMax} turns`);
     }
   }
 
   /** Runs until nothing is left to do. Returns how many turns that took. */
   async run(turnsMax = 1_000_000): Promise<number> {
+    const turns = await this.turns(turnsMax);
+    if (turns === turnsMax && !this.isIdle) throw new Error(`still busy after ${turnsMax} turns`);
+    return turns;
+  }
+
+  /** Runs so many turns, or fewer when nothing is left to do. Returns how many there were. */
+  async turns(count: number): Promise<number> {
     for (let turns = 0; ; turns++) {
-      await this.#microtasks(() => false);
-      if (!this.step()) return turns;
-      if (turns === turnsMax) throw new Error(`still busy after ${turnsMax} turns`);
+      await this.#ended();
+      if (turns >= count || !this.step()) return turns;
     }
   }
 
   #after(delayMs: number, run: () => void): Timer {
-    const alarm = { at: this.#now + Math.max(0, delayMs), order: this.#order++, run };
-    this.#alarms.push(alarm);
-    return {
-      cancel: () => {
-        const index = this.#alarms.indexOf(alarm);
-        if (index >= 0) this.#alarms.splice(index, 1);
-      },
-    };
+    const alarm = this.#alarms.add(this.#now + Math.max(0, delayMs), run);
+    return { cancel: () => this.#alarms.remove(alarm) };
   }
+}
 
-  #nextAlarm(): Alarm | null {
-    let next: Alarm | null = null;
-    for (const alarm of this.#alarms) {
-      if (next === null || alarm.at < next.at || (alarm.at === next.at && alarm.order < next.order))
-        next = alarm;
-    }
-    return next;
-  }
+interface ChannelPort {
+  onmessage: (() => void) | null;
+  postMessage(message: null): void;
+}
 
-  async #microtasks(isEnough: () => boolean): Promise<void> {
-    for (let count = 0; count < MICROTASKS_PER_TURN && !isEnough(); count++) await Promise.resolve();
-  }
+type ChannelClass = new () => { readonly port1: ChannelPort; readonly port2: ChannelPort };
+
+/** What resolves in a later turn of the real event loop, when no microtask is left: by the quicker way where there is one. */
+function macrotasks(): () => Promise<void> {
+  const { setImmediate: soon } = globalThis as { readonly setImmediate?: (run: () => void) => unknown };
+  if (soon !== undefined) return () => new Promise((resolve) => void soon(resolve));
+  const { MessageChannel: Channel } = globalThis as unknown as { readonly MessageChannel: ChannelClass };
+  const { port1, port2 } = new Channel();
+  return () =>
+    new Promise((resolve) => {
+      port1.onmessage = () => resolve();
+      port2.postMessage(null);
+    });
 }

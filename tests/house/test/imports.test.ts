@@ -30,6 +30,7 @@ const allowed: Readonly<Record<string, Allowance>> = {
   snapshot: { own: ["core"], node: [], others: [] },
   thin: { own: ["core"], node: [], others: [] },
   "drive-link": { own: ["core"], node: [], others: [] },
+  convert: { own: ["core"], node: ["node:zlib"], others: [] },
   crypt: {
     own: ["core"],
     node: [
@@ -49,6 +50,7 @@ const allowed: Readonly<Record<string, Allowance>> = {
   "test-kit": { own: ["core"], node: [], others: [] },
   cli: {
     own: [
+      "convert",
       "core",
       "crypt",
       "drive-link",

@@ -11,6 +11,7 @@ const requirements = [
 /** The systems the mechanism was asked for, and the packages that are them. */
 const systems: Readonly<Record<string, readonly string[]>> = {
   S1: ["crypt"],
+  S2: ["convert"],
   S4: ["lvm"],
   S5: ["raid"],
   S6: ["snapshot"],

@@ -3,7 +3,8 @@ import { connect } from "node:net";
 import { CevError } from "@cev/core";
 import { hostError } from "../host-error.ts";
 import type { ArrayAnswer, ArrayRequest, OnSync } from "./array-request.ts";
-import { LineReader, parseHello, parseServerMessage, sentError } from "./control-protocol.ts";
+import { LineReader, sentError } from "../control/wire.ts";
+import { parseHello, parseServerMessage } from "./control-protocol.ts";
 import type { ClientMessage } from "./control-protocol.ts";
 
 /** What stands behind the path of an array's NBD socket where its control socket was not given a place of its own. */

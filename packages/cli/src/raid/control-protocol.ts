@@ -1,5 +1,6 @@
-import { CevError, ERROR_CODES, isCevError } from "@cev/core";
-import type { ErrorCode, Json } from "@cev/core";
+import { CevError } from "@cev/core";
+import { isObject, parseObject } from "../control/wire.ts";
+import type { WireError } from "../control/wire.ts";
 import type { SyncDetail } from "./array-detail.ts";
 import type { ArrayAnswer, ArrayRequest } from "./array-request.ts";
 
@@ -22,31 +23,9 @@ export type ServerMessage =
   | { readonly answer: ArrayAnswer }
   | { readonly error: WireError };
 
-interface WireError {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly source: string | null;
-  readonly hint: string | null;
-}
-
 export const PROTOCOL = "cev-raid-control";
 export const PROTOCOL_VERSION = 1;
-/** Characters of a line; more than any message has. */
-const LINE_LENGTH_MAX = 1 << 20;
 const COMMANDS = new Set(["detail", "add", "fail", "remove", "rebuild", "check", "repair", "stop", "grow"]);
-
-/** Cuts what arrives into lines. Throws `CEV_PROTOCOL` for a line without end. */
-export class LineReader {
-  #text = "";
-
-  /** The lines that are complete now. */
-  take(text: string): string[] {
-    const lines = (this.#text + text).split("\n");
-    this.#text = lines.pop()!;
-    if (this.#text.length > LINE_LENGTH_MAX) throw new CevError("CEV_PROTOCOL", "a line has no end");
-    return lines;
-  }
-}
 
 /** Reads a line of a client. Throws `CEV_PROTOCOL`. */
 export function parseClientMessage(line: string): ArrayRequest {
@@ -90,36 +69,3 @@ export function parseServerMessage(line: string): ServerMessage {
     return message as unknown as ServerMessage;
   throw new CevError("CEV_PROTOCOL", "the answer is not known here");
 }
-
-/** An error as it is sent. */
-export function wireError(error: unknown): WireError {
-  if (!isCevError(error)) {
-    const message = error instanceof Error ? error.message : String(error);
-    return { code: "CEV_PROGRAM", message, source: null, hint: null };
-  }
-  const { source, hint } = error.place;
-  return { code: error.code, message: error.message, source: source ?? null, hint: hint ?? null };
-}
-
-/** The error that was sent. */
-export function sentError({ code, message, source, hint }: WireError): CevError {
-  const known = Object.hasOwn(ERROR_CODES, code) ? code : "CEV_PROTOCOL";
-  return new CevError(known, message, {
-    ...(source === null ? {} : { source }),
-    ...(hint === null ? {} : { hint }),
-  });
-}
-
-function parseObject(line: string): { readonly [key: string]: Json } {
-  let value: unknown = null;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    // Said below, as for anything else that is no object.
-  }
-  if (!isObject(value)) throw new CevError("CEV_PROTOCOL", "it is not a line of this protocol");
-  return value;
-}
-
-const isObject = (value: unknown): value is { readonly [key: string]: Json } =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -3,7 +3,8 @@ import type { Server, Socket } from "node:net";
 import { listenOn } from "@cev/nbd";
 import type { ArraySession } from "./array-session.ts";
 import type { ArrayRequest } from "./array-request.ts";
-import { LineReader, PROTOCOL, PROTOCOL_VERSION, parseClientMessage, wireError } from "./control-protocol.ts";
+import { LineReader, wireError } from "../control/wire.ts";
+import { PROTOCOL, PROTOCOL_VERSION, parseClientMessage } from "./control-protocol.ts";
 import type { Hello, ServerMessage } from "./control-protocol.ts";
 
 // Whoever may connect may stop the array: its owner alone.

@@ -14,6 +14,8 @@ export function readFailureOf(error: CevError): Failure {
     case "CEV_IO":
     case "CEV_TIMED_OUT":
     case "CEV_BAD_METADATA":
+    // Of an array below that has lost too much: the others may have it.
+    case "CEV_DEGRADED":
       return "range";
     case "CEV_DEVICE_LOST":
     case "CEV_CLOSED":

@@ -75,6 +75,8 @@ function setDisks(bench: Bench, completion: "atOnce" | "byHand", cancel: "honour
   for (const disk of disksOf(bench)) {
     disk.completion = completion;
     disk.cancelMode = cancel;
+    // What a layer does of its own accord may be on its way still.
+    if (completion === "atOnce") disk.completeAll();
   }
 }
 

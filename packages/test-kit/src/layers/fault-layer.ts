@@ -1,6 +1,5 @@
-import { EventState, LayerBase, Op, ioError, refuse, runAsBelow } from "@cev/core";
+import { LayerBase, Op, ioError, refuse, runAsBelow } from "@cev/core";
 import type {
-  CancelTarget,
   Environment,
   ErrorCode,
   Io,
@@ -9,8 +8,12 @@ import type {
   Limits,
   Run,
   Support,
+  Timer,
 } from "@cev/core";
 import { Random } from "../random.ts";
+import { HeldRequest } from "./held-request.ts";
+import { RuleList } from "./request-rule.ts";
+import type { RequestRule } from "./request-rule.ts";
 
 /** What becomes of a request that a rule catches. */
 export type Fault =
@@ -25,26 +28,17 @@ export type Fault =
   /** It stays here until `release`. */
   | { readonly kind: "hang" };
 
-/** Which requests, and what becomes of them. A request must fit all that is given. */
-export interface FaultRule {
+/** Which requests, and what becomes of them. */
+export interface FaultRule extends RequestRule {
   readonly fault: Fault;
-  readonly op?: Op;
-  /** Only requests that touch this range. */
-  readonly offset?: number;
-  readonly length?: number;
-  /** How many requests that fit are let through first. Default 0. */
-  readonly skipCount?: number;
-  /** After how many it is used up. Default: never. */
-  readonly countMax?: number;
-  /** Of each request that fits. Default 1. */
-  readonly probability?: number;
-  /** A last question, put to the request itself. */
-  readonly accepts?: (io: Io) => boolean;
 }
 
-interface ActiveRule extends FaultRule {
-  seenCount: number;
-  usedCount: number;
+/** Settings of a `FaultLayer`. */
+export interface FaultLayerOptions {
+  /** Of the rules with a probability. Default 1. */
+  readonly seed?: number;
+  /** What `describe` calls its options, of a driver that made it from those. Default: the seed. */
+  readonly describedAs?: LayerDescription["options"];
 }
 
 /** Makes requests fail, by rules that the test sets. Without rules it passes everything on. */
@@ -58,19 +52,22 @@ export class FaultLayer extends LayerBase {
   faultCount = 0;
   readonly #lower: Layer;
   readonly #environment: Environment;
-  readonly #random: Random;
-  #rules: ActiveRule[] = [];
+  readonly #describedAs: LayerDescription["options"];
+  readonly #rules: RuleList<FaultRule>;
   readonly #badRanges: { offset: number; end: number }[] = [];
-  readonly #hanging = new Set<Hanging>();
+  readonly #hanging = new Set<HeldRequest>();
+  readonly #delayed = new Map<HeldRequest, Timer>();
   #isLost = false;
 
-  constructor(lower: Layer, environment: Environment, options: { readonly seed?: number } = {}) {
+  constructor(lower: Layer, environment: Environment, options: FaultLayerOptions = {}) {
     super([lower]);
     this.limits = lower.limits;
     this.support = lower.support;
     this.#lower = lower;
     this.#environment = environment;
-    this.#random = new Random(options.seed ?? 1);
+    const { seed = 1 } = options;
+    this.#describedAs = options.describedAs ?? { seed };
+    this.#rules = new RuleList(new Random(seed));
   }
 
   /** How many requests hang. */
@@ -91,8 +88,8 @@ export class FaultLayer extends LayerBase {
         return refuse(io, this);
     }
     if (this.#isLost) return this.#fail(io, "CEV_DEVICE_LOST");
-    const rule = this.#rules.find((one) => this.#catches(one, io));
-    if (rule !== undefined) {
+    const rule = this.#rules.find(io);
+    if (rule !== null) {
       this.faultCount++;
       return this.#apply(rule.fault, io);
     }
@@ -100,12 +97,12 @@ export class FaultLayer extends LayerBase {
       this.faultCount++;
       return this.#fail(io, "CEV_MEDIUM");
     }
-    this.pass(io);
+    this.#pass(io);
   }
 
   /** Adds a rule; the first that fits a request decides. */
   add(rule: FaultRule): void {
-    this.#rules.push({ ...rule, seenCount: 0, usedCount: 0 });
+    this.#rules.add(rule);
   }
 
   /** Fails the `count`-th request from now on (1: the next), and no other. */
@@ -118,10 +115,11 @@ export class FaultLayer extends LayerBase {
     this.#badRanges.push({ offset, end: offset + length });
   }
 
-  /** From now on every request fails with `CEV_DEVICE_LOST`; those that hang too. */
+  /** From now on every request fails with `CEV_DEVICE_LOST`; those that hang or are delayed too. */
   lose(): void {
     this.#isLost = true;
-    for (const hanging of [...this.#hanging]) hanging.end("CEV_DEVICE_LOST");
+    for (const held of [...this.#hanging, ...this.#delayed.keys()])
+      held.end("CEV_DEVICE_LOST", "the device was lost while it was kept back");
   }
 
   /** The device is back. */
@@ -131,12 +129,17 @@ export class FaultLayer extends LayerBase {
 
   /** Passes on all that hang. */
   release(): void {
-    for (const hanging of [...this.#hanging]) hanging.release();
+    const hanging = [...this.#hanging];
+    this.#hanging.clear();
+    for (const held of hanging) {
+      const io = held.take();
+      if (io !== null) this.#pass(io);
+    }
   }
 
   /** Takes all rules and bad ranges back, and lets go what hangs. */
   reset(): void {
-    this.#rules = [];
+    this.#rules.clear();
     this.#badRanges.length = 0;
     this.#isLost = false;
     this.release();
@@ -148,26 +151,19 @@ export class FaultLayer extends LayerBase {
   }
 
   describe(): LayerDescription {
-    return { driver: "fault", options: {}, lowers: [this.#lower.describe()] };
+    return { driver: "@cev/test-kit/fault", options: this.#describedAs, lowers: [this.#lower.describe()] };
   }
 
   /** @internal */
-  pass(io: Io): void {
-    if (this.#badRanges.length > 0 && (io.op === Op.write || io.op === Op.writeZeroes)) this.#heal(io);
-    this.#lower.submit(io);
+  dropped(held: HeldRequest): void {
+    this.#hanging.delete(held);
+    this.#delayed.get(held)?.cancel();
+    this.#delayed.delete(held);
   }
 
-  #catches(rule: ActiveRule, io: Io): boolean {
-    if (rule.op !== undefined && rule.op !== io.op) return false;
-    if (rule.offset !== undefined) {
-      const end = rule.offset + (rule.length ?? 1);
-      if (io.op === Op.flush || io.offset >= end || io.offset + io.length <= rule.offset) return false;
-    }
-    if (rule.usedCount >= (rule.countMax ?? Infinity) || rule.accepts?.(io) === false) return false;
-    if (rule.seenCount++ < (rule.skipCount ?? 0)) return false;
-    if (rule.probability !== undefined && !this.#random.chance(rule.probability)) return false;
-    rule.usedCount++;
-    return true;
+  #pass(io: Io): void {
+    if (this.#badRanges.length > 0 && (io.op === Op.write || io.op === Op.writeZeroes)) this.#heal(io);
+    this.#lower.submit(io);
   }
 
   #apply(fault: Fault, io: Io): void {
@@ -176,19 +172,27 @@ export class FaultLayer extends LayerBase {
         return this.#fail(io, fault.code);
       case "errorAfter":
         io.pushAction(failAfter, fault.code);
-        return this.pass(io);
+        return this.#pass(io);
       case "half":
         return this.#half(io, fault.code);
       case "delay":
-        this.#environment.clock.after(fault.delayMs, () => this.pass(io));
-        return;
+        return this.#delay(new HeldRequest(io, this), fault.delayMs);
       case "hang": {
-        const hanging = new Hanging(this, this.#hanging, io);
-        this.#hanging.add(hanging);
-        io.pushAction(leaveHanging, hanging);
-        return;
+        const held = new HeldRequest(io, this);
+        this.#hanging.add(held);
+        return held.begin();
       }
     }
+  }
+
+  #delay(held: HeldRequest, delayMs: number): void {
+    const timer = this.#environment.clock.after(delayMs, () => {
+      this.#delayed.delete(held);
+      const io = held.take();
+      if (io !== null) this.#pass(io);
+    });
+    this.#delayed.set(held, timer);
+    held.begin();
   }
 
   #half(io: Io, code: ErrorCode): void {
@@ -197,7 +201,7 @@ export class FaultLayer extends LayerBase {
     if (half === 0) return this.#fail(io, code);
     io.pushAction(failHalf, { code, length: io.length });
     io.length = half;
-    this.pass(io);
+    this.#pass(io);
   }
 
   #fail(io: Io, code: ErrorCode): void {
@@ -218,37 +222,6 @@ export class FaultLayer extends LayerBase {
       if (range.end > end) this.#badRanges.push({ offset: Math.max(range.offset, end), end: range.end });
     }
   }
-}
-
-/** A request that hangs until it is let go, the device is lost, or it is cancelled. */
-class Hanging implements CancelTarget {
-  readonly #layer: FaultLayer;
-  readonly #all: Set<Hanging>;
-  readonly #io: Io;
-
-  constructor(layer: FaultLayer, all: Set<Hanging>, io: Io) {
-    this.#layer = layer;
-    this.#all = all;
-    this.#io = io;
-  }
-
-  release(): void {
-    if (this.#all.delete(this)) this.#layer.pass(this.#io);
-  }
-
-  end(code: ErrorCode): void {
-    const io = this.#io;
-    if (!this.#all.delete(this) || io.state !== EventState.pending) return;
-    io.complete(ioError(io, code, "ended while it hung", this.#layer.name));
-  }
-
-  onCancel(): void {
-    this.end("CEV_CANCELLED");
-  }
-}
-
-function leaveHanging(_io: Io, hanging: Hanging): void {
-  hanging.end("CEV_IO");
 }
 
 function failAfter(io: Io, code: ErrorCode): void {

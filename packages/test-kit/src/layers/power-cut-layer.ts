@@ -1,6 +1,8 @@
 import { FULL_SUPPORT, IoFlag, LayerBase, Op, ioError, plainLimits, refuse, supportOf } from "@cev/core";
 import type { Environment, Io, LayerDescription, Limits, Run, Support } from "@cev/core";
 import { runsOfBytes } from "../bytes.ts";
+import { VolatileCache } from "../model/volatile-cache.ts";
+import type { CachePolicy, CachedChange, CachedPart } from "../model/volatile-cache.ts";
 import type { Random } from "../random.ts";
 
 /** Settings of a `PowerCutLayer`. */
@@ -13,15 +15,6 @@ export interface PowerCutOptions {
   readonly completion?: "atOnce" | "later";
   readonly support?: Partial<Support>;
   readonly contents?: Uint8Array;
-}
-
-/** A change that may or may not be on the disk when the power goes. */
-interface Unflushed {
-  /** Which write it came with: what is left of it after others were made durable is still of that write. */
-  readonly order: number;
-  readonly offset: number;
-  readonly data: Uint8Array;
-  isCompleted: boolean;
 }
 
 /**
@@ -41,8 +34,9 @@ export class PowerCutLayer extends LayerBase {
   readonly #durable: Uint8Array;
   readonly #cached: Uint8Array;
   readonly #completion: "atOnce" | "later";
-  #unflushed: Unflushed[] = [];
-  #order = 0;
+  readonly #cache: VolatileCache;
+  /** Told before a request changes anything, or makes anything durable. */
+  onChange: (() => void) | null = null;
   #underWay = new Set<Io>();
 
   constructor(environment: Environment, options: PowerCutOptions) {
@@ -52,6 +46,7 @@ export class PowerCutLayer extends LayerBase {
     this.#environment = environment;
     this.atomicLength = options.atomicLength ?? 512;
     this.#completion = options.completion ?? "atOnce";
+    this.#cache = new VolatileCache(Math.min(512, this.atomicLength, this.limits.logicalBlockSize));
     this.#durable = new Uint8Array(options.size);
     if (options.contents !== undefined) this.#durable.set(options.contents);
     this.#cached = this.#durable.slice();
@@ -59,7 +54,7 @@ export class PowerCutLayer extends LayerBase {
 
   /** How many writes a power cut could lose. */
   get unflushedCount(): number {
-    return this.#unflushed.length;
+    return this.#cache.changeCount;
   }
 
   /** A copy of what reads see. */
@@ -71,6 +66,7 @@ export class PowerCutLayer extends LayerBase {
     const hasFua = (io.flags & IoFlag.fua) !== 0;
     if (supportOf(this.support, io.op) === "none" || (hasFua && this.support.fua === "none"))
       return refuse(io, this);
+    if (io.op !== Op.read) this.onChange?.();
     const end = this.#begin(io, hasFua);
     if (this.#completion === "atOnce") {
       end();
@@ -86,32 +82,19 @@ export class PowerCutLayer extends LayerBase {
   }
 
   /** What the disk could hold if the power went now. Changes nothing. */
-  imageAfterCut(random: Random): Uint8Array {
+  imageAfterCut(random: Random, policy: CachePolicy = "sectors"): Uint8Array {
     const image = this.#durable.slice();
-    // Each sector keeps the durable contents, or what one of the writes put there: any of them, in any order.
-    const chosen = new Map<number, Unflushed | null>();
-    for (const change of this.#unflushed) {
-      for (let at = change.offset; at < change.offset + change.data.length; at += this.atomicLength) {
-        const earlier = chosen.get(at);
-        if (earlier === undefined) chosen.set(at, random.chance(0.5) ? change : null);
-        else if (random.chance(0.5)) chosen.set(at, change);
-      }
-    }
-    for (const [at, change] of chosen) {
-      if (change === null) continue;
-      const within = at - change.offset;
-      image.set(change.data.subarray(within, within + this.atomicLength), at);
-    }
+    for (const part of this.#cache.survivors(random, policy, this.atomicLength)) copyPart(part, image);
     return image;
   }
 
   /** The power goes: requests under way fail with `CEV_DEVICE_LOST`, and the disk comes back with what is left. */
-  cut(random: Random): void {
+  cut(random: Random, policy: CachePolicy = "sectors"): void {
     this.cutCount++;
-    const image = this.imageAfterCut(random);
+    const image = this.imageAfterCut(random, policy);
     this.#durable.set(image);
     this.#cached.set(image);
-    this.#unflushed = [];
+    this.#cache.clear();
     const underWay = [...this.#underWay];
     this.#underWay = new Set();
     for (const io of underWay) io.complete(ioError(io, "CEV_DEVICE_LOST", "the power went", this.name));
@@ -138,10 +121,10 @@ export class PowerCutLayer extends LayerBase {
         return this.#change(offset, new Uint8Array(length).fill(0xdd), hasFua);
       case Op.flush: {
         // Only what had completed when the flush began is covered.
-        const covered = new Set(
-          this.#unflushed.filter((change) => change.isCompleted).map(({ order }) => order),
-        );
-        return () => this.#makeDurable(covered);
+        const covered = this.#cache.completed();
+        return () => {
+          for (const change of covered) this.#makeDurable(change);
+        };
       }
       default:
         return () => data.set(this.#cached.subarray(offset, offset + length), dataOffset);
@@ -149,45 +132,23 @@ export class PowerCutLayer extends LayerBase {
   }
 
   #change(offset: number, data: Uint8Array, isDurable: boolean): () => void {
-    const order = this.#order++;
-    this.#unflushed.push({ order, offset, data, isCompleted: false });
+    const change = this.#cache.begin({ offset, length: data.length, tag: 0 }, data);
     this.#cached.set(data, offset);
     return () => {
-      for (const change of this.#unflushed) if (change.order === order) change.isCompleted = true;
-      if (isDurable) this.#makeDurable(new Set([order]));
+      this.#cache.complete(change);
+      if (isDurable) this.#makeDurable(change);
     };
   }
 
-  /** These changes are on the disk, and with them, sector by sector, no older state can come back. */
-  #makeDurable(orders: ReadonlySet<number>): void {
-    for (const change of this.#unflushed)
-      if (orders.has(change.order)) this.#durable.set(change.data, change.offset);
-    const ends = new Map<number, number>();
-    this.#unflushed.forEach((change, index) => {
-      if (!orders.has(change.order)) return;
-      for (let at = change.offset; at < change.offset + change.data.length; at += this.atomicLength)
-        ends.set(at, index);
-    });
-    this.#unflushed = this.#unflushed.flatMap((change, index) =>
-      orders.has(change.order) ? [] : this.#laterParts(change, index, ends),
-    );
+  /** It is on the disk, and with it, sector by sector, no older state can come back. */
+  #makeDurable(change: CachedChange): void {
+    for (const part of this.#cache.liveParts(change)) copyPart(part, this.#durable);
+    this.#cache.makeDurable(change);
   }
+}
 
-  /** The parts of a change that a durable one has not overwritten. */
-  #laterParts(change: Unflushed, index: number, ends: ReadonlyMap<number, number>): Unflushed[] {
-    const isOver = (at: number): boolean => (ends.get(at) ?? -1) > index;
-    let hasOver = false;
-    for (let at = change.offset; at < change.offset + change.data.length; at += this.atomicLength)
-      hasOver ||= isOver(at);
-    if (!hasOver) return [change];
-    const parts: Unflushed[] = [];
-    for (let within = 0; within < change.data.length; within += this.atomicLength) {
-      if (isOver(change.offset + within)) continue;
-      const data = change.data.subarray(within, within + this.atomicLength);
-      parts.push({ ...change, offset: change.offset + within, data });
-    }
-    return parts;
-  }
+function copyPart({ change, within, length }: CachedPart, image: Uint8Array): void {
+  change.copyTo(image, change.offset + within, within, length);
 }
 
 /** The power goes on several disks at once. */

@@ -1,0 +1,161 @@
+import { CevError, readBytes, writeBytes } from "@cev/core";
+import type { Environment, Layer } from "@cev/core";
+import { compressChunk, expandChunk } from "./codec.ts";
+import { Committer, pendingMaxOf } from "./committer.ts";
+import { crc32 } from "./crc32.ts";
+import { BIN_UNITS, Kind } from "./entry.ts";
+import type { Entry } from "./entry.ts";
+import { newHole } from "./chunk-map.ts";
+import { slackOf } from "./format.ts";
+import type { LoadedMap } from "./load.ts";
+import { unitOf } from "./superblock.ts";
+import type { Superblock } from "./superblock.ts";
+
+const LAYER = "compress";
+
+/** Chunks, read and written whole. Nothing that a power cut could bring back is ever overwritten. */
+export class ChunkStore {
+  readonly #lower: Layer;
+  readonly #environment: Environment;
+  readonly #superblock: Superblock;
+  readonly #loaded: LoadedMap;
+  readonly #committer: Committer;
+  readonly #unit: number;
+  readonly #pendingMax: number;
+  readonly #spareMax: number;
+  /** Chunks that are being written, each of which will be pending. */
+  #reservedCount = 0;
+  /** Those that wait for one of them to end. */
+  #waiting: (() => void)[] = [];
+
+  constructor(lower: Layer, environment: Environment, superblock: Superblock, loaded: LoadedMap) {
+    this.#lower = lower;
+    this.#environment = environment;
+    this.#superblock = superblock;
+    this.#loaded = loaded;
+    this.#committer = new Committer(lower, environment, superblock, loaded);
+    this.#unit = unitOf(superblock.chunkSize);
+    this.#pendingMax = pendingMaxOf(superblock);
+    this.#spareMax = slackOf(superblock.binCount) - 1;
+  }
+
+  isHole(chunk: number): boolean {
+    return this.#loaded.map.entryOf(chunk).kind === Kind.hole;
+  }
+
+  /** Bytes that are free, in whole units. */
+  get freeBytes(): number {
+    return this.#loaded.allocator.freeCount * this.#unit;
+  }
+
+  /** Resolves when all that was written before is durable. */
+  commit(): Promise<void> {
+    return this.#committer.commit();
+  }
+
+  /** Commits, and brings the map on disk up to date. */
+  close(): Promise<void> {
+    return this.#committer.close();
+  }
+
+  /** The chunk, in memory that may not be changed; null: it is a hole. Rejects with `CEV_MEDIUM` where what is stored is damaged. */
+  async read(chunk: number): Promise<Uint8Array | null> {
+    const entry = this.#loaded.map.entryOf(chunk);
+    if (entry.kind === Kind.hole) return null;
+    const stored = await readBytes(this.#lower, this.#environment, this.#offsetOf(entry), entry.storedLength);
+    const { chunkSize } = this.#superblock;
+    if (crc32(stored) === entry.checksum) {
+      const whole = entry.kind === Kind.raw ? stored : expandChunk(entry.kind, stored, chunkSize);
+      if (whole !== null) return whole;
+    }
+    throw new CevError("CEV_MEDIUM", `what is stored of the chunk at ${chunk * chunkSize} is damaged`, {
+      layer: LAYER,
+      op: "read",
+      offset: chunk * chunkSize,
+      length: chunkSize,
+    });
+  }
+
+  /** Stores a chunk. `canBeHole`: one of zeroes takes no room. */
+  async write(chunk: number, data: Uint8Array, canBeHole: boolean): Promise<void> {
+    if (canBeHole && data.every((byte) => byte === 0)) return this.clear(chunk);
+    const { codec, level, chunkSize } = this.#superblock;
+    const packed = compressChunk(codec, level, data);
+    const isRaw = Math.ceil(packed.length / this.#unit) >= BIN_UNITS;
+    const stored = isRaw ? data : packed;
+    const kind = isRaw ? Kind.raw : codec;
+    const unitCount = Math.ceil(stored.length / this.#unit);
+    await this.#reserve();
+    try {
+      const firstUnit = await this.#allocate(unitCount, chunk * chunkSize);
+      const entry = { kind, firstUnit, unitCount, storedLength: stored.length, checksum: crc32(stored) };
+      try {
+        await this.#writeUnits(entry, stored);
+      } catch (error) {
+        this.#loaded.allocator.release(firstUnit, unitCount);
+        throw error;
+      }
+      this.#loaded.map.set(chunk, entry);
+    } finally {
+      this.#unreserve();
+    }
+  }
+
+  /** Makes a chunk a hole. */
+  async clear(chunk: number): Promise<void> {
+    if (this.isHole(chunk)) return;
+    await this.#reserve();
+    this.#loaded.map.set(chunk, newHole());
+    this.#unreserve();
+  }
+
+  async #writeUnits(entry: Entry, stored: Uint8Array): Promise<void> {
+    let bytes = stored;
+    if (stored.length % this.#unit !== 0) {
+      bytes = new Uint8Array(entry.unitCount * this.#unit);
+      bytes.set(stored);
+    }
+    await writeBytes(this.#lower, this.#environment, this.#offsetOf(entry), bytes);
+  }
+
+  #offsetOf({ firstUnit }: Entry): number {
+    return this.#superblock.dataOffset + firstUnit * this.#unit;
+  }
+
+  /** Waits until one more chunk may be pending, and its run in use beside that which it replaces. */
+  async #reserve(): Promise<void> {
+    const { map, allocator } = this.#loaded;
+    const hasRoom = (): boolean =>
+      map.pendingCount + this.#reservedCount < this.#pendingMax &&
+      allocator.runCount - map.liveCount + this.#reservedCount < this.#spareMax;
+    while (!hasRoom()) {
+      if (map.pendingCount > 0) await this.#committer.commit();
+      else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#reservedCount++;
+  }
+
+  #unreserve(): void {
+    this.#reservedCount--;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+
+  /** A device that shows more than is sure to fit may be full: then what a commit gives back is the last that there is. */
+  async #allocate(unitCount: number, offset: number): Promise<number> {
+    const { allocator } = this.#loaded;
+    let first = allocator.allocate(unitCount);
+    if (first < 0) {
+      await this.#committer.commit();
+      first = allocator.allocate(unitCount);
+    }
+    if (first >= 0) return first;
+    throw new CevError("CEV_NO_SPACE", "no room is left for what was compressed", {
+      layer: LAYER,
+      op: "write",
+      offset,
+      hint: "discard what is not needed",
+    });
+  }
+}

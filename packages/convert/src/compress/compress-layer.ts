@@ -1,0 +1,251 @@
+import { AsyncLayer, CevError, IoFlag, READ_ONLY_SUPPORT, RangeLock, runOf } from "@cev/core";
+import type {
+  Environment,
+  Io,
+  Layer,
+  LayerDescription,
+  Limits,
+  RangeLockEntry,
+  Run,
+  Support,
+} from "@cev/core";
+import { ChunkStore } from "./chunk-store.ts";
+import { requireCodec } from "./codec.ts";
+import { checkChunk, checkLower, findSuperblock, writeFormat } from "./format.ts";
+import { checkMapMemory, loadMap } from "./load.ts";
+import { MAP_MEMORY_MAX } from "./options.ts";
+import type { Superblock } from "./superblock.ts";
+
+// A request of so many chunks is compressed without a pause; a longer one is cut above.
+const CHUNKS_MAX = 64;
+const CHUNKS_PER_TURN = 8;
+
+/** Settings of a `CompressLayer`. */
+export interface CompressLayerOptions {
+  readonly superblock: Superblock;
+  readonly environment: Environment;
+  readonly mapMemoryMax?: number;
+  readonly isReadOnly?: boolean;
+  /** The superblock was planned, and the device is made when it is opened, if it is still blank. */
+  readonly isNew?: boolean;
+}
+
+/** A device whose chunks lie compressed on the one below. */
+export class CompressLayer extends AsyncLayer {
+  readonly name = "compress";
+  readonly limits: Limits;
+  readonly support: Support;
+  readonly superblock: Superblock;
+  readonly #lower: Layer;
+  readonly #environment: Environment;
+  readonly #locks = new RangeLock();
+  readonly #isNew: boolean;
+  #store: ChunkStore | null = null;
+
+  /** Throws where the device below cannot carry the format, or this Node cannot read it. */
+  constructor(lower: Layer, options: CompressLayerOptions) {
+    super([lower]);
+    const { superblock, environment, mapMemoryMax = MAP_MEMORY_MAX, isReadOnly = false } = options;
+    const { size, chunkSize, codec } = superblock;
+    const { logicalBlockSize, physicalBlockSize } = lower.limits;
+    if (!isReadOnly) checkLower(lower);
+    checkChunk(chunkSize, logicalBlockSize);
+    checkMapMemory(superblock, mapMemoryMax);
+    requireCodec(codec);
+    this.superblock = superblock;
+    this.#lower = lower;
+    this.#environment = environment;
+    this.#isNew = options.isNew ?? false;
+    this.limits = {
+      size,
+      logicalBlockSize,
+      physicalBlockSize,
+      ioLengthMax: CHUNKS_MAX * chunkSize,
+      ioLengthPreferred: chunkSize,
+      discardGranularity: chunkSize,
+    };
+    this.support = isReadOnly ? READ_ONLY_SUPPORT : WRITABLE;
+  }
+
+  /** Chunks in the units below that are still free. Bytes; 0 while it is closed. */
+  get freeBytes(): number {
+    return this.#store?.freeBytes ?? 0;
+  }
+
+  override async open(): Promise<void> {
+    await super.open();
+    try {
+      if (this.#isNew) await this.#make();
+      const loaded = await loadMap(this.#lower, this.#environment, this.superblock);
+      this.#store = new ChunkStore(this.#lower, this.#environment, this.superblock, loaded);
+    } catch (error) {
+      this.releaseLowers();
+      throw error;
+    }
+  }
+
+  override async close(): Promise<void> {
+    const store = this.#store;
+    this.#store = null;
+    try {
+      if (this.support.write !== "none") await store?.close();
+    } finally {
+      this.releaseLowers();
+    }
+  }
+
+  override async read(io: Io): Promise<void> {
+    await this.#locked(io, false, async (store) => {
+      for (const part of this.#partsOf(io)) {
+        const { chunk, start, length, dataOffset } = part;
+        const data = await store.read(chunk);
+        const target = io.data.subarray(dataOffset, dataOffset + length);
+        if (data === null) target.fill(0);
+        else target.set(data.subarray(start, start + length));
+      }
+    });
+  }
+
+  override async write(io: Io): Promise<void> {
+    if (this.support.write === "none") throw this.#refusal("write");
+    await this.#change(io, (store, { chunk, start, length, dataOffset }) => {
+      const data = io.data.subarray(dataOffset, dataOffset + length);
+      if (length === this.superblock.chunkSize) return store.write(chunk, data, true);
+      return this.#modify(store, chunk, start, data, true);
+    });
+  }
+
+  override async writeZeroes(io: Io): Promise<void> {
+    if (this.support.write === "none") throw this.#refusal("writeZeroes");
+    const canBeHole = (io.flags & IoFlag.noHole) === 0;
+    const { chunkSize } = this.superblock;
+    const isWhole = io.offset % chunkSize === 0 && io.length % chunkSize === 0;
+    if ((io.flags & IoFlag.fastZero) !== 0 && !(isWhole && canBeHole))
+      throw new CevError("CEV_NOT_SUPPORTED", "zeroing this is slower than a write", { layer: this.name });
+    await this.#change(io, (store, { chunk, start, length }) => {
+      if (length < chunkSize) return this.#modify(store, chunk, start, new Uint8Array(length), canBeHole);
+      return canBeHole ? store.clear(chunk) : store.write(chunk, new Uint8Array(chunkSize), false);
+    });
+  }
+
+  /** Whole chunks become holes; the edges stay as they are. */
+  override async discard(io: Io): Promise<void> {
+    if (this.support.discard === "none") throw this.#refusal("discard");
+    await this.#change(io, (store, { chunk, length }) =>
+      length === this.superblock.chunkSize ? store.clear(chunk) : Promise.resolve(),
+    );
+  }
+
+  override async flush(): Promise<void> {
+    if (this.support.flush === "none") throw this.#refusal("flush");
+    await this.#store!.commit();
+  }
+
+  runs(offset: number, length: number, countMax: number): readonly Run[] {
+    const store = this.#store;
+    if (store === null) return runOf("data", length);
+    const { chunkSize } = this.superblock;
+    const runs: { content: "hole" | "data"; length: number }[] = [];
+    const end = offset + length;
+    for (let at = offset; at < end;) {
+      const chunk = Math.floor(at / chunkSize);
+      const content = store.isHole(chunk) ? "hole" : "data";
+      const next = Math.min(end, (chunk + 1) * chunkSize);
+      const last = runs.at(-1);
+      if (last?.content === content) last.length += next - at;
+      else if (runs.length === countMax) break;
+      else runs.push({ content, length: next - at });
+      at = next;
+    }
+    return runs.flatMap((run) => runOf(run.content, run.length));
+  }
+
+  describe(): LayerDescription {
+    return { driver: "@cev/convert/compress", options: {}, lowers: [this.#lower.describe()] };
+  }
+
+  async #make(): Promise<void> {
+    if ((await findSuperblock(this.#lower, this.#environment)) !== "blank")
+      throw new CevError("CEV_INVALID", `${this.#lower.name} was blank, and is not any more`, {
+        layer: this.name,
+      });
+    await writeFormat(this.#lower, this.#environment, this.superblock);
+  }
+
+  async #modify(
+    store: ChunkStore,
+    chunk: number,
+    start: number,
+    data: Uint8Array,
+    canBeHole: boolean,
+  ): Promise<void> {
+    const whole = new Uint8Array(this.superblock.chunkSize);
+    const before = await store.read(chunk);
+    if (before !== null) whole.set(before);
+    whole.set(data, start);
+    await store.write(chunk, whole, canBeHole);
+  }
+
+  /** Runs a change of every chunk of a request, and makes it durable where that was asked for. */
+  async #change(io: Io, change: (store: ChunkStore, part: Part) => Promise<void>): Promise<void> {
+    await this.#locked(io, true, async (store) => {
+      let count = 0;
+      for (const part of this.#partsOf(io)) {
+        // Compressing takes the processor: others get their turn.
+        if (++count % CHUNKS_PER_TURN === 0)
+          await new Promise<void>((resolve) => this.#environment.later(resolve));
+        await change(store, part);
+      }
+    });
+    if ((io.flags & IoFlag.fua) !== 0) await this.#store!.commit();
+  }
+
+  async #locked(io: Io, isExclusive: boolean, run: (store: ChunkStore) => Promise<void>): Promise<void> {
+    const { chunkSize } = this.superblock;
+    const first = Math.floor(io.offset / chunkSize);
+    const count = Math.ceil((io.offset + io.length) / chunkSize) - first;
+    const lock = await new Promise<RangeLockEntry>((resolve) =>
+      this.#locks.acquire(first, count, isExclusive, resolve, null),
+    );
+    try {
+      await run(this.#store!);
+    } finally {
+      this.#locks.release(lock);
+    }
+  }
+
+  *#partsOf(io: Io): Generator<Part> {
+    const { chunkSize } = this.superblock;
+    const end = io.offset + io.length;
+    for (let at = io.offset; at < end;) {
+      const chunk = Math.floor(at / chunkSize);
+      const next = Math.min(end, (chunk + 1) * chunkSize);
+      const dataOffset = io.dataOffset + at - io.offset;
+      yield { chunk, start: at - chunk * chunkSize, length: next - at, dataOffset };
+      at = next;
+    }
+  }
+
+  #refusal(op: string): CevError {
+    return new CevError("CEV_NOT_SUPPORTED", `${op} is not offered here`, { layer: this.name, op });
+  }
+}
+
+/** The part of a request that lies in one chunk. */
+interface Part {
+  readonly chunk: number;
+  /** From the beginning of the chunk. */
+  readonly start: number;
+  readonly length: number;
+  /** Where it lies in the memory of the request. */
+  readonly dataOffset: number;
+}
+
+const WRITABLE: Support = {
+  read: "native",
+  write: "native",
+  flush: "native",
+  discard: "native",
+  writeZeroes: "native",
+  fua: "native",
+};

@@ -1,0 +1,71 @@
+import { CevError, INTERFACE_VERSION } from "@cev/core";
+import type { Device, Driver, Finding, NamedLayer, OpenedDevice } from "@cev/core";
+import { CompressLayer } from "./compress-layer.ts";
+import { Kind } from "./entry.ts";
+import { findSuperblock, planFormat } from "./format.ts";
+import { MAP_MEMORY_MAX, compressOptions, compressOptionsSchema } from "./options.ts";
+import type { CompressOptions } from "./options.ts";
+import type { Superblock } from "./superblock.ts";
+
+/** `@cev/convert/compress` in a stack file: a device whose chunks lie compressed on the one below. */
+export const compressDriver: Driver<CompressOptions> = {
+  name: "@cev/convert/compress",
+  interfaceVersion: INTERFACE_VERSION,
+  summary: "a device whose chunks are compressed",
+  options: compressOptions,
+  optionsSchema: compressOptionsSchema,
+  lowers: { countMin: 1, countMax: 1 },
+  probe,
+  async open({ lowers, environment, options, isReadOnly }) {
+    const [{ name, layer: lower }] = lowers as [NamedLayer];
+    const { create, mapMemoryMax = MAP_MEMORY_MAX } = options;
+    const canWrite = !isReadOnly && lower.support.write !== "none";
+    const settings = { environment, mapMemoryMax, isReadOnly: !canWrite };
+    const found = await findSuperblock(lower, environment);
+    if (typeof found !== "string")
+      return [openedDevice(new CompressLayer(lower, { ...settings, superblock: found.superblock }))];
+    if (found === "other" || create === undefined || !canWrite) throw notCompressed(name, found);
+    const superblock = planFormat(lower, environment, { ...create, mapMemoryMax });
+    return [openedDevice(new CompressLayer(lower, { ...settings, superblock, isNew: true }))];
+  },
+};
+
+async function probe(device: Device): Promise<Finding | null> {
+  const found = await findSuperblock(
+    { name: device.name, limits: device.limits, submit: (io) => device.submit(io) },
+    device.environment,
+  );
+  if (typeof found === "string") return null;
+  const { size, chunkSize } = found.superblock;
+  return {
+    summary: `compressed device of ${size} bytes in chunks of ${chunkSize}`,
+    group: null,
+    details: detailsOf(found.superblock),
+  };
+}
+
+function notCompressed(name: string, found: "blank" | "other"): CevError {
+  return new CevError("CEV_INVALID", `${name} carries no compressed device`, {
+    source: name,
+    hint:
+      found === "blank"
+        ? "with create: {} one is made of it, if it can be written"
+        : "it holds something else; one is made only where the first 8 KiB are zero",
+  });
+}
+
+function openedDevice(layer: CompressLayer): OpenedDevice {
+  const state = layer.support.write === "none" ? "read-only" : "active";
+  return { name: null, layer, state, details: detailsOf(layer.superblock) };
+}
+
+function detailsOf({ uuid, size, chunkSize, codec, level, binCount }: Superblock): Finding["details"] {
+  return {
+    uuid: [...uuid].map((byte) => byte.toString(16).padStart(2, "0")).join(""),
+    size,
+    chunkSize,
+    codec: codec === Kind.zstd ? "zstd" : "deflate",
+    level,
+    room: binCount * chunkSize,
+  };
+}

@@ -1,0 +1,17 @@
+export { LargeBlockLayer } from "./blocksize/large-block-layer.ts";
+export { SmallBlockLayer } from "./blocksize/small-block-layer.ts";
+export { blockSizeDriver } from "./blocksize/driver.ts";
+export { blockSizeOptions } from "./blocksize/options.ts";
+export type { BlockSizeOptions } from "./blocksize/options.ts";
+export { SwapLayer } from "./byteswap/swap-layer.ts";
+export { byteSwapDriver } from "./byteswap/driver.ts";
+export { byteSwapOptions } from "./byteswap/options.ts";
+export type { ByteSwapOptions, WordLength } from "./byteswap/options.ts";
+export { CompressLayer } from "./compress/compress-layer.ts";
+export type { CompressLayerOptions } from "./compress/compress-layer.ts";
+export { compressDriver } from "./compress/driver.ts";
+export { findSuperblock, formatCompressed } from "./compress/format.ts";
+export type { Found } from "./compress/format.ts";
+export { compressOptions } from "./compress/options.ts";
+export type { CompressOptions, CreateOptions, FormatOptions } from "./compress/options.ts";
+export type { CodecKind, Superblock } from "./compress/superblock.ts";

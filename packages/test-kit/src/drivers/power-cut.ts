@@ -1,0 +1,40 @@
+import type { Driver } from "@cev/core";
+import { CuttingLayer } from "../layers/cutting-layer.ts";
+import type { CuttingOptions } from "../layers/cutting-layer.ts";
+import { filterDriver } from "./open-filter.ts";
+import { SEED_PROPERTY } from "./rule-options.ts";
+
+/** `@cev/test-kit/power-cut` in a stack file: a volatile cache that loses its power. */
+export const powerCutDriver: Driver<Omit<CuttingOptions, "environment">> = filterDriver<
+  Omit<CuttingOptions, "environment">
+>({
+  name: "power-cut",
+  summary: "a volatile cache that may lose, reorder and tear what was not flushed when its power goes",
+  properties: {
+    atomicLength: {
+      type: "integer",
+      minimum: 512,
+      description: "Bytes that are written whole or not at all",
+    },
+    cutAfterMs: { type: "number", minimum: 0, description: "The power goes so long after it was opened" },
+    cutAfterWrites: {
+      type: "integer",
+      minimum: 1,
+      description: "The power goes with this write, zeroes or discard",
+    },
+    memoryMax: { type: "integer", minimum: 0, default: 16_777_216, description: "Bytes that are cached" },
+    policy: {
+      enum: ["all", "none", "sectors", "writes", "prefix"],
+      default: "sectors",
+      description: "What survives of what was not flushed",
+    },
+    returns: {
+      enum: ["never", "atOnce"],
+      default: "never",
+      description:
+        "Whether the power comes back, with what survived; or all is refused until it is opened anew",
+    },
+    seed: SEED_PROPERTY,
+  },
+  make: (lower, options, environment) => new CuttingLayer(lower, { ...options, environment }),
+});

@@ -1,0 +1,178 @@
+import { Device, JointLayer, adapt, closeTree, openTree } from "@cev/core";
+import type { Environment, Layer, NamedLayer } from "@cev/core";
+import { CheckingLayer } from "../layers/checking-layer.ts";
+import { FaultLayer } from "../layers/fault-layer.ts";
+import { NoOpLayer } from "../layers/no-op-layer.ts";
+import { PowerCutLayer } from "../layers/power-cut-layer.ts";
+import type { SimulationKind, SimulationSite } from "./kind.ts";
+import { disksOf, isDisk } from "./plan.ts";
+import type { DiskPlan, LayerPlan, PlanNode, StackPlan } from "./plan.ts";
+
+/** A disk of a run, with a volatile cache, that can be made to fail. */
+export interface SimulatedDisk {
+  readonly plan: DiskPlan;
+  readonly platter: PowerCutLayer;
+  readonly fault: FaultLayer;
+}
+
+/** A layer of a kind, where it stands. */
+export interface Place {
+  readonly kind: SimulationKind;
+  readonly plan: LayerPlan;
+  readonly layer: Layer;
+  readonly lowers: readonly (NamedLayer | null)[];
+}
+
+/** Disks that hold these images. */
+export function disksFrom(
+  environment: Environment,
+  plan: StackPlan,
+  images: readonly Uint8Array[],
+): SimulatedDisk[] {
+  return disksOf(plan.top).map((disk, index) => {
+    const platter = new PowerCutLayer(environment, {
+      size: disk.size,
+      blockSize: disk.blockSize,
+      atomicLength: disk.blockSize,
+      completion: disk.later ? "later" : "atOnce",
+      support: {
+        fua: disk.fua ? "native" : "none",
+        writeZeroes: disk.zeroes ? "native" : "none",
+        discard: disk.discard ? "native" : "none",
+      },
+      contents: images[index]!,
+    });
+    return { plan: disk, platter, fault: new FaultLayer(platter, environment) };
+  });
+}
+
+/** A stack, opened over disks. */
+export class Rig {
+  readonly environment: Environment;
+  readonly places: Place[] = [];
+  readonly checks: CheckingLayer[] = [];
+  /** Null: not open. */
+  device: Device | null = null;
+  readonly #plan: StackPlan;
+  readonly #kinds: ReadonlyMap<string, SimulationKind>;
+  readonly #disks: readonly SimulatedDisk[];
+  readonly #held: Layer[] = [];
+  readonly #joints: JointLayer[] = [];
+  /** What a joint stood on before a layer was put in. */
+  readonly #before = new Map<JointLayer, Layer>();
+  #diskIndex = 0;
+
+  constructor(
+    environment: Environment,
+    plan: StackPlan,
+    kinds: ReadonlyMap<string, SimulationKind>,
+    disks: readonly SimulatedDisk[],
+  ) {
+    this.environment = environment;
+    this.#plan = plan;
+    this.#kinds = kinds;
+    this.#disks = disks;
+  }
+
+  /** True where a layer stands on less than it was planned for: what could not be opened, or may only be read. */
+  get lacksLowers(): boolean {
+    return this.places.some(({ lowers }) =>
+      lowers.some((lower) => lower === null || lower.layer.support.write === "none"),
+    );
+  }
+
+  /** `isNew`: every layer is formatted first. `mayLack`: what cannot be opened is left out. */
+  async open(isNew: boolean, mayLack: boolean): Promise<Device> {
+    try {
+      const top = await this.#build(this.#plan.top, isNew, mayLack);
+      this.device = await Device.open(top, this.environment);
+      return this.device;
+    } catch (error) {
+      await this.#release();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.device?.close();
+    await this.#release();
+  }
+
+  /** At one of the joints a layer is put in, or the one that was put in is taken out. */
+  async swap(place: number): Promise<void> {
+    const joint = this.#joints[place % Math.max(1, this.#joints.length)];
+    if (joint === undefined) return;
+    const before = this.#before.get(joint);
+    const next = before ?? this.#over(joint);
+    if (before === undefined) this.#before.set(joint, joint.below);
+    else this.#before.delete(joint);
+    await joint.quiesce((swap) => swap.over(next));
+  }
+
+  /** A layer that passes all on, over what a joint stands on: with a joint of the same place between, so that both may claim that. */
+  #over(joint: JointLayer): Layer {
+    const { environment } = this;
+    return new NoOpLayer(new JointLayer(joint.below, { environment, claimant: joint.claimant }));
+  }
+
+  async #release(): Promise<void> {
+    for (const layer of this.#held.splice(0).reverse()) await closeTree(layer);
+  }
+
+  async #build(node: PlanNode, isNew: boolean, mayLack: boolean): Promise<Layer> {
+    if (isDisk(node)) return this.#wrapped(this.#disk());
+    const lowers: (NamedLayer | null)[] = [];
+    for (const [index, plan] of node.lowers.entries())
+      lowers.push(await this.#lower(`n${index}`, plan, isNew, mayLack));
+    const kind = this.#kinds.get(node.kind)!;
+    const site: SimulationSite = {
+      environment: this.environment,
+      options: node.options,
+      lowers,
+      whole: () => lowers.map((lower) => lower ?? fail(`${node.kind} cannot do without one of its lowers`)),
+    };
+    if (isNew) await kind.format?.(site);
+    const layer = await kind.open(site);
+    this.places.push({ kind, plan: node, layer, lowers });
+    return this.#wrapped(layer);
+  }
+
+  async #lower(name: string, plan: PlanNode, isNew: boolean, mayLack: boolean): Promise<NamedLayer | null> {
+    const diskIndex = this.#diskIndex;
+    try {
+      const layer = await this.#build(plan, isNew, mayLack);
+      await openTree(layer);
+      this.#held.push(layer);
+      return { name, layer };
+    } catch (error) {
+      if (!mayLack) throw error;
+      // The disks of it are counted all the same.
+      this.#diskIndex = diskIndex + disksOf(plan).length;
+      return null;
+    }
+  }
+
+  #disk(): Layer {
+    const { fault, plan } = this.#disks[this.#diskIndex++]!;
+    return plan.blockSize === 512 ? fault : adapt(fault, this.environment, 512);
+  }
+
+  #wrapped(layer: Layer): Layer {
+    let top = layer;
+    if (this.#plan.isChecked) {
+      const checking = new CheckingLayer(top);
+      this.checks.push(checking);
+      top = checking;
+    }
+    if (this.#plan.hasJoints) {
+      const joint = new JointLayer(top, { environment: this.environment });
+      this.#joints.push(joint);
+      top = joint;
+    }
+    return top;
+  }
+}
+
+function fail(message: string): never {
+  throw new Error(message);
+}

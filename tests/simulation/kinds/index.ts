@@ -1,0 +1,29 @@
+import { noOpKind } from "@cev/test-kit";
+import type { SimulationKind } from "@cev/test-kit";
+import { volumeKind } from "./lvm.ts";
+import { raidKind } from "./raid.ts";
+import { cryptKind, driveLinkKind, partitionKind, ramdiskKind } from "./simple.ts";
+import { snapshotKind } from "./snapshot.ts";
+
+/** All that stacks are drawn from. */
+export const KINDS: readonly SimulationKind[] = [
+  noOpKind,
+  raidKind,
+  cryptKind,
+  volumeKind,
+  snapshotKind,
+  driveLinkKind,
+  partitionKind,
+  ramdiskKind,
+];
+
+/** Packages without a kind, and why. */
+export const WITHOUT_KIND: Readonly<Record<string, string>> = {
+  "@cev/convert": "is under the conformance suite and power cuts of its own",
+  "create-cev-layer": "makes no layers",
+  "@cev/cli": "makes no layers",
+  "@cev/core": "what all others stand on",
+  "@cev/hw-file": "is real input and output",
+  "@cev/nbd": "speaks to other processes",
+  "@cev/thin": "reads pools that others made",
+};
