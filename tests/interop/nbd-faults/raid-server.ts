@@ -28,7 +28,9 @@ await server.listen({ path: socket });
 let backCount = 0;
 process.on("SIGUSR2", () => {
   void connect(second).then(async (back) => {
-    await layer.reAddMember(back, `back${backCount++}`);
+    const name = `back${backCount++}`;
+    // One that failed before it had caught up is not in the bitmap: then all of it is rebuilt.
+    await layer.reAddMember(back, name).catch(() => layer.addMember(back, name));
     await layer.idle();
     console.log("re-added");
   });
