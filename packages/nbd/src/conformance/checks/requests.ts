@@ -6,6 +6,24 @@ import { demandReads } from "../reads.ts";
 
 const { read } = Command;
 
+function otherMagicIsNotObeyed(name: string, magic: number, what: string): Check {
+  return {
+    name: `requests/${name}-not-obeyed`,
+    level: "should",
+    section: "Terminating the transmission phase",
+    sentence:
+      "Either side MAY initiate a hard disconnect if it detects a violation by the other party of a mandatory condition within this document.",
+    needs: ["export"],
+    async run(bench) {
+      const session = await bench.enter();
+      const length = Math.min(bench.unit, bench.size);
+      session.send({ command: read, magic, offset: 0, length });
+      const head = await session.wire.takeUnlessEnded(8, "an answer");
+      demand(head?.readUInt32BE(4) !== 0, `${what} was obeyed`);
+    },
+  };
+}
+
 /** What holds for requests of any kind. */
 export const requestChecks: readonly Check[] = [
   {
@@ -69,36 +87,8 @@ export const requestChecks: readonly Check[] = [
       }
     },
   },
-  {
-    name: "requests/wrong-magic-not-obeyed",
-    level: "should",
-    section: "Terminating the transmission phase",
-    sentence:
-      "Either side MAY initiate a hard disconnect if it detects a violation by the other party of a mandatory condition within this document.",
-    needs: ["export"],
-    async run(bench) {
-      const session = await bench.enter();
-      const length = Math.min(bench.unit, bench.size);
-      session.send({ command: read, magic: 0x1256_0953, offset: 0, length });
-      const head = await session.wire.takeUnlessEnded(8, "an answer");
-      demand(head?.readUInt32BE(4) !== 0, "a request with a wrong magic number was obeyed");
-    },
-  },
-  {
-    name: "requests/extended-magic-not-obeyed",
-    level: "should",
-    section: "Terminating the transmission phase",
-    sentence:
-      "Either side MAY initiate a hard disconnect if it detects a violation by the other party of a mandatory condition within this document.",
-    needs: ["export"],
-    async run(bench) {
-      const session = await bench.enter();
-      const length = Math.min(bench.unit, bench.size);
-      session.send({ command: read, magic: 0x21e4_1c71, offset: 0, length });
-      const head = await session.wire.takeUnlessEnded(8, "an answer");
-      demand(head?.readUInt32BE(4) !== 0, "an extended request that was not negotiated was obeyed");
-    },
-  },
+  otherMagicIsNotObeyed("wrong-magic", 0x1256_0953, "a request with a wrong magic number"),
+  otherMagicIsNotObeyed("extended-magic", 0x21e4_1c71, "an extended request that was not negotiated"),
   {
     name: "requests/unknown-command-einval",
     level: "should",
