@@ -3,12 +3,19 @@ import type { Device } from "./device.ts";
 import type { Environment } from "./environment.ts";
 import type { Json, Layer } from "./layer.ts";
 
-/** The part of the Standard Schema interface (version 1) that is used: any validator that follows it fits. */
+/**
+ * The part of the Standard Schema interface (version 1) that is used: any validator that follows it fits. One that follows Standard JSON
+ * Schema as well can say what it accepts.
+ */
 export interface StandardSchema<Output = unknown> {
   readonly "~standard": {
     readonly version: 1;
     readonly vendor: string;
     readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>;
+    readonly jsonSchema?: {
+      /** A JSON Schema of what is handed in. Throws for a target, or for values, that it cannot put so. */
+      readonly input: (options: { readonly target: "draft-2020-12" }) => { readonly [key: string]: unknown };
+    };
   };
 }
 
@@ -147,15 +154,16 @@ export interface OpenedDevice {
  * once they are opened themselves.
  */
 export interface Driver<Options = unknown> {
-  /** As written in stack files: the package's name, or one of its own. */
+  /** As written in stack files: the package's name; where a package has several drivers, `package/name`. */
   readonly name: string;
+  /** The `INTERFACE_VERSION` it was written for, as a number of its own. */
   readonly interfaceVersion: number;
   /** One line on what it is. */
   readonly summary: string;
   /** Checks and completes the options. */
   readonly options: StandardSchema<Options>;
-  /** The same as a JSON Schema, for editors and documentation. */
-  readonly optionsSchema: Details;
+  /** The same as a JSON Schema, for editors and documentation. Absent: `options` is asked for it, where it follows Standard JSON Schema. */
+  readonly optionsSchema?: Details;
   /** How many lowers it takes. */
   readonly lowers: { readonly countMin: number; readonly countMax: number };
   /**

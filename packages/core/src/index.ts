@@ -1,4 +1,5 @@
-export { INTERFACE_VERSION, LayerBase, closeTree, openTree } from "./layer.ts";
+export { INTERFACE_VERSION, INTERFACE_VERSIONS, interfaceIssue } from "./interface-version.ts";
+export { LayerBase, closeTree, openTree } from "./layer.ts";
 export type { Json, Layer, LayerDescription } from "./layer.ts";
 export { Device, adapt } from "./device.ts";
 export { extentsOf, knowsExtents } from "./extents/extents-of.ts";

@@ -6,9 +6,6 @@ import type { Io } from "./io.ts";
 import type { Limits } from "./limits.ts";
 import type { Support } from "./support.ts";
 
-/** Version of the `Layer` and `Driver` interfaces. A driver names the one it was written for. */
-export const INTERFACE_VERSION = 1;
-
 /** Plain data, as in JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 

@@ -269,7 +269,7 @@ describe("the options", () => {
   });
 
   it("are those of the JSON Schema", () => {
-    const properties = raidDriver.optionsSchema["properties"] as Record<string, unknown>;
+    const properties = raidDriver.optionsSchema?.["properties"] as Record<string, unknown>;
     expect(Object.keys(properties)).toEqual(["uuid", "degraded", "force", "layout", "create", "dmRaid"]);
   });
 });

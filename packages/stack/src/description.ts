@@ -1,5 +1,6 @@
 import type { Json } from "@cev/core";
 import * as v from "valibot";
+import { optionProperties } from "./options-schema.ts";
 import type { AnyDriver } from "./registry.ts";
 import { descriptionError, pathText } from "./places.ts";
 
@@ -119,12 +120,11 @@ export function lowersOf(key: string, entry: DeviceEntry): LowerReference[] {
 
 /** The options of an entry that are the driver's own. */
 export function optionsOf(entry: DeviceEntry, driver: AnyDriver): { [key: string]: Json } {
-  const { properties } = driver.optionsSchema;
+  const known = optionProperties(driver);
   const own = new Set<string>(["driver", ...LOWER_KEYS]);
   // The stack acts on these itself; a driver that lists them as options of its own is handed them as well.
   for (const key of ["readOnly", "passphrase", "keyFile"]) {
-    const isKnown = typeof properties === "object" && properties !== null && key in properties;
-    if (!isKnown) own.add(key);
+    if (!Object.hasOwn(known, key)) own.add(key);
   }
   return Object.fromEntries(
     Object.entries(entry).filter(

@@ -1,7 +1,10 @@
 import type { Json, StandardSchema } from "@cev/core";
 import { descriptionError, pathText } from "./places.ts";
 
-/** Checks and completes a driver's options through its own schema. Throws `CEV_INVALID` with the place in the description. */
+/**
+ * Checks and completes a driver's options through its own schema. Throws `CEV_INVALID` with the place in the description of what is wrong
+ * first, and with everything else that is wrong as its hint.
+ */
 export async function checkOptions<Output>(
   schema: StandardSchema<Output>,
   options: { readonly [key: string]: Json },
@@ -10,12 +13,17 @@ export async function checkOptions<Output>(
 ): Promise<Output> {
   const result = await schema["~standard"].validate(options);
   if (result.issues === undefined) return result.value;
-  const [issue] = result.issues;
-  const inner = (issue?.path ?? []).map((item) => (typeof item === "object" ? item.key : item));
-  throw descriptionError(
-    "CEV_INVALID",
-    source,
-    pathText([...keys, ...inner]),
-    issue?.message ?? "is not valid",
-  );
+  const issues = result.issues.map(({ path = [], message }) => ({
+    path: pathText([...keys, ...path.map((item) => (typeof item === "object" ? item.key : item))]),
+    message,
+  }));
+  const [first = { path: pathText(keys), message: "is not valid" }, ...others] = issues;
+  const hint = others.slice(0, OTHERS_MAX).map(({ path, message }) => `${path}: ${message}`);
+  if (others.length > OTHERS_MAX) hint.push(`${others.length - OTHERS_MAX} more`);
+  throw descriptionError("CEV_INVALID", source, first.path, first.message, {
+    ...(hint.length > 0 && { hint: `further ${hint.join("; ")}` }),
+  });
 }
+
+// What is said of one mistake in each line of a long list helps nobody.
+const OTHERS_MAX = 10;

@@ -1,17 +1,26 @@
-import { CevError, INTERFACE_VERSION } from "@cev/core";
+import { CevError, interfaceIssue } from "@cev/core";
 import type { Driver } from "@cev/core";
 
 /** A driver whatever its options. */
 export type AnyDriver = Driver;
+
+/** A driver that is known by its name, and loaded when it is first asked for. It does not take part when images are looked at. */
+export interface LaterDriver {
+  readonly name: string;
+  /** Imports it. */
+  readonly load: () => Promise<AnyDriver>;
+}
 
 /**
  * The drivers that are known by name: a value, not a place where modules sign up. Their order counts when unknown images
  * are looked at: the first driver that knows a device gets it.
  */
 export class DriverRegistry implements Iterable<AnyDriver> {
+  /** Those that are loaded when they are asked for. */
+  readonly later: readonly LaterDriver[];
   readonly #byName: ReadonlyMap<string, AnyDriver>;
 
-  constructor(drivers: Iterable<AnyDriver>) {
+  constructor(drivers: Iterable<AnyDriver>, later: Iterable<LaterDriver> = []) {
     const byName = new Map<string, AnyDriver>();
     for (const driver of drivers) {
       checkDriver(driver, driver.name);
@@ -21,19 +30,31 @@ export class DriverRegistry implements Iterable<AnyDriver> {
       byName.set(driver.name, driver);
     }
     this.#byName = byName;
+    // What is there already need not be loaded.
+    this.later = [...later].filter(({ name }) => !byName.has(name));
   }
 
   /** A registry with one more driver, asked last. */
   with(driver: AnyDriver): DriverRegistry {
-    return new DriverRegistry([...this, driver]);
+    return new DriverRegistry([...this, driver], this.later);
   }
 
   get(name: string): AnyDriver | undefined {
     return this.#byName.get(name);
   }
 
+  /** The same, also of those that are loaded when they are asked for. */
+  async find(name: string): Promise<AnyDriver | undefined> {
+    const known = this.#byName.get(name);
+    if (known !== undefined) return known;
+    const driver = await this.later.find((one) => one.name === name)?.load();
+    if (driver !== undefined) checkDriver(driver, name);
+    return driver;
+  }
+
+  /** Of all that are known, loaded or not. */
   get names(): readonly string[] {
-    return [...this.#byName.keys()];
+    return [...this.#byName.keys(), ...this.later.map(({ name }) => name)];
   }
 
   [Symbol.iterator](): Iterator<AnyDriver> {
@@ -48,13 +69,8 @@ export function checkDriver(value: unknown, where: string): asserts value is Any
       hint: "a driver has name, interfaceVersion, options, lowers and open",
     });
   }
-  if (value.interfaceVersion !== INTERFACE_VERSION) {
-    throw new CevError(
-      "CEV_NOT_SUPPORTED",
-      `the driver ${value.name} was written for version ${String(value.interfaceVersion)} of the driver interface, and only version ${INTERFACE_VERSION} is known here`,
-      { hint: "install versions of the driver and of cev that fit together" },
-    );
-  }
+  const issue = interfaceIssue(value.interfaceVersion);
+  if (issue !== null) throw new CevError("CEV_NOT_SUPPORTED", `the driver ${value.name} ${issue}`);
   if (typeof value.options !== "object" || typeof value.lowers !== "object") {
     throw new CevError("CEV_INVALID", `the driver ${value.name} lacks its options or its lowers`, {
       hint: "options is a Standard Schema, lowers is { countMin, countMax }",

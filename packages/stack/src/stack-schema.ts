@@ -1,4 +1,5 @@
 import type { Details, Json } from "@cev/core";
+import { detailsIn, optionsSchemaOf } from "./options-schema.ts";
 import type { AnyDriver } from "./registry.ts";
 
 /** The keys that the stack itself acts on, whatever the driver. */
@@ -37,23 +38,23 @@ export function stackSchema(drivers: Iterable<AnyDriver>): Details {
 }
 
 /** If the driver is this one, these are its options. */
-function branchOf({ name, summary, optionsSchema, lowers }: AnyDriver): Json {
-  const { properties, required } = optionsSchema;
+function branchOf(driver: AnyDriver): Json {
+  const { name, summary, lowers } = driver;
+  const { properties, required, additionalProperties = false, $defs } = optionsSchemaOf(driver);
   return {
     if: { properties: { driver: { const: name } } },
     then: {
+      // References within the options are to be looked for there, and not in the schema of the whole file.
+      ...($defs === undefined ? {} : { $id: `urn:cev:options:${encodeURIComponent(name)}`, $defs }),
       description: summary,
       properties: {
         driver: {},
         ...(lowers.countMax > 0 ? COMMON : { readOnly: COMMON["readOnly"]! }),
-        ...asObject(properties),
+        ...detailsIn(properties),
       },
       required: ["driver", ...(Array.isArray(required) ? (required as readonly Json[]) : [])],
-      additionalProperties: false,
+      // Nothing is known of options that are not listed: then any may be given.
+      additionalProperties: properties === undefined || additionalProperties,
     },
   };
-}
-
-function asObject(value: Json | undefined): Details {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Details) : {};
 }

@@ -8,33 +8,46 @@ import { checkDriver, isDriverLike } from "./registry.ts";
 import type { AnyDriver, DriverRegistry } from "./registry.ts";
 
 /**
- * A driver by the name a stack file gives it: one of the registry, else a package name or a relative path, looked for from
- * `directory`. Importing runs the module's code.
+ * A driver by the name a stack file gives it: one of the registry, else a package name, a driver of a package that has several
+ * (`package/name`), or a path, looked for from `directory`. Importing runs the module's code.
  */
 export async function resolveDriver(
   name: string,
   registry: DriverRegistry,
   directory: string,
 ): Promise<AnyDriver> {
-  const known = registry.get(name);
+  const known = await registry.find(name);
   if (known !== undefined) return known;
-  const file = await fileOf(name, registry, directory);
-  const exported = await importAll(name, file);
-  return driverAmong(name, exported);
+  const own = isPath(name) ? resolve(directory, name) : await entryOf(name, directory);
+  if (own !== null) return driverAmong(name, await importAll(name, own), 1);
+  // A package that offers nothing under this name may have a driver of this name among all that it offers.
+  const { packageName, subpath } = partsOf(name);
+  const whole = subpath === "." ? null : await entryOf(packageName, directory);
+  if (whole !== null) return driverAmong(name, await importAll(name, whole), 0);
+  throw new CevError("CEV_NOT_FOUND", `there is no driver ${name}, nor a package of that name`, {
+    hint: `known are ${registry.names.join(", ")}; a package must be installed where the stack file can see it, a file is written ./like-this.js`,
+  });
 }
 
-async function fileOf(name: string, registry: DriverRegistry, directory: string): Promise<string> {
-  if (name.startsWith("./") || name.startsWith("../") || isAbsolute(name)) return resolve(directory, name);
+const isPath = (name: string): boolean => name.startsWith("./") || name.startsWith("../") || isAbsolute(name);
+
+/** `@me/layers/fast` is the driver `./fast` of the package `@me/layers`. */
+function partsOf(name: string): { readonly packageName: string; readonly subpath: string } {
+  const words = name.split("/");
+  const count = name.startsWith("@") ? 2 : 1;
+  return {
+    packageName: words.slice(0, count).join("/"),
+    subpath: [".", ...words.slice(count)].join("/"),
+  };
+}
+
+/** The file that importing this name gives, seen from a folder; null: there is none. */
+async function entryOf(name: string, directory: string): Promise<string | null> {
   try {
     return createRequire(join(resolve(directory), "stack.yaml")).resolve(name);
   } catch (error) {
     // Packages that are for `import` alone say so in their exports, and resolving for `require` stops there.
-    const file = isNotExported(error) ? await importEntryOf(name, resolve(directory)) : null;
-    if (file !== null) return file;
-    throw new CevError("CEV_NOT_FOUND", `there is no driver ${name}, nor a package of that name`, {
-      hint: `known are ${registry.names.join(", ")}; a package must be installed where the stack file can see it, a file is written ./like-this.js`,
-      cause: error,
-    });
+    return isNotExported(error) ? importEntryOf(name, resolve(directory)) : null;
   }
 }
 
@@ -42,19 +55,40 @@ function isNotExported(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ERR_PACKAGE_PATH_NOT_EXPORTED";
 }
 
-/** The file that a package's `exports` names for `import`. */
+/** The file that a package's `exports` name for `import`. */
 async function importEntryOf(name: string, directory: string): Promise<string | null> {
+  const { packageName, subpath } = partsOf(name);
   for (let at = directory; ; at = dirname(at)) {
-    const folder = join(at, "node_modules", name);
+    const folder = join(at, "node_modules", packageName);
     const text = await readFile(join(folder, "package.json"), "utf8").catch(() => null);
     if (text !== null) {
       const { exports } = JSON.parse(text) as { readonly exports?: unknown };
-      const main = isRecord(exports) && "." in exports ? exports["."] : exports;
-      const target = targetOf(main);
+      const target = targetOf(exportedAs(exports, subpath));
       return target === null ? null : join(folder, target);
     }
     if (dirname(at) === at) return null;
   }
+}
+
+/** What `exports` say of a subpath: of `"."` alone where they have no subpaths, else the entry of that name, or the longest pattern. */
+function exportedAs(exports: unknown, subpath: string): unknown {
+  const hasSubpaths = isRecord(exports) && Object.keys(exports).some((key) => key.startsWith("."));
+  if (!hasSubpaths) return subpath === "." ? exports : null;
+  if (Object.hasOwn(exports, subpath)) return exports[subpath];
+  const patterns = Object.keys(exports)
+    .filter((key) => key.includes("*"))
+    .toSorted((a, b) => b.indexOf("*") - a.indexOf("*"));
+  for (const pattern of patterns) {
+    const [before = "", after = ""] = pattern.split("*");
+    const isFitting = subpath.length > before.length + after.length;
+    if (!isFitting || !subpath.startsWith(before) || !subpath.endsWith(after)) continue;
+    const star = subpath.slice(before.length, subpath.length - after.length);
+    // What leads out of the package's folder is nothing that it offers.
+    if (star.split("/").includes("..")) return null;
+    const target = targetOf(exports[pattern]);
+    return target === null ? null : target.replaceAll("*", () => star);
+  }
+  return null;
 }
 
 function targetOf(entry: unknown): string | null {
@@ -88,15 +122,20 @@ async function importAll(name: string, file: string): Promise<readonly unknown[]
   }
 }
 
-function driverAmong(name: string, exported: readonly unknown[]): AnyDriver {
+/** The driver of this name; so many drivers may be meant whatever they are called. */
+function driverAmong(name: string, exported: readonly unknown[], anyMax: number): AnyDriver {
   const drivers = [...new Set(exported.filter(isDriverLike))];
-  const driver = drivers.length === 1 ? drivers[0] : drivers.find((one) => one.name === name);
+  const driver =
+    drivers.find((one) => one.name === name) ?? (drivers.length === anyMax ? drivers[0] : undefined);
   if (driver === undefined) {
+    const names = drivers.map((one) => one.name).join(", ");
     throw new CevError(
-      drivers.length === 0 ? "CEV_NOT_FOUND" : "CEV_AMBIGUOUS",
+      drivers.length > anyMax && anyMax > 0 ? "CEV_AMBIGUOUS" : "CEV_NOT_FOUND",
       drivers.length === 0
         ? `${name} exports no driver`
-        : `${name} exports several drivers (${drivers.map((one) => one.name).join(", ")}) and none of its own name`,
+        : anyMax === 0
+          ? `there is no driver ${name}: its package has ${names}`
+          : `${name} exports several drivers (${names}) and none of its own name`,
       { hint: "a driver is an exported object with name, interfaceVersion, options, lowers and open" },
     );
   }
