@@ -124,7 +124,8 @@ function luksSubject({ name, shape, isDetached }: LuksCase): Subject {
   };
   return {
     name,
-    manifest: { support: supportOf(false) },
+    // Chained ciphers cannot read a sector of which a disk has written a part.
+    manifest: { support: supportOf(false), atomicLength: shape.sectorSize ?? 512 },
     async create(bench) {
       const lower = bench.lower({ size: dataOffset + DATA_SIZE });
       if (!isDetached && bench.isFirst)

@@ -44,10 +44,24 @@ export { DurabilityModel } from "./model/durability-model.ts";
 export type { BegunWrite } from "./model/durability-model.ts";
 export type { CachePolicy } from "./model/volatile-cache.ts";
 
-export { conformanceChecks, testLayer } from "./conformance/suite.ts";
+export { conformanceOf, testLayer } from "./conformance/suite.ts";
 export type { TestRunner } from "./conformance/suite.ts";
+export { drawSubjects, pairsOf, subjectsOf, testTable } from "./conformance/table.ts";
+export type { ConformanceTable } from "./conformance/table.ts";
 export { THEMES } from "./conformance/subject.ts";
-export type { Check, LowerOptions, Manifest, Subject, TestBench, Theme } from "./conformance/subject.ts";
+export type {
+  Check,
+  Conformance,
+  LowerOptions,
+  Manifest,
+  ResizeManifest,
+  SkippedCheck,
+  Subject,
+  TestBench,
+  Theme,
+} from "./conformance/subject.ts";
+export { reopenWith } from "./conformance/reopen-with.ts";
+export type { ReopenExtra } from "./conformance/reopen-with.ts";
 
 export { campaign, replay, runOfSeed } from "./simulator/campaign.ts";
 export type { CampaignOptions, CampaignReport, SimulationFailure } from "./simulator/campaign.ts";

@@ -1,6 +1,6 @@
 import { FULL_SUPPORT } from "@cev/core";
 import { describe, expect, test } from "vitest";
-import { conformanceChecks } from "../src/index.ts";
+import { conformanceOf } from "../src/index.ts";
 import { BROKEN_CONTENTS } from "./broken-contents.ts";
 import { BROKEN_EXTENTS } from "./broken-extents.ts";
 import { BROKEN_ENDINGS } from "./broken-endings.ts";
@@ -9,7 +9,7 @@ import type { Broken } from "./defect-layer.ts";
 
 async function findingsOf({ defect, lower, manifest, theme }: Broken): Promise<string[]> {
   const findings: string[] = [];
-  const checks = conformanceChecks({
+  const { checks } = conformanceOf({
     name: "the broken layer",
     manifest: { support: FULL_SUPPORT, deadlineMs: 300, ...manifest },
     create: (bench) => {

@@ -1,6 +1,5 @@
 import { FULL_SUPPORT } from "@cev/core";
 import type { Layer } from "@cev/core";
-import { describe, test } from "vitest";
 import {
   CorruptionLayer,
   FaultLayer,
@@ -10,8 +9,8 @@ import {
   StatisticsLayer,
   ThrottleLayer,
   VolatileCacheLayer,
-  testLayer,
 } from "../src/index.ts";
+import { testLayer } from "../src/entries/vitest.ts";
 import type { TestBench } from "../src/index.ts";
 
 const SIZE = 65_536;
@@ -34,11 +33,8 @@ const LAYERS: readonly (readonly [string, (lower: Layer, bench: TestBench) => La
 ];
 
 for (const [name, create] of LAYERS)
-  testLayer(
-    {
-      name,
-      manifest: { support: FULL_SUPPORT },
-      create: (bench) => create(bench.lower({ size: SIZE }), bench),
-    },
-    { describe, test },
-  );
+  testLayer({
+    name,
+    manifest: { support: FULL_SUPPORT },
+    create: (bench) => create(bench.lower({ size: SIZE }), bench),
+  });

@@ -17,7 +17,9 @@ function run(layer: "sound" | "broken"): { status: number | null; counts: Record
 describe("under node:test", () => {
   test("a sound layer passes, and what is left out is counted as skipped", () => {
     const { status, counts } = run("sound");
-    expect(counts).toMatchObject({ fail: 0, skipped: 1 });
+    expect(counts).toMatchObject({ fail: 0 });
+    // One theme, and what follows from the manifest.
+    expect(counts["skipped"]).toBeGreaterThan(5);
     expect(counts["pass"]).toBeGreaterThan(15);
     expect(status).toBe(0);
   });

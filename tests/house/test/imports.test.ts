@@ -47,7 +47,7 @@ const allowed: Readonly<Record<string, Allowance>> = {
   },
   nbd: { own: ["core"], node: "all", others: [] },
   stack: { own: ["core"], node: "all", others: ["gpt", "mbr", "valibot", "yaml"] },
-  "test-kit": { own: ["core"], node: [], others: [] },
+  "test-kit": { own: ["core"], node: ["node:test"], others: ["vitest"] },
   cli: {
     own: [
       "convert",

@@ -9,7 +9,7 @@ import {
   openTree,
   opName,
 } from "@cev/core";
-import type { Environment, Layer } from "@cev/core";
+import type { Environment, Layer, LayerDescription } from "@cev/core";
 import { CheckingLayer } from "../layers/checking-layer.ts";
 import { FaultLayer } from "../layers/fault-layer.ts";
 import { MemoryLayer } from "../layers/memory-layer.ts";
@@ -17,7 +17,8 @@ import type { CompletionMode } from "../layers/memory-layer.ts";
 import { PowerCutLayer } from "../layers/power-cut-layer.ts";
 import { ModelDevice } from "../model-device.ts";
 import { Random } from "../random.ts";
-import { expectThat, fail } from "./subject.ts";
+import { BenchDisk } from "./bench-disk.ts";
+import { deadlineMsOf, expectThat, fail } from "./subject.ts";
 import type { LowerOptions, Subject, TestBench } from "./subject.ts";
 
 /** Settings of a `Bench`. */
@@ -46,7 +47,6 @@ export interface RequestSettings {
 }
 
 const SIZE_MAX = 64 * 1024 * 1024;
-const DEADLINE_MS_DEFAULT = 10_000;
 
 /** One layer under test, between checking layers, with disks whose behaviour the test controls. */
 export class Bench implements TestBench {
@@ -57,6 +57,7 @@ export class Bench implements TestBench {
   readonly #options: BenchOptions;
   readonly #endings: (() => void | Promise<void>)[] = [];
   readonly #images: Uint8Array[] = [];
+  readonly #asked: LowerOptions[] = [];
   #environment: Environment = newEnvironment();
   #nextLower = 0;
   #layer: Layer | null = null;
@@ -103,6 +104,14 @@ export class Bench implements TestBench {
     return this.top.limits.size;
   }
 
+  /** What a power cut may split: blocks, or parts of them where the disks write less than a block at once. */
+  get tearLength(): number {
+    const lengths = this.lowers.map(({ disk }) =>
+      disk instanceof PowerCutLayer ? disk.atomicLength : Infinity,
+    );
+    return Math.min(this.blockSize, ...lengths);
+  }
+
   get blockSize(): number {
     return this.top.limits.logicalBlockSize;
   }
@@ -128,28 +137,35 @@ export class Bench implements TestBench {
             completion: this.#options.completion ?? "atOnce",
           });
     const fault = new FaultLayer(disk, this.environment);
-    const checking = new CheckingLayer(fault);
+    const checking = new BenchDisk(fault, index);
+    this.#asked[index] = options;
     this.lowers[index] = { disk, fault, checking };
     return this.#options.wrap?.(checking) ?? checking;
+  }
+
+  lowersAgain(): readonly Layer[] {
+    return [...this.#asked].map((options) => this.lower(options));
   }
 
   onEnd(run: () => void | Promise<void>): void {
     this.#endings.push(run);
   }
 
-  /** Makes and opens the layer. */
-  async start(): Promise<void> {
+  /** Makes and opens the layer, from a description where there is one. */
+  async start(description?: LayerDescription): Promise<void> {
     this.#nextLower = 0;
     this.lowers.length = 0;
     this.#environment = newEnvironment();
-    const layer = await this.#deadline(Promise.resolve(this.#subject.create(this)), "was not made");
+    const layer = await this.#deadline(this.#make(description), "was not made");
     this.#layer = layer;
     const top = new CheckingLayer(this.#options.wrap?.(layer) ?? layer);
     await this.#deadline(openTree(top), "did not open");
     this.#top = top;
     expectThat(this.size <= SIZE_MAX, `the suite takes layers of at most ${SIZE_MAX} bytes`);
-    for (const { disk } of this.lowers)
-      if (disk instanceof PowerCutLayer) disk.atomicLength = Math.max(512, top.limits.physicalBlockSize);
+    const atomicLength =
+      this.#subject.manifest.atomicLength ??
+      Math.max(512, ...this.lowers.map(({ disk }) => disk.limits.physicalBlockSize));
+    for (const { disk } of this.lowers) if (disk instanceof PowerCutLayer) disk.atomicLength = atomicLength;
   }
 
   /** Closes the layer; nothing of it may be left below. */
@@ -160,10 +176,10 @@ export class Bench implements TestBench {
     this.#top = null;
   }
 
-  /** Closes the layer and makes it again over what it left. */
-  async reopen(): Promise<void> {
+  /** Closes the layer and makes it again over what it left, from a description where there is one. */
+  async reopen(description?: LayerDescription): Promise<void> {
     await this.stop();
-    await this.#startAgain();
+    await this.#startAgain(description);
   }
 
   /** The power goes on all disks; then the layer is made again over what is left. */
@@ -240,12 +256,17 @@ export class Bench implements TestBench {
     expectThat(at < 0, `${when} byte ${at} is not what it should be`);
   }
 
-  async #startAgain(): Promise<void> {
+  async #make(description: LayerDescription | undefined): Promise<Layer> {
+    if (description === undefined) return this.#subject.create(this);
+    return this.#subject.manifest.reopen?.(description, this) ?? fail("the manifest has no reopen");
+  }
+
+  async #startAgain(description?: LayerDescription): Promise<void> {
     this.lowers.forEach(({ disk }, index) => {
       this.#images[index] = disk instanceof PowerCutLayer ? disk.contents : disk.bytes.slice();
     });
     this.isFirst = false;
-    await this.start();
+    await this.start(description);
   }
 
   #checkLeft(): void {
@@ -262,7 +283,7 @@ export class Bench implements TestBench {
   }
 
   #deadline<T>(promise: Promise<T>, what: string): Promise<T> {
-    const deadlineMs = this.#subject.manifest.deadlineMs ?? DEADLINE_MS_DEFAULT;
+    const deadlineMs = deadlineMsOf(this.#subject);
     return new Promise((resolve, reject) => {
       const timer = this.environment.clock.after(deadlineMs, () =>
         reject(new Error(`${this.#subject.name} ${what} within ${deadlineMs} ms`)),

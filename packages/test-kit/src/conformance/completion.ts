@@ -2,41 +2,33 @@ import { Device, EventState, Io, Op, opName } from "@cev/core";
 import { hashOf } from "../bytes.ts";
 import { Bench, unexpected } from "./bench.ts";
 import { expectThat } from "./subject.ts";
-import type { Check, Subject } from "./subject.ts";
+import { deniedBy } from "./left-out.ts";
+import type { AddCheck, Subject } from "./subject.ts";
 import { offeredOps, randomBatch, randomRanges } from "./work.ts";
 
 const RESUBMISSIONS = 5000;
 
 /** How requests end. */
-export function completionChecks(subject: Subject): Check[] {
-  return [
-    {
-      theme: "completion",
-      name: "actions run last in first out, before the request is up to date and anybody is woken, each once",
-      run: () => Bench.run(subject, { completion: "random", seed: 600 }, orderOfEnd),
-    },
-    {
-      theme: "completion",
-      name: "memory belongs to the caller again afterwards, and write data is never altered, not even meanwhile",
-      run: () => Bench.run(subject, { completion: "random", seed: 610 }, memoryAfterwards),
-    },
-    {
-      theme: "completion",
-      name: "a request that is submitted again from its own completion, thousands of times, overflows nothing",
-      run: () => Bench.run(subject, { seed: 620 }, resubmission),
-    },
-  ];
+export function completionChecks(subject: Subject, add: AddCheck): void {
+  add("actions run last in first out, before the request is up to date and anybody is woken, each once", () =>
+    Bench.run(subject, { completion: "random", seed: 600 }, orderOfEnd),
+  );
+  add(
+    "memory belongs to the caller again afterwards, and write data is never altered, not even meanwhile",
+    () => Bench.run(subject, { completion: "random", seed: 610 }, memoryAfterwards),
+  );
+  add(
+    "a request that is submitted again from its own completion, thousands of times, overflows nothing",
+    () => Bench.run(subject, { seed: 620 }, resubmission),
+    deniedBy(subject, "read"),
+  );
 }
 
 /** Closing with requests under way. */
-export function closeChecks(subject: Subject): Check[] {
-  return [
-    {
-      theme: "close",
-      name: "closing under load lets every request end, then releases everything below",
-      run: () => Bench.run(subject, { completion: "later", seed: 630 }, closeUnderLoad),
-    },
-  ];
+export function closeChecks(subject: Subject, add: AddCheck): void {
+  add("closing under load lets every request end, then releases everything below", () =>
+    Bench.run(subject, { completion: "later", seed: 630 }, closeUnderLoad),
+  );
 }
 
 async function orderOfEnd(bench: Bench): Promise<void> {

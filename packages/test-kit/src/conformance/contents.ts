@@ -2,54 +2,43 @@ import { Device, IoFlag, Op } from "@cev/core";
 import type { CompletionMode } from "../layers/memory-layer.ts";
 import { Bench } from "./bench.ts";
 import { expectThat } from "./subject.ts";
-import type { Check, Subject } from "./subject.ts";
+import { LOSES_ALL, deniedBy } from "./left-out.ts";
+import type { AddCheck, Subject } from "./subject.ts";
 import { expectRead, randomBatch, randomRange } from "./work.ts";
 
 const MODES: readonly CompletionMode[] = ["atOnce", "later", "random"];
 
 /** What was written is read, whatever else happens at the same time. */
-export function contentsChecks(subject: Subject): Check[] {
-  const { support, isPersistent = true } = subject.manifest;
-  const canWrite = support.write !== "none";
-  const checks: Check[] = MODES.map((completion, index) => ({
-    theme: "contents",
-    name: `random requests, several at a time, over disks that complete ${nameOf(completion)}, do what a plain array does`,
-    run: () => Bench.run(subject, { completion, seed: 100 + index }, (bench) => work(bench, 40)),
-  }));
-  checks.push({
-    theme: "contents",
-    name: "requests of any alignment through a Device do what a plain array does",
-    run: () => Bench.run(subject, { completion: "random", seed: 110 }, unalignedWork),
-  });
-  if (canWrite && isPersistent) {
-    checks.push({
-      theme: "contents",
-      name: "what was written is there when the layer was closed and made again",
-      run: () => Bench.run(subject, { seed: 120 }, reopening),
-    });
-  }
-  return checks;
+export function contentsChecks(subject: Subject, add: AddCheck): void {
+  const { isPersistent = true } = subject.manifest;
+  MODES.forEach((completion, index) =>
+    add(
+      `random requests, several at a time, over disks that complete ${nameOf(completion)}, do what a plain array does`,
+      () => Bench.run(subject, { completion, seed: 100 + index }, (bench) => work(bench, 40)),
+    ),
+  );
+  add("requests of any alignment through a Device do what a plain array does", () =>
+    Bench.run(subject, { completion: "random", seed: 110 }, unalignedWork),
+  );
+  add(
+    "what was written is there when the layer was closed and made again",
+    () => Bench.run(subject, { seed: 120 }, reopening),
+    deniedBy(subject, "write") ?? (isPersistent ? null : LOSES_ALL),
+  );
 }
 
 /** Zeroes, holes and discards. */
-export function zeroesChecks(subject: Subject): Check[] {
-  const { support } = subject.manifest;
-  const checks: Check[] = [];
-  if (support.writeZeroes !== "none") {
-    checks.push({
-      theme: "zeroes",
-      name: "zeroes read as zeroes, with every flag, and nothing around them changes",
-      run: () => Bench.run(subject, { seed: 200 }, zeroing),
-    });
-  }
-  if (support.discard !== "none") {
-    checks.push({
-      theme: "zeroes",
-      name: "a discard changes nothing around its range, and what is written there afterwards stays",
-      run: () => Bench.run(subject, { seed: 210 }, discarding),
-    });
-  }
-  return checks;
+export function zeroesChecks(subject: Subject, add: AddCheck): void {
+  add(
+    "zeroes read as zeroes, with every flag, and nothing around them changes",
+    () => Bench.run(subject, { seed: 200 }, zeroing),
+    deniedBy(subject, "writeZeroes"),
+  );
+  add(
+    "a discard changes nothing around its range, and what is written there afterwards stays",
+    () => Bench.run(subject, { seed: 210 }, discarding),
+    deniedBy(subject, "discard"),
+  );
 }
 
 async function work(bench: Bench, batches: number): Promise<void> {

@@ -2,32 +2,27 @@ import { IoFlag, Op } from "@cev/core";
 import type { Io } from "@cev/core";
 import type { ModelDevice } from "../model-device.ts";
 import { Bench } from "./bench.ts";
-import type { Check, Subject } from "./subject.ts";
+import { LOSES_ALL, deniedBy } from "./left-out.ts";
+import type { AddCheck, Subject } from "./subject.ts";
 import { expectOldOrNew, randomRanges } from "./work.ts";
 import type { Range } from "./work.ts";
 
 const SEEDS = [1, 2, 3, 4];
 
 /** What a power cut may take, and what it may not. */
-export function durabilityChecks(subject: Subject): Check[] {
-  const { support, isPersistent = true } = subject.manifest;
-  if (support.write === "none" || !isPersistent) return [];
-  const checks: Check[] = [];
-  if (support.flush !== "none") {
-    checks.push({
-      theme: "durability",
-      name: "what was flushed survives a power cut; what was not is old or new, block by block",
-      run: () => eachSeed(subject, 400, flushedSurvives),
-    });
-  }
-  if (support.fua !== "none") {
-    checks.push({
-      theme: "durability",
-      name: "a write with FUA survives a power cut without a flush",
-      run: () => eachSeed(subject, 410, fuaSurvives),
-    });
-  }
-  return checks;
+export function durabilityChecks(subject: Subject, add: AddCheck): void {
+  const { isPersistent = true } = subject.manifest;
+  const without = deniedBy(subject, "write") ?? (isPersistent ? null : LOSES_ALL);
+  add(
+    "what was flushed survives a power cut; what was not is old or new, block by block",
+    () => eachSeed(subject, 400, flushedSurvives),
+    without ?? deniedBy(subject, "flush"),
+  );
+  add(
+    "a write with FUA survives a power cut without a flush",
+    () => eachSeed(subject, 410, fuaSurvives),
+    without ?? deniedBy(subject, "fua"),
+  );
 }
 
 async function eachSeed(

@@ -4,7 +4,8 @@ import type { Fault } from "../layers/fault-layer.ts";
 import type { ModelDevice } from "../model-device.ts";
 import { Bench } from "./bench.ts";
 import { expectThat, fail } from "./subject.ts";
-import type { Check, Subject } from "./subject.ts";
+import { NO_REDUNDANCY } from "./left-out.ts";
+import type { AddCheck, Subject } from "./subject.ts";
 import { expectOldOrNew, offeredOps, randomBatch } from "./work.ts";
 
 const REQUESTS_PER_OP_MAX = 64;
@@ -18,31 +19,26 @@ interface Request {
 }
 
 /** Errors from below, in every place. */
-export function errorChecks(subject: Subject): Check[] {
+export function errorChecks(subject: Subject, add: AddCheck): void {
   const kinds: [string, Fault][] = [
     ["fails", { kind: "error", code: "CEV_IO" }],
     ["finds a bad spot", { kind: "error", code: "CEV_MEDIUM" }],
     ["fails although it was done", { kind: "errorAfter", code: "CEV_IO" }],
   ];
-  const checks: Check[] = kinds.map(([what, fault]) => ({
-    theme: "errors",
-    name: `the first request below ${what}, then the second, until none is left: the error arrives, and nothing else changes`,
-    run: () => sweep(subject, fault),
-  }));
+  for (const [what, fault] of kinds)
+    add(
+      `the first request below ${what}, then the second, until none is left: the error arrives, and nothing else changes`,
+      () => sweep(subject, fault),
+    );
   const { lostLowersMax = 0 } = subject.manifest;
-  if (lostLowersMax > 0) {
-    checks.push({
-      theme: "errors",
-      name: `any ${lostLowersMax} of its lowers may be lost under load, and every request still succeeds`,
-      run: () => surviving(subject, lostLowersMax),
-    });
-  }
-  checks.push({
-    theme: "errors",
-    name: "a lower that is lost fails requests, but none hangs, and the layer can be closed",
-    run: () => Bench.run(subject, { completion: "later", seed: 520 }, losing),
-  });
-  return checks;
+  add(
+    `any ${Math.max(1, lostLowersMax)} of its lowers may be lost under load, and every request still succeeds`,
+    () => surviving(subject, lostLowersMax),
+    lostLowersMax > 0 ? null : NO_REDUNDANCY,
+  );
+  add("a lower that is lost fails requests, but none hangs, and the layer can be closed", () =>
+    Bench.run(subject, { completion: "later", seed: 520 }, losing),
+  );
 }
 
 /** Each request of the sweep runs on a fresh layer: one that has redundancy may stop using a lower that failed. */

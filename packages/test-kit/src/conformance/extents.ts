@@ -2,40 +2,40 @@ import { Op, extentsOf } from "@cev/core";
 import type { Extent } from "@cev/core";
 import { Bench } from "./bench.ts";
 import { expectThat } from "./subject.ts";
-import type { Check, Subject } from "./subject.ts";
+import { LOSES_ALL, NO_REDUNDANCY, deniedBy } from "./left-out.ts";
+import type { AddCheck, Subject } from "./subject.ts";
 import { randomBatch, randomRange, randomRanges } from "./work.ts";
 import type { Range } from "./work.ts";
 
 /** What a layer tells of its contents. One that tells nothing passes: then everything is data. */
-export function extentsChecks(subject: Subject): Check[] {
-  const { support, isPersistent = true, lostLowersMax = 0, skip } = subject.manifest;
-  const checks: Check[] = [];
-  const add = (name: string, run: () => Promise<void>): void =>
-    void checks.push({ theme: "extents", name, run });
+export function extentsChecks(subject: Subject, add: AddCheck): void {
+  const { isPersistent = true, lostLowersMax = 0, skip } = subject.manifest;
+  const readOnly = deniedBy(subject, "write");
+  const forgetful = readOnly ?? (isPersistent ? null : LOSES_ALL);
   add("extents cover what was asked for, in whole blocks, and what they call zeroes is read as zeroes", () =>
     Bench.run(subject, { completion: "random", seed: 900 }, zeroesAreRead),
   );
-  if (support.write === "none") return checks;
-  add("a write that has completed is not forgotten, whatever else is under way", () =>
-    Bench.run(subject, { completion: "random", seed: 910 }, writesAreSeen),
+  add(
+    "a write that has completed is not forgotten, whatever else is under way",
+    () => Bench.run(subject, { completion: "random", seed: 910 }, writesAreSeen),
+    readOnly,
   );
-  if (isPersistent) {
-    add("the same holds when the layer was closed and made again", () =>
-      Bench.run(subject, { seed: 920 }, closing),
-    );
+  add(
+    "the same holds when the layer was closed and made again",
+    () => Bench.run(subject, { seed: 920 }, closing),
+    forgetful,
+  );
+  add(
+    "the same holds when the power went",
+    () => Bench.run(subject, { disks: "powerCut", seed: 925 }, powerCuts),
     // A layer whose disks are none of the suite's has no power to cut.
-    if (skip?.durability === undefined) {
-      add("the same holds when the power went", () =>
-        Bench.run(subject, { disks: "powerCut", seed: 925 }, powerCuts),
-      );
-    }
-  }
-  if (lostLowersMax > 0) {
-    add("the same holds when a lower was lost, and when it is back with what it held then", () =>
-      losingOne(subject),
-    );
-  }
-  return checks;
+    forgetful ?? skip?.durability,
+  );
+  add(
+    "the same holds when a lower was lost, and when it is back with what it held then",
+    () => losingOne(subject),
+    readOnly ?? (lostLowersMax > 0 ? null : NO_REDUNDANCY),
+  );
 }
 
 async function zeroesAreRead(bench: Bench): Promise<void> {

@@ -1,55 +1,38 @@
 import { Io, Op, checkLimits, opName, supportOf } from "@cev/core";
 import { Bench } from "./bench.ts";
 import { expectThat } from "./subject.ts";
-import type { Check, Subject } from "./subject.ts";
+import type { AddCheck, Subject } from "./subject.ts";
 import { expectRead } from "./work.ts";
 
 /** What a layer says of itself. */
-export function interfaceChecks(subject: Subject): Check[] {
-  return [
-    {
-      theme: "interface",
-      name: "limits make sense, support is what the manifest says, and describe is plain data",
-      run: () => Bench.run(subject, {}, async (bench) => checkWords(bench, subject)),
-    },
-    {
-      theme: "interface",
-      name: "its lowers are claimed while it is open",
-      run: () => Bench.run(subject, {}, checkClaims),
-    },
-  ];
+export function interfaceChecks(subject: Subject, add: AddCheck): void {
+  add("limits make sense, support is what the manifest says, and describe is plain data", () =>
+    Bench.run(subject, {}, async (bench) => checkWords(bench, subject)),
+  );
+  add("its lowers are claimed while it is open", () => Bench.run(subject, {}, checkClaims));
 }
 
 /** The edges of what it takes. */
-export function limitsChecks(subject: Subject): Check[] {
-  return [
-    {
-      theme: "limits",
-      name: "the first block, the last one, and the longest request are served",
-      run: () => Bench.run(subject, { completion: "random", seed: 300 }, edges),
-    },
-    {
-      theme: "limits",
-      name: "memory of any kind will do, and what lies around it is left alone",
-      run: () => Bench.run(subject, { completion: "later", seed: 310 }, memories),
-    },
-  ];
+export function limitsChecks(subject: Subject, add: AddCheck): void {
+  add("the first block, the last one, and the longest request are served", () =>
+    Bench.run(subject, { completion: "random", seed: 300 }, edges),
+  );
+  add("memory of any kind will do, and what lies around it is left alone", () =>
+    Bench.run(subject, { completion: "later", seed: 310 }, memories),
+  );
 }
 
 /** What is not offered is refused, and nothing of it reaches the layers below. */
-export function refusalChecks(subject: Subject): Check[] {
-  return [
-    {
-      theme: "refusals",
-      name: "what support denies is refused",
-      run: () => Bench.run(subject, {}, async (bench) => refusals(bench, deniedOps(subject))),
-    },
-    {
-      theme: "refusals",
-      name: "an operation invented later is refused, not let through",
-      run: () => Bench.run(subject, {}, (bench) => refusals(bench, [5 as Op, 99 as Op])),
-    },
-  ];
+export function refusalChecks(subject: Subject, add: AddCheck): void {
+  const denied = deniedOps(subject);
+  add(
+    "what support denies is refused",
+    () => Bench.run(subject, {}, (bench) => refusals(bench, denied)),
+    denied.length === 0 ? "it denies nothing" : null,
+  );
+  add("an operation invented later is refused, not let through", () =>
+    Bench.run(subject, {}, (bench) => refusals(bench, [5 as Op, 99 as Op])),
+  );
 }
 
 async function checkWords(bench: Bench, subject: Subject): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Environment, Layer, Limits, Support } from "@cev/core";
+import type { Environment, Layer, LayerDescription, Limits, Support } from "@cev/core";
 import type { Random } from "../random.ts";
 
 /** A disk for the layer under test to stand on. */
@@ -21,6 +21,8 @@ export interface TestBench {
    * be read and written at once, also before it is opened.
    */
   lower(options: LowerOptions): Layer;
+  /** The disks that were made last, in their order, with what is left on them: to make a layer from its description. */
+  lowersAgain(): readonly Layer[];
   /** Runs after the test, also when it failed: last in, first out. */
   onEnd(run: () => void | Promise<void>): void;
 }
@@ -28,6 +30,7 @@ export interface TestBench {
 /** The parts of the suite. */
 export const THEMES = [
   "interface",
+  "describe",
   "contents",
   "limits",
   "refusals",
@@ -52,10 +55,32 @@ export interface Manifest {
   readonly canHideErrors?: boolean;
   /** So many lowers, any of them, may be lost under load, and every request still succeeds. Default 0. */
   readonly lostLowersMax?: number;
-  /** How long anything may take before it counts as lost, in milliseconds. Default 10,000. */
+  /** How long anything may take before it counts as lost, in milliseconds of the clock that the layer is given. Default 10,000. */
   readonly deadlineMs?: number;
+  /**
+   * Where its environment comes from. "real" (default): for layers that call the system, or anything else that ends in its own time.
+   * "simulated": its clock and turns are under control, a run repeats exactly, and a request that nobody will ever end is found at once.
+   */
+  readonly world?: "real" | "simulated";
+  /** What its disks write whole or not at all when the power goes. Bytes. Default: 512, or the largest physical block of them. */
+  readonly atomicLength?: number;
+  /** How it grows. Absent: it does not, which is listed. */
+  readonly resize?: ResizeManifest;
+  /**
+   * Makes the layer from what its `describe` said, on `bench.lowersAgain()`, not opened; `reopenWith` does it by the driver. Absent: it
+   * cannot be made so here, which is listed.
+   */
+  readonly reopen?: (description: LayerDescription, bench: TestBench) => Layer | Promise<Layer>;
   /** Themes that are left out, each with the reason. They are listed as skipped. */
   readonly skip?: { readonly [theme in Theme]?: string };
+}
+
+/** How a layer grows. */
+export interface ResizeManifest {
+  /** Makes the open layer larger, while requests are under way. Resolves with the size it has from then on, or will have: `shows`. */
+  readonly grow: (layer: Layer, bench: TestBench) => Promise<number>;
+  /** Its `limits` say so at once, or when it is closed and made again. */
+  readonly shows: "atOnce" | "reopened";
 }
 
 /** A layer in one configuration, and what it promises. */
@@ -75,6 +100,29 @@ export interface Check {
   /** A claim. */
   readonly name: string;
   readonly run: () => Promise<void>;
+}
+
+/** A test that is left out. */
+export interface SkippedCheck {
+  readonly theme: Theme;
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** What the suite has for a subject. */
+export interface Conformance {
+  readonly checks: readonly Check[];
+  readonly skipped: readonly SkippedCheck[];
+}
+
+/** Takes in a test of a theme; `without`: why it is left out, null where it is not. */
+export type AddCheck = (name: string, run: () => Promise<void>, without?: string | null) => void;
+
+const DEADLINE_MS_DEFAULT = 10_000;
+
+/** How long any one thing may take. */
+export function deadlineMsOf({ manifest }: Subject): number {
+  return manifest.deadlineMs ?? DEADLINE_MS_DEFAULT;
 }
 
 /** A failed claim: what was found. */

@@ -1,12 +1,13 @@
 import { cancelChecks } from "./cancel.ts";
 import { closeChecks, completionChecks } from "./completion.ts";
 import { contentsChecks, zeroesChecks } from "./contents.ts";
+import { describeChecks } from "./describe.ts";
 import { durabilityChecks } from "./durability.ts";
 import { errorChecks } from "./errors.ts";
 import { extentsChecks } from "./extents.ts";
 import { interfaceChecks, limitsChecks, refusalChecks } from "./interface.ts";
-import { THEMES, fail } from "./subject.ts";
-import type { Check, Subject } from "./subject.ts";
+import { THEMES, deadlineMsOf, fail } from "./subject.ts";
+import type { AddCheck, Check, Conformance, SkippedCheck, Subject, Theme } from "./subject.ts";
 import { transparencyChecks } from "./transparency.ts";
 
 /** The part of a test framework that the suite uses: vitest, `node:test` and others have it. */
@@ -18,22 +19,37 @@ export interface TestRunner {
   };
 }
 
-/** Every check that applies to a subject, by theme. Those that its manifest skips are among them. */
-export function conformanceChecks(subject: Subject): Check[] {
-  return [
-    ...interfaceChecks(subject),
-    ...contentsChecks(subject),
-    ...limitsChecks(subject),
-    ...refusalChecks(subject),
-    ...zeroesChecks(subject),
-    ...extentsChecks(subject),
-    ...durabilityChecks(subject),
-    ...errorChecks(subject),
-    ...completionChecks(subject),
-    ...cancelChecks(subject),
-    ...transparencyChecks(subject),
-    ...closeChecks(subject),
-  ];
+const THEME_CHECKS: { readonly [theme in Theme]: (subject: Subject, add: AddCheck) => void } = {
+  interface: interfaceChecks,
+  describe: describeChecks,
+  contents: contentsChecks,
+  limits: limitsChecks,
+  refusals: refusalChecks,
+  zeroes: zeroesChecks,
+  extents: extentsChecks,
+  durability: durabilityChecks,
+  errors: errorChecks,
+  completion: completionChecks,
+  cancel: cancelChecks,
+  transparency: transparencyChecks,
+  close: closeChecks,
+};
+
+const DEADLINES_PER_TEST = 6;
+
+/** Everything that the suite has for a subject, by theme: what is tested, and what is left out, each with its reason. */
+export function conformanceOf(subject: Subject): Conformance {
+  const checks: Check[] = [];
+  const skipped: SkippedCheck[] = [];
+  for (const theme of THEMES) {
+    const skip = subject.manifest.skip?.[theme];
+    THEME_CHECKS[theme](subject, (name, run, without = null) => {
+      const reason = skip ?? without;
+      if (reason === null) checks.push({ theme, name, run });
+      else skipped.push({ theme, name, reason });
+    });
+  }
+  return { checks, skipped };
 }
 
 /**
@@ -41,18 +57,20 @@ export function conformanceChecks(subject: Subject): Check[] {
  * exports (`{ describe, test }`); without it, the globals of that name are used.
  */
 export function testLayer(subject: Subject, runner: TestRunner = globalRunner()): void {
-  const checks = conformanceChecks(subject);
+  const { checks, skipped } = conformanceOf(subject);
   runner.describe(`${subject.name} keeps the layer contract`, () => {
     for (const theme of THEMES) {
-      const reason = subject.manifest.skip?.[theme];
-      const ofTheme = checks.filter((check) => check.theme === theme);
-      if (reason !== undefined) {
-        runner.test.skip(`${theme}: left out, because ${reason}`);
-        continue;
-      }
-      for (const { name, run } of ofTheme) runner.test(`${theme}: ${name}`, run);
+      for (const { name, run } of checks.filter((one) => one.theme === theme))
+        runner.test(`${theme}: ${name}`, run);
+      for (const { name, reason } of skipped.filter((one) => one.theme === theme))
+        runner.test.skip(`${theme}: ${name}: left out, because ${reason}`);
     }
   });
+}
+
+/** How long a test may take: many things happen in each, and a missed deadline of one of them should be what is told. */
+export function timeoutMsOf(subject: Subject): number {
+  return DEADLINES_PER_TEST * deadlineMsOf(subject);
 }
 
 function globalRunner(): TestRunner {

@@ -5,11 +5,11 @@ import { AsyncNoOpLayer, NoOpLayer } from "../layers/no-op-layer.ts";
 import { MemoryLayer } from "../layers/memory-layer.ts";
 import { Bench } from "./bench.ts";
 import { expectThat } from "./subject.ts";
-import type { Check, Subject } from "./subject.ts";
+import type { AddCheck, Subject } from "./subject.ts";
 import { randomBatch } from "./work.ts";
 
 /** Neither the layer nor its neighbours can tell what else stands in the stack. */
-export function transparencyChecks(subject: Subject): Check[] {
+export function transparencyChecks(subject: Subject, add: AddCheck): void {
   const wraps: [string, (layer: Layer) => Layer][] = [
     ["a layer that does nothing", (lower) => new NoOpLayer(lower)],
     [
@@ -18,11 +18,8 @@ export function transparencyChecks(subject: Subject): Check[] {
     ],
     ["one written with async methods", (lower) => new CheckingLayer(new AsyncNoOpLayer(lower))],
   ];
-  return wraps.map(([what, wrap]) => ({
-    theme: "transparency",
-    name: `with ${what} above it and on each lower, it does the same`,
-    run: () => compareRuns(subject, wrap),
-  }));
+  for (const [what, wrap] of wraps)
+    add(`with ${what} above it and on each lower, it does the same`, () => compareRuns(subject, wrap));
 }
 
 async function compareRuns(subject: Subject, wrap: (layer: Layer) => Layer): Promise<void> {

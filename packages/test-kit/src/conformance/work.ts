@@ -75,7 +75,7 @@ export function expectRead(model: ModelDevice, offset: number, data: Uint8Array)
   expectThat(at < 0, `a read of ${data.length} bytes at ${offset} gave a wrong byte at ${at}`);
 }
 
-/** After a request that may have been done in part: each block of the range holds its old or its new contents. */
+/** After a request that may have been done in part: each block of the range (of a power cut: what the disks write at once) holds its old or its new contents. */
 export async function expectOldOrNew(
   bench: Bench,
   model: ModelDevice,
@@ -83,9 +83,10 @@ export async function expectOldOrNew(
   wanted: Uint8Array,
   when: string,
 ): Promise<void> {
+  const unit = bench.tearLength;
   const io = await bench.succeed(Op.read, offset, length);
-  for (let at = 0; at < length; at += bench.blockSize) {
-    const found = io.data.subarray(at, at + bench.blockSize);
+  for (let at = 0; at < length; at += unit) {
+    const found = io.data.subarray(at, at + unit);
     const isOld = model.firstDifference(offset + at, found) < 0;
     const isNew = found.every((byte, index) => byte === wanted[at + index]);
     expectThat(isOld || isNew, `${when} the block at ${offset + at} is neither old nor new`);

@@ -1,0 +1,13 @@
+import type { Support } from "@cev/core";
+import type { Subject } from "./subject.ts";
+
+/** Why a test is left out: of a layer that starts anew whenever it is made. */
+export const LOSES_ALL = "it holds nothing of what it held when it is made again (isPersistent is false)";
+
+/** Why a test is left out: of a layer that promises nothing about lost lowers. */
+export const NO_REDUNDANCY = "it need not do without a lower (lostLowersMax is 0)";
+
+/** Why a test is left out that needs what the layer denies; null when it offers it. */
+export function deniedBy({ manifest: { support } }: Subject, feature: keyof Support): string | null {
+  return support[feature] === "none" ? `support.${feature} is none` : null;
+}
