@@ -106,6 +106,26 @@ describe.each(LEVELS)("%s", (_name, options) => {
     await bench.close();
   });
 
+  it("takes nobody back by the bitmap that another has stood in for since", async () => {
+    const { bench, data } = await whole(options);
+    await bench.drive(bench.layer.failMember(1));
+    await bench.drive(bench.layer.removeMember(1));
+    const change = new Random(8).bytes(4 * KIB);
+    await bench.write(32 * KIB, change);
+    data.set(change, 32 * KIB);
+    const fresh = bench.addDisk();
+    await bench.drive(bench.layer.addMember(fresh.fault, fresh.name));
+    await bench.idle();
+    await bench.close();
+    // The bits of what it missed are gone: the one that stood in has all of it.
+    await bench.open({ missing: [1, bench.disks.length - 1] });
+    await expect(bench.drive(bench.layer.reAddMember(bench.disks[1]!.fault, "d1"))).rejects.toMatchObject({
+      code: "CEV_INVALID",
+    });
+    expect(await bench.read()).toEqual(data);
+    await bench.close();
+  });
+
   it("has a spare step in by itself, and writes meanwhile reach it", async () => {
     const { bench, data } = await whole({ ...options, spareCount: 1 });
     const random = new Random(3);

@@ -149,10 +149,7 @@ export class MetadataKeeper {
     if (this.#intents === null) return;
     const isWhole = isComplete && this.#array.lostCount === 0;
     this.#intents.end(start, end, isWhole);
-    if (isWhole && this.#isClearedBehind) {
-      this.#isClearedBehind = false;
-      this.#intents.cleared(this.#eventCount);
-    }
+    if (isWhole && this.#isClearedBehind) this.#noteCleared();
     if (this.#ageTimer === null) this.#armAging();
   }
 
@@ -277,11 +274,23 @@ export class MetadataKeeper {
   async #clearBits(isHasty: boolean): Promise<void> {
     await this.#flushMembers();
     // How far back members may come from must be known before bits are gone.
+    this.#noteSynced();
     await this.#writeIntents();
     // With a member missing, or failed just now, they tell what it misses.
     if (this.#array.lostCount > 0) return;
     this.#intents?.age(isHasty);
     await this.#writeIntents();
+  }
+
+  /** No member is missing, and nothing that any of them has missed. */
+  #noteCleared(): void {
+    this.#isClearedBehind = false;
+    this.#intents?.cleared(this.#eventCount);
+  }
+
+  /** Bits that a rebuild has made clearable tell nothing any more to whoever left before it. */
+  #noteSynced(): void {
+    if (this.#array.lostCount === 0 && this.#intents?.isReachOpen === true) this.#noteCleared();
   }
 
   /** Nothing was written for a moment. */
@@ -303,6 +312,7 @@ export class MetadataKeeper {
     // Nothing but a flush has come since: one more would tell nothing new.
     this.#hasProgress = false;
     if (this.#array.lostCount === 0 && this.#intents?.hasPending === true) {
+      this.#noteSynced();
       // How far back members may come from must be known before bits are gone: a cut may leave half of one block.
       await this.#writeIntents();
       if (this.#array.lostCount === 0) this.#intents.age(true);

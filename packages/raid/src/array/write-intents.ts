@@ -40,6 +40,8 @@ export class WriteIntents {
   /** By page of bits: something there may be cleared in a round to come. */
   readonly #pending: Uint8Array;
   #hasPending = false;
+  /** Bits may be cleared of what a member missed that left before the event up to which the head says that none did. */
+  #isReachOpen = true;
   /** Blocks that differ from what the members hold. */
   readonly #changed = new Set<number>();
   /** Set here, and not known to be on the members yet: no write may begin there. */
@@ -77,6 +79,11 @@ export class WriteIntents {
   /** True while bits are set that a later round may clear. */
   get hasPending(): boolean {
     return this.#hasPending;
+  }
+
+  /** True while bits may go of what was missed before the event that the head names: it must be raised before they do. */
+  get isReachOpen(): boolean {
+    return this.#isReachOpen;
   }
 
   /** A write begins where all bits are on the members: true. False: they must be set first. */
@@ -141,6 +148,7 @@ export class WriteIntents {
   /** A sync of all that is needed begins. What is missed from here on is needed by the next. */
   beginSync(): void {
     this.endSync(null);
+    this.#isReachOpen = true;
     this.#syncing = this.#needed;
     this.#needed = new Uint8Array(this.#bits.length);
   }
@@ -164,6 +172,7 @@ export class WriteIntents {
 
   /** All members hold everything up to this event: those that left later can be brought back by the bits. */
   cleared(eventCount: bigint): void {
+    this.#isReachOpen = false;
     if (this.#head.clearedEventCount >= eventCount) return;
     this.#head = { ...this.#head, clearedEventCount: eventCount };
     this.#changed.add(0);
