@@ -1,10 +1,11 @@
-import { isCevError, readBytes, writeBytes } from "@cev/core";
+import { adapt, isCevError, readBytes, writeBytes } from "@cev/core";
 import type { Environment, NamedLayer } from "@cev/core";
 import { RaidLayer, createArray, raidDriver } from "@cev/raid";
 import type { KindPlan, SimulationKind } from "@cev/test-kit";
 
 const DATA_OFFSET = 16_384;
 const CHUNK = 4096;
+const PART = 65_536;
 
 interface Shape {
   readonly level: number;
@@ -66,13 +67,15 @@ export const raidKind: SimulationKind = {
   },
   async mend(layer, lowers, environment) {
     if (!(layer instanceof RaidLayer)) return;
-    for (const lower of await readableOf(lowers, environment)) {
+    for (const lower of lowers) {
       const { members, spares, faulty } = layer.array;
       if (members.some(({ name, isInSync }) => name === lower.name && isInSync)) continue;
+      // Its superblock may be there when half of it is still away: nobody adds that.
+      if (!(await isWhole(lower, environment))) continue;
       if (members.some(({ name }) => name === lower.name)) await layer.failMember(lower.name);
       if ([...members, ...spares, ...faulty].some(({ name }) => name === lower.name))
         await layer.removeMember(lower.name);
-      await takeBack(layer, lower);
+      await takeBack(layer, withSmallBlocks(lower, environment));
     }
   },
   async verify(layer) {
@@ -119,6 +122,24 @@ async function readableOf(
     }
   }
   return readable;
+}
+
+/** True where all of it can be read, and may be written. */
+async function isWhole({ layer }: NamedLayer, environment: Environment): Promise<boolean> {
+  if (layer.support.write === "none") return false;
+  try {
+    for (let at = 0; at < layer.limits.size; at += PART)
+      await readBytes(layer, environment, at, Math.min(PART, layer.limits.size - at));
+    return true;
+  } catch (error) {
+    if (isCevError(error)) return false;
+    throw error;
+  }
+}
+
+/** An array that runs without its member of large blocks has small ones, and takes none that are larger. */
+function withSmallBlocks({ name, layer }: NamedLayer, environment: Environment): NamedLayer {
+  return { name, layer: layer.limits.logicalBlockSize > 512 ? adapt(layer, environment, 512) : layer };
 }
 
 /** By the bitmap, where there is one that goes back far enough; else all of it is copied. */
