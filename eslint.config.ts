@@ -2,7 +2,14 @@ import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  globalIgnores(["**/dist/", "**/coverage/", "**/assembly/", "**/*.generated.ts", "**/node_modules/"]),
+  globalIgnores([
+    "**/dist/",
+    "**/coverage/",
+    "**/assembly/",
+    "**/*.generated.ts",
+    "**/node_modules/",
+    "packages/create-cev-layer/templates/",
+  ]),
   {
     files: ["**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],

@@ -1,27 +1,11 @@
 /** A project outside this workspace that has the packed packages installed, as a user would have them. */
-import { execFileSync, spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
-
-const top = resolve(import.meta.dirname, "../..");
-
-export interface Manifest {
-  readonly name: string;
-  readonly version: string;
-  readonly dependencies?: Readonly<Record<string, string>>;
-  readonly bin?: Readonly<Record<string, string>>;
-}
+import { dirname, join } from "node:path";
+import { copyPack, packWorkspace, pnpm, publishedPackages } from "./packs.ts";
+import type { Manifest } from "./packs.ts";
 
 export interface PackedPackage {
   readonly manifest: Manifest;
@@ -34,24 +18,12 @@ export interface Outcome {
   readonly output: string;
 }
 
-/** The published packages of this repository: name and folder of each, whether built or not. */
-export function publishedPackages(): { manifest: Manifest; folder: string }[] {
-  return readdirSync(join(top, "packages"))
-    .map((name) => join(top, "packages", name))
-    .filter((folder) => existsSync(join(folder, "package.json")))
-    .map((folder) => ({ folder, manifest: readManifest(folder) }));
-}
-
 /** Packs every published package into `folder`; throws where one has not been built. */
 export function packAll(folder: string): PackedPackage[] {
-  const packages = publishedPackages();
-  for (const { folder: source } of packages) {
-    if (!existsSync(join(source, "dist/index.js"))) throw new Error(`${source} is not built: pnpm run build`);
-  }
-  pnpm(top, "--filter", "./packages/*", "pack", "--pack-destination", folder);
-  return packages.map((one) => {
-    const tarball = `${one.manifest.name.replace("@", "").replace("/", "-")}-${one.manifest.version}.tgz`;
-    return { ...one, tarball: join(folder, tarball) };
+  const packs = new Map(packWorkspace().map((pack) => [pack.name, pack]));
+  return publishedPackages().map((one) => {
+    const pack = packs.get(one.manifest.name)!;
+    return { ...one, tarball: copyPack(pack, one.manifest.version, folder) };
   });
 }
 
@@ -118,21 +90,6 @@ export function installedNode(name: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function readManifest(folder: string): Manifest {
-  return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
-}
-
-function pnpm(folder: string, ...rest: string[]): void {
-  const { packageManager } = JSON.parse(readFileSync(join(top, "package.json"), "utf8")) as {
-    packageManager: string;
-  };
-  execFileSync("npx", ["-y", "--prefer-offline", packageManager, ...rest], {
-    cwd: folder,
-    stdio: ["ignore", "pipe", "pipe"],
-    shell: process.platform === "win32",
-  });
 }
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;

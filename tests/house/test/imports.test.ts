@@ -48,6 +48,8 @@ const allowed: Readonly<Record<string, Allowance>> = {
   nbd: { own: ["core"], node: "all", others: [] },
   stack: { own: ["core"], node: "all", others: ["gpt", "mbr", "valibot", "yaml"] },
   "test-kit": { own: ["core"], node: ["node:test"], others: ["vitest"] },
+  // It begins packages that use the others, and imports none.
+  "create-cev-layer": { own: [], node: "all", others: [] },
   cli: {
     own: [
       "convert",

@@ -21,6 +21,11 @@ const changesets = filesBelow(".changeset", (path) => path.endsWith(".md"))
   .map(readText)
   .join("\n");
 
+// `npm create cev-layer` asks for a package of this name, and may be called with the oldest Node that npm runs on.
+const notAsAllOthers: Readonly<Record<string, object>> = {
+  "create-cev-layer": { name: "create-cev-layer", engines: { node: ">=20" } },
+};
+
 describe.each(packageNames())("packages/%s", (name) => {
   const manifest = manifestOf(`packages/${name}/package.json`);
 
@@ -34,6 +39,7 @@ describe.each(packageNames())("packages/%s", (name) => {
       exports: {
         ".": { "@cev/source": "./src/index.ts", types: "./dist/index.d.ts", default: "./dist/index.js" },
       },
+      ...notAsAllOthers[name],
     });
     expect(manifest.private).toBeUndefined();
     expect(manifest.description).toMatch(/\w{4}/);
@@ -63,6 +69,6 @@ test("dependencies are pinned exactly; packages of this repository are taken fro
 });
 
 function isPinned(name: string, version: string): boolean {
-  if (name.startsWith("@cev/")) return version.startsWith("workspace:");
+  if (name.startsWith("@cev/") || name === "create-cev-layer") return version.startsWith("workspace:");
   return /^(npm:.+@)?\d+\.\d+\.\d+(-[\w.]+)?$/.test(version);
 }

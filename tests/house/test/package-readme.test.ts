@@ -48,7 +48,8 @@ interface DriverShape {
 }
 
 async function driversOf(name: string): Promise<DriverShape[]> {
-  const exported = (await import(`@cev/${name}`)) as Record<string, unknown>;
+  const manifest = JSON.parse(readText(`packages/${name}/package.json`)) as { readonly name: string };
+  const exported = (await import(manifest.name)) as Record<string, unknown>;
   return Object.values(exported).filter(isDriver);
 }
 

@@ -94,7 +94,7 @@ describe("a project outside, with the tarballs installed", () => {
 
   test("has the commands that the packages bring", () => {
     const commands = project.packages.flatMap(({ manifest }) => Object.keys(manifest.bin ?? {}));
-    expect(commands).toEqual(["cev"]);
+    expect(commands).toEqual(["cev", "create-cev-layer"]);
     const { status, output } = project.run(join(project.folder, "node_modules/.bin/cev"), "--help");
     expect(output).toMatch(/inspect[^]*copy[^]*serve/);
     expect(status).toBe(0);
