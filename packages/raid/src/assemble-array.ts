@@ -87,6 +87,7 @@ export function layerOfPlan(plan: ArrayPlan, common: Common): RaidLayer | Reshap
     spares,
     returning,
     bitmap,
+    journal: assembly.journal?.layer ?? null,
     isReadOnly,
   });
 }

@@ -48,6 +48,8 @@ export interface RaidLayerOptions {
   readonly superblock: Superblock;
   /** The newest bitmap, where the array has one. */
   readonly bitmap: MemberBitmap | null;
+  /** The device of a write journal that was read when the array was put together: nobody else may write it meanwhile. */
+  readonly journal?: Layer | null;
   /** Nothing is written, not one byte. */
   readonly isReadOnly: boolean;
   /** With a member missing: the redundancy is believed although the array was not shut down cleanly. */
@@ -80,10 +82,10 @@ export class RaidLayer extends LayerBase {
   #limits: Limits;
 
   constructor(options: RaidLayerOptions) {
-    const { devices, superblock, bitmap, environment, spares = [], returning = [] } = options;
+    const { devices, superblock, bitmap, environment, spares = [], returning = [], journal = null } = options;
     const late = returning.map(({ member }) => member);
     const present = [...devices.filter((device) => device !== null), ...spares, ...late];
-    super(present.map((device) => device.layer));
+    super([...present.map((device) => device.layer), ...(journal === null ? [] : [journal])]);
     const level = levelOf(superblock.level);
     if (level === null) throw new CevError("CEV_INVALID", `there is no RAID level ${superblock.level}`);
     const isForced = options.isForced && devices.includes(null);

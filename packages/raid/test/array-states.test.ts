@@ -125,6 +125,16 @@ describe("arrays that the kernel left in the middle of something", () => {
     for (const disk of disks) expect(disk.writeCount).toBe(0);
   });
 
+  it("raid-journal keeps its journal while it is open, and describes it with the members", async () => {
+    const disks = disksOf(readGolden("raid-journal"));
+    const { device } = await openAny(disks);
+    expect(disks.map((disk) => disk.claims.count)).toEqual(disks.map(() => 1));
+    const { lowers } = device.layer.describe();
+    expect(lowers).toHaveLength(disks.length);
+    await device.close();
+    expect(disks.map((disk) => disk.claims.count)).toEqual(disks.map(() => 0));
+  });
+
   it("raid-journal is refused by name where the journal holds more, or there is nothing to compare it with", async () => {
     const golden = readGolden("raid-journal");
     const disks = disksOf(golden);
