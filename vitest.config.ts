@@ -1,7 +1,11 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { keepCompiledModules } from "./scripts/compile-cache.ts";
+
+/** Their tests start the command. */
+const STARTING_CEV: readonly string[] = ["@cev/cli", "@cev/tests-interop"];
 
 const conditions = ["@cev/source", "module", "node", "import", "default"];
 
@@ -46,6 +50,9 @@ export default defineConfig({
         include: ["**/*.test.ts"],
         // Tests of new layers run with node:test, where those are packages of their own.
         exclude: ["**/node_modules/**", "**/dist/**", "**/templates/**", "**/cev-checksum/**"],
+        globalSetup: STARTING_CEV.includes(project.name)
+          ? fileURLToPath(new URL("scripts/bundle-cli.ts", import.meta.url))
+          : [],
       },
     })),
   },

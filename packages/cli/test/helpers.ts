@@ -13,7 +13,7 @@ import type { UnpackedGolden } from "../../../tests/interop/golden/unpack.ts";
 const COMMAND = [
   "--conditions=@cev/source",
   "--disable-warning=ExperimentalWarning",
-  join(import.meta.dirname, "../src/bin.ts"),
+  process.env["CEV_BIN"] ?? join(import.meta.dirname, "../src/bin.ts"),
 ];
 
 /** The command as one that a shell takes. */

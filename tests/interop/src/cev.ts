@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { run } from "./run.ts";
 import type { RunOptions, RunResult } from "./run.ts";
 
+/** As a test run puts it into one file; else the sources. */
 const BIN =
   process.env["CEV_BIN"] ??
   fileURLToPath(new URL("src/bin.ts", import.meta.resolve("@cev/cli/package.json")));

@@ -6,14 +6,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { cev, hashDevice, inspect } from "../src/cev.ts";
+import { CEV_COMMAND, cev, hashDevice, inspect } from "../src/cev.ts";
 import { GoldenCopy } from "../src/golden-copy.ts";
 import { output } from "../src/run.ts";
 import { describeWith } from "../src/tools.ts";
-
-const BIN = fileURLToPath(new URL("src/bin.ts", import.meta.resolve("@cev/cli/package.json")));
 
 describeWith(["nbdkit", "nbdcopy"], "stacks of the kernel's whose disks lie behind another server", () => {
   let folder: string;
@@ -59,8 +56,15 @@ describeWith(["nbdkit", "nbdcopy"], "stacks of the kernel's whose disks lie behi
 
   test("they are served on, at a socket that the client opened for the server", async () => {
     const file = join(folder, "root.img");
-    const words = ["--conditions=@cev/source", "--disable-warning=ExperimentalWarning", BIN, "serve"];
-    const command = [process.execPath, ...words, ...sources, ...golden.keys, "--device", "vg0/root"];
+    const command = [
+      process.execPath,
+      ...CEV_COMMAND,
+      "serve",
+      ...sources,
+      ...golden.keys,
+      "--device",
+      "vg0/root",
+    ];
     await output("nbdcopy", ["--", "[", ...command, "]", file]);
     const { size, sha256 } = golden.layer("vg0/root");
     const bytes = readFileSync(file);
