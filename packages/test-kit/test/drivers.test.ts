@@ -1,8 +1,10 @@
-import { Device, INTERFACE_VERSION, environmentFrom } from "@cev/core";
-import type { Driver, Json, Layer, OpenContext } from "@cev/core";
+import { Device, INTERFACE_VERSION, Op, closeTree, environmentFrom, openTree, request } from "@cev/core";
+import type { Driver, Json, Layer, OpenContext, Problem } from "@cev/core";
 import { describe, expect, test } from "vitest";
+import { checkingDriver } from "../src/drivers/checking.ts";
 import { corruptionDriver } from "../src/drivers/corruption.ts";
 import { faultDriver } from "../src/drivers/fault.ts";
+import { noOpDriver } from "../src/drivers/no-op.ts";
 import { pauseDriver } from "../src/drivers/pause.ts";
 import { powerCutDriver } from "../src/drivers/power-cut.ts";
 import { recordDriver } from "../src/drivers/record.ts";
@@ -37,6 +39,9 @@ const DRIVERS: readonly (readonly [AnyDriver, Options])[] = [
   [throttleDriver, { seed: 1, latencyMs: 5, requestsPerSecond: 100 }],
   [pauseDriver, {}],
   [statisticsDriver, {}],
+  [checkingDriver, {}],
+  [noOpDriver, {}],
+  [noOpDriver, { isAsync: true }],
   [
     powerCutDriver,
     { seed: 2, atomicLength: 512, memoryMax: 4096, policy: "none", cutAfterWrites: 3, returns: "atOnce" },
@@ -49,6 +54,7 @@ async function open(
   options: Options,
   lowers: readonly Layer[],
   world = environment,
+  report: (problem: Problem) => void = () => undefined,
 ): Promise<Layer> {
   const checked = await driver.options["~standard"].validate(options);
   if (checked.issues !== undefined) throw new Error(checked.issues[0]!.message);
@@ -60,7 +66,7 @@ async function open(
     isReadOnly: false,
     canWriteDegraded: false,
     directory: "/",
-    report: () => undefined,
+    report,
   };
   const [device] = await driver.open(context as OpenContext<never>);
   return device!.layer;
@@ -101,6 +107,7 @@ describe("options are refused with their place", () => {
     [throttleDriver, { latencyMs: -1 }, ["latencyMs"]],
     [throttleDriver, { bytesPerSecond: "fast" }, ["bytesPerSecond"]],
     [throttleDriver, [], []],
+    [noOpDriver, { isAsync: 1 }, ["isAsync"]],
     [powerCutDriver, { policy: "some" }, ["policy"]],
     [corruptionDriver, { rules: [{ corruption: "bitRot", bits: 0 }] }, ["rules", 0, "bits"]],
   ])("%#", (driver, options, path) => {
@@ -149,6 +156,48 @@ test.each([
   );
   expect(await read).toEqual(code ?? [1, 0, 0]);
   expect([memory.bytes[0], memory.bytes[512]]).toEqual([1, 0]);
+});
+
+test("the power tells what it took, with the seed that takes it again", async () => {
+  const memory = new MemoryLayer(environment, { size: SIZE });
+  const problems: Problem[] = [];
+  const options = { seed: 9, cutAfterWrites: 2, policy: "none" };
+  const layer = await open(powerCutDriver, options, [memory], environment, (problem) =>
+    problems.push(problem),
+  );
+  await openTree(layer);
+  await request(layer, environment, Op.write, 0, 512, bytesOf(512, 1));
+  await request(layer, environment, Op.write, 512, 512, bytesOf(512, 2));
+  await closeTree(layer);
+  expect(problems).toEqual([
+    {
+      severity: "warning",
+      code: "CEV_DEVICE_LOST",
+      device: "d0",
+      message:
+        "d0: the power went (seed 9): of 2 writes that were not flushed 0 are there, 0 in part, 2 not; " +
+        "all is refused until it is opened anew",
+    },
+  ]);
+});
+
+test("a checking layer tells of a breach when it happens", async () => {
+  const memory = new MemoryLayer(environment, { size: SIZE });
+  const problems: Problem[] = [];
+  const layer = await open(checkingDriver, {}, [memory], environment, (problem) => problems.push(problem));
+  await openTree(layer);
+  await expect(request(layer, environment, Op.read, SIZE, 512, bytesOf(512, 0))).rejects.toMatchObject({
+    code: "CEV_INVALID",
+  });
+  expect(problems).toEqual([
+    {
+      severity: "warning",
+      code: "CEV_PROGRAM",
+      device: "d0",
+      message: `d0: the layer contract is broken: read of 512 bytes at ${SIZE} passes the end at ${SIZE}`,
+    },
+  ]);
+  await closeTree(layer);
 });
 
 test("the power goes at its time", async () => {

@@ -46,7 +46,7 @@ export const faultDriver: Driver<FaultOptions> = filterDriver<FaultOptions>({
     },
     seed: SEED_PROPERTY,
   },
-  make(lower, options, environment) {
+  make(lower, options, { environment }) {
     const layer = new FaultLayer(lower, environment, {
       seed: options.seed ?? 1,
       describedAs: asPlain(options),

@@ -1,6 +1,13 @@
 import { INTERFACE_VERSION } from "@cev/core";
-import type { Details, Driver, Environment, Layer, OpenedDevice } from "@cev/core";
+import type { Details, Driver, Environment, ErrorCode, Layer, OpenedDevice } from "@cev/core";
 import { schemaOf } from "./schema.ts";
+
+/** What a layer is made with. */
+export interface FilterSite {
+  readonly environment: Environment;
+  /** For people: something happened at the device that the layer stands on. */
+  readonly tell: (code: ErrorCode, message: string) => void;
+}
 
 /** What a driver of a layer over one lower is made of. */
 export interface FilterParts<Options> {
@@ -10,7 +17,7 @@ export interface FilterParts<Options> {
   readonly properties: Details;
   /** What is read through it is what lies below. */
   readonly isFilter?: boolean;
-  readonly make: (lower: Layer, options: Options, environment: Environment) => Layer;
+  readonly make: (lower: Layer, options: Options, site: FilterSite) => Layer;
 }
 
 /** A driver of a layer over one lower that shows the same device. */
@@ -30,8 +37,14 @@ export function filterDriver<Options>({
     optionsSchema,
     ...(isFilter !== undefined && { isFilter }),
     lowers: { countMin: 1, countMax: 1 },
-    open: ({ lowers, options, environment }) =>
-      Promise.resolve().then(() => openedAs(make(lowers[0]!.layer, options, environment))),
+    open: (context) =>
+      Promise.resolve().then(() => {
+        const { environment, options, lowers } = context;
+        const { name: device, layer } = lowers[0]!;
+        const tell = (code: ErrorCode, message: string): void =>
+          context.report({ severity: "warning", code, message: `${device}: ${message}`, device });
+        return openedAs(make(layer, options, { environment, tell }));
+      }),
   };
 }
 

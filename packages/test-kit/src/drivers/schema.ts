@@ -29,6 +29,8 @@ function issuesOf(value: unknown, schema: Details, path: Issue["path"]): Issue[]
       return objectIssues(value, schema, path);
     case "array":
       return arrayIssues(value, schema, path);
+    case "boolean":
+      return typeof value === "boolean" ? [] : [{ message: "expected true or false", path }];
     case "string":
       if (typeof value !== "string") return [{ message: "expected a text", path }];
       return typeof pattern === "string" && !new RegExp(pattern, "u").test(value)

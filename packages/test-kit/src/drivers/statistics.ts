@@ -10,5 +10,5 @@ export const statisticsDriver: Driver<Readonly<Record<string, never>>> = filterD
   summary: "counts what passes",
   properties: {},
   isFilter: true,
-  make: (lower, _options, environment) => new StatisticsLayer(lower, environment),
+  make: (lower, _options, { environment }) => new StatisticsLayer(lower, environment),
 });

@@ -21,5 +21,5 @@ export const throttleDriver: Driver<Omit<ThrottleOptions, "environment">> = filt
     seed: SEED_PROPERTY,
   },
   isFilter: true,
-  make: (lower, options, environment) => new ThrottleLayer(lower, { ...options, environment }),
+  make: (lower, options, { environment }) => new ThrottleLayer(lower, { ...options, environment }),
 });

@@ -1,7 +1,7 @@
 import { Op } from "@cev/core";
 import type { Environment, Io, Layer, LayerDescription, Timer } from "@cev/core";
 import { VolatileCacheLayer } from "./volatile-cache-layer.ts";
-import type { VolatileCacheOptions } from "./volatile-cache-layer.ts";
+import type { CutReport, VolatileCacheOptions } from "./volatile-cache-layer.ts";
 
 /** Settings of a `CuttingLayer`. */
 export interface CuttingOptions extends VolatileCacheOptions {
@@ -11,20 +11,24 @@ export interface CuttingOptions extends VolatileCacheOptions {
   readonly cutAfterWrites?: number;
   /** Whether the power comes back as soon as it is decided what survives. Default "never": not until it is opened anew. */
   readonly returns?: "never" | "atOnce";
+  /** Hears what became of the writes that were not flushed. */
+  readonly onCut?: (report: CutReport) => void;
 }
 
 /** A volatile cache whose power goes by itself. */
 export class CuttingLayer extends VolatileCacheLayer {
   readonly #environment: Environment;
   readonly #plan: Pick<CuttingOptions, "cutAfterMs" | "cutAfterWrites" | "returns">;
+  readonly #onCut: CuttingOptions["onCut"];
   #changeCount = 0;
   #timer: Timer | null = null;
   #cutting: Promise<void> = Promise.resolve();
 
   constructor(lower: Layer, options: CuttingOptions) {
-    const { cutAfterMs, cutAfterWrites, returns, ...others } = options;
+    const { cutAfterMs, cutAfterWrites, returns, onCut, ...others } = options;
     super(lower, others);
     this.#environment = options.environment;
+    this.#onCut = onCut;
     this.#plan = {
       ...(cutAfterMs !== undefined && { cutAfterMs }),
       ...(cutAfterWrites !== undefined && { cutAfterWrites }),
@@ -62,8 +66,9 @@ export class CuttingLayer extends VolatileCacheLayer {
     if (this.isOff) return;
     // What cannot be written below is lost, as it may be; the requests that need it will say so.
     this.#cutting = this.cut().then(
-      () => {
+      (report) => {
         if (this.#plan.returns === "atOnce") this.restore();
+        this.#onCut?.(report);
       },
       () => undefined,
     );

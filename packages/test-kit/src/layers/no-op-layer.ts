@@ -34,7 +34,7 @@ export class NoOpLayer extends LayerBase {
   }
 
   describe(): LayerDescription {
-    return { driver: "no-op", options: {}, lowers: [this.#lower.describe()] };
+    return { driver: "@cev/test-kit/no-op", options: {}, lowers: [this.#lower.describe()] };
   }
 }
 
@@ -77,6 +77,7 @@ export class AsyncNoOpLayer extends AsyncLayer {
   }
 
   describe(): LayerDescription {
-    return { driver: "async no-op", options: {}, lowers: [this.#lower.describe()] };
+    const lowers = [this.#lower.describe()];
+    return { driver: "@cev/test-kit/no-op", options: { isAsync: true }, lowers };
   }
 }
