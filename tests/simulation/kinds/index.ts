@@ -1,5 +1,6 @@
 import { noOpKind } from "@cev/test-kit";
 import type { SimulationKind } from "@cev/test-kit";
+import { blockSizeKind, byteSwapKind, compressKind } from "./convert.ts";
 import { volumeKind } from "./lvm.ts";
 import { raidKind } from "./raid.ts";
 import { cryptKind, driveLinkKind, partitionKind, ramdiskKind } from "./simple.ts";
@@ -15,11 +16,13 @@ export const KINDS: readonly SimulationKind[] = [
   driveLinkKind,
   partitionKind,
   ramdiskKind,
+  blockSizeKind,
+  byteSwapKind,
+  compressKind,
 ];
 
 /** Packages without a kind, and why. */
 export const WITHOUT_KIND: Readonly<Record<string, string>> = {
-  "@cev/convert": "is under the conformance suite and power cuts of its own",
   "create-cev-layer": "makes no layers",
   "@cev/cli": "makes no layers",
   "@cev/core": "what all others stand on",
