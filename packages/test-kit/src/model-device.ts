@@ -10,6 +10,13 @@ export class ModelDevice {
     this.#isKnown = new Uint8Array(size).fill(isKnown ? 1 : 0);
   }
 
+  copy(): ModelDevice {
+    const copy = new ModelDevice(this.size);
+    copy.bytes.set(this.bytes);
+    copy.#isKnown.set(this.#isKnown);
+    return copy;
+  }
+
   get size(): number {
     return this.bytes.length;
   }

@@ -1,5 +1,6 @@
 import type { Layer, LayerDescription } from "@cev/core";
 import { CheckingLayer } from "../layers/checking-layer.ts";
+import type { CheckingLayerOptions } from "../layers/checking-layer.ts";
 
 const DRIVER = "disk of the suite";
 
@@ -11,8 +12,8 @@ export class BenchDisk extends CheckingLayer {
   override readonly name: string;
   readonly #index: number;
 
-  constructor(lower: Layer, index: number) {
-    super(lower);
+  constructor(lower: Layer, index: number, options: CheckingLayerOptions) {
+    super(lower, options);
     this.name = `disk ${index}`;
     this.#index = index;
   }

@@ -1,14 +1,4 @@
-import {
-  BufferPool,
-  EventState,
-  Io,
-  Op,
-  closeTree,
-  environmentFrom,
-  isCevError,
-  openTree,
-  opName,
-} from "@cev/core";
+import { EventState, Io, Op, closeTree, environmentFrom, isCevError, openTree, opName } from "@cev/core";
 import type { Environment, Layer, LayerDescription } from "@cev/core";
 import { CheckingLayer } from "../layers/checking-layer.ts";
 import { FaultLayer } from "../layers/fault-layer.ts";
@@ -17,9 +7,11 @@ import type { CompletionMode } from "../layers/memory-layer.ts";
 import { PowerCutLayer } from "../layers/power-cut-layer.ts";
 import { ModelDevice } from "../model-device.ts";
 import { Random } from "../random.ts";
+import { SimulatedWorld } from "../simulated-world.ts";
 import { BenchDisk } from "./bench-disk.ts";
 import { deadlineMsOf, expectThat, fail } from "./subject.ts";
-import type { LowerOptions, Subject, TestBench } from "./subject.ts";
+import type { LowerOptions, TestBench } from "./subject.ts";
+import type { Kept, Tested } from "./tested.ts";
 
 /** Settings of a `Bench`. */
 export interface BenchOptions {
@@ -28,6 +20,10 @@ export interface BenchOptions {
   readonly disks?: "memory" | "powerCut";
   /** Of plain disks. Default "atOnce". */
   readonly completion?: CompletionMode;
+  /** What it begins from, instead of empty disks. */
+  readonly kept?: Kept | null;
+  /** False: of long writes the disks compare their ends alone with what they should be. Default true. */
+  readonly isThorough?: boolean;
   /** Puts something between the layer and each disk, or over the layer. */
   readonly wrap?: (layer: Layer) => Layer;
 }
@@ -46,6 +42,9 @@ export interface RequestSettings {
   readonly flags?: number;
 }
 
+const TURNS_AT_ONCE = 8;
+// Promises alone need turns too, but not that many.
+const IDLE_TURNS_MAX = 10_000;
 const SIZE_MAX = 64 * 1024 * 1024;
 
 /** One layer under test, between checking layers, with disks whose behaviour the test controls. */
@@ -53,36 +52,60 @@ export class Bench implements TestBench {
   readonly random: Random;
   readonly lowers: LowerDisk[] = [];
   isFirst = true;
-  readonly #subject: Subject;
+  readonly #tested: Tested;
   readonly #options: BenchOptions;
   readonly #endings: (() => void | Promise<void>)[] = [];
   readonly #images: Uint8Array[] = [];
   readonly #asked: LowerOptions[] = [];
-  #environment: Environment = newEnvironment();
+  #world: SimulatedWorld | null = null;
+  #environment: Environment;
   #nextLower = 0;
   #layer: Layer | null = null;
   #top: CheckingLayer | null = null;
 
-  private constructor(subject: Subject, options: BenchOptions) {
-    this.#subject = subject;
+  private constructor(tested: Tested, options: BenchOptions) {
+    this.#tested = tested;
     this.#options = options;
-    this.random = new Random((options.seed ?? 1) + (subject.seed ?? 0));
+    this.random = new Random((options.seed ?? 1) + (tested.subject.seed ?? 0));
+    this.#environment = this.#newEnvironment();
+    if (options.kept === undefined || options.kept === null) return;
+    this.isFirst = false;
+    this.#images.push(...options.kept.images);
+    this.#asked.push(...options.kept.asked);
   }
 
   /** Runs a test over an open layer, closes it and checks that the contract was kept. */
   static async run(
-    subject: Subject,
+    tested: Tested,
     options: BenchOptions,
     test: (bench: Bench) => Promise<void>,
   ): Promise<void> {
-    const bench = new Bench(subject, options);
+    const bench = new Bench(tested, options);
     try {
-      await bench.start();
-      await test(bench);
-      await bench.stop();
+      await bench.#driven(async () => {
+        await bench.start();
+        await test(bench);
+        await bench.stop();
+      });
     } finally {
       for (const run of bench.#endings.reverse()) await run();
     }
+  }
+
+  /** What a layer that was made, worked on by `prepare` and closed leaves; null where it would not be the same made over that. */
+  static async keep(
+    tested: Tested,
+    options: BenchOptions,
+    prepare: (bench: Bench) => Promise<void>,
+  ): Promise<Kept | null> {
+    let left: Bench | null = null;
+    await Bench.run(tested, options, (bench) => {
+      left = bench;
+      return prepare(bench);
+    });
+    const bench = left as Bench | null;
+    if (bench === null || tested.manifest.isPersistent === false) return null;
+    return { images: bench.lowers.map(contentsOf), asked: bench.#asked };
   }
 
   /** Of the layer as it was made last: what a power cut left behind keeps its own. */
@@ -137,7 +160,7 @@ export class Bench implements TestBench {
             completion: this.#options.completion ?? "atOnce",
           });
     const fault = new FaultLayer(disk, this.environment);
-    const checking = new BenchDisk(fault, index);
+    const checking = new BenchDisk(fault, index, { isThorough: this.#options.isThorough ?? true });
     this.#asked[index] = options;
     this.lowers[index] = { disk, fault, checking };
     return this.#options.wrap?.(checking) ?? checking;
@@ -155,7 +178,7 @@ export class Bench implements TestBench {
   async start(description?: LayerDescription): Promise<void> {
     this.#nextLower = 0;
     this.lowers.length = 0;
-    this.#environment = newEnvironment();
+    if (this.#layer !== null) this.#environment = this.#newEnvironment();
     const layer = await this.#deadline(this.#make(description), "was not made");
     this.#layer = layer;
     const top = new CheckingLayer(this.#options.wrap?.(layer) ?? layer);
@@ -163,7 +186,7 @@ export class Bench implements TestBench {
     this.#top = top;
     expectThat(this.size <= SIZE_MAX, `the suite takes layers of at most ${SIZE_MAX} bytes`);
     const atomicLength =
-      this.#subject.manifest.atomicLength ??
+      this.#tested.manifest.atomicLength ??
       Math.max(512, ...this.lowers.map(({ disk }) => disk.limits.physicalBlockSize));
     for (const { disk } of this.lowers) if (disk instanceof PowerCutLayer) disk.atomicLength = atomicLength;
   }
@@ -174,6 +197,8 @@ export class Bench implements TestBench {
     this.checkContract();
     this.#checkLeft();
     this.#top = null;
+    const { buffers } = this.environment;
+    if (buffers.bytesLent === 0) this.#tested.givePool(buffers);
   }
 
   /** Closes the layer and makes it again over what it left, from a description where there is one. */
@@ -257,14 +282,12 @@ export class Bench implements TestBench {
   }
 
   async #make(description: LayerDescription | undefined): Promise<Layer> {
-    if (description === undefined) return this.#subject.create(this);
-    return this.#subject.manifest.reopen?.(description, this) ?? fail("the manifest has no reopen");
+    if (description === undefined) return this.#tested.subject.create(this);
+    return this.#tested.manifest.reopen?.(description, this) ?? fail("the manifest has no reopen");
   }
 
   async #startAgain(description?: LayerDescription): Promise<void> {
-    this.lowers.forEach(({ disk }, index) => {
-      this.#images[index] = disk instanceof PowerCutLayer ? disk.contents : disk.bytes.slice();
-    });
+    this.lowers.forEach((lower, index) => void (this.#images[index] = contentsOf(lower)));
     this.isFirst = false;
     await this.start(description);
   }
@@ -282,18 +305,45 @@ export class Bench implements TestBench {
     );
   }
 
+  #newEnvironment(): Environment {
+    const buffers = this.#tested.takePool();
+    if (this.#tested.manifest.world !== "simulated") return environmentFrom(globalThis, { buffers });
+    this.#world = new SimulatedWorld({ seed: this.random.next(), order: "fifo", buffers });
+    return this.#world.environment;
+  }
+
+  /** Keeps the simulated world going while something runs in it. */
+  async #driven(run: () => Promise<void>): Promise<void> {
+    let isOver = false;
+    const running = run().finally(() => (isOver = true));
+    running.catch(() => undefined);
+    for (
+      let idleCount = 0;
+      this.#world !== null && !isOver;
+      idleCount = this.#world.isIdle ? idleCount + 1 : 0
+    ) {
+      await this.#world.turns(TURNS_AT_ONCE);
+      if (idleCount > IDLE_TURNS_MAX)
+        fail("nothing is left to do, and something that was waited for has not happened");
+    }
+    return running;
+  }
+
   #deadline<T>(promise: Promise<T>, what: string): Promise<T> {
-    const deadlineMs = deadlineMsOf(this.#subject);
+    const deadlineMs = deadlineMsOf(this.#tested.subject);
     return new Promise((resolve, reject) => {
       const timer = this.environment.clock.after(deadlineMs, () =>
-        reject(new Error(`${this.#subject.name} ${what} within ${deadlineMs} ms`)),
+        reject(new Error(`${this.#tested.subject.name} ${what} within ${deadlineMs} ms`)),
       );
       void promise.finally(() => timer.cancel()).then(resolve, reject);
     });
   }
 }
 
-const newEnvironment = (): Environment => environmentFrom(globalThis, { buffers: new BufferPool() });
+/** A copy of what a disk holds. */
+function contentsOf({ disk }: LowerDisk): Uint8Array {
+  return disk instanceof PowerCutLayer ? disk.contents : disk.bytes.slice();
+}
 
 /** A finding: a request failed that should not have. */
 export function unexpected(io: Io): Error {

@@ -3,17 +3,18 @@ import type { Io } from "@cev/core";
 import { MemoryLayer } from "../layers/memory-layer.ts";
 import { Bench } from "./bench.ts";
 import { expectThat, fail } from "./subject.ts";
-import type { AddCheck, Subject } from "./subject.ts";
+import type { AddCheck } from "./subject.ts";
+import type { Tested } from "./tested.ts";
 import { expectOldOrNew, offeredOps } from "./work.ts";
 
 const STEPS_MAX = 200;
 
 /** Cancelling, at every moment of a request's life. */
-export function cancelChecks(subject: Subject, add: AddCheck): void {
+export function cancelChecks(tested: Tested, add: AddCheck): void {
   for (const mode of ["honoured", "ignored"] as const)
     add(
       `cancelled at any moment, over disks by which that is ${mode}, a request ends once, cancelled or done, and the layer works on`,
-      () => Bench.run(subject, { seed: 700 }, (bench) => cancelEverywhere(bench, mode)),
+      () => Bench.run(tested, { seed: 700 }, (bench) => cancelEverywhere(bench, mode)),
     );
 }
 

@@ -3,31 +3,32 @@ import { hashOf } from "../bytes.ts";
 import { Bench, unexpected } from "./bench.ts";
 import { expectThat } from "./subject.ts";
 import { deniedBy } from "./left-out.ts";
-import type { AddCheck, Subject } from "./subject.ts";
+import type { AddCheck } from "./subject.ts";
+import type { Tested } from "./tested.ts";
 import { offeredOps, randomBatch, randomRanges } from "./work.ts";
 
 const RESUBMISSIONS = 5000;
 
 /** How requests end. */
-export function completionChecks(subject: Subject, add: AddCheck): void {
+export function completionChecks(tested: Tested, add: AddCheck): void {
   add("actions run last in first out, before the request is up to date and anybody is woken, each once", () =>
-    Bench.run(subject, { completion: "random", seed: 600 }, orderOfEnd),
+    Bench.run(tested, { completion: "random", seed: 600 }, orderOfEnd),
   );
   add(
     "memory belongs to the caller again afterwards, and write data is never altered, not even meanwhile",
-    () => Bench.run(subject, { completion: "random", seed: 610 }, memoryAfterwards),
+    () => Bench.run(tested, { completion: "random", seed: 610 }, memoryAfterwards),
   );
   add(
     "a request that is submitted again from its own completion, thousands of times, overflows nothing",
-    () => Bench.run(subject, { seed: 620 }, resubmission),
-    deniedBy(subject, "read"),
+    () => Bench.run(tested, { seed: 620 }, resubmission),
+    deniedBy(tested, "read"),
   );
 }
 
 /** Closing with requests under way. */
-export function closeChecks(subject: Subject, add: AddCheck): void {
+export function closeChecks(tested: Tested, add: AddCheck): void {
   add("closing under load lets every request end, then releases everything below", () =>
-    Bench.run(subject, { completion: "later", seed: 630 }, closeUnderLoad),
+    Bench.run(tested, { completion: "later", seed: 630 }, closeUnderLoad),
   );
 }
 

@@ -3,41 +3,42 @@ import type { CompletionMode } from "../layers/memory-layer.ts";
 import { Bench } from "./bench.ts";
 import { expectThat } from "./subject.ts";
 import { LOSES_ALL, deniedBy } from "./left-out.ts";
-import type { AddCheck, Subject } from "./subject.ts";
+import type { AddCheck } from "./subject.ts";
+import type { Tested } from "./tested.ts";
 import { expectRead, randomBatch, randomRange } from "./work.ts";
 
 const MODES: readonly CompletionMode[] = ["atOnce", "later", "random"];
 
 /** What was written is read, whatever else happens at the same time. */
-export function contentsChecks(subject: Subject, add: AddCheck): void {
-  const { isPersistent = true } = subject.manifest;
+export function contentsChecks(tested: Tested, add: AddCheck): void {
+  const { isPersistent = true } = tested.manifest;
   MODES.forEach((completion, index) =>
     add(
       `random requests, several at a time, over disks that complete ${nameOf(completion)}, do what a plain array does`,
-      () => Bench.run(subject, { completion, seed: 100 + index }, (bench) => work(bench, 40)),
+      () => Bench.run(tested, { completion, seed: 100 + index }, (bench) => work(bench, 40)),
     ),
   );
   add("requests of any alignment through a Device do what a plain array does", () =>
-    Bench.run(subject, { completion: "random", seed: 110 }, unalignedWork),
+    Bench.run(tested, { completion: "random", seed: 110 }, unalignedWork),
   );
   add(
     "what was written is there when the layer was closed and made again",
-    () => Bench.run(subject, { seed: 120 }, reopening),
-    deniedBy(subject, "write") ?? (isPersistent ? null : LOSES_ALL),
+    () => Bench.run(tested, { seed: 120 }, reopening),
+    deniedBy(tested, "write") ?? (isPersistent ? null : LOSES_ALL),
   );
 }
 
 /** Zeroes, holes and discards. */
-export function zeroesChecks(subject: Subject, add: AddCheck): void {
+export function zeroesChecks(tested: Tested, add: AddCheck): void {
   add(
     "zeroes read as zeroes, with every flag, and nothing around them changes",
-    () => Bench.run(subject, { seed: 200 }, zeroing),
-    deniedBy(subject, "writeZeroes"),
+    () => Bench.run(tested, { seed: 200 }, zeroing),
+    deniedBy(tested, "writeZeroes"),
   );
   add(
     "a discard changes nothing around its range, and what is written there afterwards stays",
-    () => Bench.run(subject, { seed: 210 }, discarding),
-    deniedBy(subject, "discard"),
+    () => Bench.run(tested, { seed: 210 }, discarding),
+    deniedBy(tested, "discard"),
   );
 }
 

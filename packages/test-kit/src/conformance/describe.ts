@@ -2,12 +2,13 @@ import type { LayerDescription } from "@cev/core";
 import { Bench } from "./bench.ts";
 import { LOSES_ALL } from "./left-out.ts";
 import { expectThat } from "./subject.ts";
-import type { AddCheck, Subject } from "./subject.ts";
+import type { AddCheck } from "./subject.ts";
+import type { Tested } from "./tested.ts";
 import { randomBatch } from "./work.ts";
 
 /** What a layer says of itself is enough to make it again. */
-export function describeChecks(subject: Subject, add: AddCheck): void {
-  const { reopen, isPersistent = true } = subject.manifest;
+export function describeChecks(tested: Tested, add: AddCheck): void {
+  const { reopen, isPersistent = true } = tested.manifest;
   const without =
     reopen === undefined
       ? "it cannot be made from a description here (the manifest has no reopen)"
@@ -16,7 +17,7 @@ export function describeChecks(subject: Subject, add: AddCheck): void {
         : LOSES_ALL;
   add(
     "made from its description, as JSON, it is the same layer: bytes, limits, support, and what it says of itself",
-    () => Bench.run(subject, { seed: 130 }, remaking),
+    () => Bench.run(tested, { seed: 130 }, remaking),
     without,
   );
 }

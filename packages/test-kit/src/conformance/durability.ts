@@ -3,34 +3,35 @@ import type { Io } from "@cev/core";
 import type { ModelDevice } from "../model-device.ts";
 import { Bench } from "./bench.ts";
 import { LOSES_ALL, deniedBy } from "./left-out.ts";
-import type { AddCheck, Subject } from "./subject.ts";
+import type { AddCheck } from "./subject.ts";
+import type { Tested } from "./tested.ts";
 import { expectOldOrNew, randomRanges } from "./work.ts";
 import type { Range } from "./work.ts";
 
 const SEEDS = [1, 2, 3, 4];
 
 /** What a power cut may take, and what it may not. */
-export function durabilityChecks(subject: Subject, add: AddCheck): void {
-  const { isPersistent = true } = subject.manifest;
-  const without = deniedBy(subject, "write") ?? (isPersistent ? null : LOSES_ALL);
+export function durabilityChecks(tested: Tested, add: AddCheck): void {
+  const { isPersistent = true } = tested.manifest;
+  const without = deniedBy(tested, "write") ?? (isPersistent ? null : LOSES_ALL);
   add(
     "what was flushed survives a power cut; what was not is old or new, block by block",
-    () => eachSeed(subject, 400, flushedSurvives),
-    without ?? deniedBy(subject, "flush"),
+    () => eachSeed(tested, 400, flushedSurvives),
+    without ?? deniedBy(tested, "flush"),
   );
   add(
     "a write with FUA survives a power cut without a flush",
-    () => eachSeed(subject, 410, fuaSurvives),
-    without ?? deniedBy(subject, "fua"),
+    () => eachSeed(tested, 410, fuaSurvives),
+    without ?? deniedBy(tested, "fua"),
   );
 }
 
 async function eachSeed(
-  subject: Subject,
+  tested: Tested,
   firstSeed: number,
   test: (bench: Bench) => Promise<void>,
 ): Promise<void> {
-  for (const seed of SEEDS) await Bench.run(subject, { disks: "powerCut", seed: firstSeed + seed }, test);
+  for (const seed of SEEDS) await Bench.run(tested, { disks: "powerCut", seed: firstSeed + seed }, test);
 }
 
 async function flushedSurvives(bench: Bench): Promise<void> {

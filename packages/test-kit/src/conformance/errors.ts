@@ -5,7 +5,8 @@ import type { ModelDevice } from "../model-device.ts";
 import { Bench } from "./bench.ts";
 import { expectThat, fail } from "./subject.ts";
 import { NO_REDUNDANCY } from "./left-out.ts";
-import type { AddCheck, Subject } from "./subject.ts";
+import type { AddCheck } from "./subject.ts";
+import type { Kept, Tested } from "./tested.ts";
 import { expectOldOrNew, offeredOps, randomBatch } from "./work.ts";
 
 const REQUESTS_PER_OP_MAX = 64;
@@ -18,8 +19,19 @@ interface Request {
   readonly length: number;
 }
 
+/** What is swept: the same for every kind of fault. */
+interface Sweep {
+  /** From where each request begins; null: from a layer made anew. */
+  readonly kept: Kept | null;
+  /** What the layer holds then. */
+  readonly model: ModelDevice | null;
+  readonly lowerCount: number;
+  /** Each request, and how many it makes of each lower when nothing fails. */
+  readonly requests: readonly { readonly request: Request; readonly counts: readonly number[] }[];
+}
+
 /** Errors from below, in every place. */
-export function errorChecks(subject: Subject, add: AddCheck): void {
+export function errorChecks(tested: Tested, add: AddCheck): void {
   const kinds: [string, Fault][] = [
     ["fails", { kind: "error", code: "CEV_IO" }],
     ["finds a bad spot", { kind: "error", code: "CEV_MEDIUM" }],
@@ -28,81 +40,90 @@ export function errorChecks(subject: Subject, add: AddCheck): void {
   for (const [what, fault] of kinds)
     add(
       `the first request below ${what}, then the second, until none is left: the error arrives, and nothing else changes`,
-      () => sweep(subject, fault),
+      () => sweep(tested, fault),
     );
-  const { lostLowersMax = 0 } = subject.manifest;
+  const { lostLowersMax = 0 } = tested.manifest;
   add(
     `any ${Math.max(1, lostLowersMax)} of its lowers may be lost under load, and every request still succeeds`,
-    () => surviving(subject, lostLowersMax),
+    () => surviving(tested, lostLowersMax),
     lostLowersMax > 0 ? null : NO_REDUNDANCY,
   );
   add("a lower that is lost fails requests, but none hangs, and the layer can be closed", () =>
-    Bench.run(subject, { completion: "later", seed: 520 }, losing),
+    Bench.run(tested, { completion: "later", seed: 520 }, losing),
   );
 }
 
 /** Each request of the sweep runs on a fresh layer: one that has redundancy may stop using a lower that failed. */
-async function sweep(subject: Subject, fault: Fault): Promise<void> {
+async function sweep(tested: Tested, fault: Fault): Promise<void> {
+  const { kept, model, lowerCount, requests } = await tested.once("sweep", () => rehearse(tested));
   let faultCount = 0;
-  let hasLowers = true;
-  for (let which = 0; hasLowers; which++) {
-    let isLast = false;
-    for (let lower = 0; !isLast; lower++) {
-      for (let count = 1; ; count++) {
-        const outcome = await failOne(subject, fault, { which, lower, count });
-        if (outcome === "no such request") return expectFaults(faultCount);
-        hasLowers = outcome !== "no lowers";
-        isLast = outcome === "no lowers" || outcome === "no such lower";
-        if (outcome !== "failed") break;
-        faultCount++;
-        if (count > REQUESTS_PER_OP_MAX) break;
-      }
-    }
-  }
+  for (const { request, counts } of requests)
+    for (let lower = 0; lower < lowerCount; lower++)
+      for (let count = 1; count <= Math.min(counts[lower]!, REQUESTS_PER_OP_MAX); count++, faultCount++)
+        await Bench.run(tested, { seed: 500, kept, isThorough: false }, async (bench) =>
+          failOne(bench, tested, model?.copy() ?? (await bench.learn()), fault, { request, lower, count }),
+        );
+  expectThat(faultCount > 0 || lowerCount === 0, "the layer has lowers, and no request ever reached one");
 }
 
-function expectFaults(count: number): void {
-  expectThat(count > 0, "the layer has lowers, and no request ever reached one");
+/** Does every request once with nothing failing. */
+async function rehearse(tested: Tested): Promise<Sweep> {
+  let wanted: readonly Request[] = [];
+  let model: ModelDevice | null = null;
+  let lowerCount = 0;
+  const kept = await Bench.keep(tested, { seed: 500 }, async (bench) => {
+    wanted = requestsOf(bench);
+    lowerCount = bench.lowers.length;
+    model = await bench.learn();
+  });
+  const requests: { request: Request; counts: number[] }[] = [];
+  if (lowerCount > 0)
+    for (const request of wanted)
+      await Bench.run(tested, { seed: 500, kept, isThorough: false }, async (bench) => {
+        const before = bench.lowers.map(({ fault }) => fault.requestCount);
+        await bench.run(request.op, request.offset, request.length, dataFor(bench, request));
+        const counts = bench.lowers.map(({ fault }, index) => fault.requestCount - before[index]!);
+        requests.push({ request, counts });
+      });
+  return { kept, model: kept === null ? null : model, lowerCount, requests };
 }
-
-type Outcome = "failed" | "none left" | "no such lower" | "no such request" | "no lowers";
 
 interface Place {
-  readonly which: number;
+  readonly request: Request;
   readonly lower: number;
   readonly count: number;
 }
 
-async function failOne(subject: Subject, fault: Fault, place: Place): Promise<Outcome> {
-  let outcome: Outcome = "none left";
-  await Bench.run(subject, { seed: 500 }, async (bench) => {
-    if (bench.lowers.length === 0) return void (outcome = "no lowers");
-    const request = requestsOf(bench)[place.which];
-    if (request === undefined) return void (outcome = "no such request");
-    const lower = bench.lowers[place.lower];
-    if (lower === undefined) return void (outcome = "no such lower");
-    const model = await bench.learn();
-    lower.fault.add({ fault, skipCount: place.count - 1, countMax: 1 });
-    const before = lower.fault.faultCount;
-    const data =
-      request.op === Op.write ? bench.random.bytes(request.length) : new Uint8Array(request.length);
-    const io = await bench.run(request.op, request.offset, request.length, { data, flags: request.flags });
-    const hasFailed = lower.fault.faultCount > before;
-    lower.fault.reset();
-    await checkOutcome(bench, subject, model, io, hasFailed, { request, data, place });
-    if (hasFailed) outcome = "failed";
-  });
-  return outcome;
+function dataFor(bench: Bench, { op, length, flags }: Request): { data: Uint8Array; flags: number } {
+  return { data: op === Op.write ? bench.random.bytes(length) : new Uint8Array(length), flags };
+}
+
+async function failOne(
+  bench: Bench,
+  tested: Tested,
+  model: ModelDevice,
+  fault: Fault,
+  place: Place,
+): Promise<void> {
+  const { request, count } = place;
+  const lower = bench.lowers[place.lower]!;
+  lower.fault.add({ fault, skipCount: count - 1, countMax: 1 });
+  const settings = dataFor(bench, request);
+  const io = await bench.run(request.op, request.offset, request.length, settings);
+  const hasFailed = lower.fault.faultCount > 0;
+  lower.fault.reset();
+  await checkOutcome(bench, tested, model, io, hasFailed, { place, data: settings.data });
 }
 
 async function checkOutcome(
   bench: Bench,
-  subject: Subject,
+  tested: Tested,
   model: ModelDevice,
   io: Io,
   hasFailed: boolean,
-  { request, data, place }: { request: Request; data: Uint8Array; place: Place },
+  { place, data }: { place: Place; data: Uint8Array },
 ): Promise<void> {
+  const { request } = place;
   const { op, offset, length } = request;
   const when = `when request ${place.count} to lower ${place.lower} failed under ${opName(op)} (flags ${request.flags})`;
   if (io.error !== null) {
@@ -110,7 +131,7 @@ async function checkOutcome(
     expectThat(isCevError(io.error), `${when}, the error has no code`);
     const { code } = io.error;
     if (code === "CEV_PROGRAM" || code === "CEV_CANCELLED") fail(`${when}, it ended with ${code}`);
-  } else if (hasFailed && subject.manifest.canHideErrors !== true) {
+  } else if (hasFailed && tested.manifest.canHideErrors !== true) {
     fail(`${when}, it succeeded all the same`);
   }
   if (op === Op.discard) model.forget(offset, length);
@@ -141,10 +162,10 @@ function requestsOf(bench: Bench): Request[] {
   return requests;
 }
 
-async function surviving(subject: Subject, lostCount: number): Promise<void> {
+async function surviving(tested: Tested, lostCount: number): Promise<void> {
   let lowerCount = 1;
   for (let first = 0; first < lowerCount; first++) {
-    await Bench.run(subject, { completion: "random", seed: 530 + first }, async (bench) => {
+    await Bench.run(tested, { completion: "random", seed: 530 + first }, async (bench) => {
       lowerCount = bench.lowers.length;
       const model = await bench.learn();
       for (let count = 0; count < 5; count++) await randomBatch(bench, model, 6);

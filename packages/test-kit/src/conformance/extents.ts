@@ -3,37 +3,38 @@ import type { Extent } from "@cev/core";
 import { Bench } from "./bench.ts";
 import { expectThat } from "./subject.ts";
 import { LOSES_ALL, NO_REDUNDANCY, deniedBy } from "./left-out.ts";
-import type { AddCheck, Subject } from "./subject.ts";
+import type { AddCheck } from "./subject.ts";
+import type { Tested } from "./tested.ts";
 import { randomBatch, randomRange, randomRanges } from "./work.ts";
 import type { Range } from "./work.ts";
 
 /** What a layer tells of its contents. One that tells nothing passes: then everything is data. */
-export function extentsChecks(subject: Subject, add: AddCheck): void {
-  const { isPersistent = true, lostLowersMax = 0, skip } = subject.manifest;
-  const readOnly = deniedBy(subject, "write");
+export function extentsChecks(tested: Tested, add: AddCheck): void {
+  const { isPersistent = true, lostLowersMax = 0, skip } = tested.manifest;
+  const readOnly = deniedBy(tested, "write");
   const forgetful = readOnly ?? (isPersistent ? null : LOSES_ALL);
   add("extents cover what was asked for, in whole blocks, and what they call zeroes is read as zeroes", () =>
-    Bench.run(subject, { completion: "random", seed: 900 }, zeroesAreRead),
+    Bench.run(tested, { completion: "random", seed: 900 }, zeroesAreRead),
   );
   add(
     "a write that has completed is not forgotten, whatever else is under way",
-    () => Bench.run(subject, { completion: "random", seed: 910 }, writesAreSeen),
+    () => Bench.run(tested, { completion: "random", seed: 910 }, writesAreSeen),
     readOnly,
   );
   add(
     "the same holds when the layer was closed and made again",
-    () => Bench.run(subject, { seed: 920 }, closing),
+    () => Bench.run(tested, { seed: 920 }, closing),
     forgetful,
   );
   add(
     "the same holds when the power went",
-    () => Bench.run(subject, { disks: "powerCut", seed: 925 }, powerCuts),
+    () => Bench.run(tested, { disks: "powerCut", seed: 925 }, powerCuts),
     // A layer whose disks are none of the suite's has no power to cut.
     forgetful ?? skip?.durability,
   );
   add(
     "the same holds when a lower was lost, and when it is back with what it held then",
-    () => losingOne(subject),
+    () => losingOne(tested),
     readOnly ?? (lostLowersMax > 0 ? null : NO_REDUNDANCY),
   );
 }
@@ -87,10 +88,10 @@ async function powerCuts(bench: Bench): Promise<void> {
   }
 }
 
-async function losingOne(subject: Subject): Promise<void> {
+async function losingOne(tested: Tested): Promise<void> {
   let lowerCount = 1;
   for (let index = 0; index < lowerCount; index++) {
-    await Bench.run(subject, { completion: "random", seed: 930 + index }, async (bench) => {
+    await Bench.run(tested, { completion: "random", seed: 930 + index }, async (bench) => {
       lowerCount = bench.lowers.length;
       await writeSome(bench);
       bench.lowers[index]!.fault.lose();

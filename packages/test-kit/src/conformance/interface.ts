@@ -1,45 +1,46 @@
 import { Io, Op, checkLimits, opName, supportOf } from "@cev/core";
 import { Bench } from "./bench.ts";
 import { expectThat } from "./subject.ts";
-import type { AddCheck, Subject } from "./subject.ts";
+import type { AddCheck } from "./subject.ts";
+import type { Tested } from "./tested.ts";
 import { expectRead } from "./work.ts";
 
 /** What a layer says of itself. */
-export function interfaceChecks(subject: Subject, add: AddCheck): void {
+export function interfaceChecks(tested: Tested, add: AddCheck): void {
   add("limits make sense, support is what the manifest says, and describe is plain data", () =>
-    Bench.run(subject, {}, async (bench) => checkWords(bench, subject)),
+    Bench.run(tested, {}, async (bench) => checkWords(bench, tested)),
   );
-  add("its lowers are claimed while it is open", () => Bench.run(subject, {}, checkClaims));
+  add("its lowers are claimed while it is open", () => Bench.run(tested, {}, checkClaims));
 }
 
 /** The edges of what it takes. */
-export function limitsChecks(subject: Subject, add: AddCheck): void {
+export function limitsChecks(tested: Tested, add: AddCheck): void {
   add("the first block, the last one, and the longest request are served", () =>
-    Bench.run(subject, { completion: "random", seed: 300 }, edges),
+    Bench.run(tested, { completion: "random", seed: 300 }, edges),
   );
   add("memory of any kind will do, and what lies around it is left alone", () =>
-    Bench.run(subject, { completion: "later", seed: 310 }, memories),
+    Bench.run(tested, { completion: "later", seed: 310 }, memories),
   );
 }
 
 /** What is not offered is refused, and nothing of it reaches the layers below. */
-export function refusalChecks(subject: Subject, add: AddCheck): void {
-  const denied = deniedOps(subject);
+export function refusalChecks(tested: Tested, add: AddCheck): void {
+  const denied = deniedOps(tested);
   add(
     "what support denies is refused",
-    () => Bench.run(subject, {}, (bench) => refusals(bench, denied)),
+    () => Bench.run(tested, {}, (bench) => refusals(bench, denied)),
     denied.length === 0 ? "it denies nothing" : null,
   );
   add("an operation invented later is refused, not let through", () =>
-    Bench.run(subject, {}, (bench) => refusals(bench, [5 as Op, 99 as Op])),
+    Bench.run(tested, {}, (bench) => refusals(bench, [5 as Op, 99 as Op])),
   );
 }
 
-async function checkWords(bench: Bench, subject: Subject): Promise<void> {
+async function checkWords(bench: Bench, tested: Tested): Promise<void> {
   const { layer } = bench;
   checkLimits(layer.limits);
   expectThat(layer.name !== "", "the layer has no name");
-  for (const [feature, level] of Object.entries(subject.manifest.support)) {
+  for (const [feature, level] of Object.entries(tested.manifest.support)) {
     const said = layer.support[feature as keyof typeof layer.support];
     expectThat(said === level, `support.${feature} is ${said}, and the manifest says ${level}`);
   }
@@ -127,7 +128,7 @@ async function refusals(bench: Bench, ops: readonly Op[]): Promise<void> {
   }
 }
 
-function deniedOps({ manifest: { support } }: Subject): Op[] {
+function deniedOps({ manifest: { support } }: Tested): Op[] {
   const ops: Op[] = [];
   if (support.read === "none") ops.push(Op.read);
   if (support.write === "none") ops.push(Op.write);

@@ -1,5 +1,5 @@
 import type { Support } from "@cev/core";
-import type { Subject } from "./subject.ts";
+import type { Tested } from "./tested.ts";
 
 /** Why a test is left out: of a layer that starts anew whenever it is made. */
 export const LOSES_ALL = "it holds nothing of what it held when it is made again (isPersistent is false)";
@@ -8,6 +8,6 @@ export const LOSES_ALL = "it holds nothing of what it held when it is made again
 export const NO_REDUNDANCY = "it need not do without a lower (lostLowersMax is 0)";
 
 /** Why a test is left out that needs what the layer denies; null when it offers it. */
-export function deniedBy({ manifest: { support } }: Subject, feature: keyof Support): string | null {
+export function deniedBy({ manifest: { support } }: Tested, feature: keyof Support): string | null {
   return support[feature] === "none" ? `support.${feature} is none` : null;
 }

@@ -8,6 +8,7 @@ import { extentsChecks } from "./extents.ts";
 import { interfaceChecks, limitsChecks, refusalChecks } from "./interface.ts";
 import { THEMES, deadlineMsOf, fail } from "./subject.ts";
 import type { AddCheck, Check, Conformance, SkippedCheck, Subject, Theme } from "./subject.ts";
+import { Tested } from "./tested.ts";
 import { transparencyChecks } from "./transparency.ts";
 
 /** The part of a test framework that the suite uses: vitest, `node:test` and others have it. */
@@ -19,7 +20,7 @@ export interface TestRunner {
   };
 }
 
-const THEME_CHECKS: { readonly [theme in Theme]: (subject: Subject, add: AddCheck) => void } = {
+const THEME_CHECKS: { readonly [theme in Theme]: (tested: Tested, add: AddCheck) => void } = {
   interface: interfaceChecks,
   describe: describeChecks,
   contents: contentsChecks,
@@ -41,9 +42,10 @@ const DEADLINES_PER_TEST = 6;
 export function conformanceOf(subject: Subject): Conformance {
   const checks: Check[] = [];
   const skipped: SkippedCheck[] = [];
+  const tested = new Tested(subject);
   for (const theme of THEMES) {
     const skip = subject.manifest.skip?.[theme];
-    THEME_CHECKS[theme](subject, (name, run, without = null) => {
+    THEME_CHECKS[theme](tested, (name, run, without = null) => {
       const reason = skip ?? without;
       if (reason === null) checks.push({ theme, name, run });
       else skipped.push({ theme, name, reason });

@@ -5,11 +5,12 @@ import { AsyncNoOpLayer, NoOpLayer } from "../layers/no-op-layer.ts";
 import { MemoryLayer } from "../layers/memory-layer.ts";
 import { Bench } from "./bench.ts";
 import { expectThat } from "./subject.ts";
-import type { AddCheck, Subject } from "./subject.ts";
+import type { AddCheck } from "./subject.ts";
+import type { Tested } from "./tested.ts";
 import { randomBatch } from "./work.ts";
 
 /** Neither the layer nor its neighbours can tell what else stands in the stack. */
-export function transparencyChecks(subject: Subject, add: AddCheck): void {
+export function transparencyChecks(tested: Tested, add: AddCheck): void {
   const wraps: [string, (layer: Layer) => Layer][] = [
     ["a layer that does nothing", (lower) => new NoOpLayer(lower)],
     [
@@ -19,12 +20,12 @@ export function transparencyChecks(subject: Subject, add: AddCheck): void {
     ["one written with async methods", (lower) => new CheckingLayer(new AsyncNoOpLayer(lower))],
   ];
   for (const [what, wrap] of wraps)
-    add(`with ${what} above it and on each lower, it does the same`, () => compareRuns(subject, wrap));
+    add(`with ${what} above it and on each lower, it does the same`, () => compareRuns(tested, wrap));
 }
 
-async function compareRuns(subject: Subject, wrap: (layer: Layer) => Layer): Promise<void> {
-  const plain = await observe(subject);
-  const wrapped = await observe(subject, wrap);
+async function compareRuns(tested: Tested, wrap: (layer: Layer) => Layer): Promise<void> {
+  const plain = await observe(tested);
+  const wrapped = await observe(tested, wrap);
   expectThat(plain.length === wrapped.length, "it uses another number of disks");
   plain.forEach((counts, index) =>
     expectThat(
@@ -35,9 +36,9 @@ async function compareRuns(subject: Subject, wrap: (layer: Layer) => Layer): Pro
 }
 
 /** Does seeded work and returns, per disk, what it was sent. */
-async function observe(subject: Subject, wrap?: (layer: Layer) => Layer): Promise<string[]> {
+async function observe(tested: Tested, wrap?: (layer: Layer) => Layer): Promise<string[]> {
   let sent: string[] = [];
-  await Bench.run(subject, { seed: 800, ...(wrap === undefined ? {} : { wrap }) }, async (bench) => {
+  await Bench.run(tested, { seed: 800, ...(wrap === undefined ? {} : { wrap }) }, async (bench) => {
     const model = await bench.learn();
     const disks = bench.lowers.map(({ disk }) => disk).filter((disk) => disk instanceof MemoryLayer);
     for (const disk of disks) disk.log.length = 0;
