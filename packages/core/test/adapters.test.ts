@@ -1,6 +1,6 @@
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
-import { Device, IoError, IoFlag, Op, adapt, environmentFrom, request } from "../src/index.ts";
+import { BlockLayer, Device, IoError, IoFlag, Op, adapt, environmentFrom, request } from "../src/index.ts";
 import type { Io, Limits, Support } from "../src/index.ts";
 import { MemoryLayer } from "./support.ts";
 
@@ -153,6 +153,24 @@ describe("adapters that a device puts over a layer", () => {
     await expect(request(blocks, environment, Op.discard, 10, 20)).rejects.toMatchObject({
       code: "CEV_NOT_SUPPORTED",
     });
+  });
+
+  it("refuses zeroes of part of a block where zeroes are not offered, with nothing written", async () => {
+    const memory = new MemoryLayer(SIZE, {
+      limits: { logicalBlockSize: 4096 },
+      support: { writeZeroes: "none" },
+    });
+    const environment = environmentFrom(globalThis);
+    const blocks = new BlockLayer(memory, { logicalBlockSize: 1, environment });
+    const data = new Uint8Array(10_000).fill(7);
+    await request(blocks, environment, Op.write, 100, 10_000, data);
+    for (const length of [20, 10_000])
+      await expect(request(blocks, environment, Op.writeZeroes, 100, length)).rejects.toMatchObject({
+        code: "CEV_NOT_SUPPORTED",
+      });
+    const back = new Uint8Array(10_000);
+    await request(blocks, environment, Op.read, 100, 10_000, back);
+    expect(back).toEqual(data);
   });
 
   it("refuses fast zeroes of part of a block before it has written any of them", async () => {

@@ -55,8 +55,11 @@ export class BlockLayer extends LayerBase {
         // Also one that would shrink to nothing here: what the lower does not offer is not done.
         if (this.support.discard === "none") return refuse(io, this);
         return this.#discard(io);
-      case Op.write:
       case Op.writeZeroes:
+        // Also one within a block, which would be written and not zeroed: the edges would be done, and the middle refused.
+        if (this.support.writeZeroes === "none") return refuse(io, this);
+        return this.#write(io);
+      case Op.write:
         return this.#write(io);
       default:
         return refuse(io, this);
