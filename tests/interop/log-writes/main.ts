@@ -4,14 +4,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Device, environmentFrom } from "@cev/core";
-import { LogWritesSink, MemoryLayer, Random, RecordLayer, WriteLog, replayRecording } from "@cev/test-kit";
+import {
+  LogWritesSink,
+  MemoryLayer,
+  Random,
+  RecordLayer,
+  WriteLog,
+  cutsOf,
+  replayRecording,
+} from "@cev/test-kit";
 import { numberOf, ownArguments, readOrExit } from "../matrix/arguments.ts";
 import { output } from "../src/run.ts";
 
 const USAGE = `usage: pnpm run log-writes [OPTION]...
 
 Records random writes as a log of dm-log-writes, and has replay-log of the kernel's test tools count its entries, find its marks
-and replay it up to each of them: the device must hold what it held then. The tool is fetched and built unless --sources names a
+and replay it up to each of them: the device must hold what it held then. Of the power cuts that cev draws from the log, those in which
+all writes survive must be what replay-log makes of as many entries. The tool is fetched and built unless --sources names a
 folder with it.
 
   --sources DIR    the sources of replay-log
@@ -90,7 +99,37 @@ async function judge(program: string, folder: string, seed: number): Promise<num
     throw new Error(`seed ${seed}: ${entryCount} entries are ${counted.trim()} to replay-log`);
   for (const [round, image] of images.entries())
     await compare(program, { folder, logPath, seed, round, image, log });
+  await compareCuts(program, { folder, logPath, seed, log });
   return entryCount;
+}
+
+/** Every tenth moment at which the power may go: what has reached the disk by then is what the tool has replayed by then. */
+async function compareCuts(
+  program: string,
+  place: {
+    readonly folder: string;
+    readonly logPath: string;
+    readonly seed: number;
+    readonly log: MemoryLayer;
+  },
+): Promise<void> {
+  const { folder, logPath, seed, log } = place;
+  const target = join(folder, "cut.img");
+  const before = new Uint8Array(SIZE);
+  const recording = await WriteLog.open(log, environment);
+  let count = 0;
+  for await (const { at, image } of cutsOf(recording, {
+    before,
+    random: new Random(seed),
+    policies: ["all"],
+  })) {
+    // None of its entries is "all of them" to the tool.
+    if (count++ % 10 > 0 || at === 0) continue;
+    writeFileSync(target, before);
+    await output(program, ["--log", logPath, "--replay", target, "--limit", String(at)]);
+    if (Buffer.compare(readFileSync(target), image) !== 0)
+      throw new Error(`seed ${seed}: a cut before entry ${at} is not what replay-log has by then`);
+  }
 }
 
 async function work(device: Device, random: Random): Promise<void> {

@@ -10,7 +10,10 @@ export interface CutsOptions {
   readonly random: Random;
   /** Each gives an image of its own at each moment. Default: "sectors". */
   readonly policies?: readonly CachePolicy[];
-  /** What is written whole or not at all. Bytes, from 512 on. Default 512. */
+  /**
+   * What is written whole or not at all. Bytes, from 512 on. Default 512, which is harder than some file systems bear: ext4 counts on its
+   * superblock to be written whole.
+   */
   readonly atomicLength?: number;
 }
 
