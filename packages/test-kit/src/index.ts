@@ -23,6 +23,7 @@ export { ThrottleLayer } from "./layers/throttle-layer.ts";
 export type { ThrottleLimits, ThrottleOptions } from "./layers/throttle-layer.ts";
 export { PauseLayer } from "./layers/pause-layer.ts";
 export { CheckingLayer } from "./layers/checking-layer.ts";
+export type { CheckingLayerOptions } from "./layers/checking-layer.ts";
 export { PowerCutLayer, cutPower } from "./layers/power-cut-layer.ts";
 export type { PowerCutOptions } from "./layers/power-cut-layer.ts";
 export { RecordLayer } from "./record/record-layer.ts";
@@ -64,22 +65,28 @@ export { reopenWith } from "./conformance/reopen-with.ts";
 export type { ReopenExtra } from "./conformance/reopen-with.ts";
 
 export { campaign, replay, runOfSeed } from "./simulator/campaign.ts";
-export type { CampaignOptions, CampaignReport, SimulationFailure } from "./simulator/campaign.ts";
+export type { CampaignOptions, ReplayResult, SimulationFailure } from "./simulator/campaign.ts";
+export { keepText, parseKeep } from "./simulator/keep.ts";
+export type { Keep } from "./simulator/keep.ts";
 export { noOpKind } from "./simulator/kinds.ts";
-export type { KindPlan, SimulationKind, SimulationSite, SimulationTraits } from "./simulator/kind.ts";
+export type {
+  Chore,
+  ChoreSite,
+  KindPlan,
+  SimulationKind,
+  SimulationSite,
+  SimulationTraits,
+} from "./simulator/kind.ts";
 export { stackText } from "./simulator/plan.ts";
 export type { DiskPlan, LayerPlan, PlanNode, StackPlan } from "./simulator/plan.ts";
-export {
-  SIMULATION_VERSION,
-  parseRanges,
-  rangesText,
-  replayLine,
-  simulationVersion,
-} from "./simulator/replay-line.ts";
-export type { Replay } from "./simulator/replay-line.ts";
+export { SIMULATION_VERSION, replayLine, simulationVersion } from "./simulator/replay-line.ts";
+export type { Replay, SeedRun } from "./simulator/replay-line.ts";
+export { emptyReport, mergeReports, reportTable } from "./simulator/report.ts";
+export type { CampaignReport, KindSums } from "./simulator/report.ts";
 export { simulate } from "./simulator/run.ts";
 export type { SimulationResult } from "./simulator/result.ts";
 export { drawScript } from "./simulator/script.ts";
-export type { CutPolicy, PlannedRequest, Step } from "./simulator/script.ts";
+export type { CutPolicy, CutStep, Load, PlannedChore, PlannedRequest, Step } from "./simulator/step.ts";
+export { encodeStack, parseStack } from "./simulator/stack-notation.ts";
 export { shrink } from "./simulator/shrink.ts";
 export type { Shrinkable } from "./simulator/shrink.ts";

@@ -20,6 +20,8 @@ export interface SimulatedWorldOptions {
 export class SimulatedWorld {
   readonly environment: Environment;
   readonly random: Random;
+  /** How many turns there were. */
+  turnCount = 0;
   #now = 0;
   #tasks: (() => void)[] = [];
   readonly #alarms = new AlarmHeap();
@@ -49,6 +51,7 @@ export class SimulatedWorld {
 
   /** Runs the tasks of one turn; without any, moves the clock to the next timer and runs it. False when idle. */
   step(): boolean {
+    this.turnCount++;
     if (this.#tasks.length > 0) {
       const tasks = this.#isShuffled ? this.random.shuffled(this.#tasks) : this.#tasks;
       this.#tasks = [];

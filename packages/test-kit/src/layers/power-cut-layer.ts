@@ -9,12 +9,16 @@ import type { Random } from "../random.ts";
 export interface PowerCutOptions {
   readonly size: number;
   readonly blockSize?: number;
+  /** The longest request. Default: any. */
+  readonly ioLengthMax?: number;
   /** What is written whole or not at all when the power goes. Default 512 bytes. */
   readonly atomicLength?: number;
   /** Requests complete at once (default), or in a later turn: then a cut finds some of them under way. */
   readonly completion?: "atOnce" | "later";
   readonly support?: Partial<Support>;
   readonly contents?: Uint8Array;
+  /** `contents` is the medium itself, and not copied: nobody else may write to it. */
+  readonly sharesContents?: boolean;
 }
 
 /**
@@ -32,7 +36,6 @@ export class PowerCutLayer extends LayerBase {
   /** What is written whole or not at all. Bytes. */
   atomicLength: number;
   readonly #durable: Uint8Array;
-  readonly #cached: Uint8Array;
   readonly #completion: "atOnce" | "later";
   readonly #cache: VolatileCache;
   /** Told before a request changes anything, or makes anything durable. */
@@ -41,15 +44,20 @@ export class PowerCutLayer extends LayerBase {
 
   constructor(environment: Environment, options: PowerCutOptions) {
     super();
-    this.limits = plainLimits(options.size, { logicalBlockSize: options.blockSize ?? 512 });
+    const { blockSize = 512, ioLengthMax } = options;
+    this.limits = plainLimits(options.size, {
+      logicalBlockSize: blockSize,
+      ...(ioLengthMax === undefined ? {} : { ioLengthMax }),
+    });
     this.support = { ...FULL_SUPPORT, ...options.support };
     this.#environment = environment;
     this.atomicLength = options.atomicLength ?? 512;
     this.#completion = options.completion ?? "atOnce";
     this.#cache = new VolatileCache(Math.min(512, this.atomicLength, this.limits.logicalBlockSize));
-    this.#durable = new Uint8Array(options.size);
-    if (options.contents !== undefined) this.#durable.set(options.contents);
-    this.#cached = this.#durable.slice();
+    const { contents, sharesContents = false } = options;
+    const isShared = sharesContents && contents?.length === options.size;
+    this.#durable = isShared ? contents : new Uint8Array(options.size);
+    if (contents !== undefined && !isShared) this.#durable.set(contents);
   }
 
   /** How many writes a power cut could lose. */
@@ -59,7 +67,7 @@ export class PowerCutLayer extends LayerBase {
 
   /** A copy of what reads see. */
   get contents(): Uint8Array {
-    return this.#cached.slice();
+    return this.#seen(0, this.limits.size);
   }
 
   submit(io: Io): void {
@@ -91,18 +99,27 @@ export class PowerCutLayer extends LayerBase {
   /** The power goes: requests under way fail with `CEV_DEVICE_LOST`, and the disk comes back with what is left. */
   cut(random: Random, policy: CachePolicy = "sectors"): void {
     this.cutCount++;
-    const image = this.imageAfterCut(random, policy);
-    this.#durable.set(image);
-    this.#cached.set(image);
-    this.#cache.clear();
-    const underWay = [...this.#underWay];
-    this.#underWay = new Set();
+    const underWay = this.#underWay;
+    this.takeAfterCut(random, policy);
     for (const io of underWay) io.complete(ioError(io, "CEV_DEVICE_LOST", "the power went", this.name));
+  }
+
+  /**
+   * The power goes for good: what is left is the medium itself, not a copy, and may be handed to another layer as what it shares. Requests
+   * under way never end.
+   */
+  takeAfterCut(random: Random, policy: CachePolicy = "sectors"): Uint8Array {
+    const survivors = this.#cache.survivors(random, policy, this.atomicLength);
+    for (const part of survivors) copyPart(part, this.#durable);
+    this.#cache.clear();
+    this.#underWay = new Set();
+    return this.#durable;
   }
 
   /** Blocks of zeroes are holes, however they came to be zeroes. */
   runs(offset: number, length: number, countMax: number): readonly Run[] {
-    return runsOfBytes(this.#cached, offset, length, { countMax, blockSize: this.limits.logicalBlockSize });
+    const seen = this.#cache.changeCount === 0 ? this.#durable : this.contents;
+    return runsOfBytes(seen, offset, length, { countMax, blockSize: this.limits.logicalBlockSize });
   }
 
   describe(): LayerDescription {
@@ -127,17 +144,36 @@ export class PowerCutLayer extends LayerBase {
         };
       }
       default:
-        return () => data.set(this.#cached.subarray(offset, offset + length), dataOffset);
+        return () => this.#readInto(data, dataOffset, { offset, length });
     }
   }
 
   #change(offset: number, data: Uint8Array, isDurable: boolean): () => void {
     const change = this.#cache.begin({ offset, length: data.length, tag: 0 }, data);
-    this.#cached.set(data, offset);
     return () => {
       this.#cache.complete(change);
       if (isDurable) this.#makeDurable(change);
     };
+  }
+
+  #seen(offset: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    this.#readInto(bytes, 0, { offset, length });
+    return bytes;
+  }
+
+  /** What is on the medium, and over it what is cached. */
+  #readInto(data: Uint8Array, dataOffset: number, { offset, length }: Range): void {
+    data.set(this.#durable.subarray(offset, offset + length), dataOffset);
+    if (this.#cache.changeCount === 0) return;
+    const { blockSize } = this.#cache;
+    const start = offset - (offset % blockSize);
+    for (const { change, within, length: count } of this.#cache.newest(start, offset + length - start)) {
+      const at = change.offset + within;
+      const from = Math.max(at, offset);
+      const end = Math.min(at + count, offset + length);
+      change.copyTo(data, dataOffset + from - offset, within + from - at, end - from);
+    }
   }
 
   /** It is on the disk, and with it, sector by sector, no older state can come back. */
@@ -145,6 +181,11 @@ export class PowerCutLayer extends LayerBase {
     for (const part of this.#cache.liveParts(change)) copyPart(part, this.#durable);
     this.#cache.makeDurable(change);
   }
+}
+
+interface Range {
+  readonly offset: number;
+  readonly length: number;
 }
 
 function copyPart({ change, within, length }: CachedPart, image: Uint8Array): void {

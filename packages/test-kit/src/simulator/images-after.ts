@@ -1,23 +1,15 @@
-import { Random } from "../random.ts";
+import type { Random } from "../random.ts";
 import type { SimulatedDisk } from "./rig.ts";
-import type { CutPolicy } from "./script.ts";
+import type { CutPolicy } from "./step.ts";
 
-/** What the disks hold if the power goes now. Changes nothing. */
+/** The power goes: what the disks hold then. They are not to be used any more. */
 export function imagesAfter(
   disks: readonly SimulatedDisk[],
   policy: CutPolicy,
   random: Random,
 ): Uint8Array[] {
   return disks.map(({ platter }) => {
-    const keepsAll = policy === "all" || (policy === "disks" && random.chance(0.5));
-    if (keepsAll) return platter.contents;
-    return platter.imageAfterCut(policy === "sectors" ? random : new Never(1));
+    if (policy !== "disks") return platter.takeAfterCut(random, policy);
+    return platter.takeAfterCut(random, random.chance(0.5) ? "all" : "none");
   });
-}
-
-/** Random numbers that always say no. */
-class Never extends Random {
-  override chance(): boolean {
-    return false;
-  }
 }

@@ -1,5 +1,6 @@
 import type { Random } from "../random.ts";
 import type { KindPlan, SimulationKind } from "./kind.ts";
+import type { CutPolicy } from "./step.ts";
 
 /** What a simulated disk is like. */
 export interface DiskPlan {
@@ -11,6 +12,10 @@ export interface DiskPlan {
   readonly discard: boolean;
   /** Requests complete in a later turn. */
   readonly later: boolean;
+  /** What is above sees it with all operations and blocks of 512 bytes. */
+  readonly adapted: boolean;
+  /** The longest request; null: any. */
+  readonly ioLengthMax: number | null;
 }
 
 /** A layer with all that is below it. */
@@ -21,17 +26,27 @@ export interface LayerPlan extends Omit<KindPlan, "lowers"> {
 
 export type PlanNode = DiskPlan | LayerPlan;
 
-/** A whole stack. */
+/** A whole stack, and how it is run. */
 export interface StackPlan {
   readonly top: PlanNode;
-  /** Layers that check the contract stand between any two. */
-  readonly isChecked: boolean;
+  /** Layers that check the contract stand between any two; thorough ones look at all data. */
+  readonly checks: "none" | "light" | "thorough";
   /** Joints stand between any two, and layers come and go. */
   readonly hasJoints: boolean;
+  /** Requests that touch one another may be under way together. */
+  readonly overlaps: boolean;
+  /** Tasks of one turn run in random order, or in the order they were asked for. */
+  readonly order: "random" | "fifo";
+  /** So many requests at once. */
+  readonly atOnceMax: number;
+  /** Of every power cut; null: as each step says. */
+  readonly policy: CutPolicy | null;
 }
 
-const KIB = 1024;
-const DEPTH_MAX = 4;
+export const AT_ONCE_MAX = 8;
+
+const BLOCK = 4096;
+const DEPTH_MAX = 5;
 const DISKS_MAX = 12;
 
 /** True for a disk. */
@@ -42,10 +57,18 @@ export function isDisk(node: PlanNode): node is DiskPlan {
 /** Draws a stack of these kinds: all as likely, whatever they stand on. */
 export function drawStack(random: Random, kinds: readonly SimulationKind[]): StackPlan {
   for (;;) {
-    const size = 4 * KIB * random.between(4, 24);
+    const size = BLOCK * (random.chance(0.15) ? random.between(24, 64) : random.between(4, 24));
     const top = drawNode(random, kinds, size, 1);
     if (disksOf(top).length > DISKS_MAX) continue;
-    return { top, isChecked: random.chance(0.25), hasJoints: random.chance(0.25) };
+    return {
+      top,
+      checks: random.chance(0.125) ? "thorough" : random.chance(0.125) ? "none" : "light",
+      hasJoints: random.chance(0.25),
+      overlaps: random.chance(0.125),
+      order: random.chance(0.1) ? "fifo" : "random",
+      atOnceMax: AT_ONCE_MAX,
+      policy: null,
+    };
   }
 }
 
@@ -58,14 +81,32 @@ function drawNode(random: Random, kinds: readonly SimulationKind[], size: number
 }
 
 function drawDisk(random: Random, size: number): DiskPlan {
+  const blockSize = random.chance(0.2) ? 4096 : 512;
   return {
-    kind: "disk",
-    size: Math.ceil(size / 4096) * 4096,
-    blockSize: random.chance(0.2) ? 4096 : 512,
+    ...plainDisk(size),
+    blockSize,
     fua: random.chance(0.7),
     zeroes: random.chance(0.7),
     discard: random.chance(0.7),
     later: random.chance(0.7),
+    adapted: random.chance(0.3),
+    // Not always whole blocks.
+    ioLengthMax: random.chance(0.1) ? blockSize * random.pick([1, 3, 7]) + random.pick([0, 100]) : null,
+  };
+}
+
+/** The simplest disk of a size. */
+export function plainDisk(size: number): DiskPlan {
+  return {
+    kind: "disk",
+    size: Math.ceil(size / BLOCK) * BLOCK,
+    blockSize: 512,
+    fua: true,
+    zeroes: true,
+    discard: true,
+    later: false,
+    adapted: false,
+    ioLengthMax: null,
   };
 }
 
@@ -77,6 +118,12 @@ export function disksOf(node: PlanNode): DiskPlan[] {
 /** All layers, uppermost first. */
 export function layersOf(node: PlanNode): LayerPlan[] {
   return isDisk(node) ? [] : [node, ...node.lowers.flatMap(layersOf)];
+}
+
+/** Each disk, from the left, with the layer that stands on it and which of its lowers it is. */
+export function seatsOf(node: PlanNode): { readonly above: LayerPlan | null; readonly place: number }[] {
+  if (isDisk(node)) return [{ above: null, place: 0 }];
+  return node.lowers.flatMap((lower, place) => (isDisk(lower) ? [{ above: node, place }] : seatsOf(lower)));
 }
 
 /** As people write it: "raid(crypt(disk), disk)". */

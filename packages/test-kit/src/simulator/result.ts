@@ -6,9 +6,12 @@ export interface SimulationResult {
   readonly stepIndex: number;
   /** Requests, cuts, losses and whatever else was done. */
   readonly stepCount: number;
+  /** Requests of the work alone. */
+  readonly requestCount: number;
   readonly cutCount: number;
   /** Errors that had to be expected. */
   readonly excusedCount: number;
+  /** Of the simulated event loop. */
   readonly turnCount: number;
   /** Equal for runs in which the same happened. */
   readonly trace: string;

@@ -2,11 +2,13 @@ import { Device, JointLayer, adapt, closeTree, openTree } from "@cev/core";
 import type { Environment, Layer, NamedLayer } from "@cev/core";
 import { CheckingLayer } from "../layers/checking-layer.ts";
 import { FaultLayer } from "../layers/fault-layer.ts";
-import { NoOpLayer } from "../layers/no-op-layer.ts";
+import { AsyncNoOpLayer, NoOpLayer } from "../layers/no-op-layer.ts";
 import { PowerCutLayer } from "../layers/power-cut-layer.ts";
 import type { SimulationKind, SimulationSite } from "./kind.ts";
 import { disksOf, isDisk } from "./plan.ts";
 import type { DiskPlan, LayerPlan, PlanNode, StackPlan } from "./plan.ts";
+
+const INSERTED_MAX = 2;
 
 /** A disk of a run, with a volatile cache, that can be made to fail. */
 export interface SimulatedDisk {
@@ -23,7 +25,7 @@ export interface Place {
   readonly lowers: readonly (NamedLayer | null)[];
 }
 
-/** Disks that hold these images. */
+/** Disks that hold these images, which are theirs from now on. */
 export function disksFrom(
   environment: Environment,
   plan: StackPlan,
@@ -33,6 +35,7 @@ export function disksFrom(
     const platter = new PowerCutLayer(environment, {
       size: disk.size,
       blockSize: disk.blockSize,
+      ...(disk.ioLengthMax === null ? {} : { ioLengthMax: disk.ioLengthMax }),
       atomicLength: disk.blockSize,
       completion: disk.later ? "later" : "atOnce",
       support: {
@@ -41,6 +44,7 @@ export function disksFrom(
         discard: disk.discard ? "native" : "none",
       },
       contents: images[index]!,
+      sharesContents: true,
     });
     return { plan: disk, platter, fault: new FaultLayer(platter, environment) };
   });
@@ -58,8 +62,8 @@ export class Rig {
   readonly #disks: readonly SimulatedDisk[];
   readonly #held: Layer[] = [];
   readonly #joints: JointLayer[] = [];
-  /** What a joint stood on before a layer was put in. */
-  readonly #before = new Map<JointLayer, Layer>();
+  /** What a joint stood on before layers were put in, one after the other. */
+  readonly #before = new Map<JointLayer, Layer[]>();
   #diskIndex = 0;
 
   constructor(
@@ -98,21 +102,31 @@ export class Rig {
     await this.#release();
   }
 
-  /** At one of the joints a layer is put in, or the one that was put in is taken out. */
-  async swap(place: number): Promise<void> {
+  /** At one of the joints a layer is put in, or the one that was put in last is taken out. */
+  async exchange(what: "insert" | "remove", place: number): Promise<void> {
     const joint = this.#joints[place % Math.max(1, this.#joints.length)];
     if (joint === undefined) return;
-    const before = this.#before.get(joint);
-    const next = before ?? this.#over(joint);
-    if (before === undefined) this.#before.set(joint, joint.below);
-    else this.#before.delete(joint);
-    await joint.quiesce((swap) => swap.over(next));
+    const before = this.#before.get(joint) ?? [];
+    this.#before.set(joint, before);
+    if (what === "insert" ? before.length === INSERTED_MAX : before.length === 0) return;
+    const old = joint.below;
+    const next = what === "insert" ? this.#over(joint, before.length) : before.at(-1)!;
+    try {
+      await joint.quiesce((swap) => swap.over(next));
+    } finally {
+      // It may have failed afterwards.
+      if (joint.below === next) {
+        if (what === "insert") before.push(old);
+        else before.pop();
+      }
+    }
   }
 
   /** A layer that passes all on, over what a joint stands on: with a joint of the same place between, so that both may claim that. */
-  #over(joint: JointLayer): Layer {
+  #over(joint: JointLayer, count: number): Layer {
     const { environment } = this;
-    return new NoOpLayer(new JointLayer(joint.below, { environment, claimant: joint.claimant }));
+    const lower = new JointLayer(joint.below, { environment, claimant: joint.claimant });
+    return count === 0 ? new NoOpLayer(lower) : new AsyncNoOpLayer(lower);
   }
 
   async #release(): Promise<void> {
@@ -154,13 +168,15 @@ export class Rig {
 
   #disk(): Layer {
     const { fault, plan } = this.#disks[this.#diskIndex++]!;
-    return plan.blockSize === 512 ? fault : adapt(fault, this.environment, 512);
+    const isAdapted = plan.adapted || plan.blockSize !== 512 || plan.ioLengthMax !== null;
+    return isAdapted ? adapt(fault, this.environment, 512) : fault;
   }
 
   #wrapped(layer: Layer): Layer {
     let top = layer;
-    if (this.#plan.isChecked) {
-      const checking = new CheckingLayer(top);
+    const { checks } = this.#plan;
+    if (checks !== "none") {
+      const checking = new CheckingLayer(top, { isThorough: checks === "thorough" });
       this.checks.push(checking);
       top = checking;
     }

@@ -1,21 +1,20 @@
-import { BufferPool, isCevError } from "@cev/core";
+import { isCevError, readBytes, writeBytes } from "@cev/core";
+import type { FaultLayer } from "../layers/fault-layer.ts";
 import { Random } from "../random.ts";
-import { SimulatedWorld } from "../simulated-world.ts";
 import { imagesAfter } from "./images-after.ts";
+import { Excused, Judge, textOf } from "./judge.ts";
+import type { Excuses } from "./judge.ts";
 import type { SimulationKind } from "./kind.ts";
 import { LossRule } from "./loss-rule.ts";
+import { Machine } from "./machine.ts";
 import { disksOf, layersOf } from "./plan.ts";
 import type { StackPlan } from "./plan.ts";
 import type { SimulationResult } from "./result.ts";
-import { Rig, disksFrom } from "./rig.ts";
-import type { SimulatedDisk } from "./rig.ts";
-import type { Step } from "./script.ts";
 import { SectorModel } from "./sector-model.ts";
 import { Trace, seedOf } from "./seed.ts";
+import type { CutStep, Load, PlannedChore, PlannedRequest, Step } from "./step.ts";
 import { wordsOf, workOff } from "./work.ts";
 
-const TURNS_MAX = 50_000;
-const SLAB_LENGTH = 4 * 1024 * 1024;
 const SECTOR = 512;
 const READ_LENGTH = 65_536;
 
@@ -29,41 +28,31 @@ export function simulate(
   return new Run(plan, script, seed, new Map(kinds.map((kind) => [kind.name, kind]))).run();
 }
 
-/** The run cannot go on, and nothing is wrong with that. */
-class Excused extends Error {}
-
 class Run {
   readonly #plan: StackPlan;
   readonly #script: readonly Step[];
   readonly #seed: number;
-  readonly #kinds: ReadonlyMap<string, SimulationKind>;
   readonly #trace = new Trace();
-  readonly #findings: string[] = [];
+  readonly #judge = new Judge();
+  readonly #machine: Machine;
   readonly #refusesDegraded: boolean;
   readonly #mayOverflow: boolean;
   readonly #forgets: boolean;
-  /** What was read after a cut may be relied on: no disk ever leaves. */
+  /** What was read after a cut may be relied on: nothing ever leaves the stack or fails. */
   readonly #isComplete: boolean;
-  // One for all lives of a run: kernels need not be compiled for each.
-  readonly #buffers = new BufferPool({ slabLength: SLAB_LENGTH });
-  #bytesGone = 0;
-  #lives = 0;
-  #world!: SimulatedWorld;
-  #disks: readonly SimulatedDisk[] = [];
-  #rig!: Rig;
+  readonly #diskCount: number;
   #durable: SectorModel;
   #now: SectorModel;
-  /** Disks that are away, and disks that are there again and out of date. */
+  /** Disks that are away, and disks that are there and may be out of date. */
   readonly #lost = new Set<number>();
   readonly #stale = new Set<number>();
   readonly #losses: LossRule;
   #mayFail = false;
-  #step: Step | null = null;
-  #foundAt = -1;
+  /** The power went during a chore, and what that had begun has not been put in order. */
+  #isUnfinished = false;
   #stepCount = 0;
+  #requestCount = 0;
   #cutCount = 0;
-  #excusedCount = 0;
-  #turnCount = 0;
 
   constructor(
     plan: StackPlan,
@@ -74,40 +63,41 @@ class Run {
     this.#plan = plan;
     this.#script = script;
     this.#seed = seed;
-    this.#kinds = kinds;
+    this.#machine = new Machine(plan, kinds, { seed, trace: this.#trace });
     this.#losses = new LossRule(plan.top, kinds);
     const traits = layersOf(plan.top).map(({ kind, options }) => kinds.get(kind)!.traits(options));
     this.#refusesDegraded = traits.some((one) => one.refusesDegraded === true);
     this.#mayOverflow = traits.some((one) => one.mayOverflow === true);
     this.#forgets = traits.some((one) => one.forgets === true);
-    this.#isComplete = !script.some(
-      (step) => step.do === "lose" || step.do === "fail" || (step.do === "cut" && step.missing >= 0),
-    );
+    this.#isComplete = !script.some(isDamaging);
+    this.#diskCount = disksOf(plan.top).length;
     const sectorCount = Math.floor(plan.top.size / SECTOR);
     this.#durable = new SectorModel(sectorCount);
     this.#now = new SectorModel(sectorCount);
   }
 
   async run(): Promise<SimulationResult> {
+    const judge = this.#judge;
     try {
       await this.#begin();
       for (const step of this.#script) {
-        this.#step = step;
+        judge.stepIndex = step.index;
         this.#trace.add(step.index);
         await this.#do(step);
-        if (this.#findings.length > 0) break;
+        if (judge.findings.length > 0) break;
       }
-      if (this.#findings.length === 0) await this.#end();
+      if (judge.findings.length === 0) await this.#end();
     } catch (error) {
-      if (!(error instanceof Excused)) this.#found(error instanceof Error ? error.message : String(error));
+      judge.ended(error);
     }
     return {
-      findings: this.#findings,
-      stepIndex: this.#foundAt,
+      findings: judge.findings,
+      stepIndex: judge.foundAt,
       stepCount: this.#stepCount,
+      requestCount: this.#requestCount,
       cutCount: this.#cutCount,
-      excusedCount: this.#excusedCount,
-      turnCount: this.#turnCount,
+      excusedCount: judge.excusedCount,
+      turnCount: this.#machine.turnCount,
       trace: this.#trace.hash,
     };
   }
@@ -118,78 +108,85 @@ class Run {
     const images = disksOf(this.#plan.top).map(({ size }) =>
       isBlank ? new Uint8Array(size) : random.bytes(size),
     );
-    this.#live(images);
-    await this.#drive(this.#rig.open(true, false));
+    this.#machine.begin(images);
+    await this.#drive(this.#machine.rig.open(true, false));
     const words = await this.#readAll();
     this.#now.learn(words);
     // What it shows at first may not be durable, and need not even be written.
-    await this.#drive(this.#rig.device!.flush());
+    await this.#drive(this.#machine.rig.device!.flush());
     // Until then the copies that a new array has of what nobody wrote differ.
     await this.#settle();
     this.#durable.learn(words);
-  }
-
-  /** A new life over these disks; nothing is open yet. */
-  #live(images: readonly Uint8Array[]): void {
-    const seed = seedOf(this.#seed, "schedule", this.#lives++);
-    this.#world = new SimulatedWorld({ seed, buffers: this.#buffers });
-    // What a life that was cut off had borrowed never comes back.
-    this.#bytesGone = this.#buffers.bytesLent;
-    this.#disks = disksFrom(this.#world.environment, this.#plan, images);
-    for (const disk of this.#lost) this.#disks[disk]!.fault.lose();
-    this.#newRig();
-  }
-
-  #newRig(): void {
-    this.#rig = new Rig(this.#world.environment, this.#plan, this.#kinds, this.#disks);
   }
 
   async #do(step: Step): Promise<void> {
     this.#stepCount++;
     switch (step.do) {
       case "batch":
-        this.#stepCount += (await this.#drive(this.#work(step.requests))) - 1;
+        // Each of them is a step.
+        this.#stepCount--;
+        await this.#drive(this.#work(step.requests, step.index));
         return;
       case "wait":
         return this.#drive(
-          new Promise((resolve) => void this.#world.environment.clock.after(step.ms, resolve)),
+          new Promise((resolve) => void this.#machine.world.environment.clock.after(step.ms, resolve)),
         );
       case "reopen":
         return this.#reopen();
       case "cut":
         return this.#cut(step);
       case "lose":
-        return this.#lose(step.disk);
+        return this.#lose(step);
       case "mend":
-        return this.#mend(step.disk);
+        return this.#mend(step.disk % this.#diskCount);
       case "badSpot":
-        this.#mayFail = true;
-        return this.#disks[step.disk]!.fault.addBadRange(step.sector * SECTOR, step.count * SECTOR);
+        return this.#spoil(step, (disk) =>
+          this.#faultOf(disk).addBadRange(step.sector * SECTOR, step.count * SECTOR),
+        );
       case "fail":
-        this.#mayFail = true;
-        return this.#disks[step.disk]!.fault.failNth(step.skip + 1);
-      case "swap":
-        return this.#swap(step.place);
+        return this.#spoil(step, (disk) => this.#faultOf(disk).failNth(step.skip + 1));
+      case "rot":
+        return this.#rot(step);
+      case "insert":
+      case "remove":
+        return this.#exchange(step);
+      case "chore":
+        return this.#choreStep(step);
     }
   }
 
-  #work(requests: Parameters<typeof workOff>[1]): Promise<number> {
-    const life = this.#lives;
-    return workOff(
+  /** Requests of a step; those that a smaller stack has no room for are left out. */
+  async #work(requests: readonly PlannedRequest[], stepIndex: number): Promise<void> {
+    const life = this.#machine.lives;
+    const { overlaps, atOnceMax } = this.#plan;
+    const fitting = requests.filter(({ sector, count }) => sector + count <= this.#now.sectorCount);
+    this.#stepCount += fitting.length;
+    this.#requestCount += fitting.length;
+    await workOff(
       {
-        environment: this.#world.environment,
-        device: this.#rig.device!,
+        environment: this.#machine.world.environment,
+        device: this.#machine.rig.device!,
         durable: this.#durable,
         now: this.#now,
         trace: this.#trace,
+        overlaps,
+        atOnceMax,
         judge: (what, error, isCancelled) => {
-          if (life === this.#lives) this.#judge(what, error, isCancelled);
+          if (life === this.#machine.lives) this.#judge.error(what, error, this.#excuses, isCancelled);
         },
-        found: (finding) => this.#found(finding),
+        found: (finding) => this.#judge.found(finding),
       },
-      requests,
-      seedOf(this.#seed, "step", this.#step!.index),
+      fitting,
+      seedOf(this.#seed, "step", stepIndex),
     );
+  }
+
+  /** Does something while requests are under way. */
+  async #meanwhile(step: Load & Step, act: () => Promise<void>): Promise<void> {
+    const work = this.#work(step.requests, step.index);
+    await this.#machine.world.turns(step.turns);
+    await act();
+    await this.#drive(work);
   }
 
   async #reopen(): Promise<void> {
@@ -199,25 +196,26 @@ class Run {
 
   /** Opens, and compares all of it with what it may hold. */
   async #open(model: SectorModel): Promise<void> {
-    this.#newRig();
+    const machine = this.#machine;
+    machine.newRig();
     // A disk that cannot be read just now would be taken for one that is gone: what fails once fails in the work.
-    for (const [index, { fault }] of this.#disks.entries()) {
+    for (const [index, { fault }] of machine.disks.entries()) {
       fault.reset();
       if (this.#lost.has(index)) fault.lose();
     }
     try {
-      await this.#drive(this.#rig.open(false, this.#hasLosses || this.#mayFail));
+      await this.#drive(machine.rig.open(false, this.#hasLosses || this.#mayFail));
     } catch (error) {
       throw this.#excusable(`it does not open: ${textOf(error)}`);
     }
     // What may be wrong is shown, and never written.
-    if (this.#rig.device!.isReadOnly) throw this.#excusable("it opens read-only");
+    if (machine.rig.device!.isReadOnly) throw this.#excusable("it opens read-only");
     // Where a part is left out that knew better, one that is out of date may have opened alone: as whoever lets it must expect.
-    if (this.#mayFail && this.#rig.lacksLowers) throw this.#excusable("a part of it cannot be used");
+    if (this.#mayFail && machine.rig.lacksLowers) throw this.#excusable("a part of it cannot be used");
     const words = await this.#readAll();
     const wrong = model.firstWrong(words);
     if (wrong >= 0)
-      return this.#found(
+      return this.#judge.found(
         model === this.#now
           ? `after it was closed and opened, byte ${wrong * SECTOR} is not what was written last`
           : `byte ${wrong * SECTOR} holds neither what was flushed nor anything later`,
@@ -228,20 +226,20 @@ class Run {
 
   /** After a failure, or where one may refuse with disks missing: the run ends. */
   #excusable(what: string): Error {
-    const isExcused = this.#mayFail || (this.#hasLosses && this.#refusesDegraded);
+    const isExcused = this.#mayFail || ((this.#hasLosses || this.#isUnfinished) && this.#refusesDegraded);
     if (!isExcused) return new Error(what);
-    this.#excusedCount++;
+    this.#judge.excusedCount++;
     return new Excused();
   }
 
   async #readAll(): Promise<Uint32Array> {
     const bytes = new Uint8Array(this.#now.sectorCount * SECTOR);
     for (let at = 0; at < bytes.length; at += READ_LENGTH) {
-      const length = Math.min(READ_LENGTH, bytes.length - at);
+      const part = bytes.subarray(at, at + READ_LENGTH);
       try {
-        bytes.set(await this.#drive(this.#rig.device!.read(at, length)), at);
+        await this.#drive(this.#machine.rig.device!.readInto(at, part));
       } catch (error) {
-        this.#judge(`a read of ${length} at byte ${at}`, error as Error, false);
+        this.#judge.error(`a read of ${part.length} at byte ${at}`, error, this.#excuses);
         throw new Excused();
       }
     }
@@ -250,46 +248,79 @@ class Run {
     return words;
   }
 
+  /** Compares what is read with what was written last. */
+  async #compare(when: string): Promise<void> {
+    const wrong = this.#now.firstWrong(await this.#readAll());
+    if (wrong >= 0) this.#judge.found(`after ${when}, byte ${wrong * SECTOR} is not what was written last`);
+  }
+
   async #close(): Promise<void> {
-    const rig = this.#rig;
+    const { rig, disks } = this.#machine;
     try {
       await this.#drive(rig.close());
     } catch (error) {
-      this.#judge("closing", error as Error, false);
+      // Of what was lost something may be left to write.
+      this.#judge.error("closing", error, { ...this.#excuses, mayFail: this.#mayFail || this.#hasLosses });
     }
     for (const check of rig.checks)
-      for (const violation of check.violations) this.#found(`the contract was broken: ${violation}`);
+      for (const violation of check.violations) this.#judge.found(`the contract was broken: ${violation}`);
     if (this.#hasLosses || this.#mayFail) return;
-    const bytesLent = this.#buffers.bytesLent - this.#bytesGone;
-    if (bytesLent > 0 && !this.#forgets) this.#found(`${bytesLent} bytes of memory were not given back`);
-    const claimed = this.#disks.filter(({ fault }) => fault.claims.count > 0).length;
-    if (claimed > 0) this.#found(`${claimed} disks are still claimed after closing`);
+    const { bytesLent } = this.#machine;
+    if (bytesLent > 0 && !this.#forgets)
+      this.#judge.found(`${bytesLent} bytes of memory were not given back`);
+    const claimed = disks.filter(({ fault }) => fault.claims.count > 0).length;
+    if (claimed > 0) this.#judge.found(`${claimed} disks are still claimed after closing`);
   }
 
-  async #cut(step: Step & { readonly do: "cut" }): Promise<void> {
-    this.#cutCount++;
+  async #cut(step: CutStep & Step): Promise<void> {
+    const machine = this.#machine;
+    const policy = this.#plan.policy ?? step.policy;
     const random = new Random(seedOf(this.#seed, "cut", step.index));
-    void this.#work(step.requests).catch(() => undefined);
-    this.#stepCount += step.requests.length;
-    this.#turnCount += await this.#world.turns(step.turns);
+    this.#cutCount++;
+    void this.#work(step.requests, step.index).catch(() => undefined);
+    if (step.chore !== null && this.#isWhole) {
+      this.#isUnfinished = true;
+      void this.#choreOf(step.chore, step.index).catch(() => undefined);
+    }
+    await machine.world.turns(step.turns);
     this.#durable.cut();
     if (step.isBack) {
       for (const disk of this.#lost) this.#stale.add(disk);
       this.#lost.clear();
     }
-    if (step.missing >= 0 && this.#canLose(step.missing)) this.#lost.add(step.missing);
-    this.#live(imagesAfter(this.#disks, step.policy, random));
+    const missing = step.missing % this.#diskCount;
+    if (missing >= 0 && !this.#isUnfinished && this.#canLose(missing)) this.#lost.add(missing);
+    this.#newLife(imagesAfter(machine.disks, policy, random));
     for (const turns of step.again) {
       this.#cutCount++;
-      this.#rig.open(false, this.#hasLosses).catch(() => undefined);
-      this.#turnCount += await this.#world.turns(turns);
-      this.#live(imagesAfter(this.#disks, "sectors", random));
+      machine.rig.open(false, this.#hasLosses).catch(() => undefined);
+      await machine.world.turns(turns);
+      this.#newLife(imagesAfter(machine.disks, this.#plan.policy ?? "sectors", random));
     }
     await this.#open(this.#durable);
+    if (this.#isUnfinished && this.#judge.findings.length === 0)
+      await this.#takeBack("a chore was cut short");
+  }
+
+  #newLife(images: readonly Uint8Array[]): void {
+    this.#machine.begin(images);
+    for (const disk of this.#lost) this.#faultOf(disk).lose();
   }
 
   get #hasLosses(): boolean {
     return this.#lost.size > 0 || this.#stale.size > 0;
+  }
+
+  get #isWhole(): boolean {
+    return !this.#hasLosses && !this.#mayFail && !this.#isUnfinished;
+  }
+
+  get #excuses(): Excuses {
+    return { mayFail: this.#mayFail, mayOverflow: this.#mayOverflow };
+  }
+
+  #faultOf(disk: number): FaultLayer {
+    return this.#machine.disks[disk]!.fault;
   }
 
   /** Where steps were left out it may be one too many. */
@@ -297,97 +328,147 @@ class Run {
     return this.#losses.allows([...this.#lost, ...this.#stale, disk]);
   }
 
-  async #lose(disk: number): Promise<void> {
+  async #lose(step: Load & Step & { readonly do: "lose" }): Promise<void> {
+    const disk = step.disk % this.#diskCount;
     if (!this.#canLose(disk)) return;
     await this.#settle();
-    this.#lost.add(disk);
-    this.#disks[disk]!.fault.lose();
+    await this.#meanwhile(step, async () => {
+      this.#lost.add(disk);
+      this.#faultOf(disk).lose();
+    });
+  }
+
+  /** A disk that fails for once, or in places. Where something makes up for that, it counts as one that may be out of date. */
+  async #spoil(
+    step: Step & { readonly do: "badSpot" | "fail" },
+    spoil: (disk: number) => void,
+  ): Promise<void> {
+    const disk = step.disk % this.#diskCount;
+    if (step.isCovered) {
+      if (!this.#canLose(disk)) return;
+      await this.#settle();
+      this.#stale.add(disk);
+    } else this.#mayFail = true;
+    spoil(disk);
+  }
+
+  /** A bit changes on the medium. */
+  async #rot(step: Step & { readonly do: "rot" }): Promise<void> {
+    const disk = this.#machine.disks[step.disk % this.#diskCount]!;
+    const { environment } = this.#machine.world;
+    const { blockSize, size } = disk.plan;
+    const byte = step.byte % size;
+    const offset = byte - (byte % blockSize);
+    this.#mayFail = true;
+    const block = (await this.#drive(readBytes(disk.platter, environment, offset, blockSize))).slice();
+    block[byte - offset]! ^= 1 << step.bit;
+    await this.#drive(writeBytes(disk.platter, environment, offset, block, disk.plan.fua));
   }
 
   async #mend(disk: number): Promise<void> {
     const isStale = this.#stale.delete(disk);
     if (!this.#lost.delete(disk) && !isStale) return;
-    this.#disks[disk]!.fault.find();
+    this.#faultOf(disk).find();
     await this.#reopen();
-    for (const { kind, layer, lowers } of this.#rig.places)
-      await this.#chore(
+    if (this.#judge.findings.length === 0) await this.#takeBack("a disk was taken back");
+  }
+
+  /** Everything that is there becomes part of the stack again. */
+  async #takeBack(when: string): Promise<void> {
+    for (const { kind, layer, lowers } of this.#machine.rig.places)
+      await this.#upkeep(
         `${kind.name} takes back what was lost`,
         kind.mend?.(
           layer,
           lowers.filter((lower) => lower !== null),
-          this.#world.environment,
+          this.#machine.world.environment,
         ),
       );
     await this.#settle();
-    const wrong = this.#now.firstWrong(await this.#readAll());
-    if (wrong >= 0)
-      this.#found(`after a disk was taken back, byte ${wrong * SECTOR} is not what was written last`);
+    this.#isUnfinished = false;
+    await this.#compare(when);
   }
 
   async #settle(): Promise<void> {
-    for (const { kind, layer } of this.#rig.places)
-      await this.#chore(`${kind.name} settles`, kind.settle?.(layer));
+    for (const { kind, layer } of this.#machine.rig.places)
+      await this.#upkeep(`${kind.name} settles`, kind.settle?.(layer));
   }
 
-  async #chore(what: string, work: Promise<void> | undefined): Promise<void> {
+  async #upkeep(what: string, work: Promise<void> | undefined): Promise<void> {
+    if (work === undefined) return;
     try {
-      await this.#drive(work ?? Promise.resolve());
+      await this.#drive(work);
     } catch (error) {
       // An array below that refuses to be written, degraded and cut short as it is, makes no lower to work with.
       if (isCevError(error) && error.code !== "CEV_PROGRAM" && this.#refusesDegraded && !this.#isComplete)
-        this.#excusedCount++;
-      else this.#judge(what, error as Error, false);
+        this.#judge.excusedCount++;
+      else this.#judge.error(what, error, this.#excuses);
       throw new Excused();
     }
   }
 
-  async #swap(place: number): Promise<void> {
-    try {
-      await this.#drive(this.#rig.swap(place));
-    } catch (error) {
-      // It flushes what it stands on, which may be what was lost.
-      if (this.#lost.size > 0 && isCevError(error)) this.#excusedCount++;
-      else this.#judge("exchanging a layer", error as Error, false);
-    }
+  async #choreStep(step: Load & Step & { readonly do: "chore" }): Promise<void> {
+    if (!this.#isWhole) return;
+    await this.#meanwhile(step, async () => {
+      const { name, kind } = step.chore;
+      try {
+        for (const finding of await this.#drive(this.#choreOf(step.chore, step.index)))
+          this.#judge.found(`${kind}: ${finding}`);
+      } catch (error) {
+        this.#judge.error(`${kind}: ${name}`, error, this.#excuses);
+      }
+    });
+    await this.#settle();
+    await this.#compare(`${step.chore.kind}: ${step.chore.name}`);
+  }
+
+  async #choreOf({ kind, place, name }: PlannedChore, stepIndex: number): Promise<readonly string[]> {
+    const places = this.#machine.rig.places.filter((one) => one.kind.name === kind);
+    const at = places[place % Math.max(1, places.length)];
+    const chore = at?.kind.chores?.find((one) => one.name === name);
+    if (at === undefined || chore === undefined) return [];
+    const { layer, plan, lowers } = at;
+    const findings = await chore.run({
+      layer,
+      lowers: lowers.filter((lower) => lower !== null),
+      options: plan.options,
+      environment: this.#machine.world.environment,
+      random: new Random(seedOf(this.#seed, "chore", stepIndex)),
+    });
+    return findings ?? [];
+  }
+
+  async #exchange(step: Load & Step & { readonly do: "insert" | "remove" }): Promise<void> {
+    await this.#meanwhile(step, async () => {
+      try {
+        await this.#drive(this.#machine.rig.exchange(step.do, step.place));
+      } catch (error) {
+        // It flushes what it stands on, which may be what was lost.
+        if (this.#hasLosses && isCevError(error)) this.#judge.excusedCount++;
+        else this.#judge.error("exchanging a layer", error, this.#excuses);
+      }
+    });
   }
 
   /** Nothing is left over, and every layer is in order. */
   async #end(): Promise<void> {
-    if (this.#hasLosses || this.#mayFail || this.#rig.device === null) return;
-    await this.#drive(this.#rig.device.flush());
+    const { rig } = this.#machine;
+    if (!this.#isWhole || rig.device === null) return;
+    await this.#drive(rig.device.flush());
     await this.#settle();
-    for (const { kind, layer } of this.#rig.places)
+    for (const { kind, layer } of rig.places)
       for (const finding of await this.#drive(kind.verify?.(layer) ?? Promise.resolve([])))
-        this.#found(`${kind.name}: ${finding}`);
+        this.#judge.found(`${kind.name}: ${finding}`);
     await this.#close();
   }
 
-  async #drive<T>(promise: Promise<T>): Promise<T> {
-    try {
-      return await this.#world.drive(promise, TURNS_MAX);
-    } finally {
-      this.#trace.add(this.#world.now);
-    }
-  }
-
-  #judge(what: string, error: Error, isCancelled: boolean): void {
-    const code = isCevError(error) ? error.code : null;
-    if (code !== null && code !== "CEV_PROGRAM") {
-      if (isCancelled && code === "CEV_CANCELLED") return;
-      if (this.#mayFail || (this.#mayOverflow && code === "CEV_NO_SPACE")) {
-        this.#excusedCount++;
-        return;
-      }
-    }
-    this.#found(`${what} failed: ${textOf(error)}`);
-  }
-
-  #found(finding: string): void {
-    if (this.#findings.length === 0) this.#foundAt = this.#step?.index ?? -1;
-    this.#findings.push(finding);
+  #drive<T>(promise: Promise<T>): Promise<T> {
+    return this.#machine.drive(promise);
   }
 }
 
-function textOf(error: unknown): string {
-  return isCevError(error) ? `${error.code} ${error.message}` : String(error);
+/** After it, what one part of the stack holds may not be what another one gives. */
+function isDamaging(step: Step): boolean {
+  if (step.do === "cut") return step.missing >= 0 || step.chore !== null;
+  return ["lose", "fail", "badSpot", "rot", "chore"].includes(step.do);
 }

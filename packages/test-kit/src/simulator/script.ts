@@ -1,47 +1,19 @@
 import type { Random } from "../random.ts";
-import { disksOf, layersOf } from "./plan.ts";
+import { LossRule } from "./loss-rule.ts";
+import { disksOf, isDisk, layersOf, seatsOf } from "./plan.ts";
 import type { StackPlan } from "./plan.ts";
 import type { SimulationKind } from "./kind.ts";
-import { LossRule } from "./loss-rule.ts";
-
-/** What the disks keep of what was not made durable: everything, nothing, of each sector anything, or of each disk all or nothing. */
-export type CutPolicy = "all" | "none" | "sectors" | "disks";
-
-/** A request of the work: sectors of 512 bytes. */
-export interface PlannedRequest {
-  readonly what: "read" | "write" | "zeroes" | "discard" | "flush";
-  readonly sector: number;
-  readonly count: number;
-  readonly isFua: boolean;
-  /** In which turn it is cancelled; -1: never. */
-  readonly cancelAt: number;
-}
-
-/** What happens next. `index` stays when others are left out: data and order come from it. */
-export type Step = { readonly index: number } & (
-  | { readonly do: "batch"; readonly requests: readonly PlannedRequest[] }
-  | { readonly do: "wait"; readonly ms: number }
-  | { readonly do: "reopen" }
-  | {
-      readonly do: "cut";
-      readonly policy: CutPolicy;
-      /** Under way when the power goes, after so many turns. */
-      readonly requests: readonly PlannedRequest[];
-      readonly turns: number;
-      /** It goes again while the stack is being opened: after so many turns, each time. */
-      readonly again: readonly number[];
-      /** A disk that does not come back; -1: all do. */
-      readonly missing: number;
-      /** Disks that were lost before are there again, as old as they are. */
-      readonly isBack: boolean;
-    }
-  | { readonly do: "lose" | "mend"; readonly disk: number }
-  | { readonly do: "badSpot"; readonly disk: number; readonly sector: number; readonly count: number }
-  | { readonly do: "fail"; readonly disk: number; readonly skip: number }
-  | { readonly do: "swap"; readonly place: number }
-);
+import type { CutPolicy, Load, PlannedChore, PlannedRequest, Step } from "./step.ts";
 
 const POLICIES: readonly CutPolicy[] = ["all", "none", "sectors", "disks"];
+const SECTOR = 512;
+
+/** A range of a disk in which altered bits are noticed. Bytes. */
+interface SafeRange {
+  readonly disk: number;
+  readonly offset: number;
+  readonly length: number;
+}
 
 /** Draws the work for a stack. */
 export function drawScript(
@@ -58,22 +30,31 @@ class Writer {
   readonly #sectors: number;
   readonly #diskCount: number;
   readonly #isVolatile: boolean;
+  readonly #isRedundant: boolean;
   readonly #losses: LossRule;
+  /** Disks that fail although nothing can make up for it: errors are allowed then, wrong bytes are not. */
   readonly #isWild: boolean;
+  /** Bits of disks change: the same. None: they do not. */
+  readonly #safe: readonly SafeRange[];
+  readonly #chores: readonly PlannedChore[];
+  readonly #covered: readonly number[];
   #lost: number[] = [];
   #steps: Step[] = [];
 
   constructor(random: Random, plan: StackPlan, kinds: ReadonlyMap<string, SimulationKind>) {
     this.#random = random;
     this.#plan = plan;
-    this.#sectors = Math.floor(plan.top.size / 512);
+    this.#sectors = Math.floor(plan.top.size / SECTOR);
     this.#diskCount = disksOf(plan.top).length;
     this.#losses = new LossRule(plan.top, kinds);
-    this.#isVolatile = layersOf(plan.top).some(
-      ({ kind, options }) => kinds.get(kind)!.traits(options).forgets === true,
-    );
-    // In some runs disks fail although nothing can make up for it: errors are allowed then, wrong bytes are not.
+    const traits = layersOf(plan.top).map(({ kind, options }) => kinds.get(kind)!.traits(options));
+    this.#isVolatile = traits.some(({ forgets }) => forgets === true);
+    this.#isRedundant = traits.some(({ lossesMax = 0 }) => lossesMax > 0);
     this.#isWild = random.chance(0.15);
+    const safe = safeRanges(plan, kinds);
+    this.#safe = !this.#isWild && random.chance(0.5) ? safe : [];
+    this.#chores = choresOf(plan, kinds);
+    this.#covered = coveredDisks(plan, kinds);
   }
 
   write(): readonly Step[] {
@@ -86,60 +67,84 @@ class Writer {
   #step(): void {
     const random = this.#random;
     // Nothing can happen to disks where there are none.
-    const what = random.below(this.#diskCount === 0 ? 31 : 41);
-    if (what < 28) return this.#add({ do: "batch", requests: this.#requests() });
+    const what = random.below(this.#diskCount === 0 ? 33 : 45);
+    if (what < 28) return this.#add({ do: "batch", requests: this.#batch() });
     if (what < 30) return this.#add({ do: "wait", ms: random.pick([1, 30, 250, 6000]) });
     if (what === 30) return this.#isVolatile ? undefined : this.#add({ do: "reopen" });
-    if (what < 34) return this.#isVolatile ? undefined : this.#cut();
-    if (what < 36) return this.#lose();
-    if (what < 38) return this.#mend();
-    if (what === 38 && this.#plan.hasJoints)
-      return this.#add({ do: "swap", place: random.below(layersOf(this.#plan.top).length + 1) });
-    if (this.#isWild) this.#fault();
+    if (what < 33) return this.#atPlace(what === 31 ? "insert" : "remove");
+    if (what < 36) return this.#isVolatile ? undefined : this.#cut(null);
+    if (what < 38) return this.#lose();
+    if (what < 40) return this.#mend();
+    if (what < 42) return this.#chore();
+    if (what < 44) return this.#fault();
+    this.#rot();
   }
 
   #add(step: StepBody): void {
     this.#steps.push({ index: this.#steps.length, ...step });
   }
 
-  #requests(): PlannedRequest[] {
-    const random = this.#random;
-    return Array.from({ length: random.between(1, 8) }, () => this.#request());
+  #load(turnsMax: number): Load {
+    return { requests: this.#requests(), turns: this.#random.below(turnsMax) };
   }
 
-  #request(): PlannedRequest {
+  #batch(): PlannedRequest[] {
+    const requests = this.#requests();
+    if (!this.#random.chance(0.02)) return requests;
+    const cancelAt = this.#random.below(4);
+    return requests.map((request) => ({ ...request, cancelAt }));
+  }
+
+  #requests(): PlannedRequest[] {
+    const requests: PlannedRequest[] = [];
+    for (let count = this.#random.between(1, 8), index = 0; index < count; index++) {
+      const request = this.#request(index);
+      const before = requests.at(-1);
+      // The same place once more, where that may be.
+      const isAgain = this.#plan.overlaps && before !== undefined && this.#random.chance(0.4);
+      requests.push(isAgain ? { ...request, sector: before.sector, count: before.count } : request);
+    }
+    return requests;
+  }
+
+  #request(index: number): PlannedRequest {
     const random = this.#random;
     const sectors = this.#sectors;
     const draw = random.below(100);
     const what =
-      draw < 55 ? "write" : draw < 80 ? "read" : draw < 88 ? "flush" : draw < 96 ? "zeroes" : "discard";
+      draw < 54 ? "write" : draw < 82 ? "read" : draw < 90 ? "flush" : draw < 96 ? "zeroes" : "discard";
     let count = random.chance(0.2) ? random.between(1, 64) : random.between(1, 8);
-    // At borders of blocks and chunks, at the end, anywhere.
+    // At borders of blocks and chunks, across them, at the end, anywhere.
     let sector = random.below(sectors);
     const place = random.below(10);
-    if (place < 4) sector -= sector % 8;
+    if (place < 3) sector -= sector % 8;
+    else if (place === 3) sector -= (sector % 16) + Math.min(count, random.between(1, 3));
     else if (place === 4) sector = sectors - count;
     else if (place === 5) count = 8;
     sector = Math.max(0, Math.min(sector, sectors - 1));
     count = Math.min(count, sectors - sector);
-    const isFua = what !== "read" && what !== "flush" && random.chance(0.12);
-    return { what, sector, count, isFua, cancelAt: random.chance(0.02) ? random.below(4) : -1 };
+    const isFua = what !== "read" && what !== "flush" && random.chance(0.1);
+    return { index, what, sector, count, isFua, cancelAt: random.chance(0.02) ? random.below(4) : -1 };
   }
 
-  #cut(): void {
+  #cut(chore: PlannedChore | null): void {
     const random = this.#random;
-    const missing = random.chance(0.35) ? random.below(this.#diskCount) : -1;
+    const missing = random.chance(this.#isRedundant ? 0.5 : 0.1) ? random.below(this.#diskCount) : -1;
     const isMissing =
-      missing >= 0 && !this.#isWild && this.#lost.length === 0 && this.#losses.allows([missing]);
+      missing >= 0 &&
+      chore === null &&
+      !this.#isWild &&
+      this.#lost.length === 0 &&
+      this.#losses.allows([missing]);
     if (isMissing) this.#lost = [missing];
     this.#add({
       do: "cut",
       policy: random.pick(POLICIES),
-      requests: this.#requests(),
-      turns: random.below(8),
+      ...this.#load(chore === null ? 8 : 60),
       again: random.chance(0.3) ? [random.below(30), random.below(30)] : [],
       missing: isMissing ? missing : -1,
       isBack: !isMissing && this.#lost.length > 0 && random.chance(0.5),
+      chore,
     });
   }
 
@@ -148,9 +153,9 @@ class Writer {
     const lost = [...this.#lost, disk];
     if (this.#isWild || this.#lost.includes(disk) || !this.#losses.allows(lost)) return;
     this.#lost = lost;
-    this.#add({ do: "lose", disk });
+    this.#add({ do: "lose", disk, ...this.#load(6) });
     // At once, as long as only the next writes will show that it is gone.
-    if (!this.#isVolatile && this.#random.chance(0.4)) this.#cut();
+    if (!this.#isVolatile && this.#random.chance(0.4)) this.#cut(null);
   }
 
   #mend(): void {
@@ -160,15 +165,74 @@ class Writer {
     this.#add({ do: "mend", disk });
   }
 
+  #atPlace(what: "insert" | "remove"): void {
+    if (!this.#plan.hasJoints) return;
+    const place = this.#random.below(layersOf(this.#plan.top).length + this.#diskCount);
+    this.#add({ do: what, place, ...this.#load(6) });
+  }
+
+  #chore(): void {
+    if (this.#chores.length === 0 || this.#lost.length > 0 || this.#isWild) return;
+    const chore = this.#random.pick(this.#chores);
+    if (!this.#isVolatile && this.#random.chance(0.3)) this.#cut(chore);
+    else this.#add({ do: "chore", chore, ...this.#load(20) });
+  }
+
   #fault(): void {
     const random = this.#random;
-    const disk = random.below(this.#diskCount);
-    const size = disksOf(this.#plan.top)[disk]!.size / 512;
+    if (!this.#isWild && this.#covered.length === 0) return;
+    const disk = this.#isWild ? random.below(this.#diskCount) : random.pick(this.#covered);
+    if (!this.#isWild) {
+      const lost = [...this.#lost, disk];
+      if (this.#isVolatile || this.#lost.includes(disk) || !this.#losses.allows(lost)) return;
+      this.#lost = lost;
+    }
+    const size = disksOf(this.#plan.top)[disk]!.size / SECTOR;
     const sector = random.below(size);
-    if (random.chance(0.5))
-      this.#add({ do: "badSpot", disk, sector, count: Math.min(random.between(1, 8), size - sector) });
-    else this.#add({ do: "fail", disk, skip: random.below(20) });
+    const count = Math.min(random.between(1, 8), size - sector);
+    const isCovered = !this.#isWild;
+    if (random.chance(0.5)) this.#add({ do: "badSpot", disk, sector, count, isCovered });
+    else this.#add({ do: "fail", disk, skip: random.below(20), isCovered });
   }
+
+  #rot(): void {
+    if (this.#safe.length === 0) return;
+    const { disk, offset, length } = this.#random.pick(this.#safe);
+    this.#add({
+      do: "rot",
+      disk,
+      byte: offset + this.#random.below(length),
+      bit: this.#random.below(8),
+    });
+  }
+}
+
+/** Where on which disks altered bits are noticed by what stands on them. */
+function safeRanges(plan: StackPlan, kinds: ReadonlyMap<string, SimulationKind>): SafeRange[] {
+  return seatsOf(plan.top).flatMap(({ above, place }, disk) => {
+    const detects = above === null ? undefined : kinds.get(above.kind)!.traits(above.options).detects;
+    return place === 0 && detects !== undefined ? [{ disk, ...detects }] : [];
+  });
+}
+
+/** Disks on which something stands that can do without them. */
+function coveredDisks(plan: StackPlan, kinds: ReadonlyMap<string, SimulationKind>): number[] {
+  return seatsOf(plan.top).flatMap(({ above }, disk) => {
+    const lossesMax = above === null ? 0 : (kinds.get(above.kind)!.traits(above.options).lossesMax ?? 0);
+    return lossesMax > 0 ? [disk] : [];
+  });
+}
+
+function choresOf(plan: StackPlan, kinds: ReadonlyMap<string, SimulationKind>): PlannedChore[] {
+  if (isDisk(plan.top)) return [];
+  const counts = new Map<string, number>();
+  return layersOf(plan.top).flatMap(({ kind, options }) => {
+    const place = counts.get(kind) ?? 0;
+    counts.set(kind, place + 1);
+    return (kinds.get(kind)!.chores ?? [])
+      .filter(({ isPossible }) => isPossible === undefined || isPossible(options))
+      .map(({ name }) => ({ kind, place, name }));
+  });
 }
 
 type WithoutIndex<T> = T extends unknown ? Omit<T, "index"> : never;

@@ -1,6 +1,6 @@
 import { isCevError } from "@cev/core";
 import type { AbortSignalLike, Device, Environment } from "@cev/core";
-import type { PlannedRequest } from "./script.ts";
+import type { PlannedRequest } from "./step.ts";
 import type { SectorModel } from "./sector-model.ts";
 import type { Trace } from "./seed.ts";
 
@@ -15,30 +15,43 @@ export interface WorkTarget {
   /** What may be read now. */
   readonly now: SectorModel;
   readonly trace: Trace;
+  /** Requests that touch one another may be under way together; else the later one is left out. */
+  readonly overlaps: boolean;
+  /** So many at once. */
+  readonly atOnceMax: number;
   /** An error that came out; null: it may be. Else what is wrong, in words. */
   readonly judge: (what: string, error: Error, isCancelled: boolean) => void;
   readonly found: (finding: string) => void;
 }
 
-/** Requests at once; those that would touch one another are left out. Resolves when all have ended; tells how many there were. */
+/** Requests at once. Resolves when all have ended; tells how many there were. */
 export async function workOff(
   target: WorkTarget,
   requests: readonly PlannedRequest[],
   stamp: number,
 ): Promise<number> {
-  const taken: PlannedRequest[] = [];
-  const parts: Promise<void>[] = [];
-  for (const [index, request] of requests.entries()) {
-    const end = request.sector + request.count;
-    const isFree =
-      request.what === "flush" ||
-      taken.every(({ sector, count }) => end <= sector || sector + count <= request.sector);
-    if (!isFree) continue;
-    if (request.what !== "flush") taken.push(request);
-    parts.push(work(target, request, stamp + index * 0x9e3779b1));
+  const taken = target.overlaps ? requests : requests.filter((request, at) => isFree(request, requests, at));
+  const next = taken.values();
+  const lane = async (): Promise<void> => {
+    for (const request of next) await work(target, request, stamp + request.index * 0x9e3779b1);
+  };
+  await Promise.all(Array.from({ length: Math.min(taken.length, target.atOnceMax) }, lane));
+  return taken.length;
+}
+
+/** It touches none of those before it. */
+function isFree(
+  { what, sector, count }: PlannedRequest,
+  all: readonly PlannedRequest[],
+  at: number,
+): boolean {
+  if (what === "flush") return true;
+  for (let index = 0; index < at; index++) {
+    const other = all[index]!;
+    if (other.what !== "flush" && sector < other.sector + other.count && other.sector < sector + count)
+      return false;
   }
-  await Promise.all(parts);
-  return parts.length;
+  return true;
 }
 
 async function work(target: WorkTarget, request: PlannedRequest, stamp: number): Promise<void> {
@@ -80,26 +93,28 @@ async function perform(
     return covered();
   }
   if (what === "read") {
+    const before = target.overlaps ? now.versions(sector, count) : null;
     const bytes = await device.read(offset, length, options);
     const words = wordsOf(bytes);
     for (let at = 0; at < words.length; at += SECTOR / 4) target.trace.add(words[at]!);
-    const wrong = now.firstWrong(words, sector);
+    const wrong = now.firstWrong(words, sector, before);
     if (wrong >= 0) target.found(`a read gave what was not written last, at byte ${wrong * SECTOR}`);
     return;
   }
-  if (what === "discard" && device.support.discard !== "none") {
-    const durably = durable.began(sector, count, null);
-    const seen = now.began(sector, count, null);
-    await device.discard(offset, length, options);
-    durable.completed(durably, isFua);
-    return now.completed(seen, true);
-  }
-  const words = new Uint32Array(length / 4);
-  if (what === "write") stampWords(words, stamp);
+  const isDiscard = what === "discard" && device.support.discard !== "none";
+  const words = isDiscard ? null : new Uint32Array(length / 4);
+  if (words !== null && what === "write") stampWords(words, stamp);
   const durably = durable.began(sector, count, words);
   const seen = now.began(sector, count, words);
-  if (what === "write") await device.write(offset, new Uint8Array(words.buffer), options);
-  else await device.writeZeroes(offset, length, options);
+  try {
+    if (words === null) await device.discard(offset, length, options);
+    else if (what === "write") await device.write(offset, new Uint8Array(words.buffer), options);
+    else await device.writeZeroes(offset, length, options);
+  } catch (error) {
+    durable.failed(durably);
+    now.failed(seen);
+    throw error;
+  }
   durable.completed(durably, isFua);
   now.completed(seen, true);
 }
