@@ -2,7 +2,7 @@ import type { StandardSchema } from "@cev/core";
 import { describe, expect, test } from "vitest";
 import { openStack, optionsSchemaOf, stackSchema } from "../src/index.ts";
 import type { AnyDriver } from "../src/index.ts";
-import { anyOptions, driverOf, environment, failureOf, memoryDriver } from "./helpers.ts";
+import { anyOptions, driverOf, environment, failureOf, memoryDriver, passDriver } from "./helpers.ts";
 
 /** A validator that says of itself what it accepts. */
 function speaking(input: (options: { readonly target: string }) => object): StandardSchema<never> {
@@ -15,8 +15,15 @@ function speaking(input: (options: { readonly target: string }) => object): Stan
 }
 
 function silent(options: StandardSchema<never>): AnyDriver {
-  const { interfaceVersion, summary, lowers, open } = driverOf({ name: "silent" });
-  return { name: "silent", interfaceVersion, summary, lowers, open, options };
+  const { interfaceVersion, summary, lowers } = passDriver;
+  return {
+    name: "silent",
+    interfaceVersion,
+    summary,
+    lowers,
+    options,
+    open: (context) => passDriver.open(context),
+  };
 }
 
 describe("the JSON Schema of options", () => {
