@@ -23,6 +23,8 @@ export interface Place {
   readonly plan: LayerPlan;
   readonly layer: Layer;
   readonly lowers: readonly (NamedLayer | null)[];
+  /** Disks below each of the lowers, by their numbers. */
+  readonly disks: readonly (readonly number[])[];
 }
 
 /** Disks that hold these images, which are theirs from now on. */
@@ -78,10 +80,12 @@ export class Rig {
     this.#disks = disks;
   }
 
-  /** True where a layer stands on less than it was planned for: what could not be opened, or may only be read. */
-  get lacksLowers(): boolean {
-    return this.places.some(({ lowers }) =>
-      lowers.some((lower) => lower === null || lower.layer.support.write === "none"),
+  /** Disks below what could not be opened, or may only be read. */
+  get lackedDisks(): readonly number[] {
+    return this.places.flatMap(({ lowers, disks }) =>
+      lowers.flatMap((lower, at) =>
+        lower === null || lower.layer.support.write === "none" ? disks[at]! : [],
+      ),
     );
   }
 
@@ -136,8 +140,12 @@ export class Rig {
   async #build(node: PlanNode, isNew: boolean, mayLack: boolean): Promise<Layer> {
     if (isDisk(node)) return this.#wrapped(this.#disk());
     const lowers: (NamedLayer | null)[] = [];
-    for (const [index, plan] of node.lowers.entries())
+    const disks: number[][] = [];
+    for (const [index, plan] of node.lowers.entries()) {
+      const first = this.#diskIndex;
       lowers.push(await this.#lower(`n${index}`, plan, isNew, mayLack));
+      disks.push(Array.from({ length: this.#diskIndex - first }, (_, at) => first + at));
+    }
     const kind = this.#kinds.get(node.kind)!;
     const site: SimulationSite = {
       environment: this.environment,
@@ -147,7 +155,7 @@ export class Rig {
     };
     if (isNew) await kind.format?.(site);
     const layer = await kind.open(site);
-    this.places.push({ kind, plan: node, layer, lowers });
+    this.places.push({ kind, plan: node, layer, lowers, disks });
     return this.#wrapped(layer);
   }
 

@@ -46,6 +46,8 @@ class Run {
   /** Disks that are away, and disks that are there and may be out of date. */
   readonly #lost = new Set<number>();
   readonly #stale = new Set<number>();
+  /** Disks below what refused to open, or to be written, when the stack was opened last. */
+  #lacked: readonly number[] = [];
   readonly #losses: LossRule;
   #mayFail = false;
   /** The power went during a chore, and what that had begun has not been put in order. */
@@ -211,7 +213,8 @@ class Run {
     // What may be wrong is shown, and never written.
     if (machine.rig.device!.isReadOnly) throw this.#excusable("it opens read-only");
     // Where a part is left out that knew better, one that is out of date may have opened alone: as whoever lets it must expect.
-    if (this.#mayFail && machine.rig.lacksLowers) throw this.#excusable("a part of it cannot be used");
+    this.#lacked = machine.rig.lackedDisks;
+    if (this.#mayFail && this.#lacked.length > 0) throw this.#excusable("a part of it cannot be used");
     const words = await this.#readAll();
     const wrong = model.firstWrong(words);
     if (wrong >= 0)
@@ -239,6 +242,8 @@ class Run {
       try {
         await this.#drive(this.#machine.rig.device!.readInto(at, part));
       } catch (error) {
+        // Metadata may still be there where the data is not: then it shows only now what there is no more.
+        if (isCevError(error) && error.code === "CEV_DEGRADED") throw this.#excusable(textOf(error));
         this.#judge.error(`a read of ${part.length} at byte ${at}`, error, this.#excuses);
         throw new Excused();
       }
@@ -325,7 +330,7 @@ class Run {
 
   /** Where steps were left out it may be one too many. */
   #canLose(disk: number): boolean {
-    return this.#losses.allows([...this.#lost, ...this.#stale, disk]);
+    return this.#losses.allows([...this.#lost, ...this.#stale, ...this.#lacked, disk]);
   }
 
   async #lose(step: Load & Step & { readonly do: "lose" }): Promise<void> {
@@ -366,11 +371,15 @@ class Run {
   }
 
   async #mend(disk: number): Promise<void> {
-    const isStale = this.#stale.delete(disk);
-    if (!this.#lost.delete(disk) && !isStale) return;
+    if (!this.#lost.has(disk) && !this.#stale.has(disk)) return;
+    this.#lost.delete(disk);
+    // It is out of date until all is in order; something below may refuse for good.
+    this.#stale.add(disk);
     this.#faultOf(disk).find();
     await this.#reopen();
-    if (this.#judge.findings.length === 0) await this.#takeBack("a disk was taken back");
+    if (this.#judge.findings.length > 0) return;
+    await this.#takeBack("a disk was taken back");
+    if (this.#lacked.length === 0) this.#stale.delete(disk);
   }
 
   /** Everything that is there becomes part of the stack again. */
