@@ -351,12 +351,14 @@ describe("operations", () => {
     expect((await device.read(1000, 100_000)).every((byte) => byte === 0)).toBe(true);
   });
 
-  test("read-only, nothing can be written", async () => {
+  test("read-only, nothing can be written or flushed", async () => {
     const memory = new MemoryLayer(environment, { size: MIB });
     const options = { environment, segment: segmentOf(), volumeKey: KEY, isReadOnly: true };
     const crypt = await opened(new CryptLayer(memory, options));
     const io = submit(crypt, world, Op.write, 0, new Uint8Array(512));
     expect(io.error?.code).toBe("CEV_NOT_SUPPORTED");
+    const flush = submit(crypt, world, Op.flush, 0, new Uint8Array(0));
+    expect(flush.error?.code).toBe("CEV_NOT_SUPPORTED");
     expect(memory.log).toEqual([]);
   });
 });

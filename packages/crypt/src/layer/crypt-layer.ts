@@ -136,6 +136,7 @@ export class CryptLayer extends LayerBase implements BurstUser {
         io.pushAction(finishDiscard, this);
         break;
       case Op.flush:
+        if (this.support.flush === "none") return refuse(io, this);
         this.#lower.submit(io);
         return;
       default:
