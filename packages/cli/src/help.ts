@@ -117,6 +117,9 @@ one ends it at once, and says what was not flushed.
 export const SCHEMA_HELP = `
 Examples:
   $ cev schema > stack.schema.json
+  $ cev schema stack.yaml > stack.schema.json           with the drivers that stack.yaml names
+  $ cev schema --driver @cev/raid --markdown            which options are there?
+  $ cev schema --driver ./dist/index.js --markdown      a table for the README of your own driver
 
 In the first line of a stack file, for editors with a YAML language server:
   # yaml-language-server: $schema=./stack.schema.json

@@ -15,6 +15,7 @@ import { addLvmCommands } from "./lvm/lvm-program.ts";
 import { withLocks } from "./open-options.ts";
 import { addRaidCommands } from "./raid/raid-program.ts";
 import { schema } from "./schema.ts";
+import type { SchemaOptions } from "./schema.ts";
 import { withServer } from "./serve-options.ts";
 import { serve } from "./serve.ts";
 import type { ServeOptions } from "./serve.ts";
@@ -94,10 +95,15 @@ export function buildProgram(ended: Ended): Command {
   addControlCommands(program, parts);
 
   quiet(program.command("schema"))
-    .summary("print the JSON Schema of stack files")
-    .description("Print the JSON Schema of stack files, for editors.")
+    .summary("print the JSON Schema of stack files, or the options of drivers")
+    .description(
+      "Print the JSON Schema of stack files, for editors; or what options drivers take. With a stack file, also of the drivers that it names: they are imported, which runs their code.",
+    )
+    .argument("[stackfile]", "a stack file (.yaml, .yml, .json)")
+    .option("--driver <name>", "only the options of this driver: a known one, a package, or a path")
+    .option("--markdown", "print tables of options in Markdown")
     .addHelpText("after", SCHEMA_HELP)
-    .action(() => ended(schema()));
+    .action(async (path: string | undefined, options: SchemaOptions) => ended(await schema(path, options)));
 
   return program;
 }

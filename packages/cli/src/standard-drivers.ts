@@ -9,10 +9,11 @@ import { raidDriver } from "@cev/raid";
 import { snapshotDriver } from "@cev/snapshot";
 import { DriverRegistry, partitionsDriver } from "@cev/stack";
 import { thinDriver } from "@cev/thin";
+import { KIT_DRIVERS } from "./kit-drivers.ts";
 
 /** The drivers that the command knows by name. Unknown images are shown to them in this order, from the outer to the inner. */
 export function standardDrivers(): DriverRegistry {
-  return new DriverRegistry([
+  const drivers = [
     fileDriver,
     ramdiskDriver,
     nbdDriver,
@@ -26,5 +27,6 @@ export function standardDrivers(): DriverRegistry {
     blockSizeDriver,
     byteSwapDriver,
     compressDriver,
-  ]);
+  ];
+  return new DriverRegistry(drivers, KIT_DRIVERS);
 }

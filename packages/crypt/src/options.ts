@@ -50,7 +50,7 @@ export const cryptOptionsSchema: Details = {
       type: "object",
       additionalProperties: false,
       required: ["file"],
-      properties: { file: { type: "string", minLength: 1 } },
+      properties: { file: { type: "string", minLength: 1, description: "Its path" } },
       description: "A file that holds a passphrase; its last newline does not count",
     },
     keyFile: { type: "string", minLength: 1, description: "A file that is a key, byte for byte" },
@@ -88,7 +88,7 @@ export const cryptOptionsSchema: Details = {
       enum: BACKENDS,
       default: "openssl",
       description:
-        "How OpenSSL is called: ffi is faster and experimental, and means openssl where it cannot be had",
+        "How OpenSSL is called: openssl, through node:crypto; ffi, in place through node:ffi, for XTS on Node 26 and later. It is faster and, like that module, experimental; where it cannot be had it means openssl",
     },
     kdfMemoryMax: cost("Bytes of memory that deriving a key may take (argon2)", KDF_LIMITS.memoryMax),
     kdfWorkMax: cost("Bytes that deriving a key may go through in all passes (argon2)", KDF_LIMITS.workMax),
@@ -111,7 +111,8 @@ function validate(value: unknown): StandardResult<CryptOptions> {
       issues.push({ message: "there is no such option", path: [name] });
   }
   const { passphrase, keyFile, allowDiscards, backend, version } = value;
-  if (passphrase !== undefined && !(isObject(passphrase) && isPath(passphrase["file"])))
+  const isFile = isObject(passphrase) && isPath(passphrase["file"]) && Object.keys(passphrase).length === 1;
+  if (passphrase !== undefined && !isFile)
     issues.push({
       message: "is not { file: PATH }; a passphrase itself has no place here",
       path: ["passphrase"],

@@ -34,7 +34,8 @@ export const driveLinkOptionsSchema: Details = {
     sizes: {
       type: "array",
       items: { type: "integer", minimum: 1, maximum: SIZE_MAX },
-      description: "Bytes of each device, in their order: a device of another size is refused.",
+      description:
+        "Bytes of each device, in their order: a device of another size is refused. By default they are taken as they are, with a warning.",
     },
   },
 };

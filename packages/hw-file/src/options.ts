@@ -43,7 +43,11 @@ export const fileOptionsSchema: Details = {
       default: false,
       description: "Make the file, sparse, where there is none; needs size",
     },
-    path: { type: "string", minLength: 1, description: "Regular file or block device" },
+    path: {
+      type: "string",
+      minLength: 1,
+      description: "Regular file or block device; in a stack file, relative to that file",
+    },
     readOnly: { type: "boolean", default: false, description: "Open it for reading alone" },
     size: {
       type: "integer",

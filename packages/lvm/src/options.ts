@@ -26,13 +26,14 @@ export const lvmOptionsSchema: Details = {
     volumes: {
       type: "array",
       items: { type: "string" },
-      description: "Names of the logical volumes to open; by default all that are visible.",
+      description:
+        "Names of logical volumes to open, hidden ones too; one that cannot be opened is an error then. By default all that are visible, and those that cannot be opened are reported.",
     },
     force: {
       type: "boolean",
       default: false,
       description:
-        "Of volumes that lack a part, believe what is left although it is not known to be right: a RAID that was being written when it was used last, a mirror without its first image.",
+        "Of volumes that lack a part, believe what is left although it is not known to be right: a RAID that was being written when it was used last, a mirror without its first image. By default that is refused.",
     },
   },
 };

@@ -25,6 +25,13 @@ export interface RaidCreateOption {
   readonly spareCount?: number;
 }
 
+const NUMBERS_MIN: Readonly<Record<string, number>> = {
+  chunkSize: 4096,
+  bitmapChunkSize: 4096,
+  size: 1024,
+  spareCount: 0,
+};
+
 /** The option as a JSON Schema. */
 export const RAID_CREATE_SCHEMA: Details = {
   type: "object",
@@ -34,25 +41,40 @@ export const RAID_CREATE_SCHEMA: Details = {
   properties: {
     level: { type: ["string", "integer"], description: 'As mdadm takes it: "raid5", 5.' },
     layout: { type: "string", description: 'As mdadm takes it: "left-symmetric", "n2".' },
-    chunkSize: { type: "integer", minimum: 4096, description: "Bytes; a power of two. Default 512 KiB." },
-    metadata: { enum: ["0.90", "1.0", "1.1", "1.2"], default: "1.2" },
+    chunkSize: {
+      type: "integer",
+      minimum: NUMBERS_MIN["chunkSize"]!,
+      description: "Bytes; a power of two. Default 512 KiB.",
+    },
+    metadata: {
+      enum: ["0.90", "1.0", "1.1", "1.2"],
+      default: "1.2",
+      description: "Version of the superblock.",
+    },
     name: { type: "string", description: "The array's name." },
     bitmap: { enum: ["internal", "none"], description: "Default: internal above 100 GiB of each member." },
-    bitmapChunkSize: { type: "integer", minimum: 4096, description: "Bytes that one bit covers." },
-    size: { type: "integer", minimum: 1024, description: "Bytes that each member gives. Default: all." },
+    bitmapChunkSize: {
+      type: "integer",
+      minimum: NUMBERS_MIN["bitmapChunkSize"]!,
+      description: "Bytes that one bit covers.",
+    },
+    size: {
+      type: "integer",
+      minimum: NUMBERS_MIN["size"]!,
+      description: "Bytes that each member gives. Default: all.",
+    },
     assumeClean: { type: "boolean", default: false, description: "The members agree already." },
     spareCount: {
       type: "integer",
-      minimum: 0,
+      minimum: NUMBERS_MIN["spareCount"]!,
       default: 0,
       description: "So many of the last members are spares.",
     },
   },
 };
 
-const NUMBERS = ["chunkSize", "bitmapChunkSize", "size", "spareCount"];
 const VERSIONS: readonly unknown[] = ["0.90", "1.0", "1.1", "1.2"];
-const KEYS = ["level", "layout", "metadata", "name", "bitmap", "assumeClean", ...NUMBERS];
+const KEYS = ["level", "layout", "metadata", "name", "bitmap", "assumeClean", ...Object.keys(NUMBERS_MIN)];
 
 /** What is wrong with the option, with the key it is about; null: nothing. */
 export function createOptionIssue(
@@ -77,10 +99,10 @@ export function createOptionIssue(
     return wrong("bitmap", "must be internal or none");
   if (assumeClean !== undefined && typeof assumeClean !== "boolean")
     return wrong("assumeClean", "must be true or false");
-  for (const key of NUMBERS) {
+  for (const [key, least] of Object.entries(NUMBERS_MIN)) {
     const number = given[key];
-    if (number !== undefined && !(Number.isSafeInteger(number) && (number as number) >= 0))
-      return wrong(key, "must be a whole number, not negative");
+    if (number !== undefined && !(Number.isSafeInteger(number) && (number as number) >= least))
+      return wrong(key, `must be a whole number, at least ${least}`);
   }
   return null;
 }

@@ -31,6 +31,7 @@ export const RAID_OPTIONS_SCHEMA: Details = {
   properties: {
     uuid: {
       type: "string",
+      pattern: "^[:-]*(?:[0-9a-fA-F][:-]*){32}$",
       description: "The UUID of the array to assemble, where members of several were given.",
     },
     degraded: { type: "boolean", default: false, description: "Write although a member is missing." },

@@ -26,7 +26,7 @@ export const SNAPSHOT_OPTIONS_SCHEMA: Details = {
       type: "array",
       minItems: 1,
       description:
-        "One for each lower after the first, in their order: the first lower is the origin, the others are stores.",
+        "One for each lower after the first, in their order: the first lower is the origin, the others are stores. By default one for each store, named snapshot, or snapshot0 and on.",
       items: {
         type: "object",
         additionalProperties: false,

@@ -1,11 +1,17 @@
 import type { Details, Json } from "@cev/core";
 import type { AnyDriver } from "./registry.ts";
 
+/** What of a driver tells people and editors how it is used. */
+export type DescribedDriver = Pick<AnyDriver, "name" | "summary" | "options" | "optionsSchema" | "lowers">;
+
 /**
  * The JSON Schema of a driver's options: its own, else what its validator says of itself (Standard JSON Schema), else that of any
  * options.
  */
-export function optionsSchemaOf({ options, optionsSchema }: AnyDriver): Details {
+export function optionsSchemaOf({
+  options,
+  optionsSchema,
+}: Pick<AnyDriver, "options" | "optionsSchema">): Details {
   if (optionsSchema !== undefined) return optionsSchema;
   try {
     const schema = options["~standard"].jsonSchema?.input({ target: "draft-2020-12" });
@@ -18,7 +24,9 @@ export function optionsSchemaOf({ options, optionsSchema }: AnyDriver): Details 
 }
 
 /** The options that are known by name, each with its own JSON Schema. */
-export function optionProperties(driver: AnyDriver): { readonly [name: string]: Details } {
+export function optionProperties(driver: Pick<AnyDriver, "options" | "optionsSchema">): {
+  readonly [name: string]: Details;
+} {
   return detailsIn(optionsSchemaOf(driver)["properties"]) as { readonly [name: string]: Details };
 }
 

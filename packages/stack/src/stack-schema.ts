@@ -1,6 +1,6 @@
 import type { Details, Json } from "@cev/core";
 import { detailsIn, optionsSchemaOf } from "./options-schema.ts";
-import type { AnyDriver } from "./registry.ts";
+import type { DescribedDriver } from "./options-schema.ts";
 
 /** The keys that the stack itself acts on, whatever the driver. */
 const COMMON: Details = {
@@ -14,7 +14,7 @@ const COMMON: Details = {
  * A JSON Schema of stack files, for editors: with the options of these drivers. Entries of other drivers (packages, relative
  * paths) may have any option.
  */
-export function stackSchema(drivers: Iterable<AnyDriver>): Details {
+export function stackSchema(drivers: Iterable<DescribedDriver>): Details {
   const known = [...drivers];
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
@@ -38,7 +38,7 @@ export function stackSchema(drivers: Iterable<AnyDriver>): Details {
 }
 
 /** If the driver is this one, these are its options. */
-function branchOf(driver: AnyDriver): Json {
+function branchOf(driver: DescribedDriver): Json {
   const { name, summary, lowers } = driver;
   const { properties, required, additionalProperties = false, $defs } = optionsSchemaOf(driver);
   return {

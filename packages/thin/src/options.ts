@@ -30,23 +30,28 @@ export const THIN_OPTIONS_SCHEMA: Details = {
   required: ["volumes"],
   properties: {
     chunkSize: { type: "integer", minimum: 65_536, description: "Bytes; must be what the pool says." },
-    transactionId: { type: "integer", minimum: 0, description: "The transaction the pool should be at." },
+    transactionId: {
+      type: "integer",
+      minimum: 0,
+      description: "The transaction that whoever manages the pool knows of: a difference is reported.",
+    },
     volumes: {
       type: "array",
       minItems: 1,
+      description: "The volumes to open.",
       items: {
         type: "object",
         additionalProperties: false,
         required: ["name", "deviceId", "size"],
         properties: {
-          name: { type: "string", description: "What it is to be called." },
+          name: { type: "string", minLength: 1, description: "What it is to be called." },
           deviceId: {
             type: "integer",
             minimum: 0,
             maximum: DEVICE_ID_MAX,
             description: "What the pool calls it.",
           },
-          size: { type: "integer", minimum: 512, description: "Bytes." },
+          size: { type: "integer", minimum: 512, description: "Bytes; the pool does not keep it." },
           externalOrigin: {
             type: "integer",
             minimum: 2,

@@ -1,5 +1,6 @@
 import { builtinModules } from "node:module";
 import { dirname, join } from "node:path";
+import ts from "typescript";
 import { describe, expect, test } from "vitest";
 import {
   filesBelow,
@@ -63,6 +64,7 @@ const allowed: Readonly<Record<string, Allowance>> = {
       "raid",
       "snapshot",
       "stack",
+      "test-kit",
       "thin",
     ],
     node: "all",
@@ -73,7 +75,7 @@ const allowed: Readonly<Record<string, Allowance>> = {
 function isAllowed(specifier: string, { own, node, others }: Allowance): boolean {
   if (specifier.startsWith(".")) return true;
   if (specifier.startsWith("node:")) return node === "all" || node.includes(specifier);
-  if (specifier.startsWith("@cev/")) return own.includes(specifier.slice("@cev/".length));
+  if (specifier.startsWith("@cev/")) return own.includes(specifier.split("/")[1]!);
   return others.includes(specifier);
 }
 
@@ -108,6 +110,15 @@ describe.each(packageNames())("packages/%s", (name) => {
     const line = [...allowance.own.map((own) => `@cev/${own}`), ...allowance.others];
     expect(Object.keys(dependencies).filter((dependency) => !line.includes(dependency))).toEqual([]);
   });
+});
+
+test("the command loads the test kit when one of its drivers is named, and not before", () => {
+  const statically = sourcesOf("cli").flatMap((path) =>
+    parse(path)
+      .statements.filter((one) => ts.isImportDeclaration(one) || ts.isExportDeclaration(one))
+      .filter(({ moduleSpecifier }) => moduleSpecifier?.getText().includes("@cev/test-kit") === true),
+  );
+  expect(statically.map((one) => one.getText())).toEqual([]);
 });
 
 test("tests and examples reach packages by their names, not by paths into them", () => {

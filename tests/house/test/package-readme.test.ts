@@ -1,6 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { optionsSchemaOf } from "@cev/stack";
+import type { DescribedDriver } from "@cev/stack";
 import { describe, expect, test } from "vitest";
+import { readmesWithTables } from "../option-tables.ts";
 import { codesIn, namesListed, sectionsOf } from "../readme.ts";
 import { packageNames, readText, sourcesOf, top } from "../source-files.ts";
 
@@ -22,11 +25,18 @@ describe.each(packageNames())("packages/%s", (name) => {
     expect(required.filter((heading) => !shared.includes(heading))).toEqual([]);
   });
 
-  test("its README names the options that its drivers take", async () => {
-    const listed = namesListed(textBelow("Options"));
+  test("its README has the table of options of each of its drivers, as the drivers say it", async () => {
+    const readme = (await readmesWithTables()).find((one) => one.path === path);
+    const known = (await driversOf(name)).map((driver) => driver.name);
+    expect((readme?.drivers ?? []).toSorted()).toEqual(known.toSorted());
+    expect(readme?.present, "to make them anew: pnpm option-tables --write").toBe(readme?.made);
+  });
+
+  test("its README names no options that its drivers do not take", async () => {
     const drivers = await driversOf(name);
-    const known = drivers.flatMap(optionNames).toSorted();
-    if (drivers.length > 0) expect(listed).toEqual([...new Set(known)]);
+    const known = new Set(drivers.flatMap(optionNames));
+    const listed = namesListed(textBelow("Options")).map((option) => option.split(".")[0]!);
+    expect(drivers.length === 0 ? [] : listed.filter((option) => !known.has(option))).toEqual([]);
   });
 
   if (namesAllCodes.has(name)) return;
@@ -42,21 +52,26 @@ test("core's README names every error code", () => {
   );
 });
 
-interface DriverShape {
-  readonly interfaceVersion: number;
-  readonly optionsSchema: { readonly properties?: Readonly<Record<string, unknown>> };
+interface Manifest {
+  readonly name: string;
+  readonly exports: object;
 }
 
-async function driversOf(name: string): Promise<DriverShape[]> {
-  const manifest = JSON.parse(readText(`packages/${name}/package.json`)) as { readonly name: string };
-  const exported = (await import(manifest.name)) as Record<string, unknown>;
-  return Object.values(exported).filter(isDriver);
-}
-
-function isDriver(value: unknown): value is DriverShape {
-  return (
-    typeof value === "object" && value !== null && "interfaceVersion" in value && "optionsSchema" in value
+/** The drivers that a package exports, under its own name and under others. */
+async function driversOf(name: string): Promise<DescribedDriver[]> {
+  const manifest = JSON.parse(readText(`packages/${name}/package.json`)) as Manifest;
+  // What makes packages for others has no driver itself.
+  if (!manifest.name.startsWith("@cev/")) return [];
+  const subpaths = Object.keys(manifest.exports).filter((subpath) => !subpath.endsWith(".json"));
+  const modules = await Promise.all(
+    subpaths.map((subpath) => import(join(manifest.name, subpath)) as Promise<Record<string, unknown>>),
   );
+  return [...new Set(modules.flatMap((module) => Object.values(module)).filter(isDriver))];
 }
 
-const optionNames = (driver: DriverShape): string[] => Object.keys(driver.optionsSchema.properties ?? {});
+function isDriver(value: unknown): value is DescribedDriver {
+  return typeof value === "object" && value !== null && "interfaceVersion" in value && "lowers" in value;
+}
+
+const optionNames = (driver: DescribedDriver): string[] =>
+  Object.keys((optionsSchemaOf(driver)["properties"] ?? {}) as object);

@@ -45,13 +45,19 @@ export type ResolvedNbdOptions = Required<
 const UNFLUSHED_MIN = 1_048_576;
 
 const NUMBERS = {
-  connections: { initial: 1, min: 1, max: 16, description: "Connections, where the server allows several" },
+  connections: {
+    initial: 1,
+    min: 1,
+    max: 16,
+    description:
+      "Connections at a time, where the server says that all of them see what one has written (CAN_MULTI_CONN); else 1",
+  },
   requestsMax: { initial: 64, min: 1, max: 1024, description: "Requests under way on each connection" },
   connectTimeoutMs: {
     initial: 10_000,
     min: 1,
     max: 2 ** 31 - 1,
-    description: "How long connecting may take, in milliseconds",
+    description: "For connecting, to the end of the handshake, in milliseconds",
   },
   reconnectTimeoutMs: {
     initial: 60_000,
@@ -63,13 +69,15 @@ const NUMBERS = {
     initial: 0,
     min: 0,
     max: 2 ** 31 - 1,
-    description: "How long nothing may be answered before the connection counts as lost; 0: for ever",
+    description:
+      "How long nothing may be answered before the connection counts as lost, in milliseconds; 0: for ever",
   },
   busyPollUs: {
     initial: BUSY_POLL_US,
     min: 0,
     max: BUSY_POLL_MAX_US,
-    description: "How long to look for the next answer before sleeping, in microseconds",
+    description:
+      "While answers come that fast, how long to look for the next one before sleeping, in microseconds; 0: sleep at once. A server on the same machine answers a device with one request under way sooner so",
   },
   unflushedMax: {
     initial: 33_554_432,
@@ -79,9 +87,10 @@ const NUMBERS = {
   },
 } as const;
 const TEXTS = {
-  tlsCertificates: "Folder with ca-cert.pem, client-cert.pem and client-key.pem",
-  tlsPskFile: "File with lines of name:key",
-  tlsUsername: "The name that goes with the key",
+  tlsCertificates:
+    "A folder, as tls-certificates of the URI, which goes first: ca-cert.pem and, for servers that want them, client-cert.pem and client-key.pem",
+  tlsPskFile: "A file with lines of name:key, as tls-psk-file of the URI, which goes first",
+  tlsUsername: "The name that goes with the key; the URI's goes first. By default the login name",
 } as const;
 const RESUMES: readonly unknown[] = ["unflushed", "underWay"];
 
@@ -123,13 +132,15 @@ export const nbdOptionsSchema: Details = {
     uri: {
       type: "string",
       minLength: 1,
-      description: "nbd://HOST:PORT/EXPORT or nbd+unix:///EXPORT?socket=PATH",
+      description:
+        "Which export of which server: nbd://HOST:PORT/EXPORT or nbd+unix:///EXPORT?socket=PATH; nbds in place of nbd for TLS",
     },
     readOnly: { type: "boolean", default: false, description: "Write nothing" },
     resume: {
       enum: ["unflushed", "underWay"],
       default: "unflushed",
-      description: "What is sent again to a server that comes back",
+      description:
+        "What is sent again to a server that comes back: also what was answered and not flushed, or only what was under way",
     },
     ...Object.fromEntries(
       Object.entries(NUMBERS).map(([name, { initial, min, max, description }]) => [

@@ -53,7 +53,7 @@ export const DM_RAID_SCHEMA: Details = {
     metadataSize: bytes("Bytes of rmeta at the beginning of each lower."),
     memberSize: bytes("Bytes of rimage behind it."),
     size: bytes("Bytes of the volume."),
-    copies: { type: "integer", minimum: 2, default: 2, description: "Of each byte; RAID10 only." },
+    copies: { type: "integer", minimum: 1, default: 2, description: "Of each byte; RAID10 only." },
     rebuild: {
       type: "array",
       items: { type: "integer", minimum: 0 },

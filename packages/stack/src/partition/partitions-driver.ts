@@ -10,7 +10,11 @@ export const partitionsDriver: Driver<object> = {
   name: "partitions",
   interfaceVersion: INTERFACE_VERSION,
   summary: "the partitions of a GPT or an MBR",
-  options: v.strictObject({}),
+  options: v.pipe(
+    v.unknown(),
+    v.check((value) => !Array.isArray(value), "expected an object"),
+    v.strictObject({}),
+  ),
   optionsSchema: { type: "object", properties: {}, additionalProperties: false },
   lowers: { countMin: 1, countMax: 1 },
   yieldsChildren: true,
