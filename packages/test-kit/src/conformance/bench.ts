@@ -25,7 +25,7 @@ export interface BenchOptions {
   /** False: of long writes the disks compare their ends alone with what they should be. Default true. */
   readonly isThorough?: boolean;
   /** Puts something between the layer and each disk, or over the layer. */
-  readonly wrap?: (layer: Layer) => Layer;
+  readonly wrap?: (layer: Layer, environment: Environment) => Layer;
 }
 
 /** A disk below the layer under test, with what makes it fail and what watches it. */
@@ -163,7 +163,7 @@ export class Bench implements TestBench {
     const checking = new BenchDisk(fault, index, { isThorough: this.#options.isThorough ?? true });
     this.#asked[index] = options;
     this.lowers[index] = { disk, fault, checking };
-    return this.#options.wrap?.(checking) ?? checking;
+    return this.#options.wrap?.(checking, this.environment) ?? checking;
   }
 
   lowersAgain(): readonly Layer[] {
@@ -179,10 +179,10 @@ export class Bench implements TestBench {
     this.#nextLower = 0;
     this.lowers.length = 0;
     if (this.#layer !== null) this.#environment = this.#newEnvironment();
-    const layer = await this.#deadline(this.#make(description), "was not made");
+    const layer = await this.inTime(this.#make(description), "was not made");
     this.#layer = layer;
-    const top = new CheckingLayer(this.#options.wrap?.(layer) ?? layer);
-    await this.#deadline(openTree(top), "did not open");
+    const top = new CheckingLayer(this.#options.wrap?.(layer, this.environment) ?? layer);
+    await this.inTime(openTree(top), "did not open");
     this.#top = top;
     expectThat(this.size <= SIZE_MAX, `the suite takes layers of at most ${SIZE_MAX} bytes`);
     const atomicLength =
@@ -193,7 +193,7 @@ export class Bench implements TestBench {
 
   /** Closes the layer; nothing of it may be left below. */
   async stop(): Promise<void> {
-    await this.#deadline(closeTree(this.top), "did not close");
+    await this.inTime(closeTree(this.top), "did not close");
     this.checkContract();
     this.#checkLeft();
     this.#top = null;
@@ -238,7 +238,7 @@ export class Bench implements TestBench {
   ended(io: Io): Promise<Io> {
     if (io.state === EventState.done) return Promise.resolve(io);
     const done = new Promise<Io>((resolve) => void io.wait(() => resolve(io), null));
-    return this.#deadline(done, `(${opName(io.op)} of ${io.length} bytes at ${io.offset}) did not complete`);
+    return this.inTime(done, `(${opName(io.op)} of ${io.length} bytes at ${io.offset}) did not complete`);
   }
 
   /** Runs a request that must succeed. */
@@ -248,6 +248,17 @@ export class Bench implements TestBench {
     return io;
   }
 
+  /** Throws when it takes too long; `what` says what then did not happen. */
+  inTime<T>(promise: Promise<T>, what: string): Promise<T> {
+    const deadlineMs = deadlineMsOf(this.#tested.subject);
+    return new Promise((resolve, reject) => {
+      const timer = this.environment.clock.after(deadlineMs, () =>
+        reject(new Error(`${this.#tested.subject.name} ${what} within ${deadlineMs} ms`)),
+      );
+      void promise.finally(() => timer.cancel()).then(resolve, reject);
+    });
+  }
+
   /** Waits until something happened that `isEnough` accepts, or nothing can be expected to happen any more. */
   async turns(isEnough: () => boolean): Promise<void> {
     for (let count = 0; count < 20 && !isEnough(); count++)
@@ -255,6 +266,15 @@ export class Bench implements TestBench {
     // Work that runs elsewhere (threads, the system) takes its time.
     for (let count = 0; count < 5 && !isEnough(); count++)
       await new Promise<void>((resolve) => void this.environment.clock.after(1, resolve));
+  }
+
+  /** Waits for something that must happen. Throws when it takes too long. */
+  async until(hasHappened: () => boolean, what: string): Promise<void> {
+    let isOver = false;
+    const waiting = (async () => {
+      while (!hasHappened() && !isOver) await this.turns(hasHappened);
+    })();
+    await this.inTime(waiting, what).finally(() => (isOver = true));
   }
 
   /** Reads everything. */
@@ -327,16 +347,6 @@ export class Bench implements TestBench {
         fail("nothing is left to do, and something that was waited for has not happened");
     }
     return running;
-  }
-
-  #deadline<T>(promise: Promise<T>, what: string): Promise<T> {
-    const deadlineMs = deadlineMsOf(this.#tested.subject);
-    return new Promise((resolve, reject) => {
-      const timer = this.environment.clock.after(deadlineMs, () =>
-        reject(new Error(`${this.#tested.subject.name} ${what} within ${deadlineMs} ms`)),
-      );
-      void promise.finally(() => timer.cancel()).then(resolve, reject);
-    });
   }
 }
 

@@ -5,7 +5,7 @@ import { expectThat } from "./subject.ts";
 import { deniedBy } from "./left-out.ts";
 import type { AddCheck } from "./subject.ts";
 import type { Tested } from "./tested.ts";
-import { offeredOps, randomBatch, randomRanges } from "./work.ts";
+import { closeLoaded, offeredOps, randomBatch, randomRanges } from "./work.ts";
 
 const RESUBMISSIONS = 5000;
 
@@ -28,7 +28,9 @@ export function completionChecks(tested: Tested, add: AddCheck): void {
 /** Closing with requests under way. */
 export function closeChecks(tested: Tested, add: AddCheck): void {
   add("closing under load lets every request end, then releases everything below", () =>
-    Bench.run(tested, { completion: "later", seed: 630 }, closeUnderLoad),
+    Bench.run(tested, { completion: "later", seed: 630 }, async (bench) =>
+      closeLoaded(bench, await Device.open(bench.top, bench.environment)),
+    ),
   );
 }
 
@@ -102,27 +104,4 @@ async function resubmission(bench: Bench): Promise<void> {
     };
     again(io);
   });
-}
-
-async function closeUnderLoad(bench: Bench): Promise<void> {
-  const device = await Device.open(bench.top, bench.environment);
-  const ops = offeredOps(bench.top.support);
-  const requests: Promise<unknown>[] = [];
-  for (const { offset, length } of randomRanges(bench, 16)) {
-    const op = bench.random.pick(ops);
-    const io = new Io(bench.environment.runQueue).prepare(op, offset, length, new Uint8Array(length));
-    requests.push(bench.ended(io));
-    device.submit(io);
-  }
-  const closing = device.close();
-  const late = new Io(bench.environment.runQueue).prepare(
-    Op.read,
-    0,
-    bench.blockSize,
-    new Uint8Array(bench.blockSize),
-  );
-  device.submit(late);
-  expectThat(late.error?.code === "CEV_CLOSED", "a request after close() was not refused");
-  await closing;
-  for (const io of (await Promise.all(requests)) as Io[]) if (io.error !== null) throw unexpected(io);
 }

@@ -32,6 +32,7 @@ export const THEMES = [
   "interface",
   "describe",
   "contents",
+  "alignment",
   "limits",
   "refusals",
   "zeroes",
@@ -39,8 +40,10 @@ export const THEMES = [
   "durability",
   "errors",
   "completion",
+  "deferral",
   "cancel",
   "transparency",
+  "resize",
   "close",
 ] as const;
 export type Theme = (typeof THEMES)[number];

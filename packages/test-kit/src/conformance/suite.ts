@@ -1,11 +1,14 @@
+import { alignmentChecks } from "./alignment.ts";
 import { cancelChecks } from "./cancel.ts";
 import { closeChecks, completionChecks } from "./completion.ts";
 import { contentsChecks, zeroesChecks } from "./contents.ts";
+import { deferralChecks } from "./deferral.ts";
 import { describeChecks } from "./describe.ts";
 import { durabilityChecks } from "./durability.ts";
 import { errorChecks } from "./errors.ts";
 import { extentsChecks } from "./extents.ts";
 import { interfaceChecks, limitsChecks, refusalChecks } from "./interface.ts";
+import { resizeChecks } from "./resize.ts";
 import { THEMES, deadlineMsOf, fail } from "./subject.ts";
 import type { AddCheck, Check, Conformance, SkippedCheck, Subject, Theme } from "./subject.ts";
 import { Tested } from "./tested.ts";
@@ -24,6 +27,7 @@ const THEME_CHECKS: { readonly [theme in Theme]: (tested: Tested, add: AddCheck)
   interface: interfaceChecks,
   describe: describeChecks,
   contents: contentsChecks,
+  alignment: alignmentChecks,
   limits: limitsChecks,
   refusals: refusalChecks,
   zeroes: zeroesChecks,
@@ -31,8 +35,10 @@ const THEME_CHECKS: { readonly [theme in Theme]: (tested: Tested, add: AddCheck)
   durability: durabilityChecks,
   errors: errorChecks,
   completion: completionChecks,
+  deferral: deferralChecks,
   cancel: cancelChecks,
   transparency: transparencyChecks,
+  resize: resizeChecks,
   close: closeChecks,
 };
 

@@ -1,5 +1,5 @@
-import { IoFlag, Op } from "@cev/core";
-import type { Support } from "@cev/core";
+import { Io, IoFlag, Op } from "@cev/core";
+import type { Device, Support } from "@cev/core";
 import type { ModelDevice } from "../model-device.ts";
 import type { Random } from "../random.ts";
 import type { Bench } from "./bench.ts";
@@ -92,4 +92,27 @@ export async function expectOldOrNew(
     expectThat(isOld || isNew, `${when} the block at ${offset + at} is neither old nor new`);
   }
   model.learn(offset, io.data);
+}
+
+/** Closes a device with requests under way: all of them end well, and a later one is refused. */
+export async function closeLoaded(bench: Bench, device: Device): Promise<void> {
+  const ops = offeredOps(bench.top.support);
+  const requests: Promise<unknown>[] = [];
+  for (const { offset, length } of randomRanges(bench, 16)) {
+    const op = bench.random.pick(ops);
+    const io = new Io(bench.environment.runQueue).prepare(op, offset, length, new Uint8Array(length));
+    requests.push(bench.ended(io));
+    device.submit(io);
+  }
+  const closing = device.close();
+  const late = new Io(bench.environment.runQueue).prepare(
+    Op.read,
+    0,
+    bench.blockSize,
+    new Uint8Array(bench.blockSize),
+  );
+  device.submit(late);
+  expectThat(late.error?.code === "CEV_CLOSED", "a request after close() was not refused");
+  await closing;
+  for (const io of (await Promise.all(requests)) as Io[]) if (io.error !== null) throw unexpected(io);
 }

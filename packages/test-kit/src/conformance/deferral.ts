@@ -1,0 +1,143 @@
+import { Device, EventState, Io, Op, opName } from "@cev/core";
+import type { Environment, Layer } from "@cev/core";
+import type { ModelDevice } from "../model-device.ts";
+import { Bench } from "./bench.ts";
+import { DeferringLayer } from "./deferring-layer.ts";
+import { expectThat } from "./subject.ts";
+import type { AddCheck } from "./subject.ts";
+import type { Tested } from "./tested.ts";
+import { closeLoaded, expectRead, offeredOps, randomBatch, randomRanges } from "./work.ts";
+import type { Range } from "./work.ts";
+
+const deferring = (layer: Layer, environment: Environment): Layer => new DeferringLayer(layer, environment);
+
+/** Completions that take turns: whoever stands below or above holds the chain, and nobody goes on without it. */
+export function deferralChecks(tested: Tested, add: AddCheck): void {
+  add("over lowers, and under a layer, that defer and hold completions it does what a plain array does", () =>
+    Bench.run(tested, { wrap: deferring, seed: 640 }, deferredWork),
+  );
+  add("closing waits for completions that are held, below and above", () =>
+    Bench.run(tested, { wrap: deferring, seed: 650 }, async (bench) =>
+      closeLoaded(bench, await Device.open(bench.top, bench.environment)),
+    ),
+  );
+  add("while an action above holds a request nobody is told that it is done, and others are served", () =>
+    Bench.run(tested, { completion: "random", seed: 660 }, holdingAbove),
+  );
+  add("an action above finds the data that was read, and its request as it sent it", () =>
+    Bench.run(tested, { completion: "random", seed: 670 }, lookingFromAbove),
+  );
+  add("an action above that throws costs its own request alone", () =>
+    Bench.run(tested, { completion: "later", seed: 680 }, throwingAbove),
+  );
+}
+
+async function deferredWork(bench: Bench): Promise<void> {
+  const model = await bench.learn();
+  for (let count = 0; count < 12; count++) await randomBatch(bench, model, 5);
+  await bench.compare(model, "after all requests");
+}
+
+async function holdingAbove(bench: Bench): Promise<void> {
+  const model = await bench.learn();
+  for (const op of offeredOps(bench.top.support)) {
+    const [range] = randomRanges(bench, 1);
+    const seen: string[] = [];
+    const { io, data } = prepared(bench, op, range!);
+    io.pushAction(() => seen.push("older action"), null);
+    io.pushAction((held) => {
+      seen.push("held");
+      held.hold();
+    }, null);
+    io.wait(() => seen.push("waiter"), null);
+    bench.top.submit(io);
+    await bench.until(
+      () => io.state === EventState.held || io.state === EventState.done,
+      `(${opName(op)} of ${range!.length} bytes at ${range!.offset}) did not complete`,
+    );
+    const what = `${opName(op)} of ${range!.length} bytes at ${range!.offset}`;
+    expectThat(seen.join() === "held", `an action above held ${what}, and the end ran as: ${seen.join()}`);
+    note(model, op, range!, data);
+    // Whoever holds may need the same range to go on.
+    await checkRange(bench, model, range!);
+    await bench.turns(() => io.state !== EventState.held);
+    const { state } = io;
+    expectThat(state === EventState.held, `the chain of ${what} went on before it was resumed`);
+    io.resume();
+    await bench.ended(io);
+    expectThat(
+      seen.join() === "held,older action,waiter",
+      `after it was held, the end of ${what} ran as: ${seen.join()}`,
+    );
+  }
+  await bench.compare(model, "after requests that were held above");
+}
+
+async function lookingFromAbove(bench: Bench): Promise<void> {
+  const model = await bench.learn();
+  for (const op of offeredOps(bench.top.support)) {
+    for (const range of randomRanges(bench, 4)) {
+      const { io, data } = prepared(bench, op, range);
+      let finding = "no action ran";
+      io.pushAction((done) => (finding = lookedAt(done, op, range, model)), null);
+      // Straight to the layer: a checking layer in between would find some of it, and say less.
+      bench.layer.submit(io);
+      await bench.ended(io);
+      expectThat(finding === "", finding);
+      note(model, op, range, data);
+    }
+  }
+  await bench.compare(model, "after requests that were looked at from above");
+}
+
+function lookedAt(io: Io, op: Op, { offset, length }: Range, model: ModelDevice): string {
+  const what = `when the action above ran, ${opName(op)} of ${length} bytes at ${offset}`;
+  if (io.error !== null) return `${what} had failed: ${io.error.message}`;
+  if (io.op !== op || io.offset !== offset || io.length !== length)
+    return `${what} was ${opName(io.op)} of ${io.length} bytes at ${io.offset}`;
+  const at = op === Op.read ? model.firstDifference(offset, io.data) : -1;
+  return at < 0 ? "" : `${what} did not hold its data yet: byte ${at} was wrong`;
+}
+
+async function throwingAbove(bench: Bench): Promise<void> {
+  const model = await bench.learn();
+  for (const op of offeredOps(bench.top.support)) {
+    const [range] = randomRanges(bench, 1);
+    const { io, data } = prepared(bench, op, range!);
+    io.pushAction(() => {
+      throw new Error("an action of the test threw");
+    }, null);
+    bench.top.submit(io);
+    await bench.ended(io);
+    const code = io.error?.code;
+    expectThat(
+      code === "CEV_PROGRAM",
+      `${opName(op)}, whose action above threw, ended with ${code ?? "success"}`,
+    );
+    note(model, op, range!, data);
+    await checkRange(bench, model, range!);
+    await randomBatch(bench, model, 3);
+  }
+  await bench.compare(model, "after actions above that threw");
+}
+
+function prepared(bench: Bench, op: Op, { offset, length }: Range): { io: Io; data: Uint8Array } {
+  const data = op === Op.write ? bench.random.bytes(length) : new Uint8Array(length);
+  return { io: new Io(bench.environment.runQueue).prepare(op, offset, length, data), data };
+}
+
+/** The request has been done. */
+function note(model: ModelDevice, op: Op, { offset, length }: Range, data: Uint8Array): void {
+  if (op === Op.write) model.write(offset, data);
+  else if (op === Op.writeZeroes) model.writeZeroes(offset, length);
+  else if (op === Op.discard) model.forget(offset, length);
+}
+
+/** The range is read, and written once more where it can be. */
+async function checkRange(bench: Bench, model: ModelDevice, { offset, length }: Range): Promise<void> {
+  expectRead(model, offset, (await bench.succeed(Op.read, offset, length)).data);
+  if (bench.top.support.write === "none") return;
+  const data = bench.random.bytes(length);
+  await bench.succeed(Op.write, offset, length, { data });
+  model.write(offset, data);
+}
