@@ -2,14 +2,16 @@ import { noOpKind } from "@cev/test-kit";
 import type { SimulationKind } from "@cev/test-kit";
 import { blockSizeKind, byteSwapKind, compressKind } from "./convert.ts";
 import { volumeKind } from "./lvm.ts";
-import { raidKind } from "./raid.ts";
+import { mirrorKind, parityKind, zonesKind } from "./raid.ts";
 import { cryptKind, driveLinkKind, partitionKind, ramdiskKind } from "./simple.ts";
 import { snapshotKind } from "./snapshot.ts";
 
 /** All that stacks are drawn from. */
 export const KINDS: readonly SimulationKind[] = [
   noOpKind,
-  raidKind,
+  mirrorKind,
+  parityKind,
+  zonesKind,
   cryptKind,
   volumeKind,
   snapshotKind,

@@ -1,109 +1,177 @@
-import { adapt, isCevError, readBytes, writeBytes } from "@cev/core";
+import { isCevError, readBytes, writeBytes } from "@cev/core";
 import type { Environment, NamedLayer } from "@cev/core";
 import { RaidLayer, createArray, raidDriver } from "@cev/raid";
 import type { KindPlan, SimulationKind } from "@cev/test-kit";
+import { raidChores } from "./raid-chores.ts";
+import { isWhole, takeBack } from "./raid-members.ts";
 
 const DATA_OFFSET = 16_384;
 const CHUNK = 4096;
-const PART = 65_536;
 
 interface Shape {
   readonly level: number;
   readonly layout: number | null;
   readonly memberCount: number;
   readonly bitmap: boolean;
+  /** Not 1.0: there the data comes first, and with it the superblock of an array above, which could be that of a member. */
+  readonly version: "1.1" | "1.2";
 }
 
-const LEVELS = [0, 1, 1, 4, 5, 5, 6, 10];
+/** Copies, side by side or far apart. */
+export const mirrorKind: SimulationKind = kindOf("raid-mirror", [
+  { level: 1, memberCounts: [2, 3], layouts: [null] },
+  { level: 1, memberCounts: [2], layouts: [null] },
+  // Near, far and offset copies.
+  { level: 10, memberCounts: [3, 4], layouts: [0x102, 0x201, 0x10201] },
+]);
 
-/** Arrays of md: every level, with bitmap and without. */
-export const raidKind: SimulationKind = {
-  name: "raid",
-  package: "@cev/raid",
-  planVersion: 1,
-  traits(options) {
-    const { level, memberCount } = options as unknown as Shape;
-    const lossesMax = level === 0 ? 0 : level === 1 ? memberCount - 1 : level === 6 ? 2 : 1;
-    return { lossesMax, refusesDegraded: level >= 4 && level <= 6 };
-  },
-  plan(random, size) {
-    const level = random.pick(LEVELS);
-    const memberCount =
-      level === 6 ? random.between(4, 5) : level >= 4 ? random.between(3, 4) : random.between(2, 3);
-    const layout = level === 5 ? random.below(4) : level === 10 ? 0x102 : null;
-    return planOf({ level, layout, memberCount, bitmap: level > 0 && random.chance(0.5) }, size);
-  },
-  async format({ environment, options, whole }) {
-    const { level, layout, bitmap } = options as unknown as Shape;
-    const members = whole();
-    for (const { layer } of members)
-      await writeBytes(layer, environment, 0, new Uint8Array(DATA_OFFSET), true);
-    await createArray({
-      environment,
-      level,
-      members,
-      name: "sim",
-      dataOffset: DATA_OFFSET,
-      ...(layout === null ? {} : { layout }),
-      ...(level === 1 ? {} : { chunkSize: CHUNK }),
-      ...(bitmap ? { bitmap: "internal", bitmapChunkSize: 8192 } : { bitmap: "none" }),
-    });
-  },
-  async open(site) {
-    const [opened] = await raidDriver.open({
-      environment: site.environment,
-      options: {},
-      lowers: await readableOf(site.lowers, site.environment),
-      keySource: { keys: [] },
-      isReadOnly: false,
-      canWriteDegraded: true,
-      directory: ".",
-      report: () => undefined,
-    });
-    return opened!.layer;
-  },
-  async settle(layer) {
-    if (layer instanceof RaidLayer) await layer.idle();
-  },
-  async mend(layer, lowers, environment) {
-    if (!(layer instanceof RaidLayer)) return;
-    for (const lower of lowers) {
-      const { members, spares, faulty } = layer.array;
-      if (members.some(({ name, isInSync }) => name === lower.name && isInSync)) continue;
-      // Its superblock may be there when half of it is still away: nobody adds that.
-      if (!(await isWhole(lower, environment))) continue;
-      if (members.some(({ name }) => name === lower.name)) await layer.failMember(lower.name);
-      if ([...members, ...spares, ...faulty].some(({ name }) => name === lower.name))
-        await layer.removeMember(lower.name);
-      await takeBack(layer, withSmallBlocks(lower, environment));
-    }
-  },
-  async verify(layer) {
-    if (!(layer instanceof RaidLayer)) return [];
-    const findings: string[] = [];
-    const out = layer.array.members.filter(({ isInSync }) => !isInSync);
-    if (out.length > 0) findings.push(`${out.length} members are not in order although none was lost`);
-    return findings;
-  },
-};
+/** Data and parity. */
+export const parityKind: SimulationKind = kindOf("raid-parity", [
+  { level: 4, memberCounts: [3, 4], layouts: [null] },
+  { level: 5, memberCounts: [3, 4], layouts: [0, 1, 2, 3] },
+  { level: 6, memberCounts: [4, 5], layouts: [null] },
+]);
 
-function planOf(shape: Shape, size: number): KindPlan {
+/** Nothing but data: over members of unlike sizes, and one behind the other. */
+export const zonesKind: SimulationKind = kindOf("raid-zones", [
+  { level: 0, memberCounts: [2, 3], layouts: [null] },
+  { level: -1, memberCounts: [2, 3], layouts: [null] },
+]);
+
+interface Family {
+  readonly level: number;
+  readonly memberCounts: readonly number[];
+  readonly layouts: readonly (number | null)[];
+}
+
+/** Arrays of md of some levels, with bitmap and without. */
+function kindOf(name: string, families: readonly Family[]): SimulationKind {
+  return {
+    name,
+    package: "@cev/raid",
+    planVersion: 1,
+    traits(options) {
+      const { level } = options as unknown as Shape;
+      return {
+        lossesMax: lossesMaxOf(options as unknown as Shape),
+        refusesDegraded: level >= 4 && level <= 6,
+      };
+    },
+    plan(random, size) {
+      const { level, memberCounts, layouts } = random.pick(families);
+      const shape: Shape = {
+        level,
+        layout: random.pick(layouts),
+        memberCount: random.pick(memberCounts),
+        bitmap: level > 0 && random.chance(0.5),
+        version: random.pick(["1.1", "1.2"]),
+      };
+      const spread = level <= 0 && random.chance(0.5) ? CHUNK * random.between(1, 4) : 0;
+      return planOf(name, shape, { size, spread });
+    },
+    *simpler({ kind, options, lowers }) {
+      if (options["bitmap"] === true) yield { kind, options: { ...options, bitmap: false }, lowers };
+      if (options["version"] !== "1.2") yield { kind, options: { ...options, version: "1.2" }, lowers };
+    },
+    format,
+    async open(site) {
+      const [opened] = await raidDriver.open({
+        environment: site.environment,
+        options: {},
+        lowers: await readableOf(site.lowers, site.environment),
+        keySource: { keys: [] },
+        isReadOnly: false,
+        canWriteDegraded: true,
+        directory: ".",
+        report: () => undefined,
+      });
+      return opened!.layer;
+    },
+    async settle(layer) {
+      if (layer instanceof RaidLayer) await layer.idle();
+    },
+    mend: async (layer, lowers, environment) => {
+      if (layer instanceof RaidLayer) await mend(layer, lowers, environment);
+    },
+    chores: raidChores((options) => lossesMaxOf(options as unknown as Shape) > 0),
+    verify: async (layer) => (layer instanceof RaidLayer ? verify(layer) : []),
+  };
+}
+
+function lossesMaxOf({ level, memberCount }: Shape): number {
+  if (level <= 0) return 0;
+  return level === 1 ? memberCount - 1 : level === 6 ? 2 : 1;
+}
+
+function planOf(
+  kind: string,
+  shape: Shape,
+  { size, spread }: { readonly size: number; readonly spread: number },
+): KindPlan {
   const { level, memberCount } = shape;
-  const part =
-    level === 0
+  const parts =
+    level <= 0
       ? memberCount
       : level === 1
         ? 1
         : level === 10
           ? memberCount / 2
           : memberCount - (level === 6 ? 2 : 1);
-  const perMember = Math.ceil(size / part / CHUNK) * CHUNK + CHUNK;
+  // RAID10 far and offset lose a chunk more to what does not come out even.
+  const perMember = Math.ceil(size / parts / CHUNK) * CHUNK + 2 * CHUNK;
   return {
-    kind: "raid",
+    kind,
     options: { ...shape },
     // md rounds down what a member gives: a bit more is always enough.
-    lowers: Array.from({ length: memberCount }, () => DATA_OFFSET + perMember + 65_536),
+    lowers: Array.from(
+      { length: memberCount },
+      (_, index) => DATA_OFFSET + perMember + 65_536 + index * spread,
+    ),
   };
+}
+
+async function format({ environment, options, whole }: Parameters<SimulationKind["open"]>[0]): Promise<void> {
+  const { level, layout, bitmap, version } = options as unknown as Shape;
+  const members = whole();
+  for (const { layer } of members) await writeBytes(layer, environment, 0, new Uint8Array(DATA_OFFSET), true);
+  await createArray({
+    environment,
+    level,
+    members,
+    name: "sim",
+    version,
+    dataOffset: DATA_OFFSET,
+    ...(layout === null ? {} : { layout }),
+    ...(level === 1 || level === -1 ? {} : { chunkSize: CHUNK }),
+    ...(level <= 0 ? {} : bitmap ? { bitmap: "internal", bitmapChunkSize: 8192 } : { bitmap: "none" }),
+  });
+}
+
+/** Takes back what is there again. */
+async function mend(
+  layer: RaidLayer,
+  lowers: readonly NamedLayer[],
+  environment: Environment,
+): Promise<void> {
+  for (const lower of lowers) {
+    const { members, spares, faulty } = layer.array;
+    if (members.some(({ name, isInSync }) => name === lower.name && isInSync)) continue;
+    // Its superblock may be there when half of it is still away: nobody adds that.
+    if (!(await isWhole(lower, environment))) continue;
+    if (members.some(({ name }) => name === lower.name)) await layer.failMember(lower.name);
+    if ([...members, ...spares, ...faulty].some(({ name }) => name === lower.name))
+      await layer.removeMember(lower.name);
+    await takeBack(layer, lower, environment);
+  }
+}
+
+async function verify(layer: RaidLayer): Promise<readonly string[]> {
+  const out = layer.array.members.filter(({ isInSync }) => !isInSync);
+  if (out.length > 0) return [`${out.length} members are not in order although none was lost`];
+  if (!layer.array.level.isRedundant) return [];
+  const mismatched = await layer.check();
+  // What was discarded need not be equal.
+  return mismatched > 0 && layer.support.discard === "none" ? [`${mismatched} bytes do not match`] : [];
 }
 
 /** The lowers that can be read: a disk that is gone is left out, as whoever looks for members would. */
@@ -122,32 +190,4 @@ async function readableOf(
     }
   }
   return readable;
-}
-
-/** True where all of it can be read, and may be written. */
-async function isWhole({ layer }: NamedLayer, environment: Environment): Promise<boolean> {
-  if (layer.support.write === "none") return false;
-  try {
-    for (let at = 0; at < layer.limits.size; at += PART)
-      await readBytes(layer, environment, at, Math.min(PART, layer.limits.size - at));
-    return true;
-  } catch (error) {
-    if (isCevError(error)) return false;
-    throw error;
-  }
-}
-
-/** An array that runs without its member of large blocks has small ones, and takes none that are larger. */
-function withSmallBlocks({ name, layer }: NamedLayer, environment: Environment): NamedLayer {
-  return { name, layer: layer.limits.logicalBlockSize > 512 ? adapt(layer, environment, 512) : layer };
-}
-
-/** By the bitmap, where there is one that goes back far enough; else all of it is copied. */
-async function takeBack(layer: RaidLayer, { layer: disk, name }: NamedLayer): Promise<void> {
-  try {
-    await layer.reAddMember(disk, name);
-  } catch (error) {
-    if (!isCevError(error) || error.code !== "CEV_INVALID") throw error;
-    await layer.addMember(disk, name);
-  }
 }

@@ -2,10 +2,14 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Mutant } from "./table.ts";
 
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
+const NODE = ["--conditions=@cev/source", "--disable-warning=ExperimentalWarning"];
+
 /** What a search for a planted defect came to. */
-export interface MutantResult {
-  readonly name: string;
+interface MutantResult {
+  /** Of the clock, and of a processor. */
   readonly seconds: number;
+  readonly processorSeconds: number;
   readonly stepCount: number;
   /** The replay line; null: it was not found. */
   readonly line: string | null;
@@ -13,13 +17,12 @@ export interface MutantResult {
 
 /** Looks for a planted defect in a process of its own, as long as this at most. */
 export function searchMutant(mutant: Mutant, seed: number, minutes: number): MutantResult {
-  const main = fileURLToPath(new URL("../main.ts", import.meta.url));
   const register = new URL("register.ts", import.meta.url).href;
   const { stdout, stderr } = spawnSync(
     process.execPath,
     [
-      ...["--conditions=@cev/source", "--disable-warning=ExperimentalWarning", "--import", register, main],
-      ...["--json", "--seed", String(seed), "--minutes", String(minutes), "--kinds", mutant.kinds.join(",")],
+      ...[...NODE, "--import", register, MAIN, "--json", "--seed", String(seed)],
+      ...["--minutes", String(minutes), "--kinds", mutant.kinds.join(",")],
     ],
     { encoding: "utf8", env: { ...process.env, CEV_MUTANT: mutant.name }, timeout: (minutes + 1) * 60_000 },
   );
@@ -30,19 +33,48 @@ export function searchMutant(mutant: Mutant, seed: number, minutes: number): Mut
     readonly failures: readonly string[];
   };
   const { seconds, stepCount, failures } = report;
-  return { name: mutant.name, seconds, stepCount, line: failures[0] ?? null };
+  const processorSeconds = [...stderr.matchAll(/^processor (\S+)$/gm)].reduce(
+    (sum, match) => sum + Number(match[1]),
+    0,
+  );
+  return { seconds, processorSeconds, stepCount, line: failures[0] ?? null };
+}
+
+/** What a replay line finds in the sources as they are; null: nothing. `isWhole`: all of the run, not the little that was kept. */
+function foundUnaltered(line: string, isWhole: boolean): string | null {
+  const replay = argumentsOf(line).filter(
+    (_argument, index, all) =>
+      !isWhole || ![all[index - 1], all[index]].some((one) => one === "--keep" || one === "--stack"),
+  );
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...NODE, MAIN, ...replay], {
+    encoding: "utf8",
+  });
+  if (status === 0) return null;
+  return stdout || stderr;
+}
+
+/** The arguments that a replay line gives, as a shell would read them. */
+function argumentsOf(line: string): string[] {
+  const text = line.slice(line.indexOf("replay: pnpm sim ") + "replay: pnpm sim ".length);
+  return [...text.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c!);
 }
 
 /** Looks for one after the other, and prints how long that took. Returns the exit status. */
 export function runMutants(mutants: readonly Mutant[], seed: number, minutes: number): number {
   let missedCount = 0;
   for (const mutant of mutants) {
-    const { name, seconds, stepCount, line } = searchMutant(mutant, seed, minutes);
-    if (line === null) missedCount++;
+    const { seconds, processorSeconds, stepCount, line } = searchMutant(mutant, seed, minutes);
+    // What is wrong without it, too, is another defect.
+    const other = line === null ? null : (foundUnaltered(line, false) ?? foundUnaltered(line, true));
+    const isFound = line !== null && other === null;
+    if (!isFound) missedCount++;
+    const verdict = isFound ? "found" : line === null ? "NOT FOUND" : "SOMETHING ELSE FOUND";
     console.log(
-      `${name} (${mutant.what}): ${line === null ? "NOT FOUND" : "found"} after ${seconds.toFixed(1)} s, ${stepCount} steps`,
+      `${mutant.name} (${mutant.what}): ${verdict} after ${seconds.toFixed(1)} s, ` +
+        `${processorSeconds.toFixed(1)} s of a processor, ${stepCount} steps`,
     );
     if (line !== null) console.log(`  ${line}`);
+    if (other !== null) console.log(`  without the defect: ${other.trim()}`);
   }
   return missedCount === 0 ? 0 : 1;
 }

@@ -26,9 +26,11 @@ describe("random stacks of our layers", () => {
     expect(packages.filter((name) => !known.has(name))).toEqual([]);
   });
 
-  test.each(MUTANTS)("a defect can be planted in one place: $name", ({ file, find, replace }) => {
+  test.each(MUTANTS)("a defect can be planted in one place: $name", ({ file, edits }) => {
     const source = readFileSync(new URL(`../../../packages/${file}`, import.meta.url), "utf8");
-    expect(source.split(find)).toHaveLength(2);
-    expect(replace).not.toBe(find);
+    for (const { find, replace } of edits) {
+      expect(source.split(find)).toHaveLength(2);
+      expect(replace).not.toBe(find);
+    }
   });
 });
