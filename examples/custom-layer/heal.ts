@@ -9,14 +9,14 @@ const DISK_SIZE = 8 * MIB;
 
 /** What the program saw. */
 export interface Outcome {
-  /** Bytes of a disk that were turned over behind the back of everybody. */
+  /** Bytes of the disks that were turned over behind the back of everybody. */
   readonly rottenBytes: number;
   /** Bytes that were read and are not what was written: with checksums below the mirror, and without. */
   readonly wrongWithSums: number;
   readonly wrongWithout: number;
 }
 
-/** A mirror of two disks of which one rots, once with checksums under it and once without. */
+/** A mirror of two disks that rot, once with checksums under it and once without. */
 export async function healRot(environment: Environment, say: (line: string) => void): Promise<Outcome> {
   const withSums = await mirrorThatRots(environment, true);
   say(`with checksums: ${withSums.wrong} of ${withSums.rotten} rotten bytes were read`);
@@ -45,21 +45,19 @@ async function mirrorThatRots(
   for (let at = 0; at < content.length; at += MIB) environment.random(content.subarray(at, at + MIB));
   await device.write(0, content);
   await device.flush();
-  const rotten = await rot(environment, disks[1]!);
-  // A mirror reads from either disk: what is asked for in small pieces comes from both.
-  const read = new Uint8Array(device.size);
-  for (let at = 0; at < read.length; at += 65_536) read.set(await device.read(at, 65_536), at);
+  const rotten = await rot(environment, disks);
+  const read = await device.read(0, device.size);
   return { wrong: read.filter((byte, at) => byte !== content[at]).length, rotten };
 }
 
-/** Turns over a byte of every 64 KiB of the second half of a disk, past all layers. */
-async function rot(environment: Environment, disk: RamdiskLayer): Promise<number> {
+/** Turns over a byte of every 64 KiB of the second half, now on one disk and then on the other, past all layers. */
+async function rot(environment: Environment, disks: readonly RamdiskLayer[]): Promise<number> {
   let count = 0;
   for (let at = DISK_SIZE / 2; at < DISK_SIZE - MIB; at += 65_536) {
+    const disk = disks[count++ % disks.length]!;
     const block = await readBytes(disk, environment, at, disk.limits.logicalBlockSize);
     block[0]! ^= 0xff;
     await writeBytes(disk, environment, at, block);
-    count++;
   }
   return count;
 }

@@ -1,5 +1,5 @@
 /**
- * A mirror over two disks with checksums reads what was written, though one of them rots.
+ * A mirror over two disks with checksums reads what was written, though both of them rot.
  *
  *     node main.ts
  */
