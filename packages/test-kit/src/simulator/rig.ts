@@ -102,8 +102,11 @@ export class Rig {
   }
 
   async close(): Promise<void> {
-    await this.device?.close();
-    await this.#release();
+    try {
+      await this.device?.close();
+    } finally {
+      await this.#release();
+    }
   }
 
   /** At one of the joints a layer is put in, or the one that was put in last is taken out. */
@@ -134,7 +137,11 @@ export class Rig {
   }
 
   async #release(): Promise<void> {
-    for (const layer of this.#held.splice(0).reverse()) await closeTree(layer);
+    const failures: unknown[] = [];
+    // One that cannot be put in order all the same gives back what it stands on, and so do those below.
+    for (const layer of this.#held.splice(0).reverse())
+      await closeTree(layer).catch((error: unknown) => void failures.push(error));
+    if (failures.length > 0) throw failures[0];
   }
 
   async #build(node: PlanNode, isNew: boolean, mayLack: boolean): Promise<Layer> {
