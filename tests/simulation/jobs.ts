@@ -31,6 +31,9 @@ export interface JobsReport {
 // A run takes some milliseconds, and what is found is made small in some seconds.
 const SILENCE_MAX_MS = 120_000;
 
+// Little of a run outlives it: a heap that may grow at first is swept less often.
+const HEAP = "--initial-old-space-size=400";
+
 /** Campaigns in processes of their own. A run that does not end, or takes its process along, is a finding like any other. */
 export async function runJobs(options: JobsOptions): Promise<JobsReport> {
   const failures: string[] = [];
@@ -52,7 +55,7 @@ async function runWorker(
 ): Promise<CampaignReport | null> {
   const worker = spawn(
     process.execPath,
-    [...process.execArgv, process.argv[1]!, ...options.argumentsOf(job)],
+    [...process.execArgv, HEAP, process.argv[1]!, ...options.argumentsOf(job)],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   let seed = options.seed + job;

@@ -1,27 +1,29 @@
 /** Random numbers from a seed: the same seed gives the same numbers everywhere. Not for secrets. */
 export class Random {
   readonly seed: number;
-  #a: number;
-  #b: number;
-  #c: number;
-  #counter = 1;
+  // Three words and a counter; in an array, since numbers of 32 bits in fields are allocated anew each time.
+  readonly #state = new Int32Array(4);
 
   constructor(seed: number) {
     this.seed = seed;
     // The small fast counting generator: three words of state and a counter, warmed up for twelve rounds.
-    this.#a = 0;
-    this.#b = Math.floor(seed / 2 ** 32) | 0;
-    this.#c = seed | 0;
+    this.#state[1] = Math.floor(seed / 2 ** 32) | 0;
+    this.#state[2] = seed | 0;
+    this.#state[3] = 1;
     for (let round = 0; round < 12; round++) this.next();
   }
 
   /** A whole number from 0 to 2^32 - 1. */
   next(): number {
-    const sum = (this.#a + this.#b + this.#counter) | 0;
-    this.#counter = (this.#counter + 1) | 0;
-    this.#a = this.#b ^ (this.#b >>> 9);
-    this.#b = (this.#c + (this.#c << 3)) | 0;
-    this.#c = ((this.#c << 21) | (this.#c >>> 11)) + sum;
+    const state = this.#state;
+    const b = state[1]!;
+    const c = state[2]!;
+    const counter = state[3]!;
+    const sum = (state[0]! + b + counter) | 0;
+    state[0] = b ^ (b >>> 9);
+    state[1] = (c + (c << 3)) | 0;
+    state[2] = ((c << 21) | (c >>> 11)) + sum;
+    state[3] = counter + 1;
     return sum >>> 0;
   }
 

@@ -3,7 +3,7 @@ import type { Io, Layer, LayerDescription, Limits, Run, Support } from "@cev/cor
 import { hashOf } from "../bytes.ts";
 
 // Of a long write without thorough checks: that many bytes of its beginning and of its end are compared.
-const GLANCED = 512;
+const GLANCED = 64;
 const KNOWN_FLAGS = IoFlag.fua | IoFlag.noHole | IoFlag.fastZero;
 
 /** What an `Io` looked like on its way down. */

@@ -8,7 +8,8 @@ import { seedOf } from "./seed.ts";
 import type { Trace } from "./seed.ts";
 
 const TURNS_MAX = 50_000;
-const SLAB_LENGTH = 4 * 1024 * 1024;
+// Small: each run has its own, so that what one leaves behind is not what the next one finds.
+const SLAB_LENGTH = 1024 * 1024;
 
 /** The computer of a run: it lives from one power cut to the next. */
 export class Machine {

@@ -58,7 +58,7 @@ class Writer {
   }
 
   write(): readonly Step[] {
-    const count = this.#random.between(20, 120);
+    const count = this.#random.between(20, 160);
     while (this.#steps.length < count) this.#step();
     if (!this.#isVolatile) this.#add({ do: "reopen" });
     return this.#steps;
