@@ -155,12 +155,13 @@ async function mend(
 ): Promise<void> {
   for (const lower of lowers) {
     const { members, spares, faulty } = layer.array;
-    if (members.some(({ name, isInSync }) => name === lower.name && isInSync)) continue;
+    const isNamed = ({ name }: { readonly name: string }): boolean => name === lower.name;
+    const member = members.find(isNamed);
+    // In use, or about to be rebuilt by itself.
+    if (member?.takesWrites === true || spares.some(isNamed)) continue;
     // Its superblock may be there when half of it is still away: nobody adds that.
     if (!(await isWhole(lower, environment))) continue;
-    if (members.some(({ name }) => name === lower.name)) await layer.failMember(lower.name);
-    if ([...members, ...spares, ...faulty].some(({ name }) => name === lower.name))
-      await layer.removeMember(lower.name);
+    if (member !== undefined || faulty.some(isNamed)) await layer.removeMember(lower.name);
     await takeBack(layer, lower, environment);
   }
 }
