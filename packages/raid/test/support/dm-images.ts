@@ -22,7 +22,7 @@ export function dmOption(type: string, memberCount: number, chunkCount = 16): Dm
   const dataCount =
     type === "raid1"
       ? 1
-      : type === "raid10"
+      : type.startsWith("raid10")
         ? memberCount / 2
         : memberCount - (type.startsWith("raid6") ? 2 : 1);
   const memberSize = chunkCount * 4096;
