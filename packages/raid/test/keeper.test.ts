@@ -101,6 +101,25 @@ describe("the bitmap", () => {
     await bench.close();
   });
 
+  it("is cleared as the array is closed, and a member that does not take that has failed when it is", async () => {
+    for (let failing = 1; ; failing++) {
+      const bench = await opened();
+      await bench.write(0, new Uint8Array(512).fill(1));
+      // Marked clean, and the bits not yet cleared.
+      await bench.pass(1000);
+      bench.disks[0]!.fault.failNth(failing);
+      await bench.close();
+      if (bench.layer.array.lostCount === 0) {
+        expect(failing).toBeGreaterThan(2);
+        return;
+      }
+      bench.forget();
+      expect((await bench.superblockOf(1))!.roles[0]).toBe(0xfffe);
+      await bench.world.run();
+      expect(bench.disks.flatMap(({ disk }) => disk.log.filter(({ op }) => op !== Op.read))).toEqual([]);
+    }
+  });
+
   it("says up to which event all members hold everything before a bit is cleared", async () => {
     const bench = await opened();
     await bench.write(0, new Uint8Array(512).fill(1));

@@ -319,6 +319,8 @@ export class MetadataKeeper {
     }
     if (mustUpdate) await this.#update(false);
     else await this.#writeIntents();
+    // Nobody comes after this who would record that a member did not take it.
+    if (this.#hasNewFailure) await this.#update(false);
   }
 
   #begin(start: number, end: number): void {
