@@ -200,6 +200,23 @@ test("a checking layer tells of a breach when it happens", async () => {
   await closeTree(layer);
 });
 
+test("in a stack a checking layer passes on what it knows, and refuses operations of another time", async () => {
+  const reached: Op[] = [];
+  const memory = new MemoryLayer(environment, { size: SIZE });
+  const submit = memory.submit.bind(memory);
+  memory.submit = (io) => {
+    reached.push(io.op);
+    submit(io);
+  };
+  const layer = await open(checkingDriver, {}, [memory]);
+  await openTree(layer);
+  await expect(request(layer, environment, 9 as Op, 0, 512)).rejects.toMatchObject({
+    code: "CEV_NOT_SUPPORTED",
+  });
+  expect(reached).toEqual([]);
+  await closeTree(layer);
+});
+
 test("the power goes at its time", async () => {
   const world = new SimulatedWorld({ seed: 1 });
   const memory = new MemoryLayer(world.environment, { size: SIZE });

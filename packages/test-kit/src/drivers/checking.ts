@@ -1,3 +1,4 @@
+import { Op, refuse } from "@cev/core";
 import type { Driver, Io, Layer, LayerDescription } from "@cev/core";
 import { CheckingLayer } from "../layers/checking-layer.ts";
 import { filterDriver } from "./open-filter.ts";
@@ -10,6 +11,12 @@ class TellingLayer extends CheckingLayer {
   constructor(lower: Layer, tell: FilterSite["tell"]) {
     super(lower);
     this.#tell = tell;
+  }
+
+  /** Below a test an operation that nobody knows goes on, for others to refuse; in a stack that is not its to let through. */
+  override submit(io: Io): void {
+    if (io.op > Op.writeZeroes) return refuse(io, this);
+    super.submit(io);
   }
 
   override violate(io: Io, what: string): void {
