@@ -325,7 +325,9 @@ export class JointLayer extends LayerBase {
   }
 
   #timedOut(timeoutMs: number): CevError {
-    const message = `${this.counts.inFlight} requests did not end within ${timeoutMs} ms`;
+    const { inFlight } = this.counts;
+    const requests = inFlight === 1 ? "a request" : `${inFlight} requests`;
+    const message = `${requests} did not end within ${timeoutMs} ms, and nothing was changed`;
     return new CevError("CEV_TIMED_OUT", message, { layer: this.name });
   }
 }

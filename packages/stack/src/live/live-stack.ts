@@ -1,5 +1,5 @@
-import { CevError } from "@cev/core";
-import type { JointLayer, JointSwap, Problem, QuiesceStep } from "@cev/core";
+import { CevError, isCevError } from "@cev/core";
+import type { JointSwap, Problem, QuiesceStep } from "@cev/core";
 import type { Assembly } from "../assembly.ts";
 import type { StackDescription } from "../description.ts";
 import type { AnyDriver, DriverRegistry } from "../registry.ts";
@@ -130,7 +130,7 @@ export class LiveStack {
       checkContent([await this.#driverOf(record)], options.changesContent);
       await this.parts.assembly.ensureOpen(record);
       const underneath = jointOf(lower);
-      await this.#quiesce(joint, options, async (swap) => {
+      await this.#quiesce(record, options, async (swap) => {
         await this.#places.over(joint, swap, underneath.below);
         await this.#places.letGo(underneath);
         const nameOf = this.#nameOf();
@@ -194,12 +194,22 @@ export class LiveStack {
     return signal === undefined ? this.#ending.signal : AbortSignal.any([signal, this.#ending.signal]);
   }
 
-  #quiesce<T>(
-    joint: JointLayer,
+  async #quiesce<T>(
+    record: DeviceRecord,
     options: ChangeOptions,
     change: (swap: JointSwap) => Promise<T>,
   ): Promise<T> {
-    return joint.quiesce(change, { ...options, signal: this.#signalOf(options) });
+    try {
+      return await jointOf(record).quiesce(change, { ...options, signal: this.#signalOf(options) });
+    } catch (error) {
+      if (!isCevError(error) || error.code !== "CEV_TIMED_OUT" || error.place.source !== undefined)
+        throw error;
+      throw new CevError(error.code, error.message, {
+        source: record.name,
+        hint: "give it longer, or have whoever sent them call them off; tree shows where requests are under way",
+        cause: error,
+      });
+    }
   }
 
   /** Opens the place of a device, and makes a change there that was checked. Its keys are wiped, also where it comes to nothing. */
@@ -211,7 +221,7 @@ export class LiveStack {
   ): Promise<T> {
     try {
       await this.parts.assembly.ensureOpen(record);
-      return await this.#quiesce(jointOf(record), options, change);
+      return await this.#quiesce(record, options, change);
     } finally {
       forgetKeys(plan);
     }

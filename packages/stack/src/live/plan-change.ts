@@ -89,7 +89,7 @@ export function checkContent(drivers: readonly AnyDriver[], changesContent: bool
   throw new CevError(
     "CEV_NOT_SUPPORTED",
     `through ${other.name} something else may be read than what lies below, and a file system that is in use would be destroyed`,
-    { hint: "if that is what you want, say that it changes the content" },
+    { hint: "if that is what you want, allow it: changesContent, on a command line --changes-content" },
   );
 }
 
