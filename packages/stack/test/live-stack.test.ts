@@ -17,7 +17,7 @@ describe("a live stack", () => {
     );
   });
 
-  test("puts layers in and takes them out in any order, tells so, and describes what runs now", async () => {
+  test("S3 puts layers in and takes them out in any order, tells so, and describes what runs now", async () => {
     const { stack, disks } = await openBench();
     const live = stack.live!;
     const device = await stack.open("out");

@@ -12,9 +12,10 @@ const requirements = [
 const systems: Readonly<Record<string, readonly string[]>> = {
   S1: ["crypt"],
   S2: ["convert"],
+  S3: ["stack", "test-kit"],
   S4: ["lvm"],
   S5: ["raid"],
-  S6: ["snapshot"],
+  S6: ["drive-link", "snapshot"],
   S7: ["hw-file", "hw-ramdisk"],
 };
 
