@@ -14,12 +14,28 @@ export class LossRule {
 
   /** True when the stack still works without these disks, counted from the left. */
   allows(lost: readonly number[]): boolean {
+    return this.#look(this.#top, lost).isWhole;
+  }
+
+  /**
+   * All disks of those parts of the stack that do not work without these. Such a part may come back to life without what it knew
+   * last, and once more when the rest of it is back: what it holds is in order only when nothing is missing.
+   */
+  torn(lost: readonly number[]): readonly number[] {
+    return this.#look(this.#top, lost).torn;
+  }
+
+  #look(top: PlanNode, lost: readonly number[]): { readonly isWhole: boolean; readonly torn: number[] } {
+    const torn: number[] = [];
     let index = 0;
     const isWhole = (node: PlanNode): boolean => {
       if (isDisk(node)) return !lost.includes(index++);
+      const first = index;
       const broken = node.lowers.filter((lower) => !isWhole(lower)).length;
-      return broken <= (this.#kinds.get(node.kind)!.traits(node.options).lossesMax ?? 0);
+      if (broken <= (this.#kinds.get(node.kind)!.traits(node.options).lossesMax ?? 0)) return true;
+      for (let disk = first; disk < index; disk++) torn.push(disk);
+      return false;
     };
-    return isWhole(this.#top);
+    return { isWhole: isWhole(top), torn };
   }
 }

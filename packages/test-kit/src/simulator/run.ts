@@ -48,6 +48,8 @@ class Run {
   readonly #stale = new Set<number>();
   /** Disks below what refused to open, or to be written, when the stack was opened last. */
   #lacked: readonly number[] = [];
+  /** Disks of parts that did not work for a while. */
+  readonly #torn = new Set<number>();
   readonly #losses: LossRule;
   #mayFail = false;
   /** The power went during a chore, and what that had begun has not been put in order. */
@@ -295,6 +297,7 @@ class Run {
     }
     const missing = step.missing % this.#diskCount;
     if (missing >= 0 && !this.#isUnfinished && this.#canLose(missing)) this.#lost.add(missing);
+    this.#noteTorn();
     this.#newLife(imagesAfter(machine.disks, policy, random));
     for (const turns of step.again) {
       this.#cutCount++;
@@ -330,7 +333,16 @@ class Run {
 
   /** Where steps were left out it may be one too many. */
   #canLose(disk: number): boolean {
-    return this.#losses.allows([...this.#lost, ...this.#stale, ...this.#lacked, disk]);
+    return this.#losses.allows([...this.#away, ...this.#torn, disk]);
+  }
+
+  get #away(): readonly number[] {
+    return [...this.#lost, ...this.#stale, ...this.#lacked];
+  }
+
+  /** Something was lost just now. */
+  #noteTorn(): void {
+    for (const disk of this.#losses.torn(this.#away)) this.#torn.add(disk);
   }
 
   async #lose(step: Load & Step & { readonly do: "lose" }): Promise<void> {
@@ -339,6 +351,7 @@ class Run {
     await this.#settle();
     await this.#meanwhile(step, async () => {
       this.#lost.add(disk);
+      this.#noteTorn();
       this.#faultOf(disk).lose();
     });
   }
@@ -353,7 +366,12 @@ class Run {
       if (!this.#canLose(disk)) return;
       await this.#settle();
       this.#stale.add(disk);
-    } else this.#mayFail = true;
+      this.#noteTorn();
+    } else {
+      // Copies that differ since a power cut: which one is read changes where the first cannot be.
+      await this.#settle();
+      this.#mayFail = true;
+    }
     spoil(disk);
   }
 
@@ -379,7 +397,12 @@ class Run {
     await this.#reopen();
     if (this.#judge.findings.length > 0) return;
     await this.#takeBack("a disk was taken back");
-    if (this.#lacked.length === 0) this.#stale.delete(disk);
+    if (this.#lacked.length > 0) return;
+    this.#stale.delete(disk);
+    if (this.#lost.size > 0) return;
+    // Everything was there to be taken back.
+    this.#stale.clear();
+    this.#torn.clear();
   }
 
   /** Everything that is there becomes part of the stack again. */
