@@ -1,6 +1,7 @@
 import { noOpKind } from "@cev/test-kit";
 import type { SimulationKind } from "@cev/test-kit";
 import { blockSizeKind, byteSwapKind, compressKind } from "./convert.ts";
+import { groupKind } from "./lvm-group.ts";
 import { volumeKind } from "./lvm.ts";
 import { mirrorKind, parityKind, zonesKind } from "./raid.ts";
 import { cryptKind, driveLinkKind, partitionKind, ramdiskKind } from "./simple.ts";
@@ -14,6 +15,7 @@ export const KINDS: readonly SimulationKind[] = [
   zonesKind,
   cryptKind,
   volumeKind,
+  groupKind,
   snapshotKind,
   driveLinkKind,
   partitionKind,

@@ -171,8 +171,12 @@ async function verify(layer: RaidLayer): Promise<readonly string[]> {
   if (out.length > 0) return [`${out.length} members are not in order although none was lost`];
   if (!layer.array.level.isRedundant) return [];
   const mismatched = await layer.check();
-  // What was discarded need not be equal.
-  return mismatched > 0 && layer.support.discard === "none" ? [`${mismatched} bytes do not match`] : [];
+  if (mismatched === 0) return [];
+  // Of copies, what was discarded need not be equal.
+  if (layer.array.level.family === "parity") return [`${mismatched} bytes do not match`];
+  await layer.repair();
+  const left = await layer.check();
+  return left > 0 ? [`${left} bytes do not match after they were repaired`] : [];
 }
 
 /** The lowers that can be read: a disk that is gone is left out, as whoever looks for members would. */

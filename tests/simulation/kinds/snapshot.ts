@@ -1,12 +1,14 @@
-import { writeBytes } from "@cev/core";
+import { closeTree, openTree, readBytes, writeBytes } from "@cev/core";
+import type { Environment, Layer } from "@cev/core";
 import { snapshotDriver } from "@cev/snapshot";
 import type { SimulationKind } from "@cev/test-kit";
+import { WatchedLayer, lookInto } from "./watched-layer.ts";
 
 /** An origin with snapshots, whose stores have room for all of it; the origin or a snapshot is shown. */
 export const snapshotKind: SimulationKind = {
   name: "snapshot",
   package: "@cev/snapshot",
-  planVersion: 2,
+  planVersion: 3,
   traits: () => ({}),
   plan(random, size) {
     // No smaller than the blocks of whatever is below.
@@ -17,13 +19,15 @@ export const snapshotKind: SimulationKind = {
     const storeSize = 2 * originSize + 64 * chunkSize;
     return {
       kind: "snapshot",
-      options: { chunkSize, count, shown: random.below(count + 1) },
+      options: { chunkSize, count, originSize, shown: random.below(count + 1) },
       lowers: [originSize, ...Array.from({ length: count }, () => storeSize)],
     };
   },
   async format({ environment, options, whole }) {
     const chunkSize = options["chunkSize"] as number;
-    for (const { layer } of whole().slice(1))
+    const [origin, ...stores] = whole();
+    await writeBytes(origin!.layer, environment, 0, patternOf(options["originSize"] as number), true);
+    for (const { layer } of stores)
       await writeBytes(layer, environment, 0, new Uint8Array(Math.max(4096, 2 * chunkSize)), true);
   },
   async open({ environment, options, whole }) {
@@ -41,6 +45,35 @@ export const snapshotKind: SimulationKind = {
       directory: ".",
       report: () => undefined,
     });
-    return opened[shown!]!.layer;
+    const others = opened.filter((_device, index) => index !== shown).map(({ layer }) => layer);
+    const length = options["originSize"] as number;
+    return new WatchedLayer(opened[shown!]!.layer, {
+      look: () => compareOthers(environment, others, length),
+      keepsAll: false,
+    });
   },
+  verify: lookInto,
 };
+
+/** What an origin holds at first, which all others go on holding that are not written. */
+function patternOf(length: number): Uint8Array {
+  const words = Uint32Array.from({ length: length / 4 }, (_word, index) => Math.imul(index + 1, 0x9e3779b1));
+  return new Uint8Array(words.buffer);
+}
+
+async function compareOthers(
+  environment: Environment,
+  others: readonly Layer[],
+  length: number,
+): Promise<readonly string[]> {
+  const pattern = patternOf(length);
+  const findings: string[] = [];
+  for (const layer of others) {
+    await openTree(layer);
+    const bytes = await readBytes(layer, environment, 0, length);
+    await closeTree(layer);
+    const at = bytes.findIndex((byte, index) => byte !== pattern[index]);
+    if (at >= 0) findings.push(`${layer.name}, which nobody wrote, has changed at byte ${at}`);
+  }
+  return findings;
+}

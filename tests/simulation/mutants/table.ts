@@ -140,6 +140,13 @@ export const MUTANTS: readonly Mutant[] = [
     kinds: ["snapshot"],
   },
   {
+    name: "early-clean",
+    what: "a region of a mirror is called clean before its images are flushed",
+    file: "lvm/src/volumes/mirror/region-log.ts",
+    edits: [{ find: "    await flush();\n", replace: "" }],
+    kinds: ["lvm-group"],
+  },
+  {
     name: "soft-records",
     what: "records name compressed chunks that are not durable yet",
     file: "convert/src/compress/committer.ts",
