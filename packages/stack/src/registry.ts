@@ -71,7 +71,7 @@ export function checkDriver(value: unknown, where: string): asserts value is Any
   }
   const issue = interfaceIssue(value.interfaceVersion);
   if (issue !== null) throw new CevError("CEV_NOT_SUPPORTED", `the driver ${value.name} ${issue}`);
-  if (typeof value.options !== "object" || typeof value.lowers !== "object") {
+  if (!isStandardSchema(value.options) || typeof value.lowers !== "object") {
     throw new CevError("CEV_INVALID", `the driver ${value.name} lacks its options or its lowers`, {
       hint: "options is a Standard Schema, lowers is { countMin, countMax }",
     });
@@ -88,5 +88,18 @@ export function isDriverLike(value: unknown): value is AnyDriver {
     "interfaceVersion" in value &&
     "open" in value &&
     typeof value.open === "function"
+  );
+}
+
+/** A validator may as well be a function, with its schema as a property. */
+function isStandardSchema(value: unknown): boolean {
+  const hasProperties = (typeof value === "object" && value !== null) || typeof value === "function";
+  if (!hasProperties || !("~standard" in value)) return false;
+  const standard = value["~standard"];
+  return (
+    typeof standard === "object" &&
+    standard !== null &&
+    "validate" in standard &&
+    typeof standard.validate === "function"
   );
 }

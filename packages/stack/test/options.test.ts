@@ -1,6 +1,6 @@
 import type { StandardSchema } from "@cev/core";
 import { describe, expect, test } from "vitest";
-import { openStack, optionsSchemaOf, stackSchema } from "../src/index.ts";
+import { DriverRegistry, openStack, optionsSchemaOf, stackSchema } from "../src/index.ts";
 import type { AnyDriver } from "../src/index.ts";
 import { anyOptions, driverOf, environment, failureOf, memoryDriver, passDriver } from "./helpers.ts";
 
@@ -89,6 +89,19 @@ describe("the JSON Schema of options", () => {
     const whole = stackSchema([driver]) as { $defs: { device: { allOf: { then: object }[] } } };
     expect(whole.$defs.device.allOf[0]!.then).toMatchObject({ $id: "urn:cev:options:%40a%2Fb", $defs });
   });
+});
+
+test("a validator may be a function, and has to be one that follows Standard Schema", async () => {
+  const callable = Object.assign(() => undefined, anyOptions) as unknown as StandardSchema<never>;
+  const description = { devices: { d0: { driver: "memory" }, top: { driver: "x", lower: "d0", deep: 1 } } };
+  const drivers = [memoryDriver, { ...silent(callable), name: "x" }];
+  await using stack = await openStack(description, { environment, drivers });
+  expect(stack.devices).toHaveLength(2);
+  for (const options of [undefined, null, () => true, {}, { "~standard": {} }, { "~standard": null }]) {
+    const broken = { ...silent(callable), name: "x", options: options as never };
+    const { code, line } = await failureOf(Promise.resolve().then(() => new DriverRegistry([broken])));
+    expect(`${code} ${line}`).toMatch(/^CEV_INVALID .*lacks its options.*Standard Schema/);
+  }
 });
 
 describe("options that are wrong", () => {
