@@ -9,6 +9,7 @@ import {
   narrowSupport,
   readBytes,
   refuse,
+  request,
   supportOf,
   writeBytes,
 } from "@cev/core";
@@ -266,11 +267,27 @@ export class ChecksumLayer extends AsyncLayer {
   }
 
   async #make(sums: SumTable): Promise<void> {
-    await sums.clear(this.header);
+    await this.#zeroBelow();
+    await sums.clear(this.header, sumOf(new Uint8Array(this.header.blockSize)));
+    await sums.flush();
     // The header comes last: a device that was half made is still none.
     const bytes = new Uint8Array(this.header.blockSize);
     bytes.set(encodeHeader(this.header));
     await writeBytes(this.#lower, this.#environment, 0, bytes, true);
+  }
+
+  /** Every block has a sum from the beginning, so every block has to hold something that is known. */
+  async #zeroBelow(): Promise<void> {
+    const { dataOffset, blockSize, blockCount } = this.header;
+    const { limits, support } = this.#lower;
+    const step = Math.min(IO_LENGTH_MAX, limits.ioLengthMax - (limits.ioLengthMax % blockSize));
+    const end = dataOffset + blockCount * blockSize;
+    for (let at = dataOffset; at < end; at += step) {
+      const length = Math.min(step, end - at);
+      if (support.writeZeroes === "none")
+        await writeBytes(this.#lower, this.#environment, at, new Uint8Array(length));
+      else await request(this.#lower, this.#environment, Op.writeZeroes, at, length);
+    }
   }
 }
 

@@ -2,7 +2,7 @@ import { crc32 } from "node:zlib";
 import { MetadataError } from "@cev/core";
 import { pairsPerBlock } from "./header.ts";
 
-/** The sum of a block that may hold anything: nothing was written there, or it was discarded. */
+/** The sum of a block that may hold anything, because it was discarded. */
 export const ANYTHING = 0;
 
 /** The sum of what a block holds. */

@@ -56,8 +56,9 @@ export class SumTable {
       if (this.#pairs[2 * block] !== this.#pairs[2 * block + 1]) this.#writtenIn[block] = FOUND;
   }
 
-  /** Writes sums that fit anything, for all blocks of a new device. */
-  async clear(header: Header): Promise<void> {
+  /** Writes the sums of a new device, whose blocks all have this one. */
+  async clear(header: Header, sum: number): Promise<void> {
+    this.#pairs.fill(sum);
     await this.#write(Array.from({ length: sumBlockCount(header) }, (_, index) => index));
   }
 

@@ -1,4 +1,4 @@
-import { Device } from "@cev/core";
+import { closeTree, openTree } from "@cev/core";
 import type { SimulationKind } from "@cev/test-kit";
 import { ChecksumLayer, findHeader, planHeader } from "../src/index.ts";
 import type { Header } from "../src/index.ts";
@@ -19,10 +19,9 @@ export const checksumKind: SimulationKind = {
   async format({ environment, whole }) {
     const { layer: disk } = whole()[0]!;
     const header = planHeader(disk.limits.size, Math.max(BLOCK_SIZE, disk.limits.logicalBlockSize))!;
-    // Blocks that nobody wrote may hold anything: so that each has a sum, all are written.
     const layer = new ChecksumLayer(disk, { environment, header, isNew: true });
-    await using device = await Device.open(layer, environment);
-    await device.write(0, new Uint8Array(device.size));
+    await openTree(layer);
+    await closeTree(layer);
   },
   async open({ environment, whole }) {
     const { layer: disk } = whole()[0]!;

@@ -25,7 +25,7 @@ export function subjectOf(name: string, lower: LowerOptions, isReadOnly = false)
   };
 }
 
-/** Blocks that nobody wrote may hold anything. So that there is something to check, all of them are written. */
+/** Zeroes look the same wherever they come from: so all blocks are written. */
 async function makeFilled(
   disk: Layer,
   environment: Environment,

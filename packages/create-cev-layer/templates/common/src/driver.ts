@@ -1,4 +1,3 @@
-import { INTERFACE_VERSION } from "@cev/core";
 import type { Driver } from "@cev/core";
 import { __CLASS__ } from "./layer.ts";
 import { options, optionsSchema } from "./options.ts";
@@ -7,7 +6,7 @@ import type { Options } from "./options.ts";
 /** `__PACKAGE__` in a stack file. */
 export const driver: Driver<Options> = {
   name: "__PACKAGE__",
-  interfaceVersion: INTERFACE_VERSION,
+  interfaceVersion: 1,
   summary: "a device without its first bytes",
   options,
   optionsSchema,
