@@ -269,7 +269,11 @@ class SnapshotWait implements ChunkWaiter, SlotWaiter {
 
 /** The data of whole chunks is in the store: the request waits until their exceptions are, too. */
 function replaced(io: Io, run: PendingRun): void {
-  if (io.error !== null) return run.end(io.error);
+  if (io.error !== null) {
+    // Some of it may be in the store, where no exception leads to it.
+    io.transferred = 0;
+    return run.end(io.error);
+  }
   io.hold();
   run.upper = io;
   run.written();

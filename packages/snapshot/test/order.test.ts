@@ -50,6 +50,16 @@ const opsOf = (ios: readonly Io[]): Op[] => ios.map(({ op }) => op);
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 describe("a snapshot", () => {
+  test("of whole chunks whose data came half-way nothing counts as done: none of it can be read back", async () => {
+    const { snapshot, storeFault, submit, before } = await setUp();
+    storeFault.add({ op: Op.write, fault: { kind: "half", code: "CEV_IO" }, countMax: 1 });
+    const io = submit(snapshot, Op.write, CHUNK, new Uint8Array(2 * CHUNK).fill(7));
+    await io.promise().catch(() => undefined);
+    expect(io.error?.code).toBe("CEV_IO");
+    expect(io.transferred).toBe(0);
+    expect(await snapshot.read(CHUNK, 2 * CHUNK)).toEqual(before.slice(CHUNK, 3 * CHUNK));
+  });
+
   test("S6: a snapshot keeps what its origin held, and can be written without touching it", async () => {
     const { origin, snapshot, before, originDisk } = await setUp();
     await origin.write(5120, new Uint8Array(9216).fill(1));
