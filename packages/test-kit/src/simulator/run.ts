@@ -1,18 +1,19 @@
 import { isCevError, readBytes, writeBytes } from "@cev/core";
 import type { FaultLayer } from "../layers/fault-layer.ts";
 import { Random } from "../random.ts";
+import { Absences } from "./absences.ts";
 import { imagesAfter } from "./images-after.ts";
 import { Excused, Judge, textOf } from "./judge.ts";
 import type { Excuses } from "./judge.ts";
 import type { SimulationKind } from "./kind.ts";
-import { LossRule } from "./loss-rule.ts";
 import { Machine } from "./machine.ts";
 import { disksOf, layersOf } from "./plan.ts";
 import type { StackPlan } from "./plan.ts";
 import type { SimulationResult } from "./result.ts";
 import { SectorModel } from "./sector-model.ts";
 import { Trace, seedOf } from "./seed.ts";
-import type { CutStep, Load, PlannedChore, PlannedRequest, Step } from "./step.ts";
+import type { CutStep, Load, PlannedRequest, Step } from "./step.ts";
+import { Upkeep } from "./upkeep.ts";
 import { wordsOf, workOff } from "./work.ts";
 
 const SECTOR = 512;
@@ -43,14 +44,8 @@ class Run {
   readonly #diskCount: number;
   #durable: SectorModel;
   #now: SectorModel;
-  /** Disks that are away, and disks that are there and may be out of date. */
-  readonly #lost = new Set<number>();
-  readonly #stale = new Set<number>();
-  /** Disks below what refused to open, or to be written, when the stack was opened last. */
-  #lacked: readonly number[] = [];
-  /** Disks of parts that did not work for a while. */
-  readonly #torn = new Set<number>();
-  readonly #losses: LossRule;
+  readonly #absences: Absences;
+  readonly #upkeep: Upkeep;
   #mayFail = false;
   /** The power went during a chore, and what that had begun has not been put in order. */
   #isUnfinished = false;
@@ -68,12 +63,19 @@ class Run {
     this.#script = script;
     this.#seed = seed;
     this.#machine = new Machine(plan, kinds, { seed, trace: this.#trace });
-    this.#losses = new LossRule(plan.top, kinds);
+    this.#absences = new Absences(plan.top, kinds);
     const traits = layersOf(plan.top).map(({ kind, options }) => kinds.get(kind)!.traits(options));
     this.#refusesDegraded = traits.some((one) => one.refusesDegraded === true);
     this.#mayOverflow = traits.some((one) => one.mayOverflow === true);
     this.#forgets = traits.some((one) => one.forgets === true);
     this.#isComplete = !script.some(isDamaging);
+    this.#upkeep = new Upkeep({
+      machine: this.#machine,
+      judge: this.#judge,
+      seed,
+      excuses: () => this.#excuses,
+      mayRefuse: this.#refusesDegraded && !this.#isComplete,
+    });
     this.#diskCount = disksOf(plan.top).length;
     const sectorCount = Math.floor(plan.top.size / SECTOR);
     this.#durable = new SectorModel(sectorCount);
@@ -119,7 +121,7 @@ class Run {
     // What it shows at first may not be durable, and need not even be written.
     await this.#drive(this.#machine.rig.device!.flush());
     // Until then the copies that a new array has of what nobody wrote differ.
-    await this.#settle();
+    await this.#upkeep.settle();
     this.#durable.learn(words);
   }
 
@@ -205,18 +207,19 @@ class Run {
     // A disk that cannot be read just now would be taken for one that is gone: what fails once fails in the work.
     for (const [index, { fault }] of machine.disks.entries()) {
       fault.reset();
-      if (this.#lost.has(index)) fault.lose();
+      if (this.#absences.isLost(index)) fault.lose();
     }
     try {
-      await this.#drive(machine.rig.open(false, this.#hasLosses || this.#mayFail));
+      await this.#drive(machine.rig.open(false, this.#absences.hasAny || this.#mayFail));
     } catch (error) {
       throw this.#excusable(`it does not open: ${textOf(error)}`);
     }
     // What may be wrong is shown, and never written.
     if (machine.rig.device!.isReadOnly) throw this.#excusable("it opens read-only");
     // Where a part is left out that knew better, one that is out of date may have opened alone: as whoever lets it must expect.
-    this.#lacked = machine.rig.lackedDisks;
-    if (this.#mayFail && this.#lacked.length > 0) throw this.#excusable("a part of it cannot be used");
+    const lacked = machine.rig.lackedDisks;
+    this.#absences.opened(lacked);
+    if (this.#mayFail && lacked.length > 0) throw this.#excusable("a part of it cannot be used");
     const words = await this.#readAll();
     const wrong = model.firstWrong(words);
     if (wrong >= 0)
@@ -231,7 +234,8 @@ class Run {
 
   /** After a failure, or where one may refuse with disks missing: the run ends. */
   #excusable(what: string): Error {
-    const isExcused = this.#mayFail || ((this.#hasLosses || this.#isUnfinished) && this.#refusesDegraded);
+    const isExcused =
+      this.#mayFail || ((this.#absences.hasAny || this.#isUnfinished) && this.#refusesDegraded);
     if (!isExcused) return new Error(what);
     this.#judge.excusedCount++;
     return new Excused();
@@ -267,11 +271,14 @@ class Run {
       await this.#drive(rig.close());
     } catch (error) {
       // Of what was lost something may be left to write.
-      this.#judge.error("closing", error, { ...this.#excuses, mayFail: this.#mayFail || this.#hasLosses });
+      this.#judge.error("closing", error, {
+        ...this.#excuses,
+        mayFail: this.#mayFail || this.#absences.hasAny,
+      });
     }
     for (const check of rig.checks)
       for (const violation of check.violations) this.#judge.found(`the contract was broken: ${violation}`);
-    if (this.#hasLosses || this.#mayFail) return;
+    if (this.#absences.hasAny || this.#mayFail) return;
     const { bytesLent } = this.#machine;
     if (bytesLent > 0 && !this.#forgets)
       this.#judge.found(`${bytesLent} bytes of memory were not given back`);
@@ -281,27 +288,33 @@ class Run {
 
   async #cut(step: CutStep & Step): Promise<void> {
     const machine = this.#machine;
+    const absences = this.#absences;
     const policy = this.#plan.policy ?? step.policy;
     const random = new Random(seedOf(this.#seed, "cut", step.index));
     this.#cutCount++;
+    const losing = step.losing === null ? -1 : step.losing.disk % this.#diskCount;
+    const isLosing = losing >= 0 && absences.canLose(losing);
+    if (isLosing) await this.#upkeep.settle();
     void this.#work(step.requests, step.index).catch(() => undefined);
     if (step.chore !== null && this.#isWhole) {
       this.#isUnfinished = true;
-      void this.#choreOf(step.chore, step.index).catch(() => undefined);
+      void this.#upkeep.chore(step.chore, step.index).catch(() => undefined);
+    }
+    if (isLosing) {
+      await machine.world.turns(step.losing!.turns);
+      absences.lose(losing);
+      this.#faultOf(losing).lose();
     }
     await machine.world.turns(step.turns);
     this.#durable.cut();
-    if (step.isBack) {
-      for (const disk of this.#lost) this.#stale.add(disk);
-      this.#lost.clear();
-    }
+    if (step.isBack) absences.returnAll();
+    if (isLosing && step.losing!.isBack) absences.return(losing);
     const missing = step.missing % this.#diskCount;
-    if (missing >= 0 && !this.#isUnfinished && this.#canLose(missing)) this.#lost.add(missing);
-    this.#noteTorn();
+    if (missing >= 0 && !this.#isUnfinished && absences.canLose(missing)) absences.lose(missing);
     this.#newLife(imagesAfter(machine.disks, policy, random));
     for (const turns of step.again) {
       this.#cutCount++;
-      machine.rig.open(false, this.#hasLosses).catch(() => undefined);
+      machine.rig.open(false, absences.hasAny).catch(() => undefined);
       await machine.world.turns(turns);
       this.#newLife(imagesAfter(machine.disks, this.#plan.policy ?? "sectors", random));
     }
@@ -312,15 +325,11 @@ class Run {
 
   #newLife(images: readonly Uint8Array[]): void {
     this.#machine.begin(images);
-    for (const disk of this.#lost) this.#faultOf(disk).lose();
-  }
-
-  get #hasLosses(): boolean {
-    return this.#lost.size > 0 || this.#stale.size > 0;
+    for (const disk of this.#absences.lost) this.#faultOf(disk).lose();
   }
 
   get #isWhole(): boolean {
-    return !this.#hasLosses && !this.#mayFail && !this.#isUnfinished;
+    return !this.#absences.hasAny && !this.#mayFail && !this.#isUnfinished;
   }
 
   get #excuses(): Excuses {
@@ -331,27 +340,12 @@ class Run {
     return this.#machine.disks[disk]!.fault;
   }
 
-  /** Where steps were left out it may be one too many. */
-  #canLose(disk: number): boolean {
-    return this.#losses.allows([...this.#away, ...this.#torn, disk]);
-  }
-
-  get #away(): readonly number[] {
-    return [...this.#lost, ...this.#stale, ...this.#lacked];
-  }
-
-  /** Something was lost just now. */
-  #noteTorn(): void {
-    for (const disk of this.#losses.torn(this.#away)) this.#torn.add(disk);
-  }
-
   async #lose(step: Load & Step & { readonly do: "lose" }): Promise<void> {
     const disk = step.disk % this.#diskCount;
-    if (!this.#canLose(disk)) return;
-    await this.#settle();
+    if (!this.#absences.canLose(disk)) return;
+    await this.#upkeep.settle();
     await this.#meanwhile(step, async () => {
-      this.#lost.add(disk);
-      this.#noteTorn();
+      this.#absences.lose(disk);
       this.#faultOf(disk).lose();
     });
   }
@@ -362,16 +356,11 @@ class Run {
     spoil: (disk: number) => void,
   ): Promise<void> {
     const disk = step.disk % this.#diskCount;
-    if (step.isCovered) {
-      if (!this.#canLose(disk)) return;
-      await this.#settle();
-      this.#stale.add(disk);
-      this.#noteTorn();
-    } else {
-      // Copies that differ since a power cut: which one is read changes where the first cannot be.
-      await this.#settle();
-      this.#mayFail = true;
-    }
+    if (step.isCovered && !this.#absences.canLose(disk)) return;
+    // Copies that differ since a power cut: which one is read changes where the first cannot be.
+    await this.#upkeep.settle();
+    if (step.isCovered) this.#absences.return(disk);
+    else this.#mayFail = true;
     spoil(disk);
   }
 
@@ -389,54 +378,21 @@ class Run {
   }
 
   async #mend(disk: number): Promise<void> {
-    if (!this.#lost.has(disk) && !this.#stale.has(disk)) return;
-    this.#lost.delete(disk);
-    // It is out of date until all is in order; something below may refuse for good.
-    this.#stale.add(disk);
+    const absences = this.#absences;
+    if (absences.isInOrder(disk)) return;
+    absences.return(disk);
     this.#faultOf(disk).find();
     await this.#reopen();
     if (this.#judge.findings.length > 0) return;
     await this.#takeBack("a disk was taken back");
-    if (this.#lacked.length > 0) return;
-    this.#stale.delete(disk);
-    if (this.#lost.size > 0) return;
-    // Everything was there to be taken back.
-    this.#stale.clear();
-    this.#torn.clear();
+    absences.tookBack(disk);
   }
 
   /** Everything that is there becomes part of the stack again. */
   async #takeBack(when: string): Promise<void> {
-    for (const { kind, layer, lowers } of this.#machine.rig.places)
-      await this.#upkeep(
-        `${kind.name} takes back what was lost`,
-        kind.mend?.(
-          layer,
-          lowers.filter((lower) => lower !== null),
-          this.#machine.world.environment,
-        ),
-      );
-    await this.#settle();
+    await this.#upkeep.mend();
     this.#isUnfinished = false;
     await this.#compare(when);
-  }
-
-  async #settle(): Promise<void> {
-    for (const { kind, layer } of this.#machine.rig.places)
-      await this.#upkeep(`${kind.name} settles`, kind.settle?.(layer));
-  }
-
-  async #upkeep(what: string, work: Promise<void> | undefined): Promise<void> {
-    if (work === undefined) return;
-    try {
-      await this.#drive(work);
-    } catch (error) {
-      // An array below that refuses to be written, degraded and cut short as it is, makes no lower to work with.
-      if (isCevError(error) && error.code !== "CEV_PROGRAM" && this.#refusesDegraded && !this.#isComplete)
-        this.#judge.excusedCount++;
-      else this.#judge.error(what, error, this.#excuses);
-      throw new Excused();
-    }
   }
 
   async #choreStep(step: Load & Step & { readonly do: "chore" }): Promise<void> {
@@ -444,30 +400,14 @@ class Run {
     await this.#meanwhile(step, async () => {
       const { name, kind } = step.chore;
       try {
-        for (const finding of await this.#drive(this.#choreOf(step.chore, step.index)))
-          this.#judge.found(`${kind}: ${finding}`);
+        for (const finding of await this.#drive(this.#upkeep.chore(step.chore, step.index)))
+          this.#judge.found(finding);
       } catch (error) {
         this.#judge.error(`${kind}: ${name}`, error, this.#excuses);
       }
     });
-    await this.#settle();
+    await this.#upkeep.settle();
     await this.#compare(`${step.chore.kind}: ${step.chore.name}`);
-  }
-
-  async #choreOf({ kind, place, name }: PlannedChore, stepIndex: number): Promise<readonly string[]> {
-    const places = this.#machine.rig.places.filter((one) => one.kind.name === kind);
-    const at = places[place % Math.max(1, places.length)];
-    const chore = at?.kind.chores?.find((one) => one.name === name);
-    if (at === undefined || chore === undefined) return [];
-    const { layer, plan, lowers } = at;
-    const findings = await chore.run({
-      layer,
-      lowers: lowers.filter((lower) => lower !== null),
-      options: plan.options,
-      environment: this.#machine.world.environment,
-      random: new Random(seedOf(this.#seed, "chore", stepIndex)),
-    });
-    return findings ?? [];
   }
 
   async #exchange(step: Load & Step & { readonly do: "insert" | "remove" }): Promise<void> {
@@ -476,7 +416,7 @@ class Run {
         await this.#drive(this.#machine.rig.exchange(step.do, step.place));
       } catch (error) {
         // It flushes what it stands on, which may be what was lost.
-        if (this.#hasLosses && isCevError(error)) this.#judge.excusedCount++;
+        if (this.#absences.hasAny && isCevError(error)) this.#judge.excusedCount++;
         else this.#judge.error("exchanging a layer", error, this.#excuses);
       }
     });
@@ -487,10 +427,8 @@ class Run {
     const { rig } = this.#machine;
     if (!this.#isWhole || rig.device === null) return;
     await this.#drive(rig.device.flush());
-    await this.#settle();
-    for (const { kind, layer } of rig.places)
-      for (const finding of await this.#drive(kind.verify?.(layer) ?? Promise.resolve([])))
-        this.#judge.found(`${kind.name}: ${finding}`);
+    await this.#upkeep.settle();
+    for (const finding of await this.#upkeep.verify()) this.#judge.found(finding);
     await this.#close();
   }
 
@@ -501,6 +439,6 @@ class Run {
 
 /** After it, what one part of the stack holds may not be what another one gives. */
 function isDamaging(step: Step): boolean {
-  if (step.do === "cut") return step.missing >= 0 || step.chore !== null;
+  if (step.do === "cut") return step.missing >= 0 || step.losing !== null || step.chore !== null;
   return ["lose", "fail", "badSpot", "rot", "chore"].includes(step.do);
 }

@@ -3,7 +3,7 @@ import { LossRule } from "./loss-rule.ts";
 import { disksOf, isDisk, layersOf, seatsOf } from "./plan.ts";
 import type { StackPlan } from "./plan.ts";
 import type { SimulationKind } from "./kind.ts";
-import type { CutPolicy, Load, PlannedChore, PlannedRequest, Step } from "./step.ts";
+import type { CutPolicy, CutStep, Load, PlannedChore, PlannedRequest, Step } from "./step.ts";
 
 const POLICIES: readonly CutPolicy[] = ["all", "none", "sectors", "disks"];
 const SECTOR = 512;
@@ -137,15 +137,26 @@ class Writer {
       this.#lost.length === 0 &&
       this.#losses.allows([missing]);
     if (isMissing) this.#lost = [missing];
+    const losing = isMissing || chore !== null ? null : this.#losing();
+    if (losing !== null) this.#lost = [losing.disk];
     this.#add({
       do: "cut",
       policy: random.pick(POLICIES),
       ...this.#load(chore === null ? 8 : 60),
       again: random.chance(0.3) ? [random.below(30), random.below(30)] : [],
       missing: isMissing ? missing : -1,
-      isBack: !isMissing && this.#lost.length > 0 && random.chance(0.5),
+      isBack: !isMissing && losing === null && this.#lost.length > 0 && random.chance(0.5),
+      losing,
       chore,
     });
+  }
+
+  #losing(): CutStep["losing"] {
+    const random = this.#random;
+    if (!this.#isRedundant || this.#isWild || this.#lost.length > 0 || !random.chance(0.3)) return null;
+    const disk = random.below(this.#diskCount);
+    if (!this.#losses.allows([disk])) return null;
+    return { disk, turns: random.below(7), isBack: random.chance(0.5) };
   }
 
   #lose(): void {

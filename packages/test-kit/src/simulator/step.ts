@@ -63,6 +63,8 @@ export interface CutStep extends Load {
   readonly missing: number;
   /** Disks that were lost before are there again, as old as they are. */
   readonly isBack: boolean;
+  /** A disk that goes before the power does: so many turns after the requests began. It comes back with the power, out of date, or stays away. */
+  readonly losing: { readonly disk: number; readonly turns: number; readonly isBack: boolean } | null;
   /** Under way as well. */
   readonly chore: PlannedChore | null;
 }
