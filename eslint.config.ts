@@ -24,6 +24,9 @@ export default defineConfig(
       "prefer-const": "error",
       "@typescript-eslint/consistent-type-imports": ["error", { fixStyle: "separate-type-imports" }],
       "@typescript-eslint/no-import-type-side-effects": "error",
+      // There are no enums: the compiler refuses them.
+      "@typescript-eslint/no-unsafe-enum-assignment": "off",
+      "@typescript-eslint/no-unsafe-enum-comparison": "off",
       // Numbers in a message need no conversion; everything else does.
       "@typescript-eslint/restrict-template-expressions": [
         "error",

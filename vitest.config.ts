@@ -30,9 +30,9 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     pool: "forks",
-    // Many tests wait for a kernel or a server in a process of its own: one worker less than cores, as is usual, would
-    // leave the second of two cores idle.
-    maxWorkers: availableParallelism(),
+    // Many tests wait, for a kernel or a server in a process of its own or for time to pass: one worker more than there
+    // are cores keeps all of them busy.
+    maxWorkers: availableParallelism() + 1,
     passWithNoTests: true,
     // Relative to each project.
     coverage: {

@@ -12,8 +12,8 @@ const top = resolve(import.meta.dirname, "..");
 const turbo = ["turbo", "run", "--continue", "--output-logs=errors-only", "--concurrency=3"];
 const checks: Record<string, readonly string[]> = {
   "WebAssembly kernels": [...turbo, "wasm"],
-  "type-check": [...turbo, "typecheck", "//#typecheck:top"],
-  lint: [...turbo, "//#lint:packages", "//#lint:rest"],
+  "type-check": [...turbo, "//#typecheck:all"],
+  lint: [...turbo, "//#lint:sources", "//#lint:rest"],
   build: [...turbo, "build"],
   format: ["oxfmt", "--check", "."],
   "dead code": ["knip"],
