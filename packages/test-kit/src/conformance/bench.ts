@@ -22,6 +22,10 @@ export interface BenchOptions {
   readonly completion?: CompletionMode;
   /** What it begins from, instead of empty disks. */
   readonly kept?: Kept | null;
+  /** Fails that request to that lower, counted from its making on; the first is 1. */
+  readonly faultAt?: { readonly lower: number; readonly count: number };
+  /** False: the test opens and closes the layer itself. */
+  readonly isOpened?: boolean;
   /** False: of long writes the disks compare their ends alone with what they should be. Default true. */
   readonly isThorough?: boolean;
   /** Puts something between the layer and each disk, or over the layer. */
@@ -60,6 +64,7 @@ export class Bench implements TestBench {
   #world: SimulatedWorld | null = null;
   #environment: Environment;
   #nextLower = 0;
+  #hasFaulted = false;
   #layer: Layer | null = null;
   #top: CheckingLayer | null = null;
 
@@ -83,9 +88,10 @@ export class Bench implements TestBench {
     const bench = new Bench(tested, options);
     try {
       await bench.#driven(async () => {
-        await bench.start();
+        const { isOpened = true } = options;
+        if (isOpened) await bench.start();
         await test(bench);
-        await bench.stop();
+        if (isOpened) await bench.stop();
       });
     } finally {
       for (const run of bench.#endings.reverse()) await run();
@@ -160,6 +166,8 @@ export class Bench implements TestBench {
             completion: this.#options.completion ?? "atOnce",
           });
     const fault = new FaultLayer(disk, this.environment);
+    const { faultAt } = this.#options;
+    if (faultAt?.lower === index && !this.#hasFaulted) fault.failNth(faultAt.count);
     const checking = new BenchDisk(fault, index, { isThorough: this.#options.isThorough ?? true });
     this.#asked[index] = options;
     this.lowers[index] = { disk, fault, checking };
@@ -191,12 +199,25 @@ export class Bench implements TestBench {
     for (const { disk } of this.lowers) if (disk instanceof PowerCutLayer) disk.atomicLength = atomicLength;
   }
 
+  /** Closes the layer. Returns what it said; what is left below is not looked at. */
+  async close(): Promise<Error | null> {
+    const closing = closeTree(this.top).then(
+      () => null,
+      (error: unknown) => error as Error,
+    );
+    const error = await this.inTime(closing, "did not close");
+    this.#top = null;
+    return error;
+  }
+
   /** Closes the layer; nothing of it may be left below. */
   async stop(): Promise<void> {
-    await this.inTime(closeTree(this.top), "did not close");
+    const { top } = this;
+    const error = await this.close();
+    if (error !== null) throw error;
+    top.check();
     this.checkContract();
-    this.#checkLeft();
-    this.#top = null;
+    this.checkLeft("after close");
     const { buffers } = this.environment;
     if (buffers.bytesLent === 0) this.#tested.givePool(buffers);
   }
@@ -204,20 +225,42 @@ export class Bench implements TestBench {
   /** Closes the layer and makes it again over what it left, from a description where there is one. */
   async reopen(description?: LayerDescription): Promise<void> {
     await this.stop();
-    await this.#startAgain(description);
+    await this.startAgain(description);
   }
 
   /** The power goes on all disks; then the layer is made again over what is left. */
   async crash(): Promise<void> {
     for (const { disk } of this.lowers) if (disk instanceof PowerCutLayer) disk.cut(this.random);
     this.checkContract();
-    await this.#startAgain();
+    await this.startAgain();
+  }
+
+  /** Makes the layer again over what is on its disks. */
+  async startAgain(description?: LayerDescription): Promise<void> {
+    this.lowers.forEach((lower, index) => void (this.#images[index] = contentsOf(lower)));
+    this.isFirst = false;
+    this.#hasFaulted = true;
+    await this.start(description);
   }
 
   /** Throws when the layer, or a disk below, broke the contract. */
   checkContract(): void {
     this.#top?.check();
     for (const { checking } of this.lowers) checking.check();
+  }
+
+  /** Throws when something of the layer is left, which is closed or did not open. */
+  checkLeft(when: string): void {
+    this.lowers.forEach(({ checking }, index) => {
+      expectThat(checking.claims.count === 0, `lower ${index} is still claimed ${when}`);
+      expectThat(checking.inFlightCount === 0, `a request to lower ${index} never completed`);
+    });
+    // A layer without lowers may keep its contents in the pool.
+    const { bytesLent } = this.environment.buffers;
+    expectThat(
+      this.lowers.length === 0 || bytesLent === 0,
+      `${bytesLent} bytes of the buffer pool were not given back`,
+    );
   }
 
   /** Submits a request and waits for its end. Never rejects: the outcome is in the `Io`. */
@@ -304,25 +347,6 @@ export class Bench implements TestBench {
   async #make(description: LayerDescription | undefined): Promise<Layer> {
     if (description === undefined) return this.#tested.subject.create(this);
     return this.#tested.manifest.reopen?.(description, this) ?? fail("the manifest has no reopen");
-  }
-
-  async #startAgain(description?: LayerDescription): Promise<void> {
-    this.lowers.forEach((lower, index) => void (this.#images[index] = contentsOf(lower)));
-    this.isFirst = false;
-    await this.start(description);
-  }
-
-  #checkLeft(): void {
-    this.lowers.forEach(({ checking }, index) => {
-      expectThat(checking.claims.count === 0, `lower ${index} is still claimed after close`);
-      expectThat(checking.inFlightCount === 0, `a request to lower ${index} never completed`);
-    });
-    // A layer without lowers may keep its contents in the pool.
-    const { bytesLent } = this.environment.buffers;
-    expectThat(
-      this.lowers.length === 0 || bytesLent === 0,
-      `${bytesLent} bytes of the buffer pool were not given back`,
-    );
   }
 
   #newEnvironment(): Environment {

@@ -82,8 +82,8 @@ export async function expectOldOrNew(
   { offset, length }: Range,
   wanted: Uint8Array,
   when: string,
+  unit: number = bench.tearLength,
 ): Promise<void> {
-  const unit = bench.tearLength;
   const io = await bench.succeed(Op.read, offset, length);
   for (let at = 0; at < length; at += unit) {
     const found = io.data.subarray(at, at + unit);
