@@ -47,20 +47,27 @@ export const raid5: Kind = {
     const chunkCount = Math.ceil(size / ((MEMBER_COUNT - 1) * CHUNK_SIZE));
     const memberSize = DATA_START + chunkCount * CHUNK_SIZE;
     const lowers: { name: string; layer: Layer }[] = [];
-    for (let index = 0; index < MEMBER_COUNT; index++) {
-      const layer = await opened(await below(bench, memberSize));
-      if (bench.isFirst) {
+    try {
+      for (let index = 0; index < MEMBER_COUNT; index++) {
+        const layer = await opened(await below(bench, memberSize));
+        lowers.push({ name: `disk${index}`, layer });
+        if (!bench.isFirst) continue;
         // An array is clean when its parity is right: all zeroes, which a layer below need not show by itself.
         await writeBytes(layer, bench.environment, 0, new Uint8Array(memberSize));
         await writeBytes(layer, bench.environment, 4096, superblockOf(index, chunkCount), true);
       }
-      lowers.push({ name: `disk${index}`, layer });
+      const [array] = await raidDriver.open({
+        ...{ environment: bench.environment, options: {}, lowers, keySource: { keys: [] }, directory: "." },
+        ...{ isReadOnly: false, canWriteDegraded: true, report: () => undefined },
+      });
+      // What the array goes without is closed by nobody else.
+      for (const { layer } of lowers)
+        if (!array!.layer.lowers.includes(layer)) await closeTree(layer.lowers[0]!);
+      return checked(bench, array!.layer);
+    } catch (error) {
+      for (const { layer } of lowers) await closeTree(layer.lowers[0]!);
+      throw error;
     }
-    const [array] = await raidDriver.open({
-      ...{ environment: bench.environment, options: {}, lowers, keySource: { keys: [] }, directory: "." },
-      ...{ isReadOnly: false, canWriteDegraded: true, report: () => undefined },
-    });
-    return checked(bench, array!.layer);
   },
 };
 
@@ -214,8 +221,12 @@ class InvertLayer extends AsyncLayer {
   }
 
   override async read(io: Io, next: Next): Promise<void> {
-    await next(io);
-    invert(io.data, io.dataOffset, io.data, io.dataOffset, io.length);
+    try {
+      await next(io);
+    } finally {
+      // Where it failed, what came before counts as read.
+      invert(io.data, io.dataOffset, io.data, io.dataOffset, io.transferred);
+    }
   }
 
   override async write(io: Io, next: Next): Promise<void> {

@@ -40,29 +40,39 @@ export async function openVolume(bench: TestBench, recipe: GroupRecipe): Promise
   const { pvCount, wanted } = recipe;
   const pvs = Array.from({ length: pvCount }, () => bench.lower({ size: PV_SIZE }));
   if (bench.isFirst) await makeGroup(bench, pvs, recipe);
-  const common = {
-    environment: bench.environment,
+  const context: OpenContext<{ group: null; volumes: readonly string[] }> = {
+    ...commonOf(bench),
+    options: { group: null, volumes: [wanted] },
+    lowers: pvs.map((layer, index) => ({ name: `pv${index}`, layer })),
+    openWith: engineOpener(bench),
+  };
+  const [device] = await lvmDriver.open(context);
+  return device!.layer;
+}
+
+/** What a stack gives every driver. */
+function commonOf({ environment }: TestBench): Omit<OpenContext<unknown>, "options" | "lowers"> {
+  return {
+    environment,
     keySource: { keys: [] },
     isReadOnly: false,
     canWriteDegraded: true,
     directory: ".",
     report: () => undefined,
   };
-  const openWith = async (name: string, request: OpenWithRequest): Promise<readonly OpenedDevice[]> => {
+}
+
+/** Opens with the engines that a group may ask for. */
+export function engineOpener(
+  bench: TestBench,
+): (name: string, request: OpenWithRequest) => Promise<readonly OpenedDevice[]> {
+  return async (name, request) => {
     const engine = ENGINES.find((driver) => driver.name === name);
     if (engine === undefined) throw new CevError("CEV_NOT_FOUND", `there is no driver ${name}`);
     const checked = await engine.options["~standard"].validate(request.options);
     if (checked.issues !== undefined) throw new Error(checked.issues[0]!.message);
-    return engine.open({ ...common, options: checked.value, lowers: request.lowers });
+    return engine.open({ ...commonOf(bench), options: checked.value, lowers: request.lowers });
   };
-  const context: OpenContext<{ group: null; volumes: readonly string[] }> = {
-    ...common,
-    options: { group: null, volumes: [wanted] },
-    lowers: pvs.map((layer, index) => ({ name: `pv${index}`, layer })),
-    openWith,
-  };
-  const [device] = await lvmDriver.open(context);
-  return device!.layer;
 }
 
 async function makeGroup(bench: TestBench, pvs: readonly Layer[], recipe: GroupRecipe): Promise<void> {

@@ -1,9 +1,8 @@
 /** Joints at which layers are exchanged: at rest, and with an exchange every few requests. */
 import { FULL_SUPPORT, JointLayer } from "@cev/core";
 import type { Environment, Io, Layer } from "@cev/core";
-import { NoOpLayer, testLayer } from "@cev/test-kit";
-import type { LowerOptions } from "@cev/test-kit";
-import { describe, test } from "vitest";
+import { NoOpLayer } from "@cev/test-kit";
+import type { LowerOptions, Subject } from "@cev/test-kit";
 
 const SIZE = 65_536;
 const REQUESTS_PER_SWAP = 5;
@@ -51,31 +50,21 @@ const needy: Partial<LowerOptions> = {
   support: { fua: "none", discard: "none" },
 };
 
-for (const [name, lower] of [
+const atRest: readonly (readonly [string, Partial<LowerOptions>])[] = [
   ["plain disks", {}],
   ["disks that need adapters", needy],
-] as const) {
-  testLayer(
-    {
-      name: `a joint over ${name}`,
-      manifest: { support: { ...FULL_SUPPORT, ...lower.support } },
-      create: (bench) =>
-        new JointLayer(bench.lower({ size: SIZE, ...lower }), { environment: bench.environment }),
-    },
-    { describe, test },
-  );
-}
+];
 
-testLayer(
+export const jointSubjects: readonly Subject[] = [
+  ...atRest.map(([name, lower]): Subject => ({
+    name: `a joint over ${name}`,
+    manifest: { support: { ...FULL_SUPPORT, ...lower.support } },
+    create: (bench) =>
+      new JointLayer(bench.lower({ size: SIZE, ...lower }), { environment: bench.environment }),
+  })),
   {
     name: "a joint with an exchange every few requests",
-    manifest: {
-      support: FULL_SUPPORT,
-      skip: {
-        transparency: "an exchange flushes",
-      },
-    },
+    manifest: { support: FULL_SUPPORT, skip: { transparency: "an exchange flushes" } },
     create: (bench) => new RestlessJoint(bench.lower({ size: SIZE }), bench.environment),
   },
-  { describe, test },
-);
+];

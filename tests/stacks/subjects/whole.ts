@@ -4,9 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FileLayer } from "@cev/hw-file";
 import { RamdiskLayer } from "@cev/hw-ramdisk";
-import { testLayer } from "@cev/test-kit";
-import type { Subject } from "@cev/test-kit";
-import { afterAll, beforeAll, describe, test } from "vitest";
+import type { Subject, TestBench } from "@cev/test-kit";
 import { checked, crypt4096, disk, diskSupport, linear, raid5 } from "../kinds.ts";
 import type { Make } from "../kinds.ts";
 
@@ -19,23 +17,30 @@ const skip = {
   errors: "these disks do not fail on demand",
 };
 
-let folder = "";
-beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), "cev-stacks-"))));
-afterAll(() => rm(folder, { recursive: true }));
-
 const memories: Make = async ({ environment }, size) => new RamdiskLayer(environment, { size });
 
 /** Files that stay when the stack is made again, and go with the test. */
 function files(): Make {
   let count = 0;
   return async (bench, size) => {
-    const path = join(folder, `disk${count++}.img`);
-    if (bench.isFirst) bench.onEnd(() => rm(path, { force: true }));
+    const path = join(await folderOf(bench), `disk${count++}.img`);
     return checked(bench, await FileLayer.at(bench.environment, { path, create: true, size }));
   };
 }
 
-const subjects: readonly Subject[] = [
+/** The folder of each test that is under way. */
+const folders = new WeakMap<TestBench, Promise<string>>();
+
+function folderOf(bench: TestBench): Promise<string> {
+  const known = folders.get(bench);
+  if (known !== undefined) return known;
+  const made = mkdtemp(join(tmpdir(), "cev-stacks-"));
+  bench.onEnd(async () => rm(await made, { recursive: true }));
+  folders.set(bench, made);
+  return made;
+}
+
+export const wholeSubjects: readonly Subject[] = [
   {
     name: "lvm over crypt over raid5",
     manifest: { support, canHideErrors: true, lostLowersMax: 1 },
@@ -52,5 +57,3 @@ const subjects: readonly Subject[] = [
     create: (bench) => wholeOver(files())(bench, SIZE),
   },
 ];
-
-for (const subject of subjects) testLayer(subject, { describe, test });

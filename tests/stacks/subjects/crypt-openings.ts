@@ -1,8 +1,7 @@
 /** Encrypted devices as `openPlain` makes them, one over another, over a partition and under a volume. */
 import { openPlain } from "@cev/crypt";
 import type { PlainSettingsGiven } from "@cev/crypt";
-import { testLayer } from "@cev/test-kit";
-import { describe, test } from "vitest";
+import type { Subject } from "@cev/test-kit";
 import { checked, crypt512, disk, diskSupport, linear, window } from "../kinds.ts";
 import type { Kind } from "../kinds.ts";
 
@@ -34,13 +33,12 @@ const STACKS: readonly (readonly Kind[])[] = [
   [linear, serpent],
 ];
 
-for (const kinds of STACKS) {
-  testLayer(
-    {
-      name: kinds.map(({ name }) => name).join(" over "),
-      manifest: { support: kinds.reduceRight((lower, kind) => kind.support(lower), diskSupport) },
-      create: (bench) => kinds.reduceRight((below, kind) => kind.over(below), disk)(bench, SIZE),
-    },
-    { describe, test },
-  );
-}
+export const openingSubjects: readonly Subject[] = STACKS.map((kinds) => ({
+  name: kinds.map(({ name }) => name).join(" over "),
+  manifest: {
+    support: kinds.reduceRight((lower, kind) => kind.support(lower), diskSupport),
+    // The blocks of a sector are chained.
+    ...(kinds.includes(essiv) ? { atomicLength: 512 } : {}),
+  },
+  create: (bench) => kinds.reduceRight((below, kind) => kind.over(below), disk)(bench, SIZE),
+}));

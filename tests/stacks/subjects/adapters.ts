@@ -1,9 +1,7 @@
 /** What core puts between layers that differ, over disks that need it. */
 import { BlockLayer, Device, EmulationLayer, FULL_SUPPORT, LayerBase, SplitLayer, adapt } from "@cev/core";
 import type { Environment, Io, Layer, LayerDescription, Limits, Support } from "@cev/core";
-import { testLayer } from "@cev/test-kit";
-import type { LowerOptions } from "@cev/test-kit";
-import { describe, test } from "vitest";
+import type { LowerOptions, Subject } from "@cev/test-kit";
 
 const SIZE = 65_536;
 
@@ -65,6 +63,12 @@ const configurations: readonly Configuration[] = [
   { name: "blocks of 1 over 4096", lower: { blockSize: 4096 }, make: blocksOf(1) },
   { name: "blocks of 1 over 512", lower: {}, make: blocksOf(1) },
   {
+    name: "blocks of 1 over 4096 without FUA, zeroes and discards",
+    lower: { blockSize: 4096, support: { fua: "none", writeZeroes: "none", discard: "none" } },
+    support: { fua: "none", writeZeroes: "none", discard: "none" },
+    make: blocksOf(1),
+  },
+  {
     name: "emulation of FUA and zeroes",
     lower: { support: { fua: "none", writeZeroes: "none" } },
     support: { fua: "emulated", writeZeroes: "emulated" },
@@ -107,13 +111,8 @@ const configurations: readonly Configuration[] = [
   { name: "a Device over what needs nothing", lower: {}, make: (lower, e) => new DeviceLayer(lower, e) },
 ];
 
-for (const { name, lower, support, make } of configurations) {
-  testLayer(
-    {
-      name: `core, ${name}`,
-      manifest: { support: { ...FULL_SUPPORT, ...support } },
-      create: (bench) => make(bench.lower({ size: SIZE, ...lower }), bench.environment),
-    },
-    { describe, test },
-  );
-}
+export const adapterSubjects: readonly Subject[] = configurations.map(({ name, lower, support, make }) => ({
+  name: `core, ${name}`,
+  manifest: { support: { ...FULL_SUPPORT, ...support } },
+  create: (bench) => make(bench.lower({ size: SIZE, ...lower }), bench.environment),
+}));

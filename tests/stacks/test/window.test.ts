@@ -1,5 +1,0 @@
-import { describe, test } from "vitest";
-import { window } from "../kinds.ts";
-import { testOver } from "../pairs.ts";
-
-testOver(window, { describe, test });
