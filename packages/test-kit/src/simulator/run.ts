@@ -1,23 +1,20 @@
 import { isCevError, readBytes, writeBytes } from "@cev/core";
-import type { FaultLayer } from "../layers/fault-layer.ts";
 import { Random } from "../random.ts";
-import { Absences } from "./absences.ts";
+import type { Absences } from "./absences.ts";
 import { imagesAfter } from "./images-after.ts";
-import { Excused, Judge, textOf } from "./judge.ts";
-import type { Excuses } from "./judge.ts";
+import type { Judge } from "./judge.ts";
 import type { SimulationKind } from "./kind.ts";
-import { Machine } from "./machine.ts";
-import { disksOf, layersOf } from "./plan.ts";
+import type { Machine } from "./machine.ts";
+import { disksOf } from "./plan.ts";
 import type { StackPlan } from "./plan.ts";
 import type { SimulationResult } from "./result.ts";
-import { SectorModel } from "./sector-model.ts";
 import { Trace, seedOf } from "./seed.ts";
+import { Session } from "./session.ts";
 import type { CutStep, Load, PlannedRequest, Step } from "./step.ts";
 import { Upkeep } from "./upkeep.ts";
-import { wordsOf, workOff } from "./work.ts";
+import { workOff } from "./work.ts";
 
 const SECTOR = 512;
-const READ_LENGTH = 65_536;
 
 /** One run: a stack, what happens to it, and the seed of all that is random about it. */
 export function simulate(
@@ -34,21 +31,14 @@ class Run {
   readonly #script: readonly Step[];
   readonly #seed: number;
   readonly #trace = new Trace();
-  readonly #judge = new Judge();
+  readonly #session: Session;
   readonly #machine: Machine;
-  readonly #refusesDegraded: boolean;
-  readonly #mayOverflow: boolean;
-  readonly #forgets: boolean;
+  readonly #judge: Judge;
+  readonly #absences: Absences;
+  readonly #upkeep: Upkeep;
   /** What was read after a cut may be relied on: nothing ever leaves the stack or fails. */
   readonly #isComplete: boolean;
   readonly #diskCount: number;
-  #durable: SectorModel;
-  #now: SectorModel;
-  readonly #absences: Absences;
-  readonly #upkeep: Upkeep;
-  #mayFail = false;
-  /** The power went during a chore, and what that had begun has not been put in order. */
-  #isUnfinished = false;
   #stepCount = 0;
   #requestCount = 0;
   #cutCount = 0;
@@ -62,24 +52,20 @@ class Run {
     this.#plan = plan;
     this.#script = script;
     this.#seed = seed;
-    this.#machine = new Machine(plan, kinds, { seed, trace: this.#trace });
-    this.#absences = new Absences(plan.top, kinds);
-    const traits = layersOf(plan.top).map(({ kind, options }) => kinds.get(kind)!.traits(options));
-    this.#refusesDegraded = traits.some((one) => one.refusesDegraded === true);
-    this.#mayOverflow = traits.some((one) => one.mayOverflow === true);
-    this.#forgets = traits.some((one) => one.forgets === true);
+    this.#session = new Session({ plan, kinds, seed, trace: this.#trace });
     this.#isComplete = !script.some(isDamaging);
+    const { machine, judge, absences, refusesDegraded } = this.#session;
+    this.#machine = machine;
+    this.#judge = judge;
+    this.#absences = absences;
     this.#upkeep = new Upkeep({
-      machine: this.#machine,
-      judge: this.#judge,
+      machine,
+      judge,
       seed,
-      excuses: () => this.#excuses,
-      mayRefuse: this.#refusesDegraded && !this.#isComplete,
+      excuses: () => this.#session.excuses,
+      mayRefuse: refusesDegraded && !this.#isComplete,
     });
     this.#diskCount = disksOf(plan.top).length;
-    const sectorCount = Math.floor(plan.top.size / SECTOR);
-    this.#durable = new SectorModel(sectorCount);
-    this.#now = new SectorModel(sectorCount);
   }
 
   async run(): Promise<SimulationResult> {
@@ -115,14 +101,14 @@ class Run {
       isBlank ? new Uint8Array(size) : random.bytes(size),
     );
     this.#machine.begin(images);
-    await this.#drive(this.#machine.rig.open(true, false));
-    const words = await this.#readAll();
-    this.#now.learn(words);
+    await this.#machine.drive(this.#machine.rig.open(true, false));
+    const words = await this.#session.readAll();
+    this.#session.now.learn(words);
     // What it shows at first may not be durable, and need not even be written.
-    await this.#drive(this.#machine.rig.device!.flush());
+    await this.#machine.drive(this.#machine.rig.device!.flush());
     // Until then the copies that a new array has of what nobody wrote differ.
     await this.#upkeep.settle();
-    this.#durable.learn(words);
+    this.#session.durable.learn(words);
   }
 
   async #do(step: Step): Promise<void> {
@@ -131,10 +117,10 @@ class Run {
       case "batch":
         // Each of them is a step.
         this.#stepCount--;
-        await this.#drive(this.#work(step.requests, step.index));
+        await this.#machine.drive(this.#work(step.requests, step.index));
         return;
       case "wait":
-        return this.#drive(
+        return this.#machine.drive(
           new Promise((resolve) => void this.#machine.world.environment.clock.after(step.ms, resolve)),
         );
       case "reopen":
@@ -147,10 +133,10 @@ class Run {
         return this.#mend(step.disk % this.#diskCount);
       case "badSpot":
         return this.#spoil(step, (disk) =>
-          this.#faultOf(disk).addBadRange(step.sector * SECTOR, step.count * SECTOR),
+          this.#session.faultOf(disk).addBadRange(step.sector * SECTOR, step.count * SECTOR),
         );
       case "fail":
-        return this.#spoil(step, (disk) => this.#faultOf(disk).failNth(step.skip + 1));
+        return this.#spoil(step, (disk) => this.#session.faultOf(disk).failNth(step.skip + 1));
       case "rot":
         return this.#rot(step);
       case "insert":
@@ -165,20 +151,21 @@ class Run {
   async #work(requests: readonly PlannedRequest[], stepIndex: number): Promise<void> {
     const life = this.#machine.lives;
     const { overlaps, atOnceMax } = this.#plan;
-    const fitting = requests.filter(({ sector, count }) => sector + count <= this.#now.sectorCount);
+    const fitting = requests.filter(({ sector, count }) => sector + count <= this.#session.now.sectorCount);
     this.#stepCount += fitting.length;
     this.#requestCount += fitting.length;
     await workOff(
       {
         environment: this.#machine.world.environment,
         device: this.#machine.rig.device!,
-        durable: this.#durable,
-        now: this.#now,
+        durable: this.#session.durable,
+        now: this.#session.now,
         trace: this.#trace,
         overlaps,
         atOnceMax,
         judge: (what, error, isCancelled) => {
-          if (life === this.#machine.lives) this.#judge.error(what, error, this.#excuses, isCancelled);
+          if (life === this.#machine.lives)
+            this.#judge.error(what, error, this.#session.excuses, isCancelled);
         },
         found: (finding) => this.#judge.found(finding),
       },
@@ -192,98 +179,12 @@ class Run {
     const work = this.#work(step.requests, step.index);
     await this.#machine.world.turns(step.turns);
     await act();
-    await this.#drive(work);
+    await this.#machine.drive(work);
   }
 
   async #reopen(): Promise<void> {
-    await this.#close();
-    await this.#open(this.#now);
-  }
-
-  /** Opens, and compares all of it with what it may hold. */
-  async #open(model: SectorModel): Promise<void> {
-    const machine = this.#machine;
-    machine.newRig();
-    // A disk that cannot be read just now would be taken for one that is gone: what fails once fails in the work.
-    for (const [index, { fault }] of machine.disks.entries()) {
-      fault.reset();
-      if (this.#absences.isLost(index)) fault.lose();
-    }
-    try {
-      await this.#drive(machine.rig.open(false, this.#absences.hasAny || this.#mayFail));
-    } catch (error) {
-      throw this.#excusable(`it does not open: ${textOf(error)}`);
-    }
-    // What may be wrong is shown, and never written.
-    if (machine.rig.device!.isReadOnly) throw this.#excusable("it opens read-only");
-    // Where a part is left out that knew better, one that is out of date may have opened alone: as whoever lets it must expect.
-    const lacked = machine.rig.lackedDisks;
-    this.#absences.opened(lacked);
-    if (this.#mayFail && lacked.length > 0) throw this.#excusable("a part of it cannot be used");
-    const words = await this.#readAll();
-    const wrong = model.firstWrong(words);
-    if (wrong >= 0)
-      return this.#judge.found(
-        model === this.#now
-          ? `after it was closed and opened, byte ${wrong * SECTOR} is not what was written last`
-          : `byte ${wrong * SECTOR} holds neither what was flushed nor anything later`,
-      );
-    this.#now.learn(words);
-    if (model === this.#durable && this.#isComplete) this.#durable.learn(words);
-  }
-
-  /** After a failure, or where one may refuse with disks missing: the run ends. */
-  #excusable(what: string): Error {
-    const isExcused =
-      this.#mayFail || ((this.#absences.hasAny || this.#isUnfinished) && this.#refusesDegraded);
-    if (!isExcused) return new Error(what);
-    this.#judge.excusedCount++;
-    return new Excused();
-  }
-
-  async #readAll(): Promise<Uint32Array> {
-    const bytes = new Uint8Array(this.#now.sectorCount * SECTOR);
-    for (let at = 0; at < bytes.length; at += READ_LENGTH) {
-      const part = bytes.subarray(at, at + READ_LENGTH);
-      try {
-        await this.#drive(this.#machine.rig.device!.readInto(at, part));
-      } catch (error) {
-        // Metadata may still be there where the data is not: then it shows only now what there is no more.
-        if (isCevError(error) && error.code === "CEV_DEGRADED") throw this.#excusable(textOf(error));
-        this.#judge.error(`a read of ${part.length} at byte ${at}`, error, this.#excuses);
-        throw new Excused();
-      }
-    }
-    const words = wordsOf(bytes);
-    for (let at = 0; at < words.length; at += SECTOR / 4) this.#trace.add(words[at]!);
-    return words;
-  }
-
-  /** Compares what is read with what was written last. */
-  async #compare(when: string): Promise<void> {
-    const wrong = this.#now.firstWrong(await this.#readAll());
-    if (wrong >= 0) this.#judge.found(`after ${when}, byte ${wrong * SECTOR} is not what was written last`);
-  }
-
-  async #close(): Promise<void> {
-    const { rig, disks } = this.#machine;
-    try {
-      await this.#drive(rig.close());
-    } catch (error) {
-      // Of what was lost something may be left to write.
-      this.#judge.error("closing", error, {
-        ...this.#excuses,
-        mayFail: this.#mayFail || this.#absences.hasAny,
-      });
-    }
-    for (const check of rig.checks)
-      for (const violation of check.violations) this.#judge.found(`the contract was broken: ${violation}`);
-    if (this.#absences.hasAny || this.#mayFail) return;
-    const { bytesLent } = this.#machine;
-    if (bytesLent > 0 && !this.#forgets)
-      this.#judge.found(`${bytesLent} bytes of memory were not given back`);
-    const claimed = disks.filter(({ fault }) => fault.claims.count > 0).length;
-    if (claimed > 0) this.#judge.found(`${claimed} disks are still claimed after closing`);
+    await this.#session.close();
+    await this.#session.open(this.#session.now);
   }
 
   async #cut(step: CutStep & Step): Promise<void> {
@@ -296,48 +197,32 @@ class Run {
     const isLosing = losing >= 0 && absences.canLose(losing);
     if (isLosing) await this.#upkeep.settle();
     void this.#work(step.requests, step.index).catch(() => undefined);
-    if (step.chore !== null && this.#isWhole) {
-      this.#isUnfinished = true;
+    if (step.chore !== null && this.#session.isWhole) {
+      this.#session.isUnfinished = true;
       void this.#upkeep.chore(step.chore, step.index).catch(() => undefined);
     }
     if (isLosing) {
       await machine.world.turns(step.losing!.turns);
       absences.lose(losing);
-      this.#faultOf(losing).lose();
+      this.#session.faultOf(losing).lose();
     }
     await machine.world.turns(step.turns);
-    this.#durable.cut();
+    this.#session.durable.cut();
     if (step.isBack) absences.returnAll();
     if (isLosing && step.losing!.isBack) absences.return(losing);
     const missing = step.missing % this.#diskCount;
-    if (missing >= 0 && !this.#isUnfinished && absences.canLose(missing)) absences.lose(missing);
-    this.#newLife(imagesAfter(machine.disks, policy, random));
+    if (missing >= 0 && !this.#session.isUnfinished && absences.canLose(missing)) absences.lose(missing);
+    this.#session.begin(imagesAfter(machine.disks, policy, random));
     for (const turns of step.again) {
       this.#cutCount++;
       machine.rig.open(false, absences.hasAny).catch(() => undefined);
       await machine.world.turns(turns);
-      this.#newLife(imagesAfter(machine.disks, this.#plan.policy ?? "sectors", random));
+      this.#session.begin(imagesAfter(machine.disks, this.#plan.policy ?? "sectors", random));
     }
-    await this.#open(this.#durable);
-    if (this.#isUnfinished && this.#judge.findings.length === 0)
+    const words = await this.#session.open(this.#session.durable);
+    if (words !== null && this.#isComplete) this.#session.durable.learn(words);
+    if (this.#session.isUnfinished && this.#judge.findings.length === 0)
       await this.#takeBack("a chore was cut short");
-  }
-
-  #newLife(images: readonly Uint8Array[]): void {
-    this.#machine.begin(images);
-    for (const disk of this.#absences.lost) this.#faultOf(disk).lose();
-  }
-
-  get #isWhole(): boolean {
-    return !this.#absences.hasAny && !this.#mayFail && !this.#isUnfinished;
-  }
-
-  get #excuses(): Excuses {
-    return { mayFail: this.#mayFail, mayOverflow: this.#mayOverflow };
-  }
-
-  #faultOf(disk: number): FaultLayer {
-    return this.#machine.disks[disk]!.fault;
   }
 
   async #lose(step: Load & Step & { readonly do: "lose" }): Promise<void> {
@@ -346,7 +231,7 @@ class Run {
     await this.#upkeep.settle();
     await this.#meanwhile(step, async () => {
       this.#absences.lose(disk);
-      this.#faultOf(disk).lose();
+      this.#session.faultOf(disk).lose();
     });
   }
 
@@ -360,7 +245,7 @@ class Run {
     // Copies that differ since a power cut: which one is read changes where the first cannot be.
     await this.#upkeep.settle();
     if (step.isCovered) this.#absences.return(disk);
-    else this.#mayFail = true;
+    else this.#session.mayFail = true;
     spoil(disk);
   }
 
@@ -371,17 +256,19 @@ class Run {
     const { blockSize, size } = disk.plan;
     const byte = step.byte % size;
     const offset = byte - (byte % blockSize);
-    this.#mayFail = true;
-    const block = (await this.#drive(readBytes(disk.platter, environment, offset, blockSize))).slice();
+    this.#session.mayFail = true;
+    const block = (
+      await this.#machine.drive(readBytes(disk.platter, environment, offset, blockSize))
+    ).slice();
     block[byte - offset]! ^= 1 << step.bit;
-    await this.#drive(writeBytes(disk.platter, environment, offset, block, disk.plan.fua));
+    await this.#machine.drive(writeBytes(disk.platter, environment, offset, block, disk.plan.fua));
   }
 
   async #mend(disk: number): Promise<void> {
     const absences = this.#absences;
     if (absences.isInOrder(disk)) return;
     absences.return(disk);
-    this.#faultOf(disk).find();
+    this.#session.faultOf(disk).find();
     await this.#reopen();
     if (this.#judge.findings.length > 0) return;
     await this.#takeBack("a disk was taken back");
@@ -391,33 +278,33 @@ class Run {
   /** Everything that is there becomes part of the stack again. */
   async #takeBack(when: string): Promise<void> {
     await this.#upkeep.mend();
-    this.#isUnfinished = false;
-    await this.#compare(when);
+    this.#session.isUnfinished = false;
+    await this.#session.compare(when);
   }
 
   async #choreStep(step: Load & Step & { readonly do: "chore" }): Promise<void> {
-    if (!this.#isWhole) return;
+    if (!this.#session.isWhole) return;
     await this.#meanwhile(step, async () => {
       const { name, kind } = step.chore;
       try {
-        for (const finding of await this.#drive(this.#upkeep.chore(step.chore, step.index)))
+        for (const finding of await this.#machine.drive(this.#upkeep.chore(step.chore, step.index)))
           this.#judge.found(finding);
       } catch (error) {
-        this.#judge.error(`${kind}: ${name}`, error, this.#excuses);
+        this.#judge.error(`${kind}: ${name}`, error, this.#session.excuses);
       }
     });
     await this.#upkeep.settle();
-    await this.#compare(`${step.chore.kind}: ${step.chore.name}`);
+    await this.#session.compare(`${step.chore.kind}: ${step.chore.name}`);
   }
 
   async #exchange(step: Load & Step & { readonly do: "insert" | "remove" }): Promise<void> {
     await this.#meanwhile(step, async () => {
       try {
-        await this.#drive(this.#machine.rig.exchange(step.do, step.place));
+        await this.#machine.drive(this.#machine.rig.exchange(step.do, step.place));
       } catch (error) {
         // It flushes what it stands on, which may be what was lost.
         if (this.#absences.hasAny && isCevError(error)) this.#judge.excusedCount++;
-        else this.#judge.error("exchanging a layer", error, this.#excuses);
+        else this.#judge.error("exchanging a layer", error, this.#session.excuses);
       }
     });
   }
@@ -425,15 +312,11 @@ class Run {
   /** Nothing is left over, and every layer is in order. */
   async #end(): Promise<void> {
     const { rig } = this.#machine;
-    if (!this.#isWhole || rig.device === null) return;
-    await this.#drive(rig.device.flush());
+    if (!this.#session.isWhole || rig.device === null) return;
+    await this.#machine.drive(rig.device.flush());
     await this.#upkeep.settle();
     for (const finding of await this.#upkeep.verify()) this.#judge.found(finding);
-    await this.#close();
-  }
-
-  #drive<T>(promise: Promise<T>): Promise<T> {
-    return this.#machine.drive(promise);
+    await this.#session.close();
   }
 }
 
