@@ -1,6 +1,9 @@
 import { assert } from "@cev/core";
 import { BIN_UNITS } from "./entry.ts";
 
+/** Of a bin all of whose units are free. */
+const WHOLE = 0xff;
+
 /** Longest run of free units, by which of a bin's eight units are free. */
 function longestRuns(): Uint8Array {
   const runs = new Uint8Array(256);
@@ -30,9 +33,11 @@ export class Allocator {
   readonly #heads: Int32Array = new Int32Array(BIN_UNITS + 1).fill(-1);
   readonly #next: Int32Array;
   readonly #previous: Int32Array;
+  /** Bins that have become wholly free, and still are. */
+  readonly #emptied = new Set<number>();
 
   constructor(binCount: number) {
-    this.#free = new Uint8Array(binCount).fill(0xff);
+    this.#free = new Uint8Array(binCount).fill(WHOLE);
     this.#next = new Int32Array(binCount);
     this.#previous = new Int32Array(binCount);
     this.freeCount = binCount * BIN_UNITS;
@@ -61,6 +66,7 @@ export class Allocator {
     const units = maskOf(first, unitCount);
     if ((this.#free[bin]! & units) !== units) return false;
     this.#set(bin, this.#free[bin]! & ~units);
+    this.#emptied.delete(bin);
     this.runCount++;
     this.freeCount -= unitCount;
     return true;
@@ -72,8 +78,24 @@ export class Allocator {
     const units = maskOf(first, unitCount);
     assert((this.#free[bin]! & units) === 0, "what is given back was in use");
     this.#set(bin, this.#free[bin]! | units);
+    if (this.#free[bin] === WHOLE) this.#emptied.add(bin);
     this.runCount--;
     this.freeCount += unitCount;
+  }
+
+  /** A bin that has become wholly free, and is in use from now on; -1: there is none. */
+  takeEmptied(): number {
+    for (const bin of this.#emptied) {
+      this.take(bin * BIN_UNITS, BIN_UNITS);
+      return bin;
+    }
+    return -1;
+  }
+
+  /** Gives a bin back that was taken so. */
+  putBack(bin: number): void {
+    this.release(bin * BIN_UNITS, BIN_UNITS);
+    this.#emptied.delete(bin);
   }
 
   #set(bin: number, mask: number): void {

@@ -10,8 +10,12 @@ import { slackOf } from "./format.ts";
 import type { LoadedMap } from "./load.ts";
 import { unitOf } from "./superblock.ts";
 import type { Superblock } from "./superblock.ts";
+import { Trimmer } from "./trimmer.ts";
 
 const LAYER = "compress";
+// Shares of all units that are free: below the first it is told, and above the second it may be told again.
+const FREE_TOLD = 0.1;
+const FREE_AGAIN = 0.2;
 
 /** Chunks, read and written whole. Nothing that a power cut could bring back is ever overwritten. */
 export class ChunkStore {
@@ -20,6 +24,9 @@ export class ChunkStore {
   readonly #superblock: Superblock;
   readonly #loaded: LoadedMap;
   readonly #committer: Committer;
+  readonly #trimmer: Trimmer;
+  readonly #onNearlyFull: (() => void) | null;
+  #isToldFull = false;
   readonly #unit: number;
   readonly #pendingMax: number;
   readonly #spareMax: number;
@@ -28,7 +35,14 @@ export class ChunkStore {
   /** Those that wait for one of them to end. */
   #waiting: (() => void)[] = [];
 
-  constructor(lower: Layer, environment: Environment, superblock: Superblock, loaded: LoadedMap) {
+  /** `onNearlyFull`: nine tenths of the room of a device that shows more than is sure to fit are in use. */
+  constructor(
+    lower: Layer,
+    environment: Environment,
+    superblock: Superblock,
+    loaded: LoadedMap,
+    onNearlyFull: (() => void) | null = null,
+  ) {
     this.#lower = lower;
     this.#environment = environment;
     this.#superblock = superblock;
@@ -37,6 +51,16 @@ export class ChunkStore {
     this.#unit = unitOf(superblock.chunkSize);
     this.#pendingMax = pendingMaxOf(superblock);
     this.#spareMax = slackOf(superblock.binCount) - 1;
+    this.#onNearlyFull = isThin(superblock) ? onNearlyFull : null;
+    this.#trimmer = new Trimmer({
+      lower,
+      environment,
+      superblock,
+      allocator: loaded.allocator,
+      hasRoom: () => this.#hasSpare,
+      onRoom: () => this.#wake(),
+    });
+    this.#tellIfFull();
   }
 
   isHole(chunk: number): boolean {
@@ -49,13 +73,16 @@ export class ChunkStore {
   }
 
   /** Resolves when all that was written before is durable. */
-  commit(): Promise<void> {
-    return this.#committer.commit();
+  async commit(): Promise<void> {
+    await this.#committer.commit();
+    this.#trimmer.start();
   }
 
-  /** Commits, and brings the map on disk up to date. */
-  close(): Promise<void> {
-    return this.#committer.close();
+  /** Commits, brings the map on disk up to date, and discards what is free below. */
+  async close(): Promise<void> {
+    await this.#trimmer.stop();
+    await this.#committer.close();
+    await this.#trimmer.close();
   }
 
   /** The chunk, in memory that may not be changed; null: it is a hole. Rejects with `CEV_MEDIUM` where what is stored is damaged. */
@@ -124,12 +151,11 @@ export class ChunkStore {
 
   /** Waits until one more chunk may be pending, and its run in use beside that which it replaces. */
   async #reserve(): Promise<void> {
-    const { map, allocator } = this.#loaded;
+    const { map } = this.#loaded;
     const hasRoom = (): boolean =>
-      map.pendingCount + this.#reservedCount < this.#pendingMax &&
-      allocator.runCount - map.liveCount + this.#reservedCount < this.#spareMax;
+      map.pendingCount + this.#reservedCount < this.#pendingMax && this.#hasSpare;
     while (!hasRoom()) {
-      if (map.pendingCount > 0) await this.#committer.commit();
+      if (map.pendingCount > 0) await this.commit();
       else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     this.#reservedCount++;
@@ -137,6 +163,16 @@ export class ChunkStore {
 
   #unreserve(): void {
     this.#reservedCount--;
+    this.#wake();
+  }
+
+  /** Whether one run more may be in use beside those of the chunks. */
+  get #hasSpare(): boolean {
+    const { map, allocator } = this.#loaded;
+    return allocator.runCount - map.liveCount + this.#reservedCount < this.#spareMax;
+  }
+
+  #wake(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const wake of waiting) wake();
@@ -148,9 +184,13 @@ export class ChunkStore {
     let first = allocator.allocate(unitCount);
     if (first < 0) {
       await this.#committer.commit();
+      await this.#trimmer.stop();
       first = allocator.allocate(unitCount);
     }
-    if (first >= 0) return first;
+    if (first >= 0) {
+      this.#tellIfFull();
+      return first;
+    }
     throw new CevError("CEV_NO_SPACE", "no room is left for what was compressed", {
       layer: LAYER,
       op: "write",
@@ -158,4 +198,17 @@ export class ChunkStore {
       hint: "discard what is not needed",
     });
   }
+
+  #tellIfFull(): void {
+    const { binCount } = this.#superblock;
+    const free = this.#loaded.allocator.freeCount / (binCount * BIN_UNITS);
+    if (free >= FREE_AGAIN) this.#isToldFull = false;
+    if (free >= FREE_TOLD || this.#isToldFull) return;
+    this.#isToldFull = true;
+    this.#onNearlyFull?.();
+  }
 }
+
+/** Whether more is shown than is sure to fit. */
+const isThin = ({ size, chunkSize, binCount }: Superblock): boolean =>
+  size / chunkSize > binCount - slackOf(binCount);

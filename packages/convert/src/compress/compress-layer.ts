@@ -28,6 +28,8 @@ export interface CompressLayerOptions {
   readonly isReadOnly?: boolean;
   /** The superblock was planned, and the device is made when it is opened, if it is still blank. */
   readonly isNew?: boolean;
+  /** Of a device that shows more than is sure to fit: nine tenths of its room are in use. Told again when eight were not, in between. */
+  readonly onNearlyFull?: () => void;
 }
 
 /** A device whose chunks lie compressed on the one below. */
@@ -40,6 +42,7 @@ export class CompressLayer extends AsyncLayer {
   readonly #environment: Environment;
   readonly #locks = new RangeLock();
   readonly #isNew: boolean;
+  readonly #onNearlyFull: (() => void) | null;
   #store: ChunkStore | null = null;
 
   /** Throws where the device below cannot carry the format, or this Node cannot read it. */
@@ -56,6 +59,7 @@ export class CompressLayer extends AsyncLayer {
     this.#lower = lower;
     this.#environment = environment;
     this.#isNew = options.isNew ?? false;
+    this.#onNearlyFull = options.onNearlyFull ?? null;
     this.limits = {
       size,
       logicalBlockSize,
@@ -77,7 +81,13 @@ export class CompressLayer extends AsyncLayer {
     try {
       if (this.#isNew) await this.#make();
       const loaded = await loadMap(this.#lower, this.#environment, this.superblock);
-      this.#store = new ChunkStore(this.#lower, this.#environment, this.superblock, loaded);
+      this.#store = new ChunkStore(
+        this.#lower,
+        this.#environment,
+        this.superblock,
+        loaded,
+        this.#onNearlyFull,
+      );
     } catch (error) {
       this.releaseLowers();
       throw error;

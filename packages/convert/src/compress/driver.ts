@@ -16,11 +16,19 @@ export const compressDriver: Driver<CompressOptions> = {
   optionsSchema: compressOptionsSchema,
   lowers: { countMin: 1, countMax: 1 },
   probe,
-  async open({ lowers, environment, options, isReadOnly }) {
+  async open(context) {
+    const { lowers, environment, options, isReadOnly } = context;
     const [{ name, layer: lower }] = lowers as [NamedLayer];
     const { create, mapMemoryMax = MAP_MEMORY_MAX } = options;
     const canWrite = !isReadOnly && lower.support.write !== "none";
-    const settings = { environment, mapMemoryMax, isReadOnly: !canWrite };
+    const onNearlyFull = (): void =>
+      context.report({
+        severity: "warning",
+        code: "CEV_NO_SPACE",
+        message: `${name}: nine tenths of the room for compressed chunks are in use; discard what is not needed`,
+        device: name,
+      });
+    const settings = { environment, mapMemoryMax, isReadOnly: !canWrite, ...(canWrite && { onNearlyFull }) };
     const found = await findSuperblock(lower, environment);
     if (typeof found !== "string")
       return [openedDevice(new CompressLayer(lower, { ...settings, superblock: found.superblock }))];

@@ -80,6 +80,7 @@ function subjectOf(row: Row): Subject {
     manifest: {
       support: isReadOnly ? READ_ONLY_SUPPORT : FULL_SUPPORT,
       reopen: reopenWith(compressDriver, { isReadOnly }),
+      skip: { resize: "map and chunks lie where the size that it was made with puts them" },
     },
     async create(bench) {
       const { environment } = bench;
