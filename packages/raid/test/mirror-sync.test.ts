@@ -221,3 +221,57 @@ describe("RAID10's spaces", () => {
     expect(memberRuns(map, 512, map.size - 1024).length).toBeLessThanOrEqual(20);
   });
 });
+
+describe("of what is under way at once, where one fails", () => {
+  const CHUNK = 4096;
+  /** Chunks of one member are copies of chunks of both its neighbours. */
+  const OFFSET: EngineBenchOptions = {
+    level: 10,
+    layout: 0x10201,
+    chunkSize: CHUNK,
+    memberSizes: [SIZE, SIZE, SIZE],
+    contents: (member) => new Uint8Array(SIZE).fill(member + 1),
+  };
+
+  test("all have ended before a rebuild gives back its memory", async () => {
+    const bench = new EngineBench({ ...OFFSET, recoveredTo: [null, 0, null] });
+    bench.faults[0]!.addBadRange(ENGINE_DATA_START, SIZE);
+    bench.disks[2]!.completion = "byHand";
+    let isEnded = false;
+    const ended = bench.engine.recoverSlice(0, 8 * CHUNK).catch(() => "failed");
+    void ended.then(() => (isEnded = true));
+    await turns();
+    // The one that failed has been told; the other still writes into the memory.
+    expect(isEnded).toBe(false);
+    expect(bench.array.buffers.bytesLent).toBeGreaterThan(0);
+    while (!isEnded) {
+      bench.disks[2]!.completeAll();
+      await turns();
+    }
+    expect(await ended).toBe("failed");
+    expect(bench.array.buffers.bytesLent).toBe(0);
+  });
+
+  test("all have ended before a resync gives back its lock", async () => {
+    const bench = new EngineBench(OFFSET);
+    // Both copies of the first chunk.
+    bench.faults[0]!.addBadRange(ENGINE_DATA_START, CHUNK);
+    bench.faults[1]!.addBadRange(ENGINE_DATA_START + CHUNK, CHUNK);
+    bench.disks[2]!.completion = "byHand";
+    let isEnded = false;
+    const ended = bench.engine.syncSlice(0, 6 * CHUNK, "resync").catch(() => "failed");
+    void ended.then(() => (isEnded = true));
+    await turns();
+    expect(isEnded).toBe(false);
+    while (!isEnded) {
+      bench.disks[2]!.completeAll();
+      await turns();
+    }
+    expect(await ended).toBe("failed");
+  });
+});
+
+/** Everything that needs nothing from outside has happened. */
+async function turns(): Promise<void> {
+  for (let count = 0; count < 5; count++) await new Promise((resolve) => void setImmediate(resolve));
+}

@@ -1,4 +1,5 @@
 import { CevError, Op, isCevError, request } from "@cev/core";
+import { allEnded } from "../array/all-ended.ts";
 import { readFailureOf } from "../array/failure.ts";
 import { lendBuffer } from "../array/lend-buffer.ts";
 import type { Member } from "../array/member.ts";
@@ -46,8 +47,8 @@ async function recoverMembers(
     const buffer = await lendBuffer(array.buffers, range.end - range.start);
     try {
       const bytes = buffer.bytes.subarray(0, range.end - range.start);
-      await Promise.all(readsOf(array, parts).map((read) => readParts(array, read, bytes, range.start)));
-      await Promise.all(targets.map((member) => writeParts(array, member, parts, bytes, range.start)));
+      await allEnded(readsOf(array, parts).map((read) => readParts(array, read, bytes, range.start)));
+      await allEnded(targets.map((member) => writeParts(array, member, parts, bytes, range.start)));
     } finally {
       array.buffers.release(buffer);
     }

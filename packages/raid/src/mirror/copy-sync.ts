@@ -1,4 +1,5 @@
 import { CevError, Op, isCevError, request } from "@cev/core";
+import { allEnded } from "../array/all-ended.ts";
 import { readFailureOf } from "../array/failure.ts";
 import { lendBuffer } from "../array/lend-buffer.ts";
 import type { Member } from "../array/member.ts";
@@ -28,7 +29,7 @@ interface Copy {
  * pieces, that were not the same on all members.
  */
 export async function syncCopies(array: MirrorEngine, range: ByteRange, way: SyncWay): Promise<number> {
-  const counts = await Promise.all(partsOf(array, range).map((part) => syncPart(array, part, way)));
+  const counts = await allEnded(partsOf(array, range).map((part) => syncPart(array, part, way)));
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
