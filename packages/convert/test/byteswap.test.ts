@@ -1,4 +1,4 @@
-import { Device, environmentFrom } from "@cev/core";
+import { BufferPool, Device, environmentFrom } from "@cev/core";
 import { MemoryLayer, Random } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { SwapLayer, byteSwapDriver, byteSwapOptions } from "../src/index.ts";
@@ -34,6 +34,16 @@ describe("a byte-swapped device", () => {
     });
   const layerOver = (disk: MemoryLayer, wordLength: WordLength = 4) =>
     new SwapLayer(disk, { wordLength, environment });
+
+  test("takes requests as long as its memory can be, and longer ones cut", async () => {
+    const small = environmentFrom(globalThis, { buffers: new BufferPool({ slabLength: 65_536 }) });
+    const disk = new MemoryLayer(small, { size: 262_144 });
+    const data = new Random(5).bytes(262_144);
+    await using device = await Device.open(new SwapLayer(disk, { wordLength: 2, environment: small }), small);
+    await device.write(0, data);
+    expect(await device.read(0, data.length)).toEqual(data);
+    expect(device.layer.limits.ioLengthMax).toBeLessThan(65_536);
+  });
 
   test("S2 shows every word with its bytes turned round, and writes it so", async () => {
     const disk = lower();

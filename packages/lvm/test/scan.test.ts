@@ -1,4 +1,4 @@
-import { MetadataError } from "@cev/core";
+import { CevError, MetadataError } from "@cev/core";
 import { describe, expect, test } from "vitest";
 import { bytesOf } from "../src/disk/bytes.ts";
 import { lvmCrc } from "../src/disk/crc.ts";
@@ -122,4 +122,19 @@ test("what is no physical volume, and what cannot be accepted as one, stand in t
   expect(found[0]).toBeNull();
   expect(found[1]).toMatchObject({ source: { name: "d0" } });
   expect(found[2]).toBeInstanceOf(MetadataError);
+});
+
+test("a device that cannot be read is told of when nothing is under way on the others any more", async () => {
+  const [slow, bad] = [0, 1].map((index) => new Source(`d${index}`, uuidOf("a"), 512, false));
+  let underWay = 0;
+  const read = slow!.read.bind(slow);
+  slow!.read = async (offset, length) => {
+    underWay++;
+    for (let turns = 0; turns < 3; turns++) await new Promise((resolve) => void setImmediate(resolve));
+    underWay--;
+    return read(offset, length);
+  };
+  bad!.read = () => Promise.reject(new CevError("CEV_DEVICE_LOST", "gone"));
+  await expect(scanPhysicalVolumes([slow!, bad!])).rejects.toMatchObject({ code: "CEV_DEVICE_LOST" });
+  expect(underWay).toBe(0);
 });

@@ -8,6 +8,7 @@ import type { GroupRecipe, Volumes } from "../volume-group.ts";
 
 const EXTENT_COUNT = 24;
 const SKIP = {
+  resize: "a volume grows by a command on its group while nobody has it open (lvextend), and is opened anew",
   transparency: "copying in the background takes as long as the layers below do",
   refusals: "copying in the background reaches the lowers, too",
   errors: "each engine is swept by itself, in its own package",

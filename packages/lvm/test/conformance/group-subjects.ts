@@ -2,6 +2,7 @@
 import { FULL_SUPPORT, READ_ONLY_SUPPORT, writeBytes } from "@cev/core";
 import { pairsOf, reopenWith } from "@cev/test-kit";
 import type { Subject } from "@cev/test-kit";
+import { NOT_RESIZED } from "./not-resized.ts";
 import { lvmDriver } from "../../src/index.ts";
 import { groupText, linear, makePv, uuidOf, volume } from "../support/group-image.ts";
 
@@ -52,6 +53,7 @@ function subjectOf({ type, blockSize, how }: Row): Subject {
     manifest: {
       support: isReadOnly ? READ_ONLY_SUPPORT : FULL_SUPPORT,
       reopen: reopenWith(lvmDriver, { isReadOnly }),
+      skip: NOT_RESIZED,
     },
     async create(bench) {
       const images = PV_UUIDS.map((uuid, index) => makePv({ name: `pv${index}`, uuid, texts: [{ text }] }));

@@ -2,6 +2,7 @@
 import { FULL_SUPPORT, READ_ONLY_SUPPORT, writeBytes } from "@cev/core";
 import { pairsOf } from "@cev/test-kit";
 import type { Subject } from "@cev/test-kit";
+import { NOT_RESIZED } from "./not-resized.ts";
 import { BITS_OFFSET, encodeMirrorLog } from "../../src/volumes/mirror/log-format.ts";
 import { MirrorLayer } from "../../src/volumes/mirror/mirror-layer.ts";
 
@@ -33,9 +34,10 @@ function subjectOf({ imageCount, log, blockSize, state }: Row): Subject {
       support: isReadOnly ? READ_ONLY_SUPPORT : FULL_SUPPORT,
       canHideErrors: true,
       ...(hasLog || isReadOnly
-        ? {}
+        ? { skip: NOT_RESIZED }
         : {
             skip: {
+              ...NOT_RESIZED,
               refusals: "copying in the background reaches the lowers, too",
               transparency: "copying in the background takes as long as the layers below do",
               errors: "they are swept with a log on a device, where nothing is copied beside the work",

@@ -2,6 +2,7 @@
 import { FULL_SUPPORT, READ_ONLY_SUPPORT, SegmentMap } from "@cev/core";
 import type { Layer, MappedSegment } from "@cev/core";
 import type { Subject } from "@cev/test-kit";
+import { NOT_RESIZED } from "./not-resized.ts";
 import { VolumeLayer } from "../../src/index.ts";
 import { ZeroLayer } from "../../src/volumes/target-layer.ts";
 
@@ -75,7 +76,7 @@ function subjectOf({
 }: Configuration): Subject {
   return {
     name: `segments: ${name}`,
-    manifest: { support: isReadOnly ? READ_ONLY_SUPPORT : FULL_SUPPORT },
+    manifest: { support: isReadOnly ? READ_ONLY_SUPPORT : FULL_SUPPORT, skip: NOT_RESIZED },
     create(bench) {
       const lowers = Array.from({ length: lowerCount }, () => bench.lower({ size: SIZE, blockSize }));
       return new VolumeLayer({
@@ -91,7 +92,7 @@ function subjectOf({
 
 const zero: Subject = {
   name: "a zero target",
-  manifest: { support: READ_ONLY_SUPPORT },
+  manifest: { support: READ_ONLY_SUPPORT, skip: NOT_RESIZED },
   create: () => new ZeroLayer(64 * KIB),
 };
 

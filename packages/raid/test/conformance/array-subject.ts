@@ -25,6 +25,9 @@ const COPYING: NonNullable<Manifest["skip"]> = {
   refusals: "copying in the background reaches the lowers, too",
 };
 
+const UNGROWN =
+  "the members of linear and RAID0 are used whole, and far copies would have to move: they are made anew";
+
 /** An array that the package makes itself. */
 export function arraySubject(row: ArrayRow): Subject {
   const { shape, version, bitmap, blockSize, state } = row;
@@ -68,6 +71,7 @@ function manifestOf({ shape, state, version }: ArrayRow): Manifest {
   const isCopying = state === "rebuilding" || state === "not synced";
   const left = state === "whole" || isReadOnly ? lossesMax : state === "not synced" ? 0 : lossesMax - 1;
   const skip = {
+    ...(canGrow(level, shape.layout) ? {} : { resize: UNGROWN }),
     ...(isCopying ? COPYING : {}),
     ...(state === "rebuilding"
       ? { describe: "a spare that steps in goes from the end of the lowers to the place of a member" }
