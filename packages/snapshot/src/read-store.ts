@@ -92,11 +92,16 @@ async function readAreas(
   };
   for (let first = 0, atOnce = 1; first < layout.areaCount; first += atOnce) {
     atOnce = first === 0 ? 1 : Math.min(atOnce * 4, AREAS_AT_ONCE_MAX, layout.areaCount - first);
-    const areas = await Promise.all(
+    const reads = await Promise.allSettled(
       Array.from({ length: atOnce }, (_, index) =>
         readBytes(store, environment, layout.chunkOfArea(first + index) * layout.chunkSize, layout.chunkSize),
       ),
     );
+    // Whoever is told of a failure may close the store: nothing may be under way on it then.
+    const areas = reads.map((read) => {
+      if (read.status === "rejected") throw read.reason;
+      return read.value;
+    });
     for (const [index, area] of areas.entries()) {
       const { count, isTorn } = decodeArea(area, first + index, bounds, take);
       if (count === layout.entriesPerArea) continue;

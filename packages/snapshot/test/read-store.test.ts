@@ -1,5 +1,5 @@
-import { MetadataError, environmentFrom } from "@cev/core";
-import { MemoryLayer, Random } from "@cev/test-kit";
+import { MetadataError, Op, closeTree, environmentFrom, openTree } from "@cev/core";
+import { CheckingLayer, FaultLayer, MemoryLayer, Random } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { StoreLayout, encodeHeader, readStore } from "../src/index.ts";
 import type { StoreContents } from "../src/index.ts";
@@ -208,4 +208,22 @@ test("each flipped bit of the exceptions is refused, or the exceptions are what 
     for (const [other, [oldChunk, newChunk]] of exceptions.entries())
       if (other !== index) expect(contents.table.get(oldChunk)).toBe(newChunk);
   }
+});
+
+test("an area that cannot be read is told of when nothing is under way on the store any more", async () => {
+  const store = new MemoryLayer(environment, { size: STORE_SIZE, contents: storeOf(exceptionsOf(190)) });
+  const faults = new FaultLayer(store, environment);
+  // The second of those that are read together; the first takes a little longer.
+  const layout = new StoreLayout(CHUNK, STORE_SIZE);
+  const areaAt = (area: number): number => layout.chunkOfArea(area) * CHUNK;
+  faults.add({ op: Op.read, offset: areaAt(1), length: CHUNK, fault: { kind: "delay", delayMs: 5 } });
+  faults.addBadRange(areaAt(2), CHUNK);
+  const checks = new CheckingLayer(faults);
+  const origin = { limits: { size: ORIGIN_SIZE, logicalBlockSize: 512 } };
+  await openTree(checks);
+  await expect(
+    readStore({ environment, source: "cow.img", store: checks, origin, chunkSize: CHUNK }),
+  ).rejects.toMatchObject({ code: "CEV_MEDIUM" });
+  await closeTree(checks);
+  expect(checks.violations).toEqual([]);
 });

@@ -136,17 +136,20 @@ export async function scanPhysicalVolumes(
   const texts = new TextCache();
   const results: (PvScan | MetadataError | null)[] = [];
   let next = 0;
+  const failures: unknown[] = [];
   const work = async (): Promise<void> => {
-    for (let index = next++; index < sources.length; index = next++) {
+    for (let index = next++; index < sources.length && failures.length === 0; index = next++) {
       try {
         results[index] = await scanPhysicalVolume(sources[index]!, texts);
       } catch (error) {
-        if (!(error instanceof MetadataError)) throw error;
-        results[index] = error;
+        if (error instanceof MetadataError) results[index] = error;
+        else failures.push(error);
       }
     }
   };
+  // Whoever is told of a failure may close the devices: nothing may be under way on them then.
   await Promise.all(Array.from({ length: CONCURRENCY }, work));
+  if (failures.length > 0) throw failures[0];
   return results;
 }
 
