@@ -40,7 +40,7 @@ export class SwapLayer extends LayerBase {
     this.wordLength = wordLength;
     this.#lower = lower;
     this.#buffers = environment.buffers;
-    const lengthMax = Math.max(WRITE_LENGTH_MAX, logicalBlockSize);
+    const lengthMax = Math.max(Math.min(WRITE_LENGTH_MAX, this.#buffers.bufferLengthMax), logicalBlockSize);
     this.limits = { ...lower.limits, ioLengthMax: Math.min(ioLengthMax, lengthMax) };
     this.support = isReadOnly ? narrowSupport(lower.support, ["read"]) : lower.support;
   }
