@@ -17,15 +17,18 @@ export function raidChores(isPossible: (options: { readonly [key: string]: Json 
       },
     },
     {
-      name: "fail a member and take it back",
+      name: "exchange a member",
       isPossible,
       async run({ layer, lowers, environment, random }) {
         if (!(layer instanceof RaidLayer)) return [];
         await layer.idle();
-        const lower = random.pick(lowers);
-        await layer.failMember(lower.name);
-        await layer.removeMember(lower.name);
-        await takeBack(layer, lower, environment);
+        const { members } = layer.array;
+        const inUse = lowers.filter(({ name }) => members.some((member) => member.name === name));
+        const old = random.pick(inUse);
+        await layer.failMember(old.name);
+        await layer.removeMember(old.name);
+        // One that was left out before, and may have been a member once; or the same again.
+        await takeBack(layer, lowers.find((lower) => !inUse.includes(lower)) ?? old, environment);
         await layer.idle();
         return [];
       },

@@ -13,6 +13,8 @@ interface Shape {
   readonly layout: number | null;
   readonly memberCount: number;
   readonly bitmap: boolean;
+  /** One device more than it has members: another one is left out whenever a member is exchanged. */
+  readonly hasSpare: boolean;
   /** Not 1.0: there the data comes first, and with it the superblock of an array above, which could be that of a member. */
   readonly version: "1.1" | "1.2";
 }
@@ -64,6 +66,7 @@ function kindOf(name: string, families: readonly Family[]): SimulationKind {
         layout: random.pick(layouts),
         memberCount: random.pick(memberCounts),
         bitmap: level > 0 && random.chance(0.5),
+        hasSpare: level > 0 && random.chance(0.3),
         version: random.pick(["1.1", "1.2"]),
       };
       const spread = level <= 0 && random.chance(0.5) ? CHUNK * random.between(1, 4) : 0;
@@ -71,6 +74,8 @@ function kindOf(name: string, families: readonly Family[]): SimulationKind {
     },
     *simpler({ kind, options, lowers }) {
       if (options["bitmap"] === true) yield { kind, options: { ...options, bitmap: false }, lowers };
+      if (options["hasSpare"] === true)
+        yield { kind, options: { ...options, hasSpare: false }, lowers: lowers.slice(0, -1) };
       if (options["version"] !== "1.2") yield { kind, options: { ...options, version: "1.2" }, lowers };
     },
     format,
@@ -108,7 +113,7 @@ function planOf(
   shape: Shape,
   { size, spread }: { readonly size: number; readonly spread: number },
 ): KindPlan {
-  const { level, memberCount } = shape;
+  const { level, memberCount, hasSpare } = shape;
   const parts =
     level <= 0
       ? memberCount
@@ -124,16 +129,16 @@ function planOf(
     options: { ...shape },
     // md rounds down what a member gives: a bit more is always enough.
     lowers: Array.from(
-      { length: memberCount },
+      { length: memberCount + (hasSpare ? 1 : 0) },
       (_, index) => DATA_OFFSET + perMember + 65_536 + index * spread,
     ),
   };
 }
 
 async function format({ environment, options, whole }: Parameters<SimulationKind["open"]>[0]): Promise<void> {
-  const { level, layout, bitmap, version } = options as unknown as Shape;
-  const members = whole();
-  for (const { layer } of members) await writeBytes(layer, environment, 0, new Uint8Array(DATA_OFFSET), true);
+  const { level, layout, bitmap, version, memberCount } = options as unknown as Shape;
+  const members = whole().slice(0, memberCount);
+  for (const { layer } of whole()) await writeBytes(layer, environment, 0, new Uint8Array(DATA_OFFSET), true);
   await createArray({
     environment,
     level,
@@ -155,6 +160,7 @@ async function mend(
 ): Promise<void> {
   for (const lower of lowers) {
     const { members, spares, faulty } = layer.array;
+    if (members.every(({ takesWrites }) => takesWrites)) return;
     const isNamed = ({ name }: { readonly name: string }): boolean => name === lower.name;
     const member = members.find(isNamed);
     // In use, or about to be rebuilt by itself.
