@@ -41,6 +41,8 @@ export class CleanDirectory implements AsyncDisposable {
       npm_config_audit: "false",
       npm_config_fund: "false",
       NO_COLOR: "1",
+      // The same programs are started again and again.
+      NODE_COMPILE_CACHE: join(home, "compiled"),
     };
   }
 

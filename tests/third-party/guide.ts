@@ -60,7 +60,7 @@ function commandsOf(text: string): Command[] {
   return commands;
 }
 
-const UNTIL_MS = 20_000;
+const UNTIL_MS = 60_000;
 
 /** Somebody who does what the guide says. */
 export class Reader {

@@ -23,16 +23,15 @@ async function succeed(command: string, folder = "."): Promise<string> {
 }
 
 const styles = [
-  { style: "actions", folder: "my-layer", name: "my-layer", words: "my-layer" },
+  { style: "actions", folder: "my-layer", words: "my-layer" },
   {
     style: "async",
     folder: "other",
-    name: "@me/cev-other",
     words: "other -- --style async --name @me/cev-other",
   },
 ];
 
-describe.each(styles)("npm create cev-layer, in the style of $style", ({ style, folder, name, words }) => {
+describe.each(styles)("npm create cev-layer, in the style of $style", ({ style, folder, words }) => {
   test(
     "makes a package, installs it, and all of its tests pass",
     async () => {
@@ -58,22 +57,20 @@ describe.each(styles)("npm create cev-layer, in the style of $style", ({ style, 
   test("is found by its own name in its stack file, and keeps what is written", async () => {
     const bytes = randomBytes(SIZE - START);
     writeFileSync(join(directory.folder, folder, "in.bin"), bytes);
-    await succeed(
-      "npx cev copy stack.yaml --device rest --from in.bin && npx cev copy stack.yaml --device rest --to out.bin",
-      folder,
-    );
+    // The first as the README says, the others without npm around them.
+    const copy = "cev copy stack.yaml --device rest";
+    await succeed(`npx ${copy} --from in.bin && node_modules/.bin/${copy} --to out.bin`, folder);
     expect(readFileSync(join(directory.folder, folder, "out.bin")).equals(bytes)).toBe(true);
     const disk = readFileSync(join(directory.folder, folder, "disk.img"));
     expect(disk.subarray(START).equals(bytes)).toBe(true);
     expect(disk.subarray(0, START).every((byte) => byte === 0)).toBe(true);
-    expect(await succeed("npx cev inspect stack.yaml", folder)).toContain(`└─ rest  1020 KiB  ${name}`);
   });
+});
 
-  test("has its documentation made from its schema, as its README has it", async () => {
-    const table = (await succeed("npm run --silent docs", folder)).trim();
-    expect(table).toContain("| `start` |");
-    expect(readFileSync(join(directory.folder, folder, "README.md"), "utf8")).toContain(table);
-  });
+test("its documentation is made from its schema, and is what its README says", async () => {
+  const table = (await succeed("npm run --silent docs", "my-layer")).trim();
+  expect(table).toContain("| `start` |");
+  expect(readFileSync(join(directory.folder, "my-layer/README.md"), "utf8")).toContain(table);
 });
 
 test("a folder that is not empty is refused in one line", async () => {

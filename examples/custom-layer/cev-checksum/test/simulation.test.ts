@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { campaign, noOpKind } from "@cev/test-kit";
 import { checksumKind } from "./kind.ts";
 
-const STEPS_MAX = 10_000;
+const STEPS_MAX = 5_000;
 
 await test("nothing is lost in random stacks under random work, whatever fails and whenever the power goes", async () => {
   const { failures } = await campaign({ seed: 1, kinds: [checksumKind, noOpKind], stepsMax: STEPS_MAX });
