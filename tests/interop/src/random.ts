@@ -41,6 +41,13 @@ export class Random {
   }
 }
 
+/** Any `count` of the items, in their order; all of them where CEV_ALL_CASES is set. */
+export function drawSome<T>(items: readonly T[], count: number, seed: number): readonly T[] {
+  if (process.env["CEV_ALL_CASES"] !== undefined) return items;
+  const drawn = new Set(new Random(seed).shuffle(items.map((_, index) => index)).slice(0, count));
+  return items.filter((_, index) => drawn.has(index));
+}
+
 /** The seed from CEV_SEED, or a new one. */
 export function chooseSeed(): number {
   const given = process.env["CEV_SEED"];

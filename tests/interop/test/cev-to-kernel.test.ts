@@ -5,14 +5,12 @@ import { Server } from "../src/cev.ts";
 import { GoldenCopy } from "../src/golden-copy.ts";
 import { NbdClient } from "../src/nbd-client.ts";
 import { writeRandomly } from "../src/random-writes.ts";
-import { Random, chooseSeed } from "../src/random.ts";
+import { Random, chooseSeed, drawSome } from "../src/random.ts";
 import { ORACLE_TOOLS, describeWith } from "../src/tools.ts";
 
 const WRITES = 1000;
-/** Any two of the members are missing in turn; each of the four where CEV_ALL_CASES is set. */
-const ABSENT = new Random(chooseSeed())
-  .shuffle([0, 1, 2, 3])
-  .slice(process.env["CEV_ALL_CASES"] === undefined ? 2 : 0);
+/** Any one of the members is missing; each of the four where CEV_ALL_CASES is set. */
+const ABSENT = drawSome([0, 1, 2, 3], 1, chooseSeed());
 
 // Prints one line per finding: NAME VALUE. The kernel gets all members: the one that was away while cev wrote has
 // fallen behind, which it has to see for itself, and is brought up to date. There is nothing to compare in a

@@ -10,7 +10,7 @@ import { SHAPES } from "../lvm-matrix/shapes.ts";
 import { Random } from "../src/random.ts";
 
 // A sample; every byte and more texts: pnpm run lvm-matrix --way hostile.
-const AMOUNT = { stride: 401, rewriteCount: 15, seed: 11 };
+const AMOUNT = { stride: 1201, rewriteCount: 6, seed: 11 };
 const TIME_MAX_MS = 500;
 
 const golden = SHAPES.filter((shape) => shape.golden !== null);
