@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { benchConvert } from "./convert/main.ts";
 import { benchCore } from "./core/main.ts";
 import { benchCrypt } from "./crypt/main.ts";
 import { benchLvm } from "./lvm/main.ts";
@@ -8,6 +9,7 @@ import { Report } from "./report.ts";
 import { benchSnapshot } from "./snapshot/main.ts";
 
 const PARTS: Record<string, (report: Report) => Promise<void>> = {
+  convert: benchConvert,
   core: benchCore,
   crypt: benchCrypt,
   lvm: benchLvm,
@@ -16,7 +18,7 @@ const PARTS: Record<string, (report: Report) => Promise<void>> = {
   snapshot: benchSnapshot,
 };
 
-const HELP = `usage: pnpm bench [core] [crypt] [lvm] [nbd] [raid] [snapshot] [--only=TEXT]
+const HELP = `usage: pnpm bench [convert] [core] [crypt] [lvm] [nbd] [raid] [snapshot] [--only=TEXT]
 
 Measures cev side by side with its peers, in alternating runs, and prints ratios; without names, all parts.
 --only: of crypt and nbd, the loads alone whose names contain this text.`;
