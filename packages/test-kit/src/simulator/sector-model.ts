@@ -71,6 +71,13 @@ export class SectorModel {
     this.#completed = [];
   }
 
+  /** It may hold what the other may. */
+  take(other: SectorModel): void {
+    for (let index = 0; index < this.#sectors.length; index++) this.#sectors[index] = other.#sectors[index]!;
+    this.#order = other.#order;
+    this.#completed = [];
+  }
+
   /** What was read of all of it is what it holds now, whatever was known before. */
   learn(words: Uint32Array): void {
     const order = ++this.#order;

@@ -103,7 +103,9 @@ export class Session {
       );
       return null;
     }
-    this.now.learn(words);
+    // Of copies that differ since a power cut another one is read when a device that is half away leaves altogether.
+    if (!absences.hasAny) this.now.learn(words);
+    else if (model === this.durable) this.now.take(model);
     return words;
   }
 
