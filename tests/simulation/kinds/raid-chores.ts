@@ -1,4 +1,4 @@
-import type { Json } from "@cev/core";
+import type { Json, NamedLayer } from "@cev/core";
 import { RaidLayer } from "@cev/raid";
 import type { Chore } from "@cev/test-kit";
 import { takeBack } from "./raid-members.ts";
@@ -22,13 +22,18 @@ export function raidChores(isPossible: (options: { readonly [key: string]: Json 
       async run({ layer, lowers, environment, random }) {
         if (!(layer instanceof RaidLayer)) return [];
         await layer.idle();
-        const { members } = layer.array;
-        const inUse = lowers.filter(({ name }) => members.some((member) => member.name === name));
+        const { members, spares, faulty } = layer.array;
+        const isOneOf = (devices: readonly { readonly name: string }[], { name }: NamedLayer): boolean =>
+          devices.some((device) => device.name === name);
+        const inUse = lowers.filter((lower) => isOneOf(members, lower));
         const old = random.pick(inUse);
+        // One that was left out before, and may have been a member once; or the same again.
+        const next = lowers.find((lower) => !inUse.includes(lower)) ?? old;
+        const stepsIn = isOneOf(spares, next);
+        if (isOneOf(faulty, next)) await layer.removeMember(next.name);
         await layer.failMember(old.name);
         await layer.removeMember(old.name);
-        // One that was left out before, and may have been a member once; or the same again.
-        await takeBack(layer, lowers.find((lower) => !inUse.includes(lower)) ?? old, environment);
+        if (!stepsIn) await takeBack(layer, next, environment);
         await layer.idle();
         return [];
       },
