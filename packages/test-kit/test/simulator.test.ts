@@ -1,5 +1,3 @@
-import { LayerBase } from "@cev/core";
-import type { Io, Layer, LayerDescription, Limits, Support } from "@cev/core";
 import { describe, expect, test } from "vitest";
 import { kept } from "../src/simulator/keep.ts";
 import {
@@ -14,92 +12,10 @@ import {
   simulate,
   simulationVersion,
 } from "../src/index.ts";
-import type { SimulationKind, Step } from "../src/index.ts";
+import type { Step } from "../src/index.ts";
+import { DEFECTS } from "./defect-kinds.ts";
 
 const KINDS = [noOpKind];
-
-/** A kind that passes requests on, except that something is wrong with some of them. */
-function defectKind(spoil: (io: Io, lower: Layer) => void): SimulationKind {
-  class DefectLayer extends LayerBase {
-    readonly name = "defect";
-    readonly limits: Limits;
-    readonly support: Support;
-
-    constructor(lower: Layer) {
-      super([lower]);
-      this.limits = lower.limits;
-      this.support = lower.support;
-    }
-
-    submit(io: Io): void {
-      spoil(io, this.lowers[0]!);
-    }
-
-    describe(): LayerDescription {
-      return { driver: "defect", options: {}, lowers: [] };
-    }
-  }
-  return {
-    ...noOpKind,
-    name: "defect",
-    plan: (_random, size) => ({ kind: "defect", options: {}, lowers: [size] }),
-    open: (site) => Promise.resolve(new DefectLayer(site.whole()[0]!.layer)),
-  };
-}
-
-const READ = 0;
-const WRITE = 1;
-const FLUSH = 2;
-
-const DEFECTS: readonly { readonly name: string; readonly kind: SimulationKind; readonly finding: RegExp }[] =
-  [
-    {
-      name: "a flush that goes nowhere",
-      kind: defectKind((io, lower) => (io.op === FLUSH ? io.complete() : lower.submit(io))),
-      finding: /holds neither what was flushed nor anything later/,
-    },
-    {
-      name: "a write that goes nowhere",
-      kind: defectKind((io, lower) =>
-        io.op === WRITE && io.length === 1024 ? io.complete() : lower.submit(io),
-      ),
-      finding: /is not what was written last|gave what was not written last|nor anything later/,
-    },
-    {
-      name: "a read of something else",
-      kind: defectKind((io, lower) => {
-        if (io.op === READ && io.length === 512) {
-          io.data.fill(7, io.dataOffset, io.dataOffset + 512);
-          return io.complete();
-        }
-        return lower.submit(io);
-      }),
-      finding: /gave what was not written last/,
-    },
-    {
-      name: "a request that never ends",
-      kind: defectKind((io, lower) => {
-        if (io.op !== WRITE || io.length !== 2048) lower.submit(io);
-      }),
-      finding: /has not happened/,
-    },
-    {
-      name: "an error for no reason",
-      kind: defectKind((io, lower) => {
-        if (io.op === WRITE && io.length === 3072) io.fail("CEV_IO", "no reason", "defect");
-        else lower.submit(io);
-      }),
-      finding: /a write of \d+ at sector \d+ failed: CEV_IO no reason/,
-    },
-    {
-      name: "a FUA that is dropped",
-      kind: defectKind((io, lower) => {
-        if (io.op === WRITE) io.flags = 0;
-        lower.submit(io);
-      }),
-      finding: /holds neither what was flushed nor anything later|contract was broken/,
-    },
-  ];
 
 describe("the simulator", () => {
   test("does the same for a seed every time, and something else for another", async () => {
@@ -107,6 +23,20 @@ describe("the simulator", () => {
     for (const seed of [1, 1, 2]) traces.push((await replay(seed, KINDS)).trace);
     expect(traces[0]).toBe(traces[1]);
     expect(traces[0]).not.toBe(traces[2]);
+  });
+
+  test("does the same while the processor and the memory are used by others", async () => {
+    const quiet = [];
+    for (let seed = 10; seed < 13; seed++) quiet.push((await replay(seed, KINDS)).trace);
+    const noise: Uint8Array[] = [];
+    const timer = setInterval(() => {
+      noise.push(new Uint8Array(256 * 1024).fill(1));
+      if (noise.length > 64) noise.length = 0;
+    }, 0);
+    const loud = [];
+    for (let seed = 10; seed < 13; seed++) loud.push((await replay(seed, KINDS)).trace);
+    clearInterval(timer);
+    expect(loud).toEqual(quiet);
   });
 
   test("finds nothing in layers that pass everything on", async () => {

@@ -1,0 +1,177 @@
+import { describe, expect, test } from "vitest";
+import {
+  NoOpLayer,
+  campaign,
+  emptyReport,
+  mergeReports,
+  noOpKind,
+  reportTable,
+  runOfSeed,
+  simulate,
+} from "../src/index.ts";
+import type { CampaignReport, DiskPlan, SimulationKind, StackPlan, Step } from "../src/index.ts";
+import { defectKind } from "./defect-kinds.ts";
+
+const DISK: DiskPlan = {
+  ...{ kind: "disk", size: 65_536, blockSize: 512, fua: true, zeroes: true, discard: true },
+  ...{ later: true, adapted: false, ioLengthMax: null },
+};
+
+/** A stack of one layer of this kind. */
+function planOf({ name }: SimulationKind, settings: Partial<StackPlan> = {}): StackPlan {
+  return {
+    top: { kind: name, size: 65_536, options: {}, lowers: [DISK] },
+    checks: "light",
+    hasJoints: false,
+    overlaps: false,
+    order: "random",
+    atOnceMax: 8,
+    policy: null,
+    ...settings,
+  };
+}
+
+function write(index: number, sector = 8 * index, count = 8) {
+  return { index, what: "write", sector, count, isFua: false, cancelAt: -1 } as const;
+}
+
+const LOAD = { requests: [write(0), write(1), write(2)], turns: 1 } as const;
+const CUT = { do: "cut", policy: "sectors", again: [3], missing: -1, isBack: false, losing: null } as const;
+
+function numbered(steps: readonly object[]): Step[] {
+  return steps.map((step, index) => ({ index, ...step }) as Step);
+}
+
+describe("steps of the simulator", () => {
+  test("put layers in and take them out while requests are under way", async () => {
+    const script = numbered([
+      ...Array.from({ length: 30 }, (_, at) => ({
+        do: at % 3 === 2 ? "remove" : "insert",
+        place: at,
+        ...LOAD,
+      })),
+      { do: "reopen" },
+    ]);
+    const result = await simulate(planOf(noOpKind, { hasJoints: true }), script, 1, [noOpKind]);
+    expect(result).toMatchObject({ findings: [], excusedCount: 0, requestCount: 90, stepCount: 121 });
+  });
+
+  test("let requests that touch one another be under way together, where the stack allows it", async () => {
+    const requests = Array.from({ length: 8 }, (_, index) => write(index, 8, 8));
+    const script = numbered([{ do: "batch", requests }, { ...CUT, chore: null, ...LOAD }, { do: "reopen" }]);
+    const wide = await simulate(planOf(noOpKind, { overlaps: true }), script, 1, [noOpKind]);
+    expect(wide).toMatchObject({ findings: [], requestCount: 11 });
+    const narrow = await simulate(planOf(noOpKind), script, 1, [noOpKind]);
+    expect(narrow.findings).toEqual([]);
+    expect(narrow.trace).not.toBe(wide.trace);
+  });
+
+  test("tell a kind to do its chores, under load and when the power goes, and have it mended then", async () => {
+    const done: string[] = [];
+    const kind: SimulationKind = {
+      ...noOpKind,
+      name: "worker",
+      plan: (random, size) => ({ ...noOpKind.plan(random, size), kind: "worker" }),
+      chores: [
+        {
+          name: "look",
+          run: async ({ layer, lowers, environment }) => {
+            done.push(`${layer.name} on ${lowers.length}`);
+            await new Promise<void>((resolve) => void environment.clock.after(5, resolve));
+            done.push("ended");
+          },
+        },
+        { name: "never", isPossible: () => false, run: () => Promise.resolve(["was possible"]) },
+        { name: "complain", run: () => Promise.resolve(["something is wrong"]) },
+      ],
+      mend: async () => void done.push("mended"),
+    };
+    const chore = { kind: "worker", place: 0, name: "look" };
+    const script = numbered([
+      { do: "chore", chore, ...LOAD },
+      { ...CUT, chore, ...LOAD },
+      { do: "chore", chore, ...LOAD },
+    ]);
+    const plan = planOf(kind);
+    expect((await simulate(plan, script, 1, [kind])).findings).toEqual([]);
+    expect(done).toEqual([
+      ...["no-op on 1", "ended"],
+      ...["no-op on 1", "mended"],
+      ...["no-op on 1", "ended"],
+    ]);
+    const bad = numbered([{ do: "chore", chore: { ...chore, name: "complain" }, ...LOAD }]);
+    expect((await simulate(plan, bad, 1, [kind])).findings).toEqual(["worker: something is wrong"]);
+    const drawn = Array.from({ length: 50 }, (_, seed) => runOfSeed(seed, [kind]).script).flat();
+    const names = drawn.flatMap((step) =>
+      step.do === "chore" || (step.do === "cut" && step.chore !== null) ? [step.chore!.name] : [],
+    );
+    expect([...new Set(names)].sort()).toEqual(["complain", "look"]);
+  });
+
+  test("change bits where a kind says that it notices, and find it out when it does not", async () => {
+    const kind: SimulationKind = {
+      ...noOpKind,
+      name: "careless",
+      traits: () => ({ detects: { offset: 4096, length: 4096 } }),
+      plan: (random, size) => ({ ...noOpKind.plan(random, size), kind: "careless" }),
+      open: (site) => Promise.resolve(new NoOpLayer(site.whole()[0]!.layer)),
+    };
+    const { failures } = await campaign({ seed: 1, kinds: [kind], stepsMax: 20_000 });
+    expect(failures[0]!.finding).toMatch(/is not what was written last|gave what was not|nor anything later/);
+    expect(failures[0]!.script.map((step) => step.do)).toContain("rot");
+  });
+
+  test("find a request that hangs as soon as nothing is left to do", async () => {
+    const kind = defectKind((io, lower) => {
+      if (io.length !== 4096 || io.op !== 1) lower.submit(io);
+    });
+    const script = numbered([{ do: "batch", requests: [write(0)] }]);
+    const { findings, turnCount } = await simulate(planOf(kind), script, 1, [kind]);
+    expect(findings).toEqual(["nothing is left to do, and what was waited for has not happened"]);
+    expect(turnCount).toBeLessThan(100);
+  });
+});
+
+describe("a campaign", () => {
+  test("counts no steps of runs in which nearly everything failed as it had to", async () => {
+    const kind: SimulationKind = {
+      ...defectKind((io, lower) => {
+        if (io.op !== 0 && io.op !== 2) io.fail("CEV_NO_SPACE", "full", "defect");
+        else lower.submit(io);
+      }),
+      traits: () => ({ mayOverflow: true, forgets: true }),
+    };
+    let runCount = 0;
+    const report = await campaign({ seed: 1, kinds: [kind], isOver: () => ++runCount > 12 });
+    expect(report.failures).toEqual([]);
+    expect(report.redrawnCount).toBeGreaterThan(6);
+    expect(report.runCount + report.redrawnCount).toBe(12);
+  });
+
+  test("takes every second seed, and two of them make the table of one", async () => {
+    const seeds: number[] = [];
+    const run = (seed: number, seedStep: number, runsMax: number): Promise<CampaignReport> => {
+      let count = 0;
+      const onRun = (next: number): void => void seeds.push(next);
+      return campaign({ seed, seedStep, kinds: [noOpKind], isOver: () => count++ >= runsMax, onRun });
+    };
+    const whole = await run(5, 1, 6);
+    expect(seeds).toEqual([5, 6, 7, 8, 9, 10]);
+    seeds.length = 0;
+    const [even, odd] = [await run(5, 2, 3), await run(6, 2, 3)];
+    expect(seeds).toEqual([5, 7, 9, 6, 8, 10]);
+    expect(mergeReports(even, odd)).toEqual(whole);
+    expect(mergeReports(emptyReport(["no-op"]), whole)).toEqual(whole);
+    const lines = reportTable(whole).split("\n");
+    expect(lines[0]).toMatch(/^\| kind +\| +runs \| +steps \| +cuts \| +excused errors \| +findings \|$/);
+    const cells = ["all", whole.runCount, whole.stepCount, whole.cutCount, whole.excusedCount, 0];
+    expect(
+      lines
+        .at(-1)!
+        .split("|")
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    ).toEqual(cells.map(String));
+    expect(new Set(lines.map(({ length }) => length)).size).toBe(1);
+  });
+});
