@@ -1,6 +1,6 @@
 import { environmentFrom, isCevError } from "@cev/core";
-import type { Io } from "@cev/core";
-import { MemoryLayer, PowerCutLayer, Random } from "@cev/test-kit";
+
+import { CutRecorder, MemoryLayer, PowerCutLayer, Random } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { luksAddKey, luksFormat, openLuks } from "../src/index.ts";
 import type { LuksFormatOptions } from "../src/index.ts";
@@ -44,16 +44,13 @@ async function eachCut(
   work: (lower: PowerCutLayer) => Promise<unknown>,
   check: (image: Uint8Array) => Promise<void>,
 ): Promise<Uint8Array> {
-  const images: Uint8Array[] = [];
-  const random = new Random(7);
-  class Camera extends PowerCutLayer {
-    override submit(io: Io): void {
-      super.submit(io);
-      for (let shot = 0; shot < 2; shot++) images.push(this.imageAfterCut(random));
-    }
-  }
-  const lower = new Camera(environment, { size: contents.length, contents });
+  const lower = new PowerCutLayer(environment, { size: contents.length, contents });
+  const policies = ["none", "sectors", "sectors"] as const;
+  const recorder = new CutRecorder([lower], { random: new Random(7), policies, context: () => null });
   await work(lower);
+  recorder.record();
+  recorder.stop();
+  const images = recorder.states.flatMap((state) => state.images);
   expect(images.length).toBeGreaterThan(9);
   // A picture like one before tells nothing new.
   const seen = new Set<string>();

@@ -1,11 +1,10 @@
 import { Device, environmentFrom } from "@cev/core";
 import type { Layer, NamedLayer, OpenedDevice } from "@cev/core";
-import { MemoryLayer, PowerCutLayer, Random } from "@cev/test-kit";
+import { CutRecorder, MemoryLayer, PowerCutLayer, Random } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { mergeSnapshot, readStore } from "../src/index.ts";
 import type { MergeProgress } from "../src/index.ts";
 import { openSnapshots } from "./open-snapshots.ts";
-import { WatchedLayer } from "./watched-layer.ts";
 
 const KIB = 1024;
 const environment = environmentFrom(globalThis);
@@ -138,19 +137,16 @@ describe.each(SCENES)("$name", (scene) => {
     async (seed) => {
       const random = new Random(seed);
       const { images, own, other } = await prepare(scene, seed);
-      const moments: Uint8Array[][] = [];
       const disks = images.map(
         (contents) => new PowerCutLayer(environment, { size: contents.length, contents }),
       );
-      const note = (): void => void moments.push(disks.map((disk) => disk.imageAfterCut(random)));
-      await merge(
-        scene,
-        disks.map((disk) => new WatchedLayer(disk, note)),
-      );
-      note();
-      expect(moments.length).toBeGreaterThan(10);
-      for (const moment of moments) {
-        const left = disksOf(moment);
+      const recorder = new CutRecorder(disks, { random, policies: ["sectors"], context: () => null });
+      await merge(scene, disks);
+      recorder.record();
+      recorder.stop();
+      expect(recorder.states.length).toBeGreaterThan(10);
+      for (const state of recorder.states) {
+        const left = disksOf(state.images);
         const seen = await look(scene, left);
         expect(isSame(seen.origin, own)).toBe(true);
         expect(isSame(seen.other, other)).toBe(true);

@@ -1,68 +1,22 @@
 import { Device, Io, IoFlag, Op, environmentFrom } from "@cev/core";
-import type { Environment, Layer } from "@cev/core";
-import { MemoryLayer, PowerCutLayer, Random, SimulatedWorld } from "@cev/test-kit";
+import type { Environment } from "@cev/core";
+import {
+  CutRecorder,
+  DurabilityModel,
+  MemoryLayer,
+  PowerCutLayer,
+  Random,
+  SimulatedWorld,
+} from "@cev/test-kit";
+import type { CutState } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { openSnapshots } from "./open-snapshots.ts";
-import { WatchedLayer } from "./watched-layer.ts";
 
 const KIB = 1024;
 const SECTOR = 512;
 
-/** What a sector may hold, and whether the write that put it there has succeeded. */
-interface Version {
-  readonly text: string;
-  isSure: boolean;
-}
-
-/** What each sector of a device may hold after a power cut: what was durable, or anything written since. */
-class Possible {
-  readonly #sectors: Version[][];
-
-  constructor(bytes: Uint8Array) {
-    this.#sectors = Array.from({ length: bytes.length / SECTOR }, (_, index) => [
-      { text: textOf(bytes, index * SECTOR), isSure: true },
-    ]);
-  }
-
-  /** A write begins. The answer: call it when that has succeeded. */
-  write(offset: number, data: Uint8Array, isDurable: boolean): () => void {
-    const first = offset / SECTOR;
-    const versions = Array.from({ length: data.length / SECTOR }, (_, index) => {
-      const version = { text: textOf(data, index * SECTOR), isSure: false };
-      this.#sectors[first + index]!.push(version);
-      return version;
-    });
-    return () => {
-      for (const [index, version] of versions.entries()) {
-        version.isSure = true;
-        if (isDurable) this.#sectors[first + index] = [version];
-      }
-    };
-  }
-
-  /** Everything that has succeeded is durable. */
-  flushed(): void {
-    for (const [index, sector] of this.#sectors.entries())
-      this.#sectors[index] = sector.slice(sector.findLastIndex(({ isSure }) => isSure));
-  }
-
-  copy(): readonly (readonly string[])[] {
-    return this.#sectors.map((sector) => sector.map(({ text }) => text));
-  }
-}
-
-const textOf = (bytes: Uint8Array, at: number): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset + at, SECTOR).toString("latin1");
-
-function wrongSector(bytes: Uint8Array, possible: readonly (readonly string[])[]): number {
-  return possible.findIndex((sector, index) => !sector.includes(textOf(bytes, index * SECTOR)));
-}
-
-/** What the disks could hold if the power went now, and what the devices on them may show then. */
-interface Moment {
-  readonly images: readonly Uint8Array[];
-  readonly possible: readonly (readonly (readonly string[])[])[];
-}
+/** What the disks could hold if the power went, and what the devices on them may show then. */
+type Moment = CutState<readonly DurabilityModel[]>;
 
 interface Scene {
   readonly name: string;
@@ -101,10 +55,8 @@ class Run {
   readonly world: SimulatedWorld;
   readonly random: Random;
   readonly disks: PowerCutLayer[];
-  readonly moments: Moment[] = [];
   readonly scene: Scene;
-  possible: Possible[] = [];
-  isRecording = false;
+  moments: readonly Moment[] = [];
 
   constructor(scene: Scene, seed: number) {
     this.scene = scene;
@@ -122,52 +74,47 @@ class Run {
     );
   }
 
-  get watched(): Layer[] {
-    return this.disks.map((disk) => new WatchedLayer(disk, () => this.note()));
-  }
-
-  /** A moment at which the power could go. */
-  note(): void {
-    if (!this.isRecording) return;
-    const images = this.disks.map((disk) => disk.imageAfterCut(this.random));
-    this.moments.push({ images, possible: this.possible.map((one) => one.copy()) });
-  }
-
   options(): unknown {
     return { snapshots: this.scene.chunkSizes.map((chunkSize, index) => ({ name: `s${index}`, chunkSize })) };
   }
 
   async work(rounds: number): Promise<void> {
     const { environment } = this.world;
-    const [origin, ...stores] = this.watched;
-    const initial = this.disks[0]!.contents;
-    this.possible = [initial, ...stores.map(() => initial)].map((bytes) => new Possible(bytes));
+    const [origin, ...stores] = this.disks;
+    const initial = origin!.contents;
+    const models = this.disks.map(() => new DurabilityModel(initial, SECTOR));
     const opened = await this.world.drive(
       openSnapshots({ environment, origin: origin!, stores, options: this.options() }),
     );
-    this.isRecording = true;
+    const recorder = new CutRecorder(this.disks, {
+      random: this.random,
+      policies: ["sectors"],
+      context: () => models.map((model) => model.copy()),
+    });
     const devices: Device[] = [];
     for (const { layer } of opened)
       devices.push(await this.world.drive(Device.open(layer, environment, { blockSize: SECTOR })));
     for (let round = 0; round < rounds; round++) {
-      for (const [index, device] of devices.entries()) this.#submit(device, this.possible[index]!);
+      for (const [index, device] of devices.entries()) this.#submit(device, models[index]!);
       await this.world.run();
     }
-    this.note();
+    recorder.record();
     for (const device of devices.toReversed())
       await this.world.drive(
         device.close().catch((error: unknown) => expect(error).toMatchObject({ code: "CEV_DEVICE_LOST" })),
       );
-    this.isRecording = false;
+    recorder.stop();
+    this.moments = recorder.states;
   }
 
-  #submit(device: Device, possible: Possible): void {
+  #submit(device: Device, model: DurabilityModel): void {
     const { random } = this;
     const io = new Io(this.world.environment.runQueue);
     if (random.chance(0.15)) {
       io.prepare(Op.flush, 0, 0);
+      const flushed = model.flushBegan();
       io.setOwner((done) => {
-        if (done.error === null) possible.flushed();
+        if (done.error === null) flushed();
       }, null);
     } else {
       const sectors = device.size / SECTOR;
@@ -176,9 +123,9 @@ class Run {
       const data = random.bytes(count * SECTOR);
       const flags = random.chance(0.2) ? IoFlag.fua : 0;
       io.prepare(Op.write, offset, data.length, data, 0, flags);
-      const succeeded = possible.write(offset, data, flags !== 0);
+      const write = model.began(offset, data);
       io.setOwner((done) => {
-        if (done.error === null) succeeded();
+        if (done.error === null) model.completed(write, flags !== 0);
       }, null);
     }
     device.submit(io);
@@ -204,7 +151,7 @@ async function judge(moment: Moment, scene: Scene, options: unknown, random: Ran
       const device = await Device.open(layer, environment, { blockSize: SECTOR });
       devices.push(device);
       const bytes = await device.read(0, device.size);
-      expect(wrongSector(bytes, moment.possible[index]!), `device ${index}`).toBe(-1);
+      expect(moment.context[index]!.firstWrong(bytes), `device ${index}`).toBe(-1);
       contents.push(bytes);
     }
     if (!isReadOnly) await writeAndLook(devices, contents, random);
