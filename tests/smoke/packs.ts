@@ -12,12 +12,14 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 
 const top = resolve(import.meta.dirname, "../..");
+const KEPT_MS = 3_600_000;
 const cache = join(top, "node_modules/.cache/cev-packs");
 
 /** The part of a package.json that is read here. */
@@ -59,8 +61,18 @@ export function packWorkspace(): Pack[] {
       for (const { manifest, tarball } of missing)
         renameSync(join(folder, `${fileNameOf(manifest)}-${manifest.version}.tgz`), tarball);
     });
+    removeOld(packages.map(({ tarball }) => basename(tarball)));
   }
   return packages.map(({ name, tarball }) => ({ name, tarball }));
+}
+
+/** What was packed some time ago and is not what would be packed now. What is young may be in use by another worker. */
+function removeOld(current: readonly string[]): void {
+  for (const name of readdirSync(cache)) {
+    const path = join(cache, name);
+    const isOld = Date.now() - statSync(path).mtimeMs > KEPT_MS;
+    if (/-[0-9a-f]{24}\.tgz$/.test(name) && !current.includes(name) && isOld) rmSync(path, { force: true });
+  }
 }
 
 /** A package by somebody else, from where it is installed. */

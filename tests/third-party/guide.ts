@@ -17,6 +17,7 @@ export interface Step {
 export function stepsOf(markdown: string): Step[] {
   const steps: Step[] = [];
   let heading = "";
+  let caption = "";
   let fence: { readonly marks: string; readonly info: string; readonly lines: string[] } | null = null;
   for (const line of markdown.split("\n")) {
     if (fence !== null) {
@@ -27,8 +28,15 @@ export function stepsOf(markdown: string): Step[] {
       continue;
     }
     const [, marks, info] = /^(`{3,})(.*)$/.exec(line) ?? [];
-    if (marks !== undefined) fence = { marks, info: info ?? "", lines: [] };
-    else if (line.startsWith("## ")) heading = line.slice(3);
+    if (marks !== undefined) {
+      fence = { marks, info: info ?? "", lines: [] };
+      // What stands behind the marks is not shown to people.
+      const path = /=(.*)$/.exec(fence.info)?.[1];
+      if (path !== undefined && !caption.includes(`\`${path}\``))
+        throw new Error(`a block is ${path}, and the line above it does not say so: ${caption}`);
+    }
+    if (line !== "") caption = line;
+    if (line.startsWith("## ")) heading = line.slice(3);
   }
   return steps;
 }
