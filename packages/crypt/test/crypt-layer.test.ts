@@ -1,37 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { Device, EventState, Io, IoFlag, Op } from "@cev/core";
-import type { CevError, Environment, Layer } from "@cev/core";
+import type { CevError, Layer } from "@cev/core";
 import { RamdiskLayer } from "@cev/hw-ramdisk";
 import { CheckingLayer, FaultLayer, MemoryLayer, ModelDevice, SimulatedWorld } from "@cev/test-kit";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CryptLayer } from "../src/index.ts";
-import type { CryptSegment } from "../src/index.ts";
 import { parseCipher } from "../src/cipher/cipher-spec.ts";
 import { transformPlain } from "../src/cipher/plain-cipher.ts";
+import { KEY, cryptOver, segmentOf } from "./crypt-over.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-const KEY = Uint8Array.from({ length: 64 }, (_, index) => index * 3);
-
-function segmentOf(overrides: Partial<CryptSegment> = {}): CryptSegment {
-  return {
-    offset: 32 * KIB,
-    size: null,
-    ivTweak: 0,
-    encryption: "aes-xts-plain64",
-    sectorSize: 512,
-    ...overrides,
-  };
-}
-
-function cryptOver(
-  lower: Layer,
-  environment: Environment,
-  overrides: Partial<CryptSegment> = {},
-): CryptLayer {
-  return new CryptLayer(lower, { environment, segment: segmentOf(overrides), volumeKey: KEY });
-}
 
 /** Compares large arrays fast. */
 function isEqual(left: Uint8Array, right: Uint8Array): boolean {

@@ -1,31 +1,10 @@
-import type { Environment, Layer } from "@cev/core";
 import { MemoryLayer, SimulatedWorld } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { CryptLayer } from "../src/index.ts";
-import type { CryptSegment } from "../src/index.ts";
+import { cryptOver, segmentOf } from "./crypt-over.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-const KEY = Uint8Array.from({ length: 64 }, (_, index) => index * 3);
-
-function segmentOf(overrides: Partial<CryptSegment> = {}): CryptSegment {
-  return {
-    offset: 32 * KIB,
-    size: null,
-    ivTweak: 0,
-    encryption: "aes-xts-plain64",
-    sectorSize: 512,
-    ...overrides,
-  };
-}
-
-function cryptOver(
-  lower: Layer,
-  environment: Environment,
-  overrides: Partial<CryptSegment> = {},
-): CryptLayer {
-  return new CryptLayer(lower, { environment, segment: segmentOf(overrides), volumeKey: KEY });
-}
 
 describe("limits", () => {
   const { environment } = new SimulatedWorld({ seed: 9 });

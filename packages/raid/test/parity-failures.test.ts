@@ -2,32 +2,8 @@ import { Op } from "@cev/core";
 import { Random } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { EngineBench } from "./support/engine-bench.ts";
-import type { EngineBenchOptions } from "./support/engine-bench.ts";
+import { CHUNK, MEMBER_SIZE, RAID5, RAID6, filled } from "./support/parity-arrays.ts";
 import { mapOf, rebuild, wrongParity } from "./support/parity-reference.ts";
-
-const CHUNK = 8192;
-const MEMBER_SIZE = CHUNK * 3;
-
-const RAID6: EngineBenchOptions = {
-  level: 6,
-  layout: 2,
-  chunkSize: CHUNK,
-  memberSizes: new Array<number>(5).fill(MEMBER_SIZE),
-};
-const RAID5: EngineBenchOptions = {
-  level: 5,
-  layout: 2,
-  chunkSize: CHUNK,
-  memberSizes: new Array<number>(4).fill(MEMBER_SIZE),
-};
-
-async function filled(options: EngineBenchOptions): Promise<{ bench: EngineBench; data: Uint8Array }> {
-  const bench = new EngineBench(options);
-  const data = new Random(9).bytes(bench.engine.size);
-  await bench.write(0, data);
-  bench.forget();
-  return { bench, data };
-}
 
 describe("what cannot be read", () => {
   test("of two members in the same rows is had with Q, by one more read", async () => {

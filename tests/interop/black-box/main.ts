@@ -4,15 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { iotestCases } from "./iotests.ts";
 import { libnbdCases } from "./libnbd-programs.ts";
+import { optionsOrUsage } from "../src/options-or-usage.ts";
 import { parseOptions, USAGE } from "./options.ts";
-import type { BlackBoxOptions, Suite } from "./options.ts";
+import type { Suite } from "./options.ts";
 import { writeCev } from "./servers.ts";
 import { Sources } from "./sources.ts";
 import { testerCases } from "./tester-client.ts";
 import { judge } from "./verdict.ts";
 import type { Case } from "./verdict.ts";
 
-const options = optionsOrUsage();
+const options = optionsOrUsage(parseOptions, USAGE);
 // A short path: the name of a socket in it has at most 107 bytes.
 const folder = mkdtempSync(join(tmpdir(), "black-box-"));
 process.once("SIGINT", () => {
@@ -60,17 +61,5 @@ async function casesOf(suite: Suite, sources: Sources): Promise<Case[]> {
       return libnbdCases(sources, setting);
     case "iotests":
       return iotestCases(sources, setting);
-  }
-}
-
-function optionsOrUsage(): BlackBoxOptions {
-  try {
-    const parsed = parseOptions(process.argv.slice(2));
-    if (parsed !== null) return parsed;
-    console.log(USAGE);
-    process.exit(0);
-  } catch (error) {
-    console.error(`${(error as Error).message}\n\n${USAGE}`);
-    process.exit(2);
   }
 }

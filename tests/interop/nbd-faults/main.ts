@@ -8,8 +8,8 @@ import type { FaultCase } from "./fault-case.ts";
 import { hangCases } from "./hang-cases.ts";
 import { killCases } from "./kill-cases.ts";
 import { lineCutCases } from "./line-cuts.ts";
+import { optionsOrUsage } from "../src/options-or-usage.ts";
 import { USAGE, parseOptions } from "./options.ts";
-import type { FaultOptions } from "./options.ts";
 import { raidCases } from "./raid-case.ts";
 
 const CASES: readonly FaultCase[] = [
@@ -20,7 +20,7 @@ const CASES: readonly FaultCase[] = [
   ...hangCases(),
 ];
 
-const options = optionsOrUsage();
+const options = optionsOrUsage(parseOptions, USAGE);
 const cases = CASES.filter(({ name }) => name.includes(options.only));
 if (options.isList) {
   for (const { name } of cases) console.log(name);
@@ -63,16 +63,4 @@ async function judge({ name, run }: FaultCase, place: string, cev: string): Prom
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined ? error.message : `${error.message}: ${messageOf(error.cause)}`;
-}
-
-function optionsOrUsage(): FaultOptions {
-  try {
-    const parsed = parseOptions(process.argv.slice(2));
-    if (parsed !== null) return parsed;
-    console.log(USAGE);
-    process.exit(0);
-  } catch (error) {
-    console.error(`${(error as Error).message}\n\n${USAGE}`);
-    process.exit(2);
-  }
 }

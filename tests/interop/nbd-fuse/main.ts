@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exercise } from "./exercise.ts";
 import { findFsx, missingHere } from "./needs.ts";
+import { optionsOrUsage } from "../src/options-or-usage.ts";
 import { USAGE, parseOptions } from "./options.ts";
-import type { FuseOptions } from "./options.ts";
 
-const options = optionsOrUsage();
+const options = optionsOrUsage(parseOptions, USAGE);
 const fsx = findFsx(options.fsx);
 const missing = missingHere();
 if (fsx === null) missing.push(`${options.fsx} (of xfstests; --fsx PROGRAM says where it is)`);
@@ -37,16 +37,4 @@ for (const stack of options.stacks) {
     console.error(`${stack}: ${(error as Error).message}`);
   }
   rmSync(folder, { recursive: true, force: true });
-}
-
-function optionsOrUsage(): FuseOptions {
-  try {
-    const parsed = parseOptions(process.argv.slice(2));
-    if (parsed !== null) return parsed;
-    console.log(USAGE);
-    process.exit(0);
-  } catch (error) {
-    console.error(`${(error as Error).message}\n\n${USAGE}`);
-    process.exit(2);
-  }
 }
