@@ -5,7 +5,7 @@ import { Bench } from "./bench.ts";
 import { expectThat, fail } from "./subject.ts";
 import type { AddCheck } from "./subject.ts";
 import type { Tested } from "./tested.ts";
-import { expectOldOrNew, offeredOps } from "./work.ts";
+import { expectOldOrNew, offeredOps, randomRanges } from "./work.ts";
 
 const STEPS_MAX = 200;
 
@@ -16,6 +16,31 @@ export function cancelChecks(tested: Tested, add: AddCheck): void {
       `cancelled at any moment, over disks by which that is ${mode}, a request ends once, cancelled or done, and the layer works on`,
       () => Bench.run(tested, { seed: 700 }, (bench) => cancelEverywhere(bench, mode)),
     );
+  add("of requests under way together, those that nobody cancelled succeed", () =>
+    Bench.run(tested, { completion: "later", seed: 710 }, cancelOthers),
+  );
+}
+
+/** Of several requests every other one is cancelled. The rest must not notice. */
+async function cancelOthers(bench: Bench): Promise<void> {
+  const ops = offeredOps(bench.top.support);
+  for (let round = 0; round < 6; round++) {
+    const ranges = randomRanges(bench, 6);
+    const ios = ranges.map(({ offset, length }, index) =>
+      bench.submit(ops[(round + index) % ops.length]!, offset, length, { data: new Uint8Array(length) }),
+    );
+    ios.forEach((io, index) => {
+      if (index % 2 === round % 2) io.cancel();
+    });
+    for (const io of ios) {
+      await bench.ended(io);
+      const what = `${opName(io.op)} of ${io.length} bytes at ${io.offset}`;
+      expectThat(
+        io.error === null || io.isCancelRequested,
+        `${what} failed with ${io.error?.code}; another was cancelled`,
+      );
+    }
+  }
 }
 
 async function cancelEverywhere(bench: Bench, mode: "honoured" | "ignored"): Promise<void> {

@@ -1,11 +1,13 @@
-import { Device, EventState, Io, Op, opName } from "@cev/core";
+import { EventState, Io, Op, opName } from "@cev/core";
+import type { CevError } from "@cev/core";
 import { hashOf } from "../bytes.ts";
 import { Bench, unexpected } from "./bench.ts";
 import { expectThat } from "./subject.ts";
 import { deniedBy } from "./left-out.ts";
 import type { AddCheck } from "./subject.ts";
 import type { Tested } from "./tested.ts";
-import { closeLoaded, offeredOps, randomBatch, randomRanges } from "./work.ts";
+import { offeredOps, randomBatch, randomRanges } from "./work.ts";
+import type { Range } from "./work.ts";
 
 const RESUBMISSIONS = 5000;
 
@@ -23,14 +25,12 @@ export function completionChecks(tested: Tested, add: AddCheck): void {
     () => Bench.run(tested, { seed: 620 }, resubmission),
     deniedBy(tested, "read"),
   );
-}
-
-/** Closing with requests under way. */
-export function closeChecks(tested: Tested, add: AddCheck): void {
-  add("closing under load lets every request end, then releases everything below", () =>
-    Bench.run(tested, { completion: "later", seed: 630 }, async (bench) =>
-      closeLoaded(bench, await Device.open(bench.top, bench.environment)),
-    ),
+  add("a request completes exactly once", () =>
+    Bench.run(tested, { completion: "random", seed: 605 }, exactlyOnce),
+  );
+  add(
+    "each of several waiters is woken once: those that share first, then the exclusive ones, last the owner",
+    () => Bench.run(tested, { completion: "later", seed: 606 }, severalWaiters),
   );
 }
 
@@ -56,6 +56,45 @@ async function orderOfEnd(bench: Bench): Promise<void> {
         `the end of ${opName(op)} ran as: ${seen.join()}`,
       );
     }
+  }
+}
+
+/** The request itself counts: what completes it a second time would otherwise only surface as somebody else's error. */
+async function exactlyOnce(bench: Bench): Promise<void> {
+  const twice: string[] = [];
+  for (const op of offeredOps(bench.top.support))
+    for (const { offset, length } of randomRanges(bench, 4)) {
+      const io = new Io(bench.environment.runQueue).prepare(op, offset, length, new Uint8Array(length));
+      io.complete = (error?: CevError | null): void => {
+        if (io.state === EventState.pending) Io.prototype.complete.call(io, error);
+        else twice.push(`${opName(op)} of ${length} bytes at ${offset}`);
+      };
+      bench.layer.submit(io);
+      await bench.ended(io);
+      await bench.turns(() => false);
+    }
+  expectThat(twice.length === 0, `completed twice: ${twice.join("; ")}`);
+}
+
+async function severalWaiters(bench: Bench): Promise<void> {
+  for (const op of offeredOps(bench.top.support)) {
+    const [{ offset, length }] = randomRanges(bench, 1) as [Range];
+    const seen: string[] = [];
+    const io = new Io(bench.environment.runQueue).prepare(op, offset, length, new Uint8Array(length));
+    const note = (_io: Io, name: string): void => void seen.push(name);
+    io.setOwner(note, "owner");
+    io.waitExclusive(note, "exclusive 1");
+    io.wait(note, "1");
+    io.waitExclusive(note, "exclusive 2");
+    io.wait(note, "2");
+    io.wait(note, "3");
+    bench.top.submit(io);
+    await bench.ended(io);
+    await bench.turns(() => false);
+    expectThat(
+      seen.join() === "1,2,3,exclusive 2,exclusive 1,owner",
+      `those who waited for ${opName(op)} were woken as: ${seen.join()}`,
+    );
   }
 }
 

@@ -1,14 +1,21 @@
-import { IoFlag, Op } from "@cev/core";
+import { EventState, IoFlag, Op } from "@cev/core";
 import type { Io } from "@cev/core";
 import type { ModelDevice } from "../model-device.ts";
-import { Bench } from "./bench.ts";
+import { Bench, unexpected } from "./bench.ts";
 import { LOSES_ALL, deniedBy } from "./left-out.ts";
+import { expectThat } from "./subject.ts";
 import type { AddCheck } from "./subject.ts";
 import type { Tested } from "./tested.ts";
 import { expectOldOrNew, randomRanges } from "./work.ts";
 import type { Range } from "./work.ts";
 
 const SEEDS = [1, 2, 3, 4];
+
+/** A write of random bytes. */
+interface Change {
+  readonly range: Range;
+  readonly wanted: Uint8Array;
+}
 
 /** What a power cut may take, and what it may not. */
 export function durabilityChecks(tested: Tested, add: AddCheck): void {
@@ -24,14 +31,30 @@ export function durabilityChecks(tested: Tested, add: AddCheck): void {
     () => eachSeed(tested, 410, fuaSurvives),
     without ?? deniedBy(tested, "fua"),
   );
+  add(
+    "zeroes with FUA survive a power cut without a flush",
+    () => Bench.run(tested, { disks: "powerCut", seed: 440 }, zeroesSurvive),
+    without ?? deniedBy(tested, "fua") ?? deniedBy(tested, "writeZeroes"),
+  );
+  add(
+    "a flush begun under load covers every write that had completed by then",
+    () => eachSeed(tested, 420, flushUnderLoad, [1, 2]),
+    without ?? deniedBy(tested, "flush"),
+  );
+  add(
+    "a flush that fails below fails, and the next one that succeeds covers what that one did not",
+    () => failedFlush(tested),
+    without ?? deniedBy(tested, "flush"),
+  );
 }
 
 async function eachSeed(
   tested: Tested,
   firstSeed: number,
   test: (bench: Bench) => Promise<void>,
+  seeds: readonly number[] = SEEDS,
 ): Promise<void> {
-  for (const seed of SEEDS) await Bench.run(tested, { disks: "powerCut", seed: firstSeed + seed }, test);
+  for (const seed of seeds) await Bench.run(tested, { disks: "powerCut", seed: firstSeed + seed }, test);
 }
 
 async function flushedSurvives(bench: Bench): Promise<void> {
@@ -61,6 +84,83 @@ async function fuaSurvives(bench: Bench): Promise<void> {
   }
 }
 
+async function zeroesSurvive(bench: Bench): Promise<void> {
+  if (bench.top.support.flush !== "none") await bench.succeed(Op.flush, 0, 0);
+  const model = await bench.learn();
+  for (const { offset, length } of randomRanges(bench, 5)) {
+    await bench.succeed(Op.writeZeroes, offset, length, { flags: IoFlag.fua });
+    model.writeZeroes(offset, length);
+  }
+  await bench.crash();
+  await bench.compare(model, "after zeroes with FUA and a power cut");
+}
+
+/** Some writes have completed when the flush begins, others are under way, and more come while it is. */
+async function flushUnderLoad(bench: Bench): Promise<void> {
+  await bench.succeed(Op.flush, 0, 0);
+  const model = await bench.learn();
+  const changes = randomRanges(bench, 10).map((range) => ({
+    range,
+    wanted: bench.random.bytes(range.length),
+  }));
+  const begin = ({ range, wanted }: Change): Io =>
+    bench.submit(Op.write, range.offset, range.length, { data: wanted.slice() });
+  const early = changes.slice(0, 6).map((one) => ({ one, io: begin(one) }));
+  for (const { io } of early.slice(0, bench.random.between(1, 5))) await bench.ended(io);
+  const covered = early.filter(({ io }) => io.state === EventState.done);
+  for (const { io } of covered) if (io.error !== null) throw unexpected(io);
+  const flush = bench.submit(Op.flush, 0, 0);
+  for (const one of changes.slice(6)) begin(one);
+  await bench.ended(flush);
+  if (flush.error !== null) throw unexpected(flush);
+  await bench.crash();
+  const when = "after a flush under load and a power cut";
+  for (const { one } of covered) model.write(one.range.offset, one.wanted);
+  for (const one of changes.filter((any) => !covered.some(({ one: sure }) => sure === any)))
+    await expectOldOrNew(bench, model, one.range, one.wanted, when);
+  await bench.compare(model, when);
+}
+
+/** Each lower in turn fails its next flush, before or after it was done. */
+async function failedFlush(tested: Tested): Promise<void> {
+  let lowerCount = 1;
+  for (let lower = 0; lower < lowerCount; lower++)
+    for (const kind of ["error", "errorAfter"] as const)
+      await Bench.run(tested, { disks: "powerCut", seed: 430 + lower }, async (bench) => {
+        lowerCount = bench.lowers.length;
+        if (lowerCount > 0) await failFlushOf(bench, tested, lower, kind);
+      });
+}
+
+async function failFlushOf(
+  bench: Bench,
+  tested: Tested,
+  lower: number,
+  kind: "error" | "errorAfter",
+): Promise<void> {
+  await bench.succeed(Op.flush, 0, 0);
+  const model = await bench.learn();
+  for (const range of randomRanges(bench, 4)) await change(bench, model, range, 0);
+  const { fault } = bench.lowers[lower]!;
+  fault.add({ op: Op.flush, fault: { kind, code: "CEV_IO" }, countMax: 1 });
+  const io = await bench.run(Op.flush, 0, 0);
+  const { canHideErrors = false } = tested.manifest;
+  const hasFailed = fault.faultCount > 0;
+  expectThat(
+    io.error !== null || !hasFailed || canHideErrors,
+    `a flush of lower ${lower} failed, and the flush above it succeeded`,
+  );
+  fault.reset();
+  // What has redundancy may have put a lower aside, and ask for help before it is opened without it.
+  if (hasFailed && canHideErrors) return;
+  const again = await bench.run(Op.flush, 0, 0);
+  // It may as well refuse to go on; it may not say that all is well when it is not.
+  if (again.error !== null && hasFailed) return;
+  if (again.error !== null) throw unexpected(again);
+  await bench.crash();
+  await bench.compare(model, "after a flush that failed, one that succeeded, and a power cut");
+}
+
 async function change(bench: Bench, model: ModelDevice, range: Range, flags: number): Promise<void> {
   const { offset, length } = range;
   if (bench.top.support.writeZeroes !== "none" && bench.random.chance(0.2)) {
@@ -74,10 +174,7 @@ async function change(bench: Bench, model: ModelDevice, range: Range, flags: num
 }
 
 /** Writes that are not flushed; the last of them may still be under way when this returns. */
-async function startChanges(
-  bench: Bench,
-  ranges: readonly Range[],
-): Promise<{ range: Range; wanted: Uint8Array }[]> {
+async function startChanges(bench: Bench, ranges: readonly Range[]): Promise<Change[]> {
   const changes = ranges.map((range) => ({ range, wanted: bench.random.bytes(range.length) }));
   const ios: Io[] = [];
   for (const { range, wanted } of changes)

@@ -17,6 +17,10 @@ export function extentsChecks(tested: Tested, add: AddCheck): void {
     Bench.run(tested, { completion: "random", seed: 900 }, zeroesAreRead),
   );
   add(
+    "it answers with as many runs as it is asked for at most, without gaps, from where it is asked on",
+    () => Bench.run(tested, { seed: 905 }, runsAreBounded),
+  );
+  add(
     "a write that has completed is not forgotten, whatever else is under way",
     () => Bench.run(tested, { completion: "random", seed: 910 }, writesAreSeen),
     readOnly,
@@ -49,6 +53,25 @@ async function zeroesAreRead(bench: Bench): Promise<void> {
     const part = randomRange(bench.random, size, blockSize, size);
     await checkPart(bench, part);
   }
+}
+
+async function runsAreBounded(bench: Bench): Promise<void> {
+  const { layer, size, blockSize, random } = bench;
+  // Data and zeroes in turn, so that there are many.
+  if (bench.top.support.write !== "none")
+    for (let at = 0; at + blockSize <= Math.min(size, 64 * blockSize); at += 2 * blockSize)
+      await bench.succeed(Op.write, at, blockSize, { data: random.bytes(blockSize) });
+  for (const countMax of [1, 2, 5])
+    for (const { offset, length } of [{ offset: 0, length: size }, ...randomRanges(bench, 3)]) {
+      const runs = (await layer.runs?.(offset, length, countMax)) ?? null;
+      if (runs === null) return;
+      const what = `asked for at most ${countMax} runs of ${length} bytes at ${offset}, it told`;
+      expectThat(runs.length > 0 && runs.length <= countMax, `${what} of ${runs.length}`);
+      expectThat(
+        runs.every((run) => run.length > 0),
+        `${what} of an empty one`,
+      );
+    }
 }
 
 /** Random bytes are never zeroes, block by block: so nothing that was written may be told to be zeroes. */

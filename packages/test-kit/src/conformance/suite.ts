@@ -1,6 +1,7 @@
 import { alignmentChecks } from "./alignment.ts";
 import { cancelChecks } from "./cancel.ts";
-import { closeChecks, completionChecks } from "./completion.ts";
+import { closeChecks } from "./close.ts";
+import { completionChecks } from "./completion.ts";
 import { contentsChecks, zeroesChecks } from "./contents.ts";
 import { deferralChecks } from "./deferral.ts";
 import { describeChecks } from "./describe.ts";
