@@ -1,5 +1,5 @@
 import type { SimulationKind } from "./kind.ts";
-import { disksOf, isDisk, layersOf, plainDisk } from "./plan.ts";
+import { disksOf, isDisk, plainDisk } from "./plan.ts";
 import type { LayerPlan, PlanNode, StackPlan } from "./plan.ts";
 
 /** Stacks that are a little simpler than one, what takes most away first. */
@@ -64,9 +64,4 @@ function mapped(node: PlanNode, map: (disk: PlanNode) => PlanNode): PlanNode {
 
 function isPlain(node: PlanNode): boolean {
   return JSON.stringify(node) === JSON.stringify(plainDisk(node.size));
-}
-
-/** How large a stack is: layers and disks. */
-export function nodeCountOf({ top }: StackPlan): number {
-  return layersOf(top).length + disksOf(top).length;
 }
