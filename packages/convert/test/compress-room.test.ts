@@ -16,7 +16,7 @@ async function compressed(size: number, shown?: number) {
     journalLength: 32 * KIB,
     ...(shown !== undefined && { size: shown }),
   });
-  const layer = new CompressLayer(faults, { superblock, environment });
+  const layer = new CompressLayer(faults, { superblock, environment, discards: true });
   return { memory, faults, superblock, device: await Device.open(layer, environment) };
 }
 
@@ -28,6 +28,18 @@ async function settled(): Promise<void> {
 const isGone = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0xdd);
 
 describe("room that is free", () => {
+  test("is not discarded by a layer that was not told to", async () => {
+    const { faults, superblock, device } = await compressed(512 * KIB);
+    await device.close();
+    const again = await Device.open(new CompressLayer(faults, { superblock, environment }), environment);
+    await again.write(0, new Random(1).bytes(4 * CHUNK));
+    await again.flush();
+    faults.add({ op: Op.discard, fault: { kind: "hang" } });
+    await again.discard(0, 4 * CHUNK);
+    await again.close();
+    expect(faults.faultCount).toBe(0);
+  });
+
   test("is discarded below, bin by bin, once the commit that frees it is durable, and not before", async () => {
     const { memory, superblock, device } = await compressed(512 * KIB);
     const { dataOffset } = superblock;

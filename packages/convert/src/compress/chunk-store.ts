@@ -17,6 +17,14 @@ const LAYER = "compress";
 const FREE_TOLD = 0.1;
 const FREE_AGAIN = 0.2;
 
+/** Settings of a `ChunkStore`. */
+export interface ChunkStoreOptions {
+  /** What is free is discarded below. */
+  readonly discards: boolean;
+  /** Nine tenths of the room of a device that shows more than is sure to fit are in use. */
+  readonly onNearlyFull: (() => void) | null;
+}
+
 /** Chunks, read and written whole. Nothing that a power cut could bring back is ever overwritten. */
 export class ChunkStore {
   readonly #lower: Layer;
@@ -35,13 +43,12 @@ export class ChunkStore {
   /** Those that wait for one of them to end. */
   #waiting: (() => void)[] = [];
 
-  /** `onNearlyFull`: nine tenths of the room of a device that shows more than is sure to fit are in use. */
   constructor(
     lower: Layer,
     environment: Environment,
     superblock: Superblock,
     loaded: LoadedMap,
-    onNearlyFull: (() => void) | null = null,
+    { discards, onNearlyFull }: ChunkStoreOptions,
   ) {
     this.#lower = lower;
     this.#environment = environment;
@@ -57,6 +64,7 @@ export class ChunkStore {
       environment,
       superblock,
       allocator: loaded.allocator,
+      isWanted: discards,
       hasRoom: () => this.#hasSpare,
       onRoom: () => this.#wake(),
     });

@@ -28,6 +28,11 @@ export interface CompressLayerOptions {
   readonly isReadOnly?: boolean;
   /** The superblock was planned, and the device is made when it is opened, if it is still blank. */
   readonly isNew?: boolean;
+  /**
+   * What a commit has left wholly free is discarded below, beside the work. These are hints: nobody hears of one that fails. Default false; the
+   * driver's default is true.
+   */
+  readonly discards?: boolean;
   /** Of a device that shows more than is sure to fit: nine tenths of its room are in use. Told again when eight were not, in between. */
   readonly onNearlyFull?: () => void;
 }
@@ -42,6 +47,7 @@ export class CompressLayer extends AsyncLayer {
   readonly #environment: Environment;
   readonly #locks = new RangeLock();
   readonly #isNew: boolean;
+  readonly #discards: boolean;
   readonly #onNearlyFull: (() => void) | null;
   #store: ChunkStore | null = null;
 
@@ -59,6 +65,7 @@ export class CompressLayer extends AsyncLayer {
     this.#lower = lower;
     this.#environment = environment;
     this.#isNew = options.isNew ?? false;
+    this.#discards = options.discards ?? false;
     this.#onNearlyFull = options.onNearlyFull ?? null;
     this.limits = {
       size,
@@ -81,13 +88,10 @@ export class CompressLayer extends AsyncLayer {
     try {
       if (this.#isNew) await this.#make();
       const loaded = await loadMap(this.#lower, this.#environment, this.superblock);
-      this.#store = new ChunkStore(
-        this.#lower,
-        this.#environment,
-        this.superblock,
-        loaded,
-        this.#onNearlyFull,
-      );
+      this.#store = new ChunkStore(this.#lower, this.#environment, this.superblock, loaded, {
+        discards: this.#discards,
+        onNearlyFull: this.#onNearlyFull,
+      });
     } catch (error) {
       this.releaseLowers();
       throw error;
@@ -171,7 +175,8 @@ export class CompressLayer extends AsyncLayer {
   }
 
   describe(): LayerDescription {
-    return { driver: "@cev/convert/compress", options: {}, lowers: [this.#lower.describe()] };
+    const options = { discards: this.#discards };
+    return { driver: "@cev/convert/compress", options, lowers: [this.#lower.describe()] };
   }
 
   async #make(): Promise<void> {

@@ -19,7 +19,7 @@ export const compressDriver: Driver<CompressOptions> = {
   async open(context) {
     const { lowers, environment, options, isReadOnly } = context;
     const [{ name, layer: lower }] = lowers as [NamedLayer];
-    const { create, mapMemoryMax = MAP_MEMORY_MAX } = options;
+    const { create, discards = true, mapMemoryMax = MAP_MEMORY_MAX } = options;
     const canWrite = !isReadOnly && lower.support.write !== "none";
     const onNearlyFull = (): void =>
       context.report({
@@ -28,7 +28,13 @@ export const compressDriver: Driver<CompressOptions> = {
         message: `${name}: nine tenths of the room for compressed chunks are in use; discard what is not needed`,
         device: name,
       });
-    const settings = { environment, mapMemoryMax, isReadOnly: !canWrite, ...(canWrite && { onNearlyFull }) };
+    const settings = {
+      environment,
+      discards,
+      mapMemoryMax,
+      isReadOnly: !canWrite,
+      ...(canWrite && { onNearlyFull }),
+    };
     const found = await findSuperblock(lower, environment);
     if (typeof found !== "string")
       return [openedDevice(new CompressLayer(lower, { ...settings, superblock: found.superblock }))];

@@ -28,6 +28,8 @@ export interface CompressOptions {
   readonly create?: CreateOptions;
   /** Bytes of memory that the map may take. Default 64 MiB. */
   readonly mapMemoryMax?: number;
+  /** Discards below what a commit has left wholly free. Default true. */
+  readonly discards?: boolean;
 }
 
 export const MAP_MEMORY_MAX = 67_108_864;
@@ -47,6 +49,7 @@ const createOptions = schemaOf<CreateOptions>({
 /** The options as a Standard Schema. */
 export const compressOptions: StandardSchema<CompressOptions> = schemaOf({
   create: createIssue,
+  discards: (value) => (typeof value === "boolean" ? null : "true or false"),
   mapMemoryMax: (value) => (isCount(value) ? null : "bytes"),
 });
 
@@ -91,6 +94,11 @@ export const compressOptionsSchema: Details = {
           description: "1 is fast, 9 small.",
         },
       },
+    },
+    discards: {
+      type: "boolean",
+      default: true,
+      description: "Discard below what a commit has left free, by whole chunks.",
     },
     mapMemoryMax: {
       type: "integer",

@@ -12,6 +12,7 @@ export interface TrimmerOptions {
   readonly environment: Environment;
   readonly superblock: Superblock;
   readonly allocator: Allocator;
+  readonly isWanted: boolean;
   /** Whether one bin more may be in use for a while. */
   readonly hasRoom: () => boolean;
   /** A bin is free again. */
@@ -33,6 +34,7 @@ export class Trimmer {
     const { chunkSize } = options.superblock;
     this.#options = options;
     this.#isUseful =
+      options.isWanted &&
       support.discard === "native" &&
       chunkSize % limits.discardGranularity === 0 &&
       chunkSize <= limits.ioLengthMax;

@@ -79,6 +79,8 @@ function subjectOf(row: Row): Subject {
     name: `compressed, ${what.join(", ")}`,
     manifest: {
       support: isReadOnly ? READ_ONLY_SUPPORT : FULL_SUPPORT,
+      // What is freed is discarded below, beside the work: that is a hint, and may fail. Where nothing can be discarded, every error shows.
+      canHideErrors: LOWERS[over].support?.discard !== "none" && !isReadOnly,
       reopen: reopenWith(compressDriver, { isReadOnly }),
       skip: { resize: "map and chunks lie where the size that it was made with puts them" },
     },

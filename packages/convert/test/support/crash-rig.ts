@@ -178,7 +178,7 @@ export async function work(environment: Environment, options: RunOptions): Promi
   const found = await findSuperblock(lower, environment);
   if (typeof found === "string") throw new Error(`the superblock is gone: ${found}`);
   const { superblock } = found;
-  const layer = new CompressLayer(lower, { superblock, environment });
+  const layer = new CompressLayer(lower, { superblock, environment, discards: true });
   const device = await Device.open(layer, environment, { blockSize: BLOCK });
   const wrong = history.settle(await device.read(0, device.size));
   if (wrong >= 0) throw new Error(`block ${wrong} is neither what was durable nor anything written since`);
