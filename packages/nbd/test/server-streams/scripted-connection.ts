@@ -1,22 +1,9 @@
 import { Buffer } from "node:buffer";
-import {
-  Command,
-  NbdErrno,
-  OptionType,
-  CLIENT_FLAGS_LENGTH,
-  HeaderStyle,
-  OPTION_HEADER_LENGTH,
-} from "../../src/protocol/numbers.ts";
-import { decodeOptionHead } from "../../src/protocol/option.ts";
-import {
-  decodeRequestHead,
-  newRequestHead,
-  payloadLengthOf,
-  requestLength,
-} from "../../src/protocol/request-head.ts";
+import { Command, NbdErrno, OptionType } from "../../src/protocol/numbers.ts";
 import type { RequestHead } from "../../src/protocol/request-head.ts";
 import type { Transport, TransportUser } from "../../src/transport/transport.ts";
 import { mutate } from "../client-streams/mutate.ts";
+import { ClientInput } from "../support/client-input.ts";
 import { encodeMessage, failureOf, makeMischief, successOf } from "./answers.ts";
 import type { Message } from "./answers.ts";
 import { answerOption, greeting } from "./handshake.ts";
@@ -33,14 +20,12 @@ export class ScriptedConnection implements Transport {
   readonly #isBad: boolean;
   /** The number of the context that tells of holes; another one on each connection. */
   readonly #context: number;
-  #incoming: Buffer = Buffer.alloc(0);
+  readonly #input = new ClientInput();
   #outgoing: Buffer = Buffer.alloc(0);
   /** Of the handshake, in order. */
   #said: Buffer[] = [];
   /** Of the transmission: one list for each answer, as those may mix. */
   #answers: Message[][] = [];
-  #phase: "flags" | "options" | "transmission" = "flags";
-  #style: HeaderStyle = HeaderStyle.simple;
   #room: Uint8Array | null = null;
   #isReading = false;
   #isPlanned = false;
@@ -71,14 +56,14 @@ export class ScriptedConnection implements Transport {
     if (this.#isOver) return true;
     const { chance, world } = this.#server;
     if (!chance.oneIn(4)) {
-      this.#incoming = Buffer.concat([this.#incoming, ...pieces]);
+      this.#input.push(...pieces);
       this.#plan();
       return true;
     }
     // What is on its way is read from the client's memory only now.
     world.environment.later(() => {
       if (this.#isOver) return;
-      this.#incoming = Buffer.concat([this.#incoming, ...pieces]);
+      this.#input.push(...pieces);
       this.#plan();
       this.#user.drained();
     });
@@ -119,7 +104,7 @@ export class ScriptedConnection implements Transport {
     const { chance, script } = this.#server;
     while (!this.#isOver && this.#step()) continue;
     if (this.#isOver) return;
-    if (this.#phase === "transmission" && chance.oneIn(script.cutOneIn)) {
+    if (this.#input.phase === "transmission" && chance.oneIn(script.cutOneIn)) {
       // Perhaps after half an answer, perhaps in good order.
       if (chance.oneIn(2))
         this.#outgoing = this.#outgoing.subarray(0, chance.below(this.#outgoing.length + 1));
@@ -136,33 +121,15 @@ export class ScriptedConnection implements Transport {
 
   /** Takes one message of the client. */
   #step(): boolean {
-    const bytes = this.#incoming;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    if (this.#phase === "flags") {
-      if (bytes.length < CLIENT_FLAGS_LENGTH) return false;
-      this.#phase = "options";
-      return this.#used(CLIENT_FLAGS_LENGTH);
-    }
-    if (this.#phase === "options") {
-      if (bytes.length < OPTION_HEADER_LENGTH) return false;
-      const head = decodeOptionHead(view, 0)!;
-      if (bytes.length < OPTION_HEADER_LENGTH + head.dataLength) return false;
-      this.#used(OPTION_HEADER_LENGTH + head.dataLength);
-      return this.#option(head.option);
-    }
-    const length = requestLength(this.#style);
-    if (bytes.length < length) return false;
-    const head = newRequestHead();
-    decodeRequestHead(view, 0, this.#style, head);
-    const payloadLength = payloadLengthOf(this.#style, head);
-    if (bytes.length < length + payloadLength) return false;
-    const payload = bytes.subarray(length, length + payloadLength);
-    this.#used(length + payloadLength);
-    if (head.command === Command.disconnect) {
+    const message = this.#input.next();
+    if (message === null) return false;
+    if (message.kind === "flags") return true;
+    if (message.kind === "option") return this.#option(message.option);
+    if (message.head.command === Command.disconnect) {
       this.end();
       return false;
     }
-    const answer = this.#do(head, payload);
+    const answer = this.#do(message.head, message.payload);
     if (this.#misbehaves)
       for (let left = this.#server.chance.below(3); left > 0; left--)
         makeMischief(answer, this.#server.chance);
@@ -174,11 +141,6 @@ export class ScriptedConnection implements Transport {
     return this.#isBad && this.#server.script.isMischievous;
   }
 
-  #used(length: number): true {
-    this.#incoming = this.#incoming.subarray(length);
-    return true;
-  }
-
   #option(option: number): boolean {
     const { script, chance } = this.#server;
     if (option === OptionType.abort) {
@@ -187,15 +149,15 @@ export class ScriptedConnection implements Transport {
     }
     const { replies, style, isLast } = answerOption(option, script, this.#context, chance);
     this.#said.push(...replies);
-    this.#style = style ?? this.#style;
-    if (isLast) this.#phase = "transmission";
+    this.#input.style = style ?? this.#input.style;
+    if (isLast) this.#input.phase = "transmission";
     return true;
   }
 
   /** Does a request, and gives its answer. */
   #do(head: Readonly<RequestHead>, payload: Uint8Array): Message[] {
     const { disk, chance, given } = this.#server;
-    const style = this.#style;
+    const style = this.#input.style;
     const isInside = head.offset + head.length <= disk.length;
     const errno = isInside ? this.#server.errnoFor() : NbdErrno.EINVAL;
     if (errno !== 0) return failureOf(head, style, disk, errno, chance);
@@ -220,7 +182,7 @@ export class ScriptedConnection implements Transport {
       const at = chance.below(this.#answers.length);
       const next = this.#answers[at]!.shift();
       if (next === undefined) this.#answers.splice(at, 1);
-      else pieces.push(encodeMessage(this.#style, next));
+      else pieces.push(encodeMessage(this.#input.style, next));
     }
     if (pieces.length === 1) return;
     const before = this.#outgoing.length;

@@ -5,28 +5,21 @@ import type { Random } from "@cev/test-kit";
 import { encodeError } from "../../src/protocol/chunk.ts";
 import { encodeExportNameReply, encodeGreeting } from "../../src/protocol/greeting.ts";
 import {
-  CLIENT_FLAGS_LENGTH,
   ChunkFlag,
   ChunkType,
   Command,
   CommandFlag,
   HeaderStyle,
-  OPTION_HEADER_LENGTH,
   OptionReply,
   OptionType,
   TransmissionFlag,
 } from "../../src/protocol/numbers.ts";
 import { encodeBlockSizeInfo, encodeExportInfo } from "../../src/protocol/option-info.ts";
-import { decodeOptionHead, encodeOptionReply, encodeServerData } from "../../src/protocol/option.ts";
-import {
-  decodeRequestHead,
-  newRequestHead,
-  payloadLengthOf,
-  requestLength,
-} from "../../src/protocol/request-head.ts";
+import { encodeOptionReply, encodeServerData } from "../../src/protocol/option.ts";
 import type { RequestHead } from "../../src/protocol/request-head.ts";
 import type { Dialler } from "../../src/client/open-link.ts";
 import type { Transport, TransportUser } from "../../src/transport/transport.ts";
+import { ClientInput } from "./client-input.ts";
 import { OPS, chunk, simpleReply } from "./model-answers.ts";
 
 /** Where a connection stands when something may happen to it. */
@@ -131,10 +124,8 @@ class ModelConnection implements Transport {
   readonly #environment: Environment;
   readonly #random: Random;
   isStalled = false;
-  readonly #style: { value: HeaderStyle } = { value: HeaderStyle.simple };
-  #incoming: Buffer = Buffer.alloc(0);
+  readonly #input = new ClientInput();
   #outgoing: Buffer[] = [];
-  #phase: "flags" | "options" | "transmission" = "flags";
   readonly #pending = new Set<Received>();
   #room: Uint8Array | null = null;
   #isReading = false;
@@ -245,44 +236,27 @@ class ModelConnection implements Transport {
   }
 
   #take(bytes: Buffer): void {
-    this.#incoming = Buffer.concat([this.#incoming, bytes]);
+    this.#input.push(bytes);
     while (!this.#isOver && this.#step()) continue;
   }
 
   #step(): boolean {
-    const bytes = this.#incoming;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    if (this.#phase === "flags") {
-      if (bytes.length < CLIENT_FLAGS_LENGTH) return false;
-      this.#phase = "options";
-      return this.#used(CLIENT_FLAGS_LENGTH);
-    }
-    if (this.#phase === "options") {
-      if (bytes.length < OPTION_HEADER_LENGTH) return false;
-      const head = decodeOptionHead(view, 0);
-      if (head === null) throw new Error("no option");
-      if (bytes.length < OPTION_HEADER_LENGTH + head.dataLength) return false;
-      this.#used(OPTION_HEADER_LENGTH + head.dataLength);
-      this.#option(head.option);
+    const message = this.#input.next();
+    if (message === null) return false;
+    if (message.kind === "flags") return true;
+    if (message.kind === "option") {
+      this.#option(message.option);
       this.#moment("option");
       return true;
     }
-    const style = this.#style.value;
-    const length = requestLength(style);
-    if (bytes.length < length) return false;
-    const head = newRequestHead();
-    decodeRequestHead(view, 0, style, head);
-    const payloadLength = payloadLengthOf(style, head);
-    if (bytes.length < length + payloadLength) return false;
-    const payload = Buffer.from(bytes.subarray(length, length + payloadLength));
-    this.#used(length + payloadLength);
+    // The bytes may be the client's own, which it uses again.
+    const received = { head: message.head, payload: Buffer.from(message.payload) };
     this.#server.requestCount++;
-    if (head.command === Command.disconnect) {
+    if (message.head.command === Command.disconnect) {
       this.#server.goodbyeCount++;
       this.end();
       return false;
     }
-    const received = { head, payload };
     this.#pending.add(received);
     this.#moment("received");
     this.#environment.later(() => {
@@ -294,22 +268,17 @@ class ModelConnection implements Transport {
     return true;
   }
 
-  #used(length: number): true {
-    this.#incoming = this.#incoming.subarray(length);
-    return true;
-  }
-
   #option(option: number): void {
     const reply = (type: number, data?: Uint8Array): void => this.#say(encodeOptionReply(option, type, data));
     const { style = HeaderStyle.structured, flags = ALL_FLAGS } = this.#server.options;
     switch (option) {
       case OptionType.extendedHeaders:
         if (style !== HeaderStyle.extended) return reply(OptionReply.errorUnsupported);
-        this.#style.value = style;
+        this.#input.style = style;
         return reply(OptionReply.ack);
       case OptionType.structuredReply:
         if (style === HeaderStyle.simple) return reply(OptionReply.errorUnsupported);
-        this.#style.value = HeaderStyle.structured;
+        this.#input.style = HeaderStyle.structured;
         return reply(OptionReply.ack);
       case OptionType.list:
         for (const name of this.#server.options.otherNames ?? [])
@@ -317,7 +286,7 @@ class ModelConnection implements Transport {
         return reply(OptionReply.ack);
       case OptionType.exportName:
         this.#say(encodeExportNameReply(this.#server.size, flags, false));
-        this.#phase = "transmission";
+        this.#input.phase = "transmission";
         return;
       case OptionType.info:
       case OptionType.go:
@@ -329,7 +298,7 @@ class ModelConnection implements Transport {
           encodeBlockSizeInfo({ minimum: 512, preferred: 4096, payloadMax: 33_554_432 }),
         );
         reply(OptionReply.ack);
-        if (option === OptionType.go) this.#phase = "transmission";
+        if (option === OptionType.go) this.#input.phase = "transmission";
         return;
       default:
         return reply(OptionReply.errorUnsupported);
@@ -355,19 +324,19 @@ class ModelConnection implements Transport {
   }
 
   #success(head: RequestHead): Buffer[] {
-    if (this.#style.value === HeaderStyle.extended)
+    if (this.#input.style === HeaderStyle.extended)
       return [this.#chunk(head, ChunkType.none, ChunkFlag.done, Buffer.alloc(0))];
     return [simpleReply(head, 0)];
   }
 
   #failure(head: RequestHead, errno: number): Buffer[] {
-    if (this.#style.value === HeaderStyle.simple) return [simpleReply(head, errno)];
+    if (this.#input.style === HeaderStyle.simple) return [simpleReply(head, errno)];
     return [this.#chunk(head, ChunkType.error, ChunkFlag.done, encodeError(errno, "as was asked"))];
   }
 
   /** In one or two pieces, the second first. */
   #data(head: RequestHead, data: Buffer): Buffer[] {
-    if (this.#style.value === HeaderStyle.simple) return [Buffer.concat([simpleReply(head, 0), data])];
+    if (this.#input.style === HeaderStyle.simple) return [Buffer.concat([simpleReply(head, 0), data])];
     const isWhole = this.#server.options.splitsReads === false || this.#random.chance(0.5);
     const cut = isWhole ? 0 : this.#random.below(data.length);
     const piece = (start: number, end: number, flags: number): Buffer => {
@@ -380,7 +349,7 @@ class ModelConnection implements Transport {
   }
 
   #chunk(head: RequestHead, type: number, flags: number, payload: Uint8Array): Buffer {
-    return chunk(this.#style.value, head, { type, flags }, payload);
+    return chunk(this.#input.style, head, { type, flags }, payload);
   }
 
   #answer(messages: readonly Buffer[]): void {
