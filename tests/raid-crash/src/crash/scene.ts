@@ -47,7 +47,7 @@ export class Scene {
     this.now = new History(content ?? new Uint8Array(0));
     for (const history of [this.durable, this.now]) history.grew(arraySizeOf(shape));
     this.disks = disksOf(this.world.environment, images);
-    for (const { layer } of this.disks) layer.onChange = () => this.cut();
+    for (const { platter } of this.disks) platter.onChange = () => this.cut();
   }
 
   /** The power may go here. */

@@ -62,7 +62,7 @@ class Restart {
     this.#shape = cut.shapes[0]!;
     // The power goes again at some point of the way back.
     const again = judge.worlds.length > 1 ? judge.random.below(30) : -1;
-    for (const { layer } of this.#disks) layer.onChange = () => this.#onChange(again);
+    for (const { platter } of this.#disks) platter.onChange = () => this.#onChange(again);
   }
 
   async run(): Promise<void> {
@@ -90,7 +90,7 @@ class Restart {
     }
     const inSync = namesInSync(array);
     await this.#drive(array.device.close());
-    for (const { layer } of this.#disks) layer.onChange = null;
+    for (const { platter } of this.#disks) platter.onChange = null;
     if (!array.device.isReadOnly) await this.#judgeDisks(array, inSync, first);
     if (world.environment.buffers.bytesLent !== lentBefore)
       this.violations.push("buffers were not given back");
