@@ -26,7 +26,7 @@ import type {
 } from "@cev/core";
 import { encodeHeader } from "./header.ts";
 import type { Header } from "./header.ts";
-import { ANYTHING, sumOf } from "./sum-block.ts";
+import { sumOf } from "./sum-block.ts";
 import { BYTES_PER_BLOCK, SumTable } from "./sum-table.ts";
 
 const MEMORY_MAX = 67_108_864;
@@ -72,10 +72,13 @@ export class ChecksumLayer extends AsyncLayer {
       ioLengthPreferred: Math.max(blockSize, limits.ioLengthPreferred),
       discardGranularity: Math.max(blockSize, limits.discardGranularity),
     };
-    this.support = narrowSupport(
-      lower.support,
-      isReadOnly ? ["read"] : ["read", "write", "flush", "discard", "writeZeroes", "fua"],
-    );
+    const { writeZeroes } = lower.support;
+    this.support = isReadOnly
+      ? narrowSupport(lower.support, ["read"])
+      : {
+          ...narrowSupport(lower.support, ["read", "write", "flush", "writeZeroes", "fua"]),
+          discard: writeZeroes === "native" ? "native" : "none",
+        };
     this.header = header;
     this.#lower = lower;
     this.#environment = environment;
@@ -126,8 +129,14 @@ export class ChecksumLayer extends AsyncLayer {
     await this.#change(io, next, () => sum);
   }
 
+  /** What is discarded below may hold anything afterwards, for which there is no sum. Zeroes may be a hole as well. */
   override async discard(io: Io, next: Next): Promise<void> {
-    await this.#change(io, next, () => ANYTHING);
+    io.op = Op.writeZeroes;
+    try {
+      await this.writeZeroes(io, next);
+    } finally {
+      io.op = Op.discard;
+    }
   }
 
   override async flush(io: Io, next: Next): Promise<void> {
@@ -141,8 +150,8 @@ export class ChecksumLayer extends AsyncLayer {
     const end = Math.ceil((offset + length) / blockSize);
     const sumOfZeroes = sumOf(new Uint8Array(blockSize));
     for (let block = Math.floor(offset / blockSize); block < end; block++) {
-      const known = this.#sums?.known(block) ?? null;
-      const content = known === ANYTHING || known === sumOfZeroes ? "asBelow" : "recoded";
+      const known = this.#sums?.known(block);
+      const content = known === sumOfZeroes ? "asBelow" : "recoded";
       const start = Math.max(offset, block * blockSize);
       const partLength = Math.min(offset + length, (block + 1) * blockSize) - start;
       const last = runs.at(-1);

@@ -2,14 +2,8 @@ import { crc32 } from "node:zlib";
 import { MetadataError } from "@cev/core";
 import { pairsPerBlock } from "./header.ts";
 
-/** The sum of a block that may hold anything, because it was discarded. */
-export const ANYTHING = 0;
-
 /** The sum of what a block holds. */
-export function sumOf(block: Uint8Array): number {
-  const sum = crc32(block);
-  return sum === ANYTHING ? 1 : sum;
-}
+export const sumOf = (block: Uint8Array): number => crc32(block);
 
 /** Encodes one block of sums: those of `pairs` from `index * pairsPerBlock` on, as far as there are any. */
 export function encodeSumBlock(target: Uint8Array, index: number, pairs: Uint32Array): void {
@@ -17,7 +11,7 @@ export function encodeSumBlock(target: Uint8Array, index: number, pairs: Uint32A
   const count = pairsPerBlock(target.length);
   view.setUint32(4, index >>> 0, true);
   for (let slot = 0; slot < 2 * count; slot++)
-    view.setUint32(8 + 4 * slot, pairs[2 * index * count + slot] ?? ANYTHING, true);
+    view.setUint32(8 + 4 * slot, pairs[2 * index * count + slot] ?? 0, true);
   view.setUint32(0, crc32(target.subarray(4)), true);
 }
 

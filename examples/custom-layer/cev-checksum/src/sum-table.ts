@@ -2,7 +2,7 @@ import { Op, readBytes, request, writeBytes } from "@cev/core";
 import type { Environment, Layer } from "@cev/core";
 import { pairsPerBlock, sumBlockCount } from "./header.ts";
 import type { Header } from "./header.ts";
-import { ANYTHING, decodeSumBlock, encodeSumBlock } from "./sum-block.ts";
+import { decodeSumBlock, encodeSumBlock } from "./sum-block.ts";
 
 // What `#writtenIn` says of a block of which either sum may be the right one: as it was found on the disk, where it is
 // durable; or since a write was begun that did not end well, and that may still be on its way there.
@@ -64,11 +64,7 @@ export class SumTable {
 
   /** True when a block with this sum is what a read has to give. */
   fits(block: number, sum: number): boolean {
-    const first = this.#pairs[2 * block]!;
-    if (first === sum || first === ANYTHING) return true;
-    if (!this.isOpen(block)) return false;
-    const second = this.#pairs[2 * block + 1]!;
-    return second === sum || second === ANYTHING;
+    return this.#pairs[2 * block] === sum || (this.isOpen(block) && this.#pairs[2 * block + 1] === sum);
   }
 
   /** The sum of what a read gives now; null while either may be. */
@@ -91,8 +87,7 @@ export class SumTable {
   settle(block: number, sum: number | null): void {
     const first = this.#pairs[2 * block]!;
     const second = this.#pairs[2 * block + 1]!;
-    const isSecond = second === sum || (second === ANYTHING && first !== sum);
-    if (isSecond) {
+    if (second === sum) {
       this.#pairs[2 * block] = second;
       this.#pairs[2 * block + 1] = first;
     }

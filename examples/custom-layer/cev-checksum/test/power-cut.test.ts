@@ -67,9 +67,10 @@ await test("the same when it was opened anew in between, and what it was open on
 await test("the same when a flush began while it was being written, and ended after it", async () => {
   const rig = await deviceWithOnes("later");
   const flushes: Promise<unknown>[] = [];
+  let changes = 0;
   rig.disk.onChange = () => {
-    // The sums are durable by now, and the data is on its way.
-    if (rig.disk.unflushedCount > 0 || flushes.length > 0) return;
+    // First the sums, then the data: when that is on its way, somebody asks for a flush.
+    if (++changes !== 2) return;
     const io = new Io(environment.runQueue).prepare(Op.flush, 0, 0);
     flushes.push(io.promise());
     queueMicrotask(() => rig.layer.submit(io));
