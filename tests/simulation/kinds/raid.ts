@@ -51,7 +51,7 @@ function kindOf(name: string, families: readonly Family[]): SimulationKind {
   return {
     name,
     package: "@cev/raid",
-    planVersion: 1,
+    planVersion: 2,
     traits(options) {
       const { level } = options as unknown as Shape;
       return {

@@ -7,6 +7,8 @@ import type { SimulationKind } from "./kind.ts";
 import type { Machine } from "./machine.ts";
 import { disksOf } from "./plan.ts";
 import type { StackPlan } from "./plan.ts";
+import { coveredDisks, noticedRanges } from "./reach.ts";
+import type { DiskRange } from "./reach.ts";
 import type { SimulationResult } from "./result.ts";
 import { Trace, seedOf } from "./seed.ts";
 import { Session } from "./session.ts";
@@ -39,6 +41,9 @@ class Run {
   /** What was read after a cut may be relied on: nothing ever leaves the stack or fails. */
   readonly #isComplete: boolean;
   readonly #diskCount: number;
+  /** Where altered bits are noticed, and disks that something directly above can do without. A smaller stack has fewer. */
+  readonly #noticed: readonly DiskRange[];
+  readonly #covered: readonly number[];
   #stepCount = 0;
   #requestCount = 0;
   #cutCount = 0;
@@ -66,6 +71,8 @@ class Run {
       mayRefuse: refusesDegraded && !this.#isComplete,
     });
     this.#diskCount = disksOf(plan.top).length;
+    this.#noticed = noticedRanges(plan.top, kinds);
+    this.#covered = coveredDisks(plan.top, kinds);
   }
 
   async run(): Promise<SimulationResult> {
@@ -195,16 +202,21 @@ class Run {
     this.#cutCount++;
     const losing = step.losing === null ? -1 : step.losing.disk % this.#diskCount;
     const isLosing = losing >= 0 && absences.canLose(losing);
+    const lose = (): void => {
+      absences.lose(losing);
+      this.#session.faultOf(losing).lose();
+    };
     if (isLosing) await this.#upkeep.settle();
+    // Before anything is sent to it, or while it is at work.
+    if (isLosing && step.losing!.turns === 0) lose();
     void this.#work(step.requests, step.index).catch(() => undefined);
     if (step.chore !== null && this.#session.isWhole) {
       this.#session.isUnfinished = true;
       void this.#upkeep.chore(step.chore, step.index).catch(() => undefined);
     }
-    if (isLosing) {
+    if (isLosing && step.losing!.turns > 0) {
       await machine.world.turns(step.losing!.turns);
-      absences.lose(losing);
-      this.#session.faultOf(losing).lose();
+      lose();
     }
     await machine.world.turns(step.turns);
     this.#session.durable.cut();
@@ -241,7 +253,7 @@ class Run {
     spoil: (disk: number) => void,
   ): Promise<void> {
     const disk = step.disk % this.#diskCount;
-    if (step.isCovered && !this.#absences.canLose(disk)) return;
+    if (step.isCovered && !(this.#covered.includes(disk) && this.#absences.canLose(disk))) return;
     // Copies that differ since a power cut: which one is read changes where the first cannot be.
     await this.#upkeep.settle();
     if (step.isCovered) this.#absences.return(disk);
@@ -251,16 +263,20 @@ class Run {
 
   /** A bit changes on the medium. */
   async #rot(step: Step & { readonly do: "rot" }): Promise<void> {
-    const disk = this.#machine.disks[step.disk % this.#diskCount]!;
+    const index = step.disk % this.#diskCount;
+    const isNoticed = this.#noticed.some(
+      ({ disk, offset, length }) => disk === index && step.byte >= offset && step.byte < offset + length,
+    );
+    if (!isNoticed) return;
+    const disk = this.#machine.disks[index]!;
     const { environment } = this.#machine.world;
-    const { blockSize, size } = disk.plan;
-    const byte = step.byte % size;
-    const offset = byte - (byte % blockSize);
+    const { blockSize } = disk.plan;
+    const offset = step.byte - (step.byte % blockSize);
     this.#session.mayFail = true;
     const block = (
       await this.#machine.drive(readBytes(disk.platter, environment, offset, blockSize))
     ).slice();
-    block[byte - offset]! ^= 1 << step.bit;
+    block[step.byte - offset]! ^= 1 << step.bit;
     await this.#machine.drive(writeBytes(disk.platter, environment, offset, block, disk.plan.fua));
   }
 

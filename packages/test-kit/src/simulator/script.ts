@@ -1,19 +1,14 @@
 import type { Random } from "../random.ts";
 import { LossRule } from "./loss-rule.ts";
-import { disksOf, isDisk, layersOf, seatsOf } from "./plan.ts";
+import { disksOf, isDisk, layersOf } from "./plan.ts";
 import type { StackPlan } from "./plan.ts";
+import { coveredDisks, noticedRanges } from "./reach.ts";
+import type { DiskRange } from "./reach.ts";
 import type { SimulationKind } from "./kind.ts";
 import type { CutPolicy, CutStep, Load, PlannedChore, PlannedRequest, Step } from "./step.ts";
 
 const POLICIES: readonly CutPolicy[] = ["all", "none", "sectors", "disks"];
 const SECTOR = 512;
-
-/** A range of a disk in which altered bits are noticed. Bytes. */
-interface SafeRange {
-  readonly disk: number;
-  readonly offset: number;
-  readonly length: number;
-}
 
 /** Draws the work for a stack. */
 export function drawScript(
@@ -35,7 +30,7 @@ class Writer {
   /** Disks that fail although nothing can make up for it: errors are allowed then, wrong bytes are not. */
   readonly #isWild: boolean;
   /** Bits of disks change: the same. None: they do not. */
-  readonly #safe: readonly SafeRange[];
+  readonly #safe: readonly DiskRange[];
   readonly #chores: readonly PlannedChore[];
   readonly #covered: readonly number[];
   #lost: number[] = [];
@@ -51,10 +46,10 @@ class Writer {
     this.#isVolatile = traits.some(({ forgets }) => forgets === true);
     this.#isRedundant = traits.some(({ lossesMax = 0 }) => lossesMax > 0);
     this.#isWild = random.chance(0.15);
-    const safe = safeRanges(plan, kinds);
+    const safe = noticedRanges(plan.top, kinds);
     this.#safe = !this.#isWild && random.chance(0.5) ? safe : [];
     this.#chores = choresOf(plan, kinds);
-    this.#covered = coveredDisks(plan, kinds);
+    this.#covered = coveredDisks(plan.top, kinds);
   }
 
   write(): readonly Step[] {
@@ -139,10 +134,13 @@ class Writer {
     if (isMissing) this.#lost = [missing];
     const losing = isMissing || chore !== null ? null : this.#losing();
     if (losing !== null) this.#lost = [losing.disk];
+    const { requests, turns } = this.#load(chore === null ? 8 : 60);
     this.#add({
       do: "cut",
       policy: random.pick(POLICIES),
-      ...this.#load(chore === null ? 8 : 60),
+      // What is on fewer disks than it should be and said to be durable.
+      requests: losing === null ? requests : requests.map((one) => this.#oftenDurable(one)),
+      turns,
       again: random.chance(0.3) ? [random.below(30), random.below(30)] : [],
       missing: isMissing ? missing : -1,
       isBack: !isMissing && losing === null && this.#lost.length > 0 && random.chance(0.5),
@@ -151,12 +149,16 @@ class Writer {
     });
   }
 
+  #oftenDurable(request: PlannedRequest): PlannedRequest {
+    return request.what === "write" && this.#random.chance(0.5) ? { ...request, isFua: true } : request;
+  }
+
   #losing(): CutStep["losing"] {
     const random = this.#random;
     if (!this.#isRedundant || this.#isWild || this.#lost.length > 0 || !random.chance(0.3)) return null;
     const disk = random.below(this.#diskCount);
     if (!this.#losses.allows([disk])) return null;
-    return { disk, turns: random.below(7), isBack: random.chance(0.5) };
+    return { disk, turns: random.chance(0.4) ? 0 : random.between(1, 6), isBack: random.chance(0.5) };
   }
 
   #lose(): void {
@@ -216,22 +218,6 @@ class Writer {
       bit: this.#random.below(8),
     });
   }
-}
-
-/** Where on which disks altered bits are noticed by what stands on them. */
-function safeRanges(plan: StackPlan, kinds: ReadonlyMap<string, SimulationKind>): SafeRange[] {
-  return seatsOf(plan.top).flatMap(({ above, place }, disk) => {
-    const detects = above === null ? undefined : kinds.get(above.kind)!.traits(above.options).detects;
-    return place === 0 && detects !== undefined ? [{ disk, ...detects }] : [];
-  });
-}
-
-/** Disks on which something stands that can do without them. */
-function coveredDisks(plan: StackPlan, kinds: ReadonlyMap<string, SimulationKind>): number[] {
-  return seatsOf(plan.top).flatMap(({ above }, disk) => {
-    const lossesMax = above === null ? 0 : (kinds.get(above.kind)!.traits(above.options).lossesMax ?? 0);
-    return lossesMax > 0 ? [disk] : [];
-  });
 }
 
 function choresOf(plan: StackPlan, kinds: ReadonlyMap<string, SimulationKind>): PlannedChore[] {
