@@ -1,6 +1,6 @@
 import { Io, LayerBase, Op, refuse, runAsBelow } from "@cev/core";
 import type { Environment, Layer, LayerDescription, Limits, Run, Support } from "@cev/core";
-import type { LowerOptions, Manifest, Theme } from "../src/index.ts";
+import type { LowerOptions, Manifest, TestBench, Theme } from "../src/index.ts";
 
 /** What makes a layer broken: everything not given here is as it should be. */
 export interface Defect {
@@ -26,6 +26,9 @@ export class DefectLayer extends LayerBase {
   readonly seed: number;
   scratch: Uint8Array = new Uint8Array(0);
   readonly cache: Map<number, Uint8Array> = new Map<number, Uint8Array>();
+  readonly underWay: Set<Io> = new Set<Io>();
+  lastWrite: { offset: number; data: Uint8Array } = { offset: 0, data: new Uint8Array(0) };
+  isDirty = false;
   readonly #defect: Defect;
 
   constructor(lower: Layer, environment: Environment, defect: Defect, seed: number) {
@@ -88,4 +91,8 @@ export interface Broken {
   readonly defect: Defect;
   readonly lower?: Partial<LowerOptions>;
   readonly manifest?: Partial<Manifest>;
+  /** Which checks of the theme are run. Default: all. */
+  readonly check?: RegExp;
+  /** Instead of a `DefectLayer`. */
+  readonly create?: (bench: TestBench) => Promise<Layer>;
 }

@@ -4,6 +4,8 @@ import { NoOpLayer } from "../layers/no-op-layer.ts";
 import { expectThat } from "./subject.ts";
 
 const VEIL = 0xee;
+const OTHER_TURNS = 2;
+const WRITE_TURNS = 10;
 
 /** A request whose completion is kept back. */
 interface KeptBack {
@@ -12,7 +14,7 @@ interface KeptBack {
 }
 
 /**
- * Takes its time with completions: one is deferred to a later turn, the next is held for two turns, and so on. Meanwhile the memory of a
+ * Takes its time with completions: one is deferred to a later turn, the next is held for some turns, and so on. Meanwhile the memory of a
  * read holds something else, so that whoever looks too early finds that.
  */
 export class DeferringLayer extends NoOpLayer {
@@ -31,7 +33,7 @@ export class DeferringLayer extends NoOpLayer {
       if (this.#submitCount++ % 2 === 0) io.pushDeferredAction(unveil, kept);
       else {
         io.pushAction(unveil, kept);
-        io.pushAction(holdTwoTurns, this.#environment);
+        io.pushAction(holdSomeTurns, this.#environment);
       }
       io.pushAction(veil, kept);
     }
@@ -62,7 +64,13 @@ function unveil(io: Io, kept: KeptBack): void {
   if (kept.found !== null) io.data.set(kept.found, io.dataOffset);
 }
 
-function holdTwoTurns(io: Io, { later }: Environment): void {
+/** What was written is told later than all else: whoever does not wait for writes is too early. */
+function holdSomeTurns(io: Io, { later }: Environment): void {
   io.hold();
-  later(() => later(() => io.resume()));
+  let turnsLeft = io.op === Op.write ? WRITE_TURNS : OTHER_TURNS;
+  const turn = (): void => {
+    if (--turnsLeft === 0) io.resume();
+    else later(turn);
+  };
+  later(turn);
 }
