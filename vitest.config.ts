@@ -53,6 +53,7 @@ export default defineConfig({
         globalSetup: STARTING_CEV.includes(project.name)
           ? fileURLToPath(new URL("scripts/bundle-cli.ts", import.meta.url))
           : [],
+        setupFiles: fileURLToPath(new URL("scripts/compare-bytes.ts", import.meta.url)),
       },
     })),
   },
