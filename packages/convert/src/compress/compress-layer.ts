@@ -1,4 +1,4 @@
-import { AsyncLayer, CevError, IoFlag, READ_ONLY_SUPPORT, RangeLock, runOf } from "@cev/core";
+import { AsyncLayer, CevError, IoFlag, Op, READ_ONLY_SUPPORT, RangeLock, request, runOf } from "@cev/core";
 import type {
   Environment,
   Io,
@@ -87,6 +87,8 @@ export class CompressLayer extends AsyncLayer {
     await super.open();
     try {
       if (this.#isNew) await this.#make();
+      // What is read now has to be what a power cut would leave: what is free by it is soon overwritten.
+      else if (this.support.write !== "none") await request(this.#lower, this.#environment, Op.flush, 0, 0);
       const loaded = await loadMap(this.#lower, this.#environment, this.superblock);
       this.#store = new ChunkStore(this.#lower, this.#environment, this.superblock, loaded, {
         discards: this.#discards,

@@ -1,0 +1,88 @@
+import { Device, IoFlag, LayerBase, Op, closeTree, environmentFrom, ioError, openTree } from "@cev/core";
+import type { Io, Layer, LayerDescription, Limits, Support } from "@cev/core";
+import { PowerCutLayer, Random } from "@cev/test-kit";
+import { expect, test } from "vitest";
+import { CompressLayer, findSuperblock, formatCompressed } from "../src/index.ts";
+
+const KIB = 1024;
+const CHUNK = 4 * KIB;
+const environment = environmentFrom(globalThis);
+
+/** Once it is to be interrupted, the next write that should be durable gets no further than the cache of the disk, and nothing else anywhere. */
+class InterruptedLayer extends LayerBase {
+  readonly name = "interrupted";
+  readonly limits: Limits;
+  readonly support: Support;
+  state: "whole" | "breaking" | "broken" = "whole";
+  readonly #disk: Layer;
+
+  constructor(disk: Layer) {
+    super([disk]);
+    this.limits = disk.limits;
+    this.support = disk.support;
+    this.#disk = disk;
+  }
+
+  submit(io: Io): void {
+    if (this.state === "broken") return io.fail("CEV_IO", "it was interrupted", this.name);
+    if (this.state === "breaking" && io.op === Op.write && (io.flags & IoFlag.fua) !== 0) {
+      this.state = "broken";
+      io.flags = 0;
+      io.pushAction(interrupted, this);
+    }
+    this.#disk.submit(io);
+  }
+
+  describe(): LayerDescription {
+    return { driver: this.name, options: {}, lowers: [this.#disk.describe()] };
+  }
+}
+
+function interrupted(io: Io, layer: InterruptedLayer): void {
+  io.flags = IoFlag.fua;
+  io.error ??= ioError(io, "CEV_IO", "it was interrupted", layer.name);
+  io.transferred = 0;
+}
+
+test("a power cut takes nothing that was durable before a commit of which the cache alone knew as the device was opened anew", async () => {
+  const first = new Random(1).bytes(CHUNK);
+  const second = new Random(2).bytes(CHUNK);
+  for (let seed = 1; seed <= 20; seed++) {
+    const disk = new PowerCutLayer(environment, { size: 256 * KIB });
+    const lower = new InterruptedLayer(disk);
+    await openTree(lower);
+    const superblock = await formatCompressed(lower, environment, {
+      chunkSize: CHUNK,
+      journalLength: 32 * KIB,
+    });
+    const open = (): Promise<Device> =>
+      Device.open(new CompressLayer(lower, { superblock, environment }), environment);
+
+    const device = await open();
+    await device.write(0, first);
+    await device.flush();
+    await device.write(0, second);
+    lower.state = "breaking";
+    await expect(device.flush()).rejects.toThrow("interrupted");
+    await expect(device.close()).rejects.toThrow("interrupted");
+    lower.state = "whole";
+
+    const again = await open();
+    expect(await again.read(0, CHUNK)).toEqual(second);
+    // Goes to where the first was, if that is free.
+    await again.write(CHUNK, new Random(3).bytes(CHUNK));
+    const image = disk.imageAfterCut(new Random(seed));
+    await again.close();
+    await closeTree(lower);
+
+    const left = new PowerCutLayer(environment, { size: image.length, contents: image });
+    const found = await findSuperblock(left, environment);
+    if (typeof found === "string") throw new Error(found);
+    const last = await Device.open(
+      new CompressLayer(left, { superblock: found.superblock, environment }),
+      environment,
+    );
+    expect([first, second]).toContainEqual(await last.read(0, CHUNK));
+    await last.close();
+  }
+});
