@@ -45,28 +45,39 @@ function partsOf(name: string): { readonly packageName: string; readonly subpath
 async function entryOf(name: string, directory: string): Promise<string | null> {
   try {
     return createRequire(join(resolve(directory), "stack.yaml")).resolve(name);
-  } catch (error) {
-    // Packages that are for `import` alone say so in their exports, and resolving for `require` stops there.
-    return isNotExported(error) ? importEntryOf(name, resolve(directory)) : null;
+  } catch {
+    // Packages that are for `import` alone say so in their exports, and resolving for `require` stops there; and where the file that is
+    // meant is not there, its name is worth being told.
+    return importEntryOf(name, resolve(directory));
   }
 }
 
-function isNotExported(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ERR_PACKAGE_PATH_NOT_EXPORTED";
-}
-
-/** The file that a package's `exports` name for `import`. */
+/** The file that a package names for `import`, whether it is there or not. */
 async function importEntryOf(name: string, directory: string): Promise<string | null> {
   const { packageName, subpath } = partsOf(name);
   for (let at = directory; ; at = dirname(at)) {
-    const folder = join(at, "node_modules", packageName);
-    const text = await readFile(join(folder, "package.json"), "utf8").catch(() => null);
-    if (text !== null) {
-      const { exports } = JSON.parse(text) as { readonly exports?: unknown };
-      const target = targetOf(exportedAs(exports, subpath));
+    for (const folder of [at, join(at, "node_modules", packageName)]) {
+      const manifest = await manifestIn(folder);
+      // Any folder may lie above; the one that is meant has the name, and may be seen from within.
+      if (manifest === null || (folder === at && manifest["name"] !== packageName)) continue;
+      const { exports = null, main = "index.js" } = manifest;
+      const target = targetOf(
+        exports === null ? (subpath === "." ? main : null) : exportedAs(exports, subpath),
+      );
       return target === null ? null : join(folder, target);
     }
     if (dirname(at) === at) return null;
+  }
+}
+
+async function manifestIn(folder: string): Promise<Record<string, unknown> | null> {
+  const text = await readFile(join(folder, "package.json"), "utf8").catch(() => null);
+  if (text === null) return null;
+  try {
+    const manifest: unknown = JSON.parse(text);
+    return isRecord(manifest) ? manifest : null;
+  } catch {
+    return null;
   }
 }
 
@@ -112,7 +123,10 @@ async function importAll(name: string, file: string): Promise<readonly unknown[]
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     if (!existsSync(file))
-      throw new CevError("CEV_NOT_FOUND", `there is no driver file ${file}`, { cause: error });
+      throw new CevError("CEV_NOT_FOUND", `there is no driver file ${file}`, {
+        cause: error,
+        ...(isPath(name) ? {} : { hint: `is ${partsOf(name).packageName} built?` }),
+      });
     const isMissing = error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND";
     throw new CevError(
       isMissing ? "CEV_NOT_FOUND" : "CEV_INVALID",

@@ -59,6 +59,27 @@ describe("a driver of a package that has several is named package/name", () => {
   });
 
   test.each([
+    ["exports of one file", "./dist/index.js"],
+    ["exports for import alone", { ".": { import: "./dist/index.js" } }],
+    ["no exports, and the file that is meant then", undefined],
+  ])("a package whose file is not there is asked whether it is built: %s", async (_how, exports) => {
+    const folder = folderWith(exports, {});
+    const hint: unknown = expect.stringMatching(/is @me\/x built/);
+    const place: Record<string, unknown> = {
+      message: expect.stringMatching(/there is no driver file .*@me\/x\/(dist\/)?index.js/),
+      place: { hint },
+    };
+    await expect(found("@me/x", folder)).rejects.toMatchObject(place);
+    // From within the package, where authors try it first.
+    await expect(found("@me/x", join(folder, "node_modules/@me/x"))).rejects.toMatchObject(place);
+  });
+
+  test("a package is found by its own name from within", async () => {
+    const folder = folderWith({ ".": { import: "./i.js" } }, { "i.js": sourceOf("theirs") });
+    expect(await found("@me/x", join(folder, "node_modules/@me/x"))).toBe("theirs");
+  });
+
+  test.each([
     [
       "a name that none of them has",
       "@me/x/slow",
