@@ -1,8 +1,9 @@
 import { Device, IoFlag, LayerBase, Op, closeTree, environmentFrom, ioError, openTree } from "@cev/core";
 import type { Io, Layer, LayerDescription, Limits, Support } from "@cev/core";
-import { PowerCutLayer, Random } from "@cev/test-kit";
+import { MemoryLayer, PowerCutLayer, Random } from "@cev/test-kit";
 import { expect, test } from "vitest";
 import { CompressLayer, findSuperblock, formatCompressed } from "../src/index.ts";
+import { encodeMapSector } from "../src/compress/map-sector.ts";
 
 const KIB = 1024;
 const CHUNK = 4 * KIB;
@@ -85,4 +86,31 @@ test("a power cut takes nothing that was durable before a commit of which the ca
     expect([first, second]).toContainEqual(await last.read(0, CHUNK));
     await last.close();
   }
+});
+
+test("a device that shows more than can be found again is not made", async () => {
+  const size = 8192 * KIB;
+  const disk = new MemoryLayer(environment, { size });
+  await openTree(disk);
+  const make = (shown: number): Promise<unknown> =>
+    formatCompressed(disk, environment, { chunkSize: 256 * KIB, size: shown });
+  await expect(make(4096 * size + 256 * KIB)).rejects.toThrow(
+    expect.objectContaining({ code: "CEV_INVALID", place: { hint: `at most ${4096 * size} do` } }),
+  );
+  expect(await findSuperblock(disk, environment)).toBe("blank");
+  await make(4096 * size);
+  expect(await findSuperblock(disk, environment)).toMatchObject({ superblock: { size: 4096 * size } });
+  await closeTree(disk);
+});
+
+test("a map whose epoch leaves none for what is to come is refused", async () => {
+  const disk = new MemoryLayer(environment, { size: 256 * KIB });
+  await openTree(disk);
+  const superblock = await formatCompressed(disk, environment, { chunkSize: CHUNK, journalLength: 32 * KIB });
+  const entries = new Uint8Array(0);
+  const sector = encodeMapSector(0, superblock.formatId, { epoch: Number.MAX_SAFE_INTEGER, entries });
+  disk.bytes.set(sector, superblock.mapOffset);
+  const layer = new CompressLayer(disk, { superblock, environment });
+  await expect(layer.open()).rejects.toThrow(expect.objectContaining({ code: "CEV_BAD_METADATA" }));
+  await closeTree(disk);
 });

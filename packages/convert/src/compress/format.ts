@@ -8,6 +8,7 @@ import type { FormatOptions } from "./options.ts";
 import {
   CHUNK_SIZE_MAX,
   CHUNK_SIZE_MIN,
+  EXPANSION_MAX,
   HALF_LENGTH_MAX,
   HALF_LENGTH_MIN,
   JOURNAL_OFFSET,
@@ -138,6 +139,11 @@ export function planFormat(lower: Layer, environment: Environment, options: Form
       "CEV_INVALID",
       `a size of ${size} bytes is not a whole number of chunks of ${chunkSize}`,
     );
+  const sizeMax = lowerSize * EXPANSION_MAX;
+  if (size > sizeMax)
+    throw new CevError("CEV_INVALID", `${size} bytes are too many to show on a device of ${lowerSize}`, {
+      hint: `at most ${sizeMax} do`,
+    });
   if (size <= 0 || binCount <= slackOf(binCount))
     throw new CevError("CEV_INVALID", `${lowerSize} bytes are too few for chunks of ${chunkSize} bytes`);
   const random = new Uint8Array(24);

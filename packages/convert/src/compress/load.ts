@@ -5,7 +5,7 @@ import { ChunkMap } from "./chunk-map.ts";
 import { ENTRY_LENGTH, Kind, decodeEntry, encodeEntry, entryIssue } from "./entry.ts";
 import { scanJournal } from "./journal-scan.ts";
 import { decodeMapSector } from "./map-sector.ts";
-import { JOURNAL_OFFSET, SECTOR_ENTRIES, SECTOR_LENGTH } from "./superblock.ts";
+import { EPOCH_MAX, JOURNAL_OFFSET, SECTOR_ENTRIES, SECTOR_LENGTH } from "./superblock.ts";
 import type { Superblock } from "./superblock.ts";
 
 /** What a compressed device has in memory. */
@@ -88,6 +88,13 @@ export async function loadMap(
     scan.epochMax,
     sectorEpochs.reduce((max, epoch) => Math.max(max, epoch), 0),
   );
+  // What is counted up from there could not be told apart any more: commits would be lost.
+  if (epochMax > EPOCH_MAX)
+    throw new MetadataError(`the epoch ${epochMax} is none that a device comes to`, {
+      structure: "compression map and journal",
+      field: "epoch",
+      byteOffset: JOURNAL_OFFSET,
+    });
   return { map, allocator, sectorEpochs, epoch: scan.epoch, epochMax };
 }
 

@@ -18,6 +18,11 @@ export const CHUNK_SIZE_MAX = 1_048_576;
 export const HALF_LENGTH_MIN: number = 2 * PAGE_LENGTH;
 export const HALF_LENGTH_MAX: number = 64 * 1_048_576;
 
+/** A device shows at most so many times what it stands on. */
+export const EXPANSION_MAX = 4096;
+/** Of journal and map: far beyond what any device comes to, and what still can be counted up from. */
+export const EPOCH_MAX: number = 2 ** 48;
+
 const MAGIC = [0x63, 0x65, 0x76, 0x63, 0x6d, 0x70, 0x72, 0x73];
 const VERSION = 1;
 const STRUCTURE = "compression superblock";
@@ -123,7 +128,7 @@ function areaIssue(superblock: Superblock, lowerSize: number): Issue | null {
   if (!isChunk) return ["chunk size", 48, `chunks of ${chunkSize} bytes`];
   if (halfLength < HALF_LENGTH_MIN || halfLength > HALF_LENGTH_MAX || halfLength % PAGE_LENGTH !== 0)
     return ["journal length", 52, `halves of the journal of ${halfLength} bytes`];
-  if (size === 0 || !(size <= lowerSize * 4096) || size % chunkSize !== 0)
+  if (size === 0 || !(size <= lowerSize * EXPANSION_MAX) || size % chunkSize !== 0)
     return ["size", 40, `a size of ${size} bytes`];
   if (mapOffset !== JOURNAL_OFFSET + 2 * halfLength) return ["map offset", 56, `a map at ${mapOffset}`];
   if (mapLength !== mapLengthOf(size / chunkSize)) return ["map length", 64, `a map of ${mapLength} bytes`];
