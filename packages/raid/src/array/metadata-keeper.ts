@@ -7,7 +7,13 @@ import { MetadataRounds } from "./metadata-rounds.ts";
 import type { Preparation } from "./metadata-rounds.ts";
 import { MetadataWriter } from "./metadata-writer.ts";
 import type { RunningArray } from "./running-array.ts";
-import { checkpointSectors, positionsOf, timestampOf, updatedSuperblocks } from "./superblock-update.ts";
+import {
+  isBehind,
+  positionsOf,
+  resyncSectorsOf,
+  timestampOf,
+  updatedSuperblocks,
+} from "./superblock-update.ts";
 import { intentsOf } from "./write-intents.ts";
 import type { WriteIntents } from "./write-intents.ts";
 
@@ -108,17 +114,13 @@ export class MetadataKeeper {
     this.#isTouched = false;
     if (this.#isLevelled || !this.#isRedundant) return;
     this.#isLevelled = true;
-    const { eventCount, resyncSectors } = this.#base;
-    const isBehind = this.#array.members.some(
-      ({ takesWrites, device }) =>
-        takesWrites &&
-        (device!.superblock.eventCount !== eventCount || device!.superblock.resyncSectors !== resyncSectors),
-    );
+    const { resyncSectors } = this.#base;
+    const isLate = isBehind(this.#array, this.#base);
     // Where it was not marked clean, and nothing is left to sync, that is said now.
     const isDone = resyncSectors !== null && this.#array.unsynced.length === 0;
-    if (!isBehind && !isDone) return;
+    if (!isLate && !isDone) return;
     await this.#rounds.alone(async () => {
-      if (isBehind) {
+      if (isLate) {
         await this.#writeIntents();
         this.#mayLag = true;
         await this.#writer.writeSuperblocks(this.#superblocks(positionsOf(this.#array), resyncSectors));
@@ -349,7 +351,7 @@ export class MetadataKeeper {
       this.#refuseBroken();
       // Only what is durable when they are written may stand in the superblocks.
       const recoveredTo = positionsOf(this.#array);
-      const resyncSectors = this.#resyncSectors(isActive);
+      const resyncSectors = resyncSectorsOf(this.#array, isActive);
       if (this.#hasProgress) {
         this.#hasProgress = false;
         await this.#writer.flush();
@@ -386,13 +388,6 @@ export class MetadataKeeper {
       updatedAt: timestampOf(this.#array.environment.wallClock?.now()),
       keepsPlaces: this.#mayLag,
     });
-  }
-
-  /** As md says it: nothing is certain while writes may be under way. */
-  #resyncSectors(isActive: boolean): number | null {
-    if (isActive) return 0;
-    const first = this.#array.unsynced[0];
-    return first === undefined ? null : checkpointSectors(this.#array, first.start);
   }
 
   async #flushMembers(): Promise<void> {

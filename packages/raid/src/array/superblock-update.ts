@@ -89,9 +89,25 @@ export function freeDeviceNumber({ array, base }: Pick<SuperblockUpdate, "array"
  * How far a resync or a rebuild is, as it is recorded: in whole chunks, and stripes of whatever pages a kernel has (64 KiB at most). md goes
  * on from there stripe by stripe: of one that begins before it, what is behind it would never be done.
  */
-export function checkpointSectors({ geometry }: RunningArray, position: number): number {
+function checkpointSectors({ geometry }: RunningArray, position: number): number {
   const grain = Math.max(geometry.chunkSize, 65_536);
   return (position - (position % grain)) / SECTOR;
+}
+
+/** How far the members are known to agree, as md says it: nothing is certain while writes may be under way. */
+export function resyncSectorsOf(array: RunningArray, isActive: boolean): number | null {
+  if (isActive) return 0;
+  const first = array.unsynced[0];
+  return first === undefined ? null : checkpointSectors(array, first.start);
+}
+
+/** True where a member missed the last update. */
+export function isBehind({ members }: RunningArray, { eventCount, resyncSectors }: Superblock): boolean {
+  return members.some(
+    ({ takesWrites, device }) =>
+      takesWrites &&
+      (device!.superblock.eventCount !== eventCount || device!.superblock.resyncSectors !== resyncSectors),
+  );
 }
 
 /** How far the members are rebuilt now, by device: another may have taken its place when that is written. */
