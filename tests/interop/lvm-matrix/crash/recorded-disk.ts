@@ -1,14 +1,6 @@
 import { createHash } from "node:crypto";
-import { Op } from "@cev/core";
-import type { Environment, Io } from "@cev/core";
+import type { Environment } from "@cev/core";
 import { PowerCutLayer, Random } from "@cev/test-kit";
-
-/** Never keeps what was not flushed. */
-class NothingKept extends Random {
-  override chance(): boolean {
-    return false;
-  }
-}
 
 /** What of the writes that were not flushed is on the disks after a power cut. */
 export type CutKind = "nothing" | "everything" | "some";
@@ -34,13 +26,15 @@ export class RecordedDisks {
 
   constructor(environment: Environment, images: readonly Uint8Array[], seed: number) {
     this.#random = new Random(seed);
-    this.layers = images.map((contents) => new RecordedDisk(environment, contents, () => this.record()));
+    this.layers = images.map(
+      (contents) => new PowerCutLayer(environment, { size: contents.length, contents }),
+    );
+    for (const layer of this.layers) layer.onChange = () => this.record();
   }
 
   /** Keeps what is left if the power goes now. */
   record(): void {
-    const nothing = new NothingKept(1);
-    this.#keep("nothing", (layer) => layer.imageAfterCut(nothing));
+    this.#keep("nothing", (layer) => layer.imageAfterCut(this.#random, "none"));
     this.#keep("everything", (layer) => layer.contents);
     this.#keep("some", (layer) => layer.imageAfterCut(this.#random));
     this.#count++;
@@ -54,19 +48,5 @@ export class RecordedDisks {
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
     this.states.push({ at: this.#count, kind, images });
-  }
-}
-
-class RecordedDisk extends PowerCutLayer {
-  readonly #onChange: () => void;
-
-  constructor(environment: Environment, contents: Uint8Array, onChange: () => void) {
-    super(environment, { size: contents.length, contents });
-    this.#onChange = onChange;
-  }
-
-  override submit(io: Io): void {
-    if (io.op !== Op.read) this.#onChange();
-    super.submit(io);
   }
 }
