@@ -3,6 +3,8 @@ import { Refusal } from "./refusal.ts";
 
 const NAME_LENGTH_MAX = 214;
 const NAME = /^(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/;
+// What a layer imports from core is called so: a class of its own cannot be.
+const TAKEN: readonly string[] = ["Layer", "AsyncLayer"];
 const RESERVED = new Set(["node_modules", "favicon.ico", ...builtinModules]);
 
 /** What a package and what is in it are called. */
@@ -29,9 +31,10 @@ export function namesOf(packageName: string): Names {
   const pascal = words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join("");
   if (!/^[A-Z]/.test(pascal))
     throw new Refusal(`${packageName} gives no name for a class: begin with a letter, or with cev-`);
+  const className = pascal.endsWith("Layer") ? pascal : `${pascal}Layer`;
   return {
     packageName,
     layerName: words.join("-"),
-    className: pascal.endsWith("Layer") ? pascal : `${pascal}Layer`,
+    className: TAKEN.includes(className) ? `My${className}` : className,
   };
 }

@@ -107,6 +107,9 @@ describe("a name", () => {
     ["my-layer", "MyLayer"],
     ["@me/x.y_z", "XYZLayer"],
     ["cev-", "CevLayer"],
+    // What the layer imports from core is called so.
+    ["cev-layer", "MyLayer"],
+    ["@me/async", "MyAsyncLayer"],
   ])("%s gives the class %s", async (name, className) => {
     await createLayer({ folder, name, versions });
     expect(textOf("src/index.ts")).toContain(`{ ${className} }`);
