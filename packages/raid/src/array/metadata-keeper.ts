@@ -3,6 +3,7 @@ import type { MemberBitmap } from "../metadata/member-scan.ts";
 import type { Superblock } from "../metadata/superblock.ts";
 import { brokenError, memberFailure, spareFailure } from "./failure-report.ts";
 import type { Member, MemberDevice } from "./member.ts";
+import type { MetadataKeeperOptions } from "./metadata-keeper-options.ts";
 import { MetadataRounds } from "./metadata-rounds.ts";
 import type { Preparation } from "./metadata-rounds.ts";
 import { MetadataWriter } from "./metadata-writer.ts";
@@ -19,15 +20,6 @@ import type { WriteIntents } from "./write-intents.ts";
 
 // As long as md waits after the last write before it marks an array clean.
 const SAFE_MODE_DELAY_MS = 200;
-
-/** What a `MetadataKeeper` is made of. */
-export interface MetadataKeeperOptions {
-  readonly array: RunningArray;
-  /** The newest superblock. */
-  readonly superblock: Superblock;
-  readonly bitmap: MemberBitmap | null;
-  readonly report: (problem: Problem) => void;
-}
 
 /**
  * Keeps superblocks and bitmap of an array that may be written, in md's order: the array is marked dirty and the bits
