@@ -53,7 +53,8 @@ const wideKind: SimulationKind = {
 /** How many requests and other steps show each defect, at the most. */
 const STEPS_MAX: Readonly<Record<string, number>> = {
   "a flush that goes nowhere": 3,
-  "a write that goes nowhere": 2,
+  // With a flush and a power cut, or with a read.
+  "a write that goes nowhere": 3,
   "a read of something else": 2,
   "a request that never ends": 1,
   "an error for no reason": 1,

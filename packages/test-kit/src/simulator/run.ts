@@ -206,10 +206,17 @@ class Run {
       absences.lose(losing);
       this.#session.faultOf(losing).lose();
     };
-    if (isLosing) await this.#upkeep.settle();
-    // Before anything is sent to it, or while it is at work.
+    let { requests } = step;
+    if (isLosing) {
+      await this.#upkeep.settle();
+      // What is idle has to say that it is at work before it writes, and would find out then: it must be at work already.
+      const count = Math.ceil(requests.length / 2);
+      await this.#machine.drive(this.#work(requests.slice(0, count), step.index));
+      requests = requests.slice(count);
+    }
+    // Before anything more is sent to it, or while it is at work.
     if (isLosing && step.losing!.turns === 0) lose();
-    void this.#work(step.requests, step.index).catch(() => undefined);
+    void this.#work(requests, step.index).catch(() => undefined);
     if (step.chore !== null && this.#session.isWhole) {
       this.#session.isUnfinished = true;
       void this.#upkeep.chore(step.chore, step.index).catch(() => undefined);
