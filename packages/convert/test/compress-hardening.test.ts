@@ -3,7 +3,9 @@ import type { Io, Layer, LayerDescription, Limits, Support } from "@cev/core";
 import { MemoryLayer, PowerCutLayer, Random } from "@cev/test-kit";
 import { expect, test } from "vitest";
 import { CompressLayer, findSuperblock, formatCompressed } from "../src/index.ts";
+import { Allocator } from "../src/compress/allocator.ts";
 import { encodeMapSector } from "../src/compress/map-sector.ts";
+import { Trimmer } from "../src/compress/trimmer.ts";
 
 const KIB = 1024;
 const CHUNK = 4 * KIB;
@@ -113,4 +115,36 @@ test("a map whose epoch leaves none for what is to come is refused", async () =>
   const layer = new CompressLayer(disk, { superblock, environment });
   await expect(layer.open()).rejects.toThrow(expect.objectContaining({ code: "CEV_BAD_METADATA" }));
   await closeTree(disk);
+});
+
+test("whoever looks for room finds none held by discards, although commits begin them anew all the time", async () => {
+  const lower = new MemoryLayer(environment, { size: 256 * KIB, completion: "later" });
+  await openTree(lower);
+  const superblock = await formatCompressed(lower, environment, {
+    chunkSize: CHUNK,
+    journalLength: 32 * KIB,
+  });
+  const allocator = new Allocator(4);
+  const trimmer = new Trimmer({
+    lower,
+    environment,
+    superblock,
+    allocator,
+    isWanted: true,
+    hasRoom: () => true,
+    onRoom: () => undefined,
+  });
+  for (const bin of [0, 1, 2]) allocator.take(8 * bin, 8);
+  for (const bin of [0, 1, 2]) allocator.release(8 * bin, 8);
+  trimmer.start();
+  expect(allocator.freeCount).toBe(24);
+  const seen: number[] = [];
+  const look = (): void => {
+    seen.push(allocator.freeCount);
+    trimmer.start();
+  };
+  await Promise.all([trimmer.pause(look), trimmer.pause(look)]);
+  expect(seen).toEqual([32, 32]);
+  await trimmer.close();
+  await closeTree(lower);
 });

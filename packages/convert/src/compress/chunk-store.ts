@@ -88,8 +88,7 @@ export class ChunkStore {
 
   /** Commits, brings the map on disk up to date, and discards what is free below. */
   async close(): Promise<void> {
-    await this.#trimmer.stop();
-    await this.#committer.close();
+    await this.#trimmer.pause(() => this.#committer.close());
     await this.#trimmer.close();
   }
 
@@ -192,8 +191,7 @@ export class ChunkStore {
     let first = allocator.allocate(unitCount);
     if (first < 0) {
       await this.#committer.commit();
-      await this.#trimmer.stop();
-      first = allocator.allocate(unitCount);
+      first = await this.#trimmer.pause(() => allocator.allocate(unitCount));
     }
     if (first >= 0) {
       this.#tellIfFull();

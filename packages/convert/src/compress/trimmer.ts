@@ -27,7 +27,8 @@ export class Trimmer {
   readonly #options: TrimmerOptions;
   readonly #isUseful: boolean;
   #running: Promise<void> | null = null;
-  #isStopping = false;
+  /** Those who wait until no bin is held. */
+  #pauseCount = 0;
 
   constructor(options: TrimmerOptions) {
     const { limits, support } = options.lower;
@@ -42,30 +43,34 @@ export class Trimmer {
 
   /** Only after a commit: what is free then is named by nothing that a power cut could bring back. */
   start(): void {
-    if (!this.#isUseful || this.#isStopping || this.#running !== null) return;
+    if (!this.#isUseful || this.#pauseCount > 0 || this.#running !== null) return;
     const running = this.#discard(Infinity).finally(() => {
       this.#running = null;
     });
     this.#running = running;
   }
 
-  /** Resolves when no bin is held: until the next start. */
-  async stop(): Promise<void> {
-    this.#isStopping = true;
-    await this.#running;
-    this.#isStopping = false;
+  /** Runs at a time when no bin is held, and none is taken. */
+  async pause<T>(run: () => T | Promise<T>): Promise<T> {
+    this.#pauseCount++;
+    try {
+      await this.#running;
+      return await run();
+    } finally {
+      this.#pauseCount--;
+    }
   }
 
   /** Discards what is left, when nothing else goes on any more. */
   async close(): Promise<void> {
-    await this.stop();
+    await this.#running;
     if (this.#isUseful) await this.#discard(CLOSE_MAX);
   }
 
   async #discard(countMax: number): Promise<void> {
     const { lower, environment, superblock, allocator, hasRoom, onRoom } = this.#options;
     const { chunkSize, dataOffset } = superblock;
-    for (let count = 0; count < countMax && !this.#isStopping && hasRoom(); count++) {
+    for (let count = 0; count < countMax && this.#pauseCount === 0 && hasRoom(); count++) {
       const bin = allocator.takeEmptied();
       if (bin < 0) return;
       try {
