@@ -53,6 +53,8 @@ export default defineConfig({
         globalSetup: STARTING_CEV.includes(project.name)
           ? fileURLToPath(new URL("scripts/bundle-cli.ts", import.meta.url))
           : [],
+        // Several workers whose collectors have threads of their own get in one another's way: half of a test's time.
+        execArgv: ["--single-threaded-gc"],
         setupFiles: fileURLToPath(new URL("scripts/compare-bytes.ts", import.meta.url)),
       },
     })),
