@@ -190,8 +190,11 @@ class Run {
   }
 
   async #reopen(): Promise<void> {
-    await this.#session.close();
-    await this.#session.open(this.#session.now);
+    const { now, durable } = this.#session;
+    const isOrderly = await this.#session.close();
+    // Whoever was told that closing failed has what was flushed, as after a power cut.
+    if (!isOrderly) durable.cut();
+    await this.#session.open(isOrderly ? now : durable);
   }
 
   async #cut(step: CutStep & Step): Promise<void> {

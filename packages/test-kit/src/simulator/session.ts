@@ -109,22 +109,26 @@ export class Session {
     return words;
   }
 
-  async close(): Promise<void> {
+  /** False: it failed, as it might; what was not flushed may be gone. */
+  async close(): Promise<boolean> {
     const { judge, absences } = this;
     const { rig, disks } = this.machine;
+    let isOrderly = true;
     try {
       await this.machine.drive(rig.close());
     } catch (error) {
+      isOrderly = false;
       // Of what was lost something may be left to write.
       judge.error("closing", error, { ...this.excuses, mayFail: this.mayFail || absences.hasAny });
     }
     for (const check of rig.checks)
       for (const violation of check.violations) judge.found(`the contract was broken: ${violation}`);
-    if (absences.hasAny || this.mayFail) return;
+    if (absences.hasAny || this.mayFail) return isOrderly;
     const { bytesLent } = this.machine;
     if (bytesLent > 0 && !this.#forgets) judge.found(`${bytesLent} bytes of memory were not given back`);
     const claimed = disks.filter(({ fault }) => fault.claims.count > 0).length;
     if (claimed > 0) judge.found(`${claimed} disks are still claimed after closing`);
+    return isOrderly;
   }
 
   async readAll(): Promise<Uint32Array> {
