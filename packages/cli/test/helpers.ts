@@ -95,8 +95,11 @@ export function golden(name: string): UnpackedGolden & { readonly folder: string
 export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 /** One hash over files. */
-export const hashFiles = (paths: readonly string[]): string =>
-  sha256(Buffer.concat(paths.map((path) => readFileSync(path))));
+export function hashFiles(paths: readonly string[]): string {
+  const hash = createHash("sha256");
+  for (const path of paths) hash.update(readFileSync(path));
+  return hash.digest("hex");
+}
 
 /** The hash of a layer that the kernel saw. */
 export function layerHash({ manifest }: UnpackedGolden, name: string): string {
