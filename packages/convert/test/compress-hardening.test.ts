@@ -148,3 +148,47 @@ test("whoever looks for room finds none held by discards, although commits begin
   await trimmer.close();
   await closeTree(lower);
 });
+
+test("bins that have become free are told of once each, unless they are in use again", () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const random = new Random(seed);
+    const binCount = random.between(2, 12);
+    const allocator = new Allocator(binCount);
+    const used = Array.from({ length: binCount }, () => 0);
+    const emptied = new Set<number>();
+    const held: number[] = [];
+    const runs: [first: number, count: number][] = [];
+    for (let round = 0; round < 300; round++) {
+      const kind = random.below(10);
+      if (kind < 4) {
+        const count = random.between(1, 8);
+        const first = allocator.allocate(count);
+        if (first < 0) continue;
+        used[Math.floor(first / 8)]! += count;
+        emptied.delete(Math.floor(first / 8));
+        runs.push([first, count]);
+      } else if (kind < 8 && runs.length > 0) {
+        const [[first, count]] = runs.splice(random.below(runs.length), 1) as [[number, number]];
+        allocator.release(first, count);
+        const bin = Math.floor(first / 8);
+        used[bin]! -= count;
+        if (used[bin] === 0) emptied.add(bin);
+      } else if (kind < 9) {
+        const bin = allocator.takeEmptied();
+        expect(emptied.delete(bin)).toBe(bin >= 0);
+        if (bin < 0) {
+          expect(emptied.size).toBe(0);
+          continue;
+        }
+        used[bin] = 8;
+        held.push(bin);
+      } else if (held.length > 0) {
+        const bin = held.pop()!;
+        allocator.putBack(bin);
+        used[bin] = 0;
+      }
+      expect(allocator.runCount).toBe(runs.length + held.length);
+      expect(allocator.freeCount).toBe(used.reduce((sum, count) => sum - count, binCount * 8));
+    }
+  }
+});

@@ -3,6 +3,8 @@ import { BIN_UNITS } from "./entry.ts";
 
 /** Of a bin all of whose units are free. */
 const WHOLE = 0xff;
+/** The list of bins that have become wholly free: behind those of bins by their longest free run. */
+const EMPTIED = BIN_UNITS + 1;
 
 /** Longest run of free units, by which of a bin's eight units are free. */
 function longestRuns(): Uint8Array {
@@ -29,12 +31,10 @@ export class Allocator {
   readonly #runs = longestRuns();
   /** Of each bin which units are free. */
   readonly #free: Uint8Array;
-  // Doubly linked lists of the bins with the same longest free run; -1 ends one.
-  readonly #heads: Int32Array = new Int32Array(BIN_UNITS + 1).fill(-1);
+  // Doubly linked lists of the bins with the same longest free run, and of those that have become wholly free; -1 ends one.
+  readonly #heads: Int32Array = new Int32Array(EMPTIED + 1).fill(-1);
   readonly #next: Int32Array;
   readonly #previous: Int32Array;
-  /** Bins that have become wholly free, and still are. */
-  readonly #emptied = new Set<number>();
 
   constructor(binCount: number) {
     this.#free = new Uint8Array(binCount).fill(WHOLE);
@@ -46,18 +46,15 @@ export class Allocator {
 
   /** The first unit of a run that is now in use; -1: there is none. */
   allocate(unitCount: number): number {
-    for (let length = unitCount; length <= BIN_UNITS; length++) {
-      const bin = this.#heads[length]!;
-      if (bin < 0) continue;
-      const mask = this.#free[bin]!;
-      const wanted = (1 << unitCount) - 1;
-      let unit = 0;
-      while ((mask & (wanted << unit)) !== wanted << unit) unit++;
-      const first = bin * BIN_UNITS + unit;
-      this.take(first, unitCount);
-      return first;
-    }
-    return -1;
+    const bin = this.#binFor(unitCount);
+    if (bin < 0) return -1;
+    const mask = this.#free[bin]!;
+    const wanted = (1 << unitCount) - 1;
+    let unit = 0;
+    while ((mask & (wanted << unit)) !== wanted << unit) unit++;
+    const first = bin * BIN_UNITS + unit;
+    this.take(first, unitCount);
+    return first;
   }
 
   /** Marks a run as in use. False: some of it is in use already. */
@@ -65,8 +62,7 @@ export class Allocator {
     const bin = Math.floor(first / BIN_UNITS);
     const units = maskOf(first, unitCount);
     if ((this.#free[bin]! & units) !== units) return false;
-    this.#set(bin, this.#free[bin]! & ~units);
-    this.#emptied.delete(bin);
+    this.#set(bin, this.#free[bin]! & ~units, EMPTIED);
     this.runCount++;
     this.freeCount -= unitCount;
     return true;
@@ -74,32 +70,42 @@ export class Allocator {
 
   /** Gives a run back. */
   release(first: number, unitCount: number): void {
-    const bin = Math.floor(first / BIN_UNITS);
-    const units = maskOf(first, unitCount);
-    assert((this.#free[bin]! & units) === 0, "what is given back was in use");
-    this.#set(bin, this.#free[bin]! | units);
-    if (this.#free[bin] === WHOLE) this.#emptied.add(bin);
-    this.runCount--;
-    this.freeCount += unitCount;
+    this.#release(first, unitCount, EMPTIED);
   }
 
   /** A bin that has become wholly free, and is in use from now on; -1: there is none. */
   takeEmptied(): number {
-    for (const bin of this.#emptied) {
-      this.take(bin * BIN_UNITS, BIN_UNITS);
-      return bin;
-    }
-    return -1;
+    const bin = this.#heads[EMPTIED]!;
+    if (bin >= 0) this.take(bin * BIN_UNITS, BIN_UNITS);
+    return bin;
   }
 
   /** Gives a bin back that was taken so. */
   putBack(bin: number): void {
-    this.release(bin * BIN_UNITS, BIN_UNITS);
-    this.#emptied.delete(bin);
+    this.#release(bin * BIN_UNITS, BIN_UNITS, BIN_UNITS);
   }
 
-  #set(bin: number, mask: number): void {
-    const [before, after] = [this.#runs[this.#free[bin]!]!, this.#runs[mask]!];
+  /** What was in use lately goes first: it is there below. */
+  #binFor(unitCount: number): number {
+    for (let length = unitCount; length < BIN_UNITS; length++)
+      if (this.#heads[length]! >= 0) return this.#heads[length]!;
+    return this.#heads[EMPTIED]! >= 0 ? this.#heads[EMPTIED]! : this.#heads[BIN_UNITS]!;
+  }
+
+  /** `listOfWhole`: where the bin goes if it is wholly free now. */
+  #release(first: number, unitCount: number, listOfWhole: number): void {
+    const bin = Math.floor(first / BIN_UNITS);
+    const units = maskOf(first, unitCount);
+    assert((this.#free[bin]! & units) === 0, "what is given back was in use");
+    this.#set(bin, this.#free[bin]! | units, listOfWhole);
+    this.runCount--;
+    this.freeCount += unitCount;
+  }
+
+  #set(bin: number, mask: number, listOfWhole: number): void {
+    const isFirstEmptied = this.#heads[EMPTIED] === bin;
+    const before = isFirstEmptied ? EMPTIED : this.#runs[this.#free[bin]!]!;
+    const after = mask === WHOLE ? listOfWhole : this.#runs[mask]!;
     this.#free[bin] = mask;
     if (before === after) return;
     const [next, previous] = [this.#next[bin]!, this.#previous[bin]!];
