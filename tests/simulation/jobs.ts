@@ -7,7 +7,7 @@ import type { CampaignReport, SimulationKind } from "@cev/test-kit";
 export type WorkerLine =
   | { readonly seed: number }
   | { readonly failure: string }
-  | { readonly report: CampaignReport };
+  | { readonly report: CampaignReport; readonly processorSeconds: number };
 
 /** Settings of a search in several processes. */
 export interface JobsOptions {
@@ -26,6 +26,8 @@ export interface JobsReport {
   readonly report: CampaignReport | null;
   /** Replay lines. */
   readonly failures: readonly string[];
+  /** Of all of them together: how fast they are where others use the processors too. */
+  readonly processorSeconds: number;
 }
 
 // A run takes some milliseconds, and what is found is made small in some seconds.
@@ -41,17 +43,22 @@ export async function runJobs(options: JobsOptions): Promise<JobsReport> {
     failures.push(line);
     options.onFailure(line);
   };
+  let processorSeconds = 0;
+  const used = (seconds: number): void => void (processorSeconds += seconds);
   const reports = await Promise.all(
-    Array.from({ length: options.jobs }, (_, job) => runWorker(options, job, found)),
+    Array.from({ length: options.jobs }, (_, job) => runWorker(options, job, { found, used })),
   );
   const report = reports.reduce((a, b) => (a === null || b === null ? (a ?? b) : mergeReports(a, b)), null);
-  return { report, failures };
+  return { report, failures, processorSeconds };
 }
 
 async function runWorker(
   options: JobsOptions,
   job: number,
-  found: (line: string) => void,
+  {
+    found,
+    used,
+  }: { readonly found: (line: string) => void; readonly used: (processorSeconds: number) => void },
 ): Promise<CampaignReport | null> {
   const worker = spawn(
     process.execPath,
@@ -76,7 +83,10 @@ async function runWorker(
     const line = JSON.parse(text) as WorkerLine;
     if ("seed" in line) seed = line.seed;
     else if ("failure" in line) found(line.failure);
-    else report = line.report;
+    else {
+      report = line.report;
+      used(line.processorSeconds);
+    }
   }
   const code = await ended;
   clearTimeout(watch);

@@ -124,7 +124,8 @@ async function work(seed: number, kinds: readonly SimulationKind[], jobs: number
       ? { stepsMax: Number(values.steps) / jobs }
       : { isOver: () => performance.now() >= end }),
   });
-  tell({ report: { ...report, failures: [] } });
+  const { user, system } = process.cpuUsage();
+  tell({ report: { ...report, failures: [] }, processorSeconds: (user + system) / 1e6 });
   return report.failures.length === 0 ? 0 : 1;
 }
 
@@ -146,19 +147,22 @@ async function search(seed: number, kinds: readonly SimulationKind[]): Promise<n
       if (!values.json) console.log(line);
     },
   });
-  const { failures } = result;
+  const { failures, processorSeconds } = result;
   const report = result.report ?? emptyReport(kinds.map(({ name }) => name));
   const seconds = (performance.now() - start) / 1000;
   const stepsPerSecond = Math.round(report.stepCount / seconds);
   if (values.json) {
-    console.log(JSON.stringify({ seed, version, ...report, failures, seconds, stepsPerSecond }));
+    console.log(
+      JSON.stringify({ seed, version, ...report, failures, seconds, processorSeconds, stepsPerSecond }),
+    );
     return failures.length === 0 ? 0 : 1;
   }
   const { stepCount, requestCount, redrawnCount, turnCount } = report;
   console.log(reportTable(report));
   console.log(
     `${stepCount} steps, ${requestCount} of them requests, ${turnCount} turns; ${redrawnCount} runs drawn anew; ` +
-      `${failures.length} failures in ${seconds.toFixed(1)} s: ${stepsPerSecond} steps/s`,
+      `${failures.length} failures in ${seconds.toFixed(1)} s: ${stepsPerSecond} steps/s, ` +
+      `${Math.round(stepCount / Math.max(processorSeconds, 0.001))} per second of a processor`,
   );
   return failures.length === 0 ? 0 : 1;
 }
