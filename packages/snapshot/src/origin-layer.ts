@@ -12,6 +12,7 @@ import {
   combineSupport,
   concatenate,
   refuse,
+  request,
   runAsBelow,
   supportOf,
 } from "@cev/core";
@@ -213,6 +214,9 @@ export class OriginLayer extends LayerBase {
       if (plan.state !== "valid") continue;
       const { source, setting, chunkSize } = plan;
       const store = this.storeOf(plan);
+      // What is read now has to be what a power cut would leave: of a chunk that counts as kept nothing more is kept.
+      if (this.isWritable(plan) && store.support.flush !== "none")
+        await request(store, environment, Op.flush, 0, 0);
       const contents = await readStore({ environment, source, store, origin, chunkSize });
       if (contents.state === "invalid" || contents.layout.chunkSize !== chunkSize) throw changed(source);
       if (contents.state === "blank" && this.isWritable(plan))

@@ -184,7 +184,7 @@ describe.each(SCENES)("$name", (scene) => {
     "whenever the power goes, what was acknowledged and flushed is there, and snapshots show nothing else, seed %i",
     async (seed) => {
       const run = new Run(scene, seed);
-      await run.work(10);
+      await run.work(14);
       expect(run.moments.length).toBeGreaterThan(30);
       // Each of them would take too long: those that are left out have their turn with another seed.
       const step = Math.ceil(run.moments.length / 36);
