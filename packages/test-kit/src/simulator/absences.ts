@@ -40,6 +40,11 @@ export class Absences {
     return this.#losses.allows([...this.#away, ...this.#torn, disk]);
   }
 
+  /** Once a part has refused to open it may be more than the stack can do without. */
+  get areTooMany(): boolean {
+    return !this.#losses.allows(this.#away);
+  }
+
   lose(disk: number): void {
     this.#lost.add(disk);
     this.#noteTorn();
