@@ -92,7 +92,7 @@ export class Session {
     const lacked = machine.rig.lackedDisks;
     absences.opened(lacked);
     // Where a part is left out that knew better, one that is out of date may have opened alone: as whoever lets it must expect.
-    const mayMislead = this.mayFail || (this.#refusesDegraded && absences.areTooMany);
+    const mayMislead = this.mayFail || (this.refusesDegraded && absences.areTooMany);
     if (mayMislead && lacked.length > 0) throw this.#excusable("a part of it cannot be used");
     const words = await this.readAll();
     const wrong = model.firstWrong(words);
