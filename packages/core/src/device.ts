@@ -104,15 +104,16 @@ export class Device implements AsyncDisposable {
     const claim = layer.claims.acquire({ name: `the device ${name}` }, isReadOnly ? "read" : "write", name);
     try {
       await openTree(layer);
-      return new Device(
-        layer,
-        adapt(layer, environment, options.blockSize ?? 1),
-        environment,
-        claim,
-        options,
-      );
     } catch (error) {
       claim.release();
+      throw error;
+    }
+    try {
+      const top = adapt(layer, environment, options.blockSize ?? 1);
+      return new Device(layer, top, environment, claim, options);
+    } catch (error) {
+      claim.release();
+      await closeTree(layer).catch(() => undefined);
       throw error;
     }
   }

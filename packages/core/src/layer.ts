@@ -131,7 +131,8 @@ async function openInTurn(layer: Layer): Promise<void> {
     await layer.open();
     layer.claims.openCount = 1;
   } catch (error) {
-    for (const lower of opened.reverse()) await closeTree(lower);
+    // Why it does not open is what counts; all are closed, also when one of them fails.
+    for (const lower of opened.reverse()) await closeTree(lower).catch(() => undefined);
     throw error;
   }
 }

@@ -113,6 +113,14 @@ describe("Device", () => {
     await closeTree(memory);
   });
 
+  it("gives the stack back where it cannot be shown in the blocks that were asked for", async () => {
+    const memory = new MemoryLayer(65_536);
+    await expect(Device.open(memory, environment, { blockSize: 7 })).rejects.toMatchObject({
+      code: "CEV_INVALID",
+    });
+    expect([memory.claims.openCount, memory.claims.count]).toEqual([0, 0]);
+  });
+
   it("closing refuses new requests, waits for those under way, and flushes", async () => {
     const { memory, device } = await opened();
     memory.isManual = true;

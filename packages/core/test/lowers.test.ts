@@ -52,6 +52,19 @@ class Standing extends LayerBase {
   }
 }
 
+/** One that cannot be opened, or one whose close fails. */
+class Failing extends Standing {
+  override async open(): Promise<void> {
+    if (this.name === "top") throw new Error("top does not open");
+    await super.open();
+  }
+
+  override async close(): Promise<void> {
+    await super.close();
+    throw new Error(`${this.name} does not close`);
+  }
+}
+
 /** The same without a claim to write. */
 class Reading extends Standing {
   override readonly support: Support = READ_ONLY_SUPPORT;
@@ -134,5 +147,15 @@ describe("what a layer stands on", () => {
     expect(lower.claims.count).toBe(1);
     await closeTree(other);
     await closeTree(top);
+  });
+});
+
+describe("a layer that cannot be opened", () => {
+  it("leaves nothing open, and says why, also where a lower cannot be closed again", async () => {
+    const first = new Standing("first");
+    const second = new Failing("second");
+    await expect(openTree(new Failing("top", [first, second]))).rejects.toThrow("top does not open");
+    expect([first.isOpen, second.isOpen]).toEqual([false, false]);
+    expect([first.claims.openCount, second.claims.openCount]).toEqual([0, 0]);
   });
 });
