@@ -4,6 +4,7 @@ import { describe, expect } from "vitest";
 import { assembleGroups } from "../src/assemble/assemble.ts";
 import { planCommit } from "../src/disk/commit-plan.ts";
 import { commitText } from "../src/disk/commit.ts";
+import type { CommitDevice } from "../src/disk/commit.ts";
 import { decodeMdaHeader, encodeMdaHeader } from "../src/disk/mda.ts";
 import { clearedArea } from "../src/disk/pv-layout.ts";
 import { nextTextOffset, textSizeMax } from "../src/disk/ring.ts";
@@ -288,6 +289,28 @@ describe("an area", () => {
       code: "CEV_BUSY",
     });
     expect(bench.log.rounds).toEqual([[]]);
+  });
+
+  test("that changed since the scan is told of when no other is being read any more", async () => {
+    const bench = Bench.twoVolumes(textOf(1));
+    const plan = planCommit({ scans: await bench.scan(), text: textOf(2) });
+    await bench.commit(textOf(2, 10));
+    let readingCount = 0;
+    const deviceOf = (scan: PvScan): CommitDevice => {
+      const device = bench.deviceOf(scan);
+      return {
+        async read(offset, length) {
+          readingCount++;
+          if (device !== bench.devices[0]) await new Promise((resolve) => setTimeout(resolve, 1));
+          readingCount--;
+          return device.read(offset, length);
+        },
+        write: (offset, bytes) => device.write(offset, bytes),
+        flush: () => device.flush(),
+      };
+    };
+    await expect(commitText(plan, { deviceOf })).rejects.toMatchObject({ code: "CEV_BUSY" });
+    expect(readingCount).toBe(0);
   });
 });
 

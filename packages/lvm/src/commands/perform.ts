@@ -70,7 +70,10 @@ export class Performance {
     if (this.isDryRun || writes.length === 0) return;
     this.#checkAborted();
     for (const { device, offset, bytes } of writes) await device.write(offset, bytes);
-    await Promise.all([...new Set(writes.map(({ device }) => device))].map((device) => device.flush()));
+    const devices = new Set(writes.map(({ device }) => device));
+    const flushes = await Promise.allSettled([...devices].map((device) => device.flush()));
+    // Whoever is told of it may close the devices: nothing may be under way on them then.
+    for (const flush of flushes) if (flush.status === "rejected") throw flush.reason;
   }
 
   /** Contents of new volumes, before these count. */

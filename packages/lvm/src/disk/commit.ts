@@ -61,7 +61,7 @@ export async function commitText(plan: CommitPlan, options: CommitOptions): Prom
 
 /** Since the scan nobody else may have changed the areas. */
 async function checkUnchanged({ group, areas }: CommitPlan, { deviceOf }: CommitOptions): Promise<void> {
-  await Promise.all(
+  const looks = await Promise.allSettled(
     areas.map(async ({ scan, area, header }) => {
       // A damaged header is to be replaced whatever it is.
       if (area.error !== null) return;
@@ -84,6 +84,8 @@ async function checkUnchanged({ group, areas }: CommitPlan, { deviceOf }: Commit
       );
     }),
   );
+  // Whoever is told of it may close the devices: nothing may be under way on them then.
+  for (const look of looks) if (look.status === "rejected") throw look.reason;
 }
 
 function isSameText(left: TextLocation | null, right: TextLocation | null): boolean {
