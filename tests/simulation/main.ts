@@ -29,6 +29,7 @@ const HELP = `sim: random stacks of all layers, random work, faults and power cu
   --any-version   also where the version is another one: then the seed means something else
   --mutants       plants each known defect and looks for it, --minutes long at most (default 1)
   --mutant NAME   this one: ${MUTANTS.map(({ name }) => name).join(", ")}
+  --record        with them: keeps what finds each for the test that runs it again
   --json          the result as JSON`;
 
 const { values } = parseArgs({
@@ -48,6 +49,7 @@ const { values } = parseArgs({
     "any-version": { type: "boolean", default: false },
     mutants: { type: "boolean", default: false },
     mutant: { type: "string" },
+    record: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -77,7 +79,11 @@ async function main(): Promise<number> {
     return values.help ? 0 : 2;
   }
   if (values.mutants || values.mutant !== undefined)
-    return runMutants(mutants, Number(values.seed), Number(values.minutes ?? 1));
+    return runMutants(mutants, {
+      seed: Number(values.seed),
+      minutes: Number(values.minutes ?? 1),
+      isRecording: values.record,
+    });
   const seed = Number(values.seed);
   if (values.worker !== undefined) return work(seed, kinds, Number(values.worker));
   if (values.version !== undefined || keep !== null || stack !== null)

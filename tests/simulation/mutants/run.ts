@@ -1,5 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { KINDS } from "../kinds/index.ts";
+import { record } from "./recorded.ts";
 import type { Mutant } from "./table.ts";
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
@@ -59,8 +62,50 @@ function argumentsOf(line: string): string[] {
   return [...text.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c!);
 }
 
+/** Keeps what found a defect for the test that runs it again. */
+function keepRun({ name, kinds }: Mutant, line: string): void {
+  const { values } = parseArgs({
+    args: argumentsOf(line),
+    options: {
+      seed: { type: "string", default: "" },
+      version: { type: "string" },
+      kinds: { type: "string" },
+      keep: { type: "string", default: "" },
+      stack: { type: "string", default: "" },
+    },
+  });
+  const { seed, keep, stack } = values;
+  record(
+    name,
+    { seed: Number(seed), keep, stack },
+    KINDS.filter((kind) => kinds.includes(kind.name)),
+  );
+}
+
+/** What the recorded run of a defect finds in a process in which it is planted. */
+export function findingsWith(name: string): readonly string[] {
+  const register = new URL("register.ts", import.meta.url).href;
+  const script = fileURLToPath(new URL("replay-recorded.ts", import.meta.url));
+  const { stdout, stderr } = spawnSync(process.execPath, [...NODE, "--import", register, script, name], {
+    encoding: "utf8",
+    env: { ...process.env, CEV_MUTANT: name },
+  });
+  if (!stdout.startsWith("["))
+    throw new Error(`the recorded run of ${name} did not run: ${stderr || stdout}`);
+  return JSON.parse(stdout) as readonly string[];
+}
+
+/** How defects are looked for. */
+export interface MutantSearch {
+  readonly seed: number;
+  /** So long for each of them at most. */
+  readonly minutes: number;
+  /** What finds one is kept in `recorded.json`. */
+  readonly isRecording: boolean;
+}
+
 /** Looks for one after the other, and prints how long that took. Returns the exit status. */
-export function runMutants(mutants: readonly Mutant[], seed: number, minutes: number): number {
+export function runMutants(mutants: readonly Mutant[], { seed, minutes, isRecording }: MutantSearch): number {
   let missedCount = 0;
   for (const mutant of mutants) {
     const { seconds, processorSeconds, stepCount, line } = searchMutant(mutant, seed, minutes);
@@ -68,6 +113,7 @@ export function runMutants(mutants: readonly Mutant[], seed: number, minutes: nu
     const other = line === null ? null : (foundUnaltered(line, false) ?? foundUnaltered(line, true));
     const isFound = line !== null && other === null;
     if (!isFound) missedCount++;
+    else if (isRecording) keepRun(mutant, line);
     const verdict = isFound ? "found" : line === null ? "NOT FOUND" : "SOMETHING ELSE FOUND";
     console.log(
       `${mutant.name} (${mutant.what}): ${verdict} after ${seconds.toFixed(1)} s, ` +

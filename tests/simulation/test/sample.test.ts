@@ -2,13 +2,21 @@ import { readFileSync, readdirSync } from "node:fs";
 import { campaign, replay } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { KINDS, WITHOUT_KIND } from "../kinds/index.ts";
+import { findingsOf, recordedRuns } from "../mutants/recorded.ts";
+import { findingsWith } from "../mutants/run.ts";
 import { MUTANTS } from "../mutants/table.ts";
 
 describe("random stacks of our layers", () => {
-  test("do what they promise in a few thousand steps", async () => {
-    const { failures, stepCount, cutCount } = await campaign({ seed: 5000, kinds: KINDS, stepsMax: 2500 });
+  const { CEV_ALL_CASES: all, CEV_SEED: seed = String(Date.now() % 1_000_000) } = process.env;
+
+  // The same every time, and a few that are new.
+  test.each([
+    { seed: 5000, stepsMax: 12_000 },
+    { seed: 1_000_000 + Number(seed), stepsMax: 4000 },
+  ])("do what they promise in $stepsMax steps from seed $seed on", async ({ seed: first, stepsMax }) => {
+    const { failures, stepCount, cutCount } = await campaign({ seed: first, kinds: KINDS, stepsMax });
     expect(failures.map(({ line }) => line)).toEqual([]);
-    expect(stepCount).toBeGreaterThanOrEqual(2500);
+    expect(stepCount).toBeGreaterThanOrEqual(stepsMax);
     expect(cutCount).toBeGreaterThan(20);
   });
 
@@ -25,6 +33,19 @@ describe("random stacks of our layers", () => {
     const known = new Set([...KINDS.map((kind) => kind.package), ...Object.keys(WITHOUT_KIND)]);
     expect(packages.filter((name) => !known.has(name))).toEqual([]);
   });
+
+  // A process for each is dear: one of them, by the seed that the name tells.
+  const drawn = all === undefined ? [MUTANTS[Number(seed) % MUTANTS.length]!] : MUTANTS;
+
+  test.each(drawn)(
+    `a planted defect is found by the run that was recorded, and only with it (CEV_SEED=${seed}): $name`,
+    async ({ name }) => {
+      const run = recordedRuns()[name];
+      expect(run, `pnpm sim --mutant ${name} --record`).toBeDefined();
+      expect(await findingsOf(run!, KINDS)).toEqual([]);
+      expect(findingsWith(name)).not.toEqual([]);
+    },
+  );
 
   test.each(MUTANTS)("a defect can be planted in one place: $name", ({ file, edits }) => {
     const source = readFileSync(new URL(`../../../packages/${file}`, import.meta.url), "utf8");
