@@ -1,4 +1,4 @@
-import { JointLayer } from "@cev/core";
+import { CevError, JointLayer } from "@cev/core";
 import { MemoryLayer } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { openStack } from "../src/open-stack.ts";
@@ -235,6 +235,23 @@ describe("a live stack", () => {
     const read = failureOf(device.read(0, 512));
     await stack.close().catch(() => undefined);
     expect((await read).code).toBe("CEV_DEVICE_LOST");
+  });
+
+  test("says of a layer that took too long to open what that said, and nothing of requests", async () => {
+    const disk = new MemoryLayer(environment, { size: SIZE });
+    const slow = {
+      ...filter,
+      name: "slow",
+      open: () => Promise.reject(new CevError("CEV_TIMED_OUT", "nobody answered", { hint: "wake it" })),
+    };
+    const stack = await openStack(
+      { devices: {} },
+      { environment, drivers: [slow], isLive: true, layers: [{ name: "d", layer: disk }] },
+    );
+    expect((await failureOf(stack.live!.insert("d", { driver: "slow" }))).line).toBe(
+      "nobody answered; wake it",
+    );
+    await stack.close();
   });
 
   test("changes nothing once it is being closed, and calls off a change that waits for requests", async () => {

@@ -199,11 +199,17 @@ export class LiveStack {
     options: ChangeOptions,
     change: (swap: JointSwap) => Promise<T>,
   ): Promise<T> {
+    let isQuiet = false;
+    const begin = (swap: JointSwap): Promise<T> => {
+      isQuiet = true;
+      return change(swap);
+    };
     try {
-      return await jointOf(record).quiesce(change, { ...options, signal: this.#signalOf(options) });
+      return await jointOf(record).quiesce(begin, { ...options, signal: this.#signalOf(options) });
     } catch (error) {
-      if (!isCevError(error) || error.code !== "CEV_TIMED_OUT" || error.place.source !== undefined)
-        throw error;
+      // What is flushed or opened may take too long, too: that tells of itself.
+      const isOther = isQuiet || !isCevError(error) || error.place.source !== undefined;
+      if (isOther || error.code !== "CEV_TIMED_OUT") throw error;
       throw new CevError(error.code, error.message, {
         source: record.name,
         hint: "give it longer, or have whoever sent them call them off; tree shows where requests are under way",
