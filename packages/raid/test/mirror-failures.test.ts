@@ -1,4 +1,5 @@
 import { CevError, IoFlag, Op } from "@cev/core";
+import type { Io } from "@cev/core";
 import { describe, expect, test } from "vitest";
 import { EngineBench, ENGINE_DATA_START, ended } from "./support/engine-bench.ts";
 import type { EngineBenchOptions } from "./support/engine-bench.ts";
@@ -220,6 +221,21 @@ describe("writes", () => {
     expect(bench.dataOf(1)[0]).toBe(9);
     expect(bench.disks[1]!.log.map(({ flags }) => flags)).toEqual([IoFlag.fua, IoFlag.fua]);
     expect(bench.array.lostCount).toBe(0);
+  });
+
+  test("a cancelled read says so, whatever became of the member that it was read from", async () => {
+    const bench = new EngineBench(RAID1);
+    // Layers that do not end a request because it is cancelled.
+    const held: Io[] = [];
+    for (const fault of bench.faults) fault.submit = (one) => void held.push(one);
+    const io = bench.submit(Op.read, 8192, 512, new Uint8Array(512));
+    io.cancel();
+    // Whoever stands above would take it for a loss of the whole array.
+    held[0]!.fail("CEV_DEVICE_LOST", "gone", "disk");
+    await ended(io);
+    expect(io.error).toMatchObject({ code: "CEV_CANCELLED" });
+    expect(io).toMatchObject({ offset: 8192, transferred: 0 });
+    expect(bench.array.lostCount).toBe(1);
   });
 
   test("cancelled while it waits for the one before it, a write does nothing", async () => {

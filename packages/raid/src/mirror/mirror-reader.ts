@@ -1,6 +1,6 @@
 import { CompoundIoPool, Op, concatenate } from "@cev/core";
 import type { CevError, CompoundIo, Io, SubmitTarget } from "@cev/core";
-import { degradedError, readFailureOf } from "../array/failure.ts";
+import { cancelled, degradedError, readFailureOf } from "../array/failure.ts";
 import type { Member } from "../array/member.ts";
 import { worldError } from "../array/metadata-writer.ts";
 import { PIECE_LENGTH } from "../array/running-array.ts";
@@ -150,8 +150,15 @@ export class MirrorReader implements SubmitTarget {
     const { array, choice } = this.#array;
     const member = read.member!;
     const failure = readFailureOf(error);
-    if (failure === "request" || io.isCancelRequested) return this.#release(read);
+    if (failure === "request") return this.#release(read);
     if (failure === "lost") array.failMember(member, error);
+    if (io.isCancelRequested) {
+      this.#release(read);
+      // Nobody looks for another copy: that says nothing about the array.
+      io.error = cancelled(io, this.name);
+      io.transferred = 0;
+      return;
+    }
     const crosses = crossesPieces(io.offset, io.length);
     if (failure === "range" && read.mayRepair && array.canRepair && member.takesWrites) {
       const { copy } = read;
