@@ -66,7 +66,7 @@ export type { ReopenExtra } from "./conformance/reopen-with.ts";
 
 export { campaign, replay, runOfSeed } from "./simulator/campaign.ts";
 export type { CampaignOptions, ReplayResult, SimulationFailure } from "./simulator/campaign.ts";
-export { keepText, parseKeep } from "./simulator/keep.ts";
+export { keepText, kept, parseKeep } from "./simulator/keep.ts";
 export type { Keep } from "./simulator/keep.ts";
 export { noOpKind } from "./simulator/kinds.ts";
 export type {
