@@ -1,5 +1,4 @@
 // Random stacks of all layers under random work, faults and power cuts. `--help` lists the options.
-import { parseArgs } from "node:util";
 import {
   campaign,
   emptyReport,
@@ -10,74 +9,35 @@ import {
   simulationVersion,
 } from "@cev/test-kit";
 import type { Keep, SimulationKind, StackPlan } from "@cev/test-kit";
+import { HELP, argumentsOf } from "./arguments.ts";
+import type { Values } from "./arguments.ts";
 import { runJobs } from "./jobs.ts";
 import type { WorkerLine } from "./jobs.ts";
 import { KINDS } from "./kinds/index.ts";
 import { MUTANTS } from "./mutants/table.ts";
 import { runMutants } from "./mutants/run.ts";
 
-const HELP = `sim: random stacks of all layers, random work, faults and power cuts, checked against a model
-  --seed S        the first run has this seed, the next one S + 1 (default: the time)
-  --steps N       so many steps at least (default 100000)
-  --minutes M     as long as this, instead
-  --kinds A,B     only these kinds of layers: ${KINDS.map(({ name }) => name).join(", ")}
-  --jobs N        processes beside one another, with every N-th seed each (default 1)
-  --failures N    so many failures before one of them ends (default 1)
-  --version V     the one run of this seed again, as a replay line says
-  --keep 0,3-5:1  only these steps of it, and of a step only these requests
-  --stack TEXT    on another stack than the one of the seed
-  --any-version   also where the version is another one: then the seed means something else
-  --mutants       plants each known defect and looks for it, --minutes long at most (default 1)
-  --mutant NAME   this one: ${MUTANTS.map(({ name }) => name).join(", ")}
-  --record        with them: keeps what finds each for the test that runs it again
-  --json          the result as JSON`;
-
-const { values } = parseArgs({
-  args: process.argv.slice(2).filter((argument) => argument !== "--"),
-  options: {
-    seed: { type: "string", default: String(Date.now() % 1_000_000) },
-    steps: { type: "string", default: "100000" },
-    minutes: { type: "string" },
-    kinds: { type: "string" },
-    failures: { type: "string", default: "1" },
-    version: { type: "string" },
-    keep: { type: "string" },
-    stack: { type: "string" },
-    jobs: { type: "string", default: "1" },
-    // Of the processes that do the work: how many there are.
-    worker: { type: "string" },
-    "any-version": { type: "boolean", default: false },
-    mutants: { type: "boolean", default: false },
-    mutant: { type: "string" },
-    record: { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
-});
+const values = checkedArguments();
 
 process.exitCode = await main();
 
+function checkedArguments(): Values {
+  const found = argumentsOf(process.argv.slice(2));
+  if (typeof found !== "string") return found;
+  console.error(`${found}\n--help lists what can be asked for`);
+  process.exit(2);
+}
+
 async function main(): Promise<number> {
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
   const wanted = values.kinds?.split(",");
   const kinds = KINDS.filter(({ name }) => wanted?.includes(name) ?? true);
-  const isKnown = wanted?.every((name) => KINDS.some((kind) => kind.name === name)) ?? true;
   const mutants = MUTANTS.filter(({ name }) => values.mutant === undefined || name === values.mutant);
   const keep = values.keep === undefined ? null : parseKeep(values.keep);
   const stack = values.stack === undefined ? null : parseStack(values.stack);
-  const isKeepWrong = values.keep !== undefined && keep === null;
-  const isStackWrong = values.stack !== undefined && stack === null;
-  if (
-    values.help ||
-    !isKnown ||
-    mutants.length === 0 ||
-    isKeepWrong ||
-    isStackWrong ||
-    !/^[1-9]\d?$/.test(values.jobs) ||
-    !Number.isSafeInteger(Number(values.seed))
-  ) {
-    console.log(HELP);
-    return values.help ? 0 : 2;
-  }
   if (values.mutants || values.mutant !== undefined)
     return runMutants(mutants, {
       seed: Number(values.seed),

@@ -1,0 +1,28 @@
+import { describe, expect, test } from "vitest";
+import { argumentsOf } from "../arguments.ts";
+
+describe("what the simulator is asked for", () => {
+  test.each([
+    [["--steps", "nope"], "--steps nope"],
+    [["--steps", "0"], "--steps 0"],
+    [["--minutes", "-1"], "minutes"],
+    [["--minutes", "soon"], "--minutes soon"],
+    [["--seed=-1"], "--seed -1"],
+    [["--jobs", "0"], "--jobs 0"],
+    [["--failures", "none"], "--failures none"],
+    [["--kinds", "raid-mirror,rad"], '"rad"'],
+    [["--mutant", "x"], '"x"'],
+    [["--keep", "1-"], "--keep 1-"],
+    [["--stack", "disk("], "--stack disk("],
+    [["--bogus"], "--bogus"],
+  ])("%j is refused, and names what is wrong", (given, named) => {
+    expect(argumentsOf(given)).toContain(named);
+  });
+
+  test("a search, and a replay line, are taken as they are", () => {
+    expect(argumentsOf(["--", "--seed", "7", "--minutes", ".5"])).toMatchObject({ seed: "7", minutes: ".5" });
+    expect(argumentsOf(["--seed", "7", "--keep", "0,3-5,7:1.2", "--version", "5.abcdef"])).toMatchObject({
+      keep: "0,3-5,7:1.2",
+    });
+  });
+});
