@@ -21,7 +21,9 @@ Anything else breaks what is published: raise INTERFACE_VERSION in packages/core
 where layers for the older one still work (tests/third-party/fixtures/frozen-v1 shows whether they do), and record then.`;
 
 test("the declarations of the interface are those that were recorded for its version", () => {
-  const present = FILES.map((name) => `// ${name}\n${declarationsOf(`packages/core/src/${name}.ts`)}`).join("\n");
+  const present = FILES.map((name) => `// ${name}\n${declarationsOf(`packages/core/src/${name}.ts`)}`).join(
+    "\n",
+  );
   const path = join(top, RECORDED);
   if (process.env["CEV_RECORD"] === "1") writeFileSync(path, present);
   expect(existsSync(path), HOW).toBe(true);
