@@ -28,11 +28,7 @@ export function raidChores(isPossible: (options: { readonly [key: string]: Json 
         const inUse = lowers.filter((lower) => isOneOf(members, lower));
         const old = random.pick(inUse);
         // One that was left out before, and may have been a member once; or the same again.
-        // A layer may show more than was asked of it, and an array uses it: not everything that was left out is large enough then.
-        const sizeMin = Math.min(...inUse.map((lower) => lower.layer.limits.size));
-        const isFitting = (lower: NamedLayer): boolean =>
-          !inUse.includes(lower) && lower.layer.limits.size >= sizeMin;
-        const next = lowers.find(isFitting) ?? old;
+        const next = lowers.find((lower) => !inUse.includes(lower)) ?? old;
         const stepsIn = isOneOf(spares, next);
         if (isOneOf(faulty, next)) await layer.removeMember(next.name);
         await layer.failMember(old.name);

@@ -51,7 +51,7 @@ function kindOf(name: string, families: readonly Family[]): SimulationKind {
   return {
     name,
     package: "@cev/raid",
-    planVersion: 2,
+    planVersion: 3,
     traits(options) {
       const { level } = options as unknown as Shape;
       return {
@@ -136,8 +136,10 @@ function planOf(
 }
 
 async function format({ environment, options, whole }: Parameters<SimulationKind["open"]>[0]): Promise<void> {
-  const { level, layout, bitmap, version, memberCount } = options as unknown as Shape;
+  const { level, layout, bitmap, version, memberCount, hasSpare } = options as unknown as Shape;
   const members = whole().slice(0, memberCount);
+  // Some lowers show more than was asked of them: the members are to give no more than the spare has.
+  const smallest = Math.min(...whole().map(({ layer }) => layer.limits.size));
   for (const { layer } of whole()) await writeBytes(layer, environment, 0, new Uint8Array(DATA_OFFSET), true);
   await createArray({
     environment,
@@ -147,6 +149,7 @@ async function format({ environment, options, whole }: Parameters<SimulationKind
     version,
     dataOffset: DATA_OFFSET,
     ...(layout === null ? {} : { layout }),
+    ...(hasSpare ? { size: Math.floor((smallest - DATA_OFFSET) / CHUNK) * CHUNK } : {}),
     ...(level === 1 || level === -1 ? {} : { chunkSize: CHUNK }),
     ...(level <= 0 ? {} : bitmap ? { bitmap: "internal", bitmapChunkSize: 8192 } : { bitmap: "none" }),
   });
