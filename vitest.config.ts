@@ -40,7 +40,8 @@ export default defineConfig({
       exclude: ["**/*.generated.ts"],
       reporter: ["text-summary", "html"],
     },
-    testTimeout: 20_000,
+    // Long enough for machines that do other things, too: what hangs is found all the same.
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     projects: ["packages", "examples", "tests"].flatMap(projectsBelow).map((project) => ({
       extends: true as const,

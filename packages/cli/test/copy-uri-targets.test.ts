@@ -91,7 +91,8 @@ test("the first signal ends a copy to a server that hangs, and the process", asy
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   process.emit("SIGINT", "SIGINT");
   while (!hasEnded) {
-    await vi.advanceTimersByTimeAsync(100);
+    // In small steps: some turns pass from where the process is given a second until the copy has ended.
+    await vi.advanceTimersByTimeAsync(5);
     await new Promise((resolve) => setImmediate(resolve));
   }
   const { status, stderr } = await ended;

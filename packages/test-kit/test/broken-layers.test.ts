@@ -15,7 +15,7 @@ async function findingsOf({ defect, lower, manifest, theme, check, create }: Bro
   const findings: string[] = [];
   const { checks } = conformanceOf({
     name: "the broken layer",
-    manifest: { support: FULL_SUPPORT, deadlineMs: 300, ...manifest },
+    manifest: { support: FULL_SUPPORT, ...manifest },
     create: (bench) => {
       if (create !== undefined) return create(bench);
       const below = bench.lower({ size: 65_536, ...lower });
@@ -39,7 +39,8 @@ const BROKEN: readonly Broken[] = [
 
 describe("a layer that is broken is found, by the theme its defect belongs to:", () => {
   test.each(BROKEN)("it $what ($theme)", async (broken) => {
-    const findings = await findingsOf(broken);
+    // What hangs is waited for so long; one that is sound gets all the time that it takes.
+    const findings = await findingsOf({ ...broken, manifest: { deadlineMs: 300, ...broken.manifest } });
     expect(findings.join("\n")).toMatch(broken.finding);
   });
 
