@@ -62,7 +62,7 @@ export interface GlobalScope {
   readonly setImmediate?: (run: () => void) => unknown;
   readonly performance: { now(): number };
   readonly Date?: WallClock;
-  readonly crypto: { getRandomValues(bytes: Uint8Array): unknown };
+  readonly crypto: { getRandomValues(bytes: Uint8Array<ArrayBuffer>): unknown };
 }
 
 // The platform fills at most this many random bytes in one call.
@@ -88,8 +88,10 @@ export function environmentFrom(
         ? (task) => void scope.setTimeout(task, 0)
         : (task) => void setImmediate(task),
     random(bytes) {
-      for (let at = 0; at < bytes.length; at += RANDOM_BYTES_MAX)
-        scope.crypto.getRandomValues(bytes.subarray(at, at + RANDOM_BYTES_MAX));
+      // The platform itself refuses memory that threads share.
+      const own = bytes as Uint8Array<ArrayBuffer>;
+      for (let at = 0; at < own.length; at += RANDOM_BYTES_MAX)
+        scope.crypto.getRandomValues(own.subarray(at, at + RANDOM_BYTES_MAX));
     },
     ...options,
   });

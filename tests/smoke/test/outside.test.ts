@@ -69,16 +69,19 @@ describe("a project outside, with the tarballs installed", () => {
 
   describe.each(["typescript", "typescript7"])("%s", (compiler) => {
     test.each([
-      ["nodenext", "nodenext"],
-      ["esnext", "bundler"],
-    ])("type-checks it as module %s, resolution %s", (module, moduleResolution) => {
-      project.write("check.ts", program);
+      ["nodenext", "nodenext", []],
+      // As in a project that names no libraries: those of browsers are there, too.
+      ["esnext", "bundler", ["dom"]],
+    ])("type-checks it as module %s, resolution %s, more libraries %j", (module, moduleResolution, more) => {
+      const synopsis =
+        'import { environmentFrom } from "@cev/core";\nexport const environment = environmentFrom(globalThis);\n';
+      project.write("check.ts", program + synopsis);
       const file = `tsconfig.${module}.json`;
       const compilerOptions = {
         module,
         moduleResolution,
         target: "es2024",
-        lib: ["es2024", "esnext.disposable"],
+        lib: ["es2024", "esnext.disposable", ...more],
         types: ["node"],
         strict: true,
         skipLibCheck: false,
