@@ -11,6 +11,7 @@ import type {
   OpenedDevice,
   Problem,
 } from "@cev/core";
+import { checkOpened } from "./check-opened.ts";
 import { readOnly } from "./read-only-layer.ts";
 import type { AnyDriver } from "./registry.ts";
 import type { DeviceRecord } from "./stack-device.ts";
@@ -178,7 +179,9 @@ export class Assembly {
       });
     };
     try {
-      return await driver.open({ ...context, openWith });
+      const opened = await driver.open({ ...context, openWith });
+      checkOpened(opened);
+      return opened;
     } catch (error) {
       throw ownError(driver, error);
     }
