@@ -139,7 +139,11 @@ export class FileLayer extends LayerBase implements RequestOwner {
     const { path, create, size } = options;
     const facts = await inspectFile(path);
     if (facts === null && create !== true) {
-      const hint = "check the path, or set create and size";
+      // Whoever only looks makes nothing, whatever the options say.
+      const hint =
+        options.readOnly === true
+          ? "check the path; what is opened for reading alone is never made: open it for writing once"
+          : "check the path, or set create and size";
       throw refusedFile("CEV_NOT_FOUND", path, "there is no such file", hint);
     }
     if (facts !== null && size !== undefined && facts.size !== size) {
