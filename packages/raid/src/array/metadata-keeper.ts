@@ -267,13 +267,17 @@ export class MetadataKeeper {
 
   async #clearBits(isHasty: boolean): Promise<void> {
     await this.#flushMembers();
-    // How far back members may come from must be known before bits are gone.
+    await this.#clearInMemory(isHasty);
+    await this.#writeIntents();
+  }
+
+  /** Bits that go with whatever is written next. */
+  async #clearInMemory(isHasty: boolean): Promise<void> {
     this.#noteSynced();
+    // How far back members may come from must be known before bits are gone: a cut may leave half of one block.
     await this.#writeIntents();
     // With a member missing, or failed just now, they tell what it misses.
-    if (this.#array.lostCount > 0) return;
-    this.#intents?.age(isHasty);
-    await this.#writeIntents();
+    if (this.#array.lostCount === 0) this.#intents?.age(isHasty);
   }
 
   /** No member is missing, and nothing that any of them has missed. */
@@ -294,7 +298,7 @@ export class MetadataKeeper {
     this.#isActive = false;
     await this.#flushMembers();
     // dm-raid tells by the bits alone whether an array was in use.
-    if (this.#base.version === "dm-raid" && this.#array.lostCount === 0) this.#intents?.age(true);
+    if (this.#base.version === "dm-raid" && this.#array.lostCount === 0) await this.#clearInMemory(true);
     await this.#update(false);
   }
 
@@ -305,12 +309,7 @@ export class MetadataKeeper {
     await this.#flushMembers();
     // Nothing but a flush has come since: one more would tell nothing new.
     this.#hasProgress = false;
-    if (this.#array.lostCount === 0 && this.#intents?.hasPending === true) {
-      this.#noteSynced();
-      // How far back members may come from must be known before bits are gone: a cut may leave half of one block.
-      await this.#writeIntents();
-      if (this.#array.lostCount === 0) this.#intents.age(true);
-    }
+    if (this.#array.lostCount === 0 && this.#intents?.hasPending === true) await this.#clearInMemory(true);
     if (mustUpdate) await this.#update(false);
     else await this.#writeIntents();
     // Nobody comes after this who would record that a member did not take it.
