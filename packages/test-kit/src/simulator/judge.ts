@@ -5,6 +5,8 @@ export interface Excuses {
   /** Something that the stack cannot make up for was done to it. */
   readonly mayFail: boolean;
   readonly mayOverflow: boolean;
+  /** A part was away when the power came back: what is read of redundancy that is not known to be right is refused. */
+  readonly mayBeDegraded: boolean;
 }
 
 /** The run cannot go on, and nothing is wrong with that. */
@@ -30,7 +32,10 @@ export class Judge {
     // A bug is one whatever was done to the stack.
     if (code !== null && code !== "CEV_PROGRAM") {
       if (isCancelled && code === "CEV_CANCELLED") return;
-      if (excuses.mayFail || (excuses.mayOverflow && code === "CEV_NO_SPACE")) {
+      const isExpected =
+        (excuses.mayOverflow && code === "CEV_NO_SPACE") ||
+        (excuses.mayBeDegraded && code === "CEV_DEGRADED");
+      if (excuses.mayFail || isExpected) {
         this.excusedCount++;
         return;
       }

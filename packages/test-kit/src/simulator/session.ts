@@ -38,6 +38,8 @@ export class Session {
   /** With lowers missing and writes cut short some layer refuses. */
   readonly refusesDegraded: boolean;
   readonly #mayOverflow: boolean;
+  /** A part was away when the power came back. */
+  #wasCutInPart = false;
   readonly #forgets: boolean;
   readonly #trace: Trace;
 
@@ -60,7 +62,8 @@ export class Session {
   }
 
   get excuses(): Excuses {
-    return { mayFail: this.mayFail, mayOverflow: this.#mayOverflow };
+    const mayBeDegraded = this.refusesDegraded && this.#wasCutInPart && this.absences.hasAny;
+    return { mayFail: this.mayFail, mayOverflow: this.#mayOverflow, mayBeDegraded };
   }
 
   faultOf(disk: number): FaultLayer {
@@ -77,6 +80,7 @@ export class Session {
   async open(model: SectorModel): Promise<Uint32Array | null> {
     const { machine, absences } = this;
     machine.newRig();
+    this.#wasCutInPart = absences.hasAny && (this.#wasCutInPart || model === this.durable);
     // A disk that cannot be read just now would be taken for one that is gone: what fails once fails in the work.
     for (const [index, { fault }] of machine.disks.entries()) {
       fault.reset();
