@@ -70,7 +70,9 @@ export function packWorkspace(): Pack[] {
 function removeOld(current: readonly string[]): void {
   for (const name of readdirSync(cache)) {
     const path = join(cache, name);
-    const isOld = Date.now() - statSync(path).mtimeMs > KEPT_MS;
+    // Another process may have taken it away just now.
+    const stat = statSync(path, { throwIfNoEntry: false });
+    const isOld = stat !== undefined && Date.now() - stat.mtimeMs > KEPT_MS;
     if (/-[0-9a-f]{24}\.tgz$/.test(name) && !current.includes(name) && isOld) rmSync(path, { force: true });
   }
 }
