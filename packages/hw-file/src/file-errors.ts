@@ -66,3 +66,12 @@ export function refusedFile(code: ErrorCode, path: string, message: string, hint
   const place = { layer: "file", source: path };
   return new CevError(code, message, hint === undefined ? place : { ...place, hint });
 }
+
+/** There is nothing to open, and nothing is made. */
+export function missingFile(path: string, isReadOnly: boolean): CevError {
+  // Whoever only looks makes nothing, whatever the options say.
+  const hint = isReadOnly
+    ? "check the path; what is opened for reading alone is never made: open it for writing once"
+    : "check the path, or set create and size";
+  return refusedFile("CEV_NOT_FOUND", path, "there is no such file", hint);
+}

@@ -15,7 +15,7 @@ import { findCachedReader } from "./cached-reader.ts";
 import type { CachedReader } from "./cached-reader.ts";
 import { systemCalls } from "./file-calls.ts";
 import type { FileCalls } from "./file-calls.ts";
-import { codeOfErrno, openError, refusedFile } from "./file-errors.ts";
+import { codeOfErrno, missingFile, openError, refusedFile } from "./file-errors.ts";
 import { inspectFile } from "./file-facts.ts";
 import type { FileFacts } from "./file-facts.ts";
 import { lockFile } from "./file-lock.ts";
@@ -139,12 +139,7 @@ export class FileLayer extends LayerBase implements RequestOwner {
     const { path, create, size } = options;
     const facts = await inspectFile(path);
     if (facts === null && create !== true) {
-      // Whoever only looks makes nothing, whatever the options say.
-      const hint =
-        options.readOnly === true
-          ? "check the path; what is opened for reading alone is never made: open it for writing once"
-          : "check the path, or set create and size";
-      throw refusedFile("CEV_NOT_FOUND", path, "there is no such file", hint);
+      throw missingFile(path, options.readOnly === true);
     }
     if (facts !== null && size !== undefined && facts.size !== size) {
       const message = `has ${facts.size} bytes, not ${size}`;
