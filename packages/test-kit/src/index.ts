@@ -4,6 +4,7 @@ export type { SimulatedWorldOptions } from "./simulated-world.ts";
 export { ModelDevice } from "./model-device.ts";
 export { firstDifference, hashOf } from "./bytes.ts";
 
+export { InterruptedLayer } from "./layers/interrupted-layer.ts";
 export { MemoryLayer } from "./layers/memory-layer.ts";
 export type { CompletionMode, MemoryLayerOptions, RequestRecord } from "./layers/memory-layer.ts";
 export { AsyncNoOpLayer, NoOpLayer } from "./layers/no-op-layer.ts";
