@@ -27,6 +27,9 @@ const NAME_LENGTH_MAX = 1024;
 // As deep as the parser of cryptsetup goes.
 const DEPTH_MAX = 31;
 
+// What is empty takes no memory: a hostile text holds thousands of them.
+const NOTHING: readonly never[] = [];
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
@@ -46,19 +49,23 @@ export function parseJsonText(bytes: Uint8Array, place: JsonPlace): JsonNode {
 
 /** What a string in the text says. */
 export function decodeJsonString(node: JsonNode, bytes: Uint8Array): string {
-  return JSON.parse(
-    Buffer.from(bytes.buffer, bytes.byteOffset + node.start, node.end - node.start).toString("utf8"),
-  ) as string;
+  return decodeString(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), node.start, node.end);
+}
+
+/** The string between the quotes at `start` and before `end`. Most have no escapes, and cost nothing but themselves. */
+function decodeString(text: Buffer, start: number, end: number): string {
+  const inner = text.toString("utf8", start + 1, end - 1);
+  return inner.includes("\\") ? (JSON.parse(`"${inner}"`) as string) : inner;
 }
 
 class Parser {
-  readonly #text: Uint8Array;
+  readonly #text: Buffer;
   readonly #place: JsonPlace;
   #at = 0;
   #valueCount = 0;
 
   constructor(text: Uint8Array, place: JsonPlace) {
-    this.#text = text;
+    this.#text = Buffer.from(text.buffer, text.byteOffset, text.byteLength);
     this.#place = place;
   }
 
@@ -101,45 +108,51 @@ class Parser {
 
   #object(depth: number): JsonNode {
     const start = this.#at++;
-    const items: JsonNode[] = [];
-    const names: string[] = [];
     this.#skipSpace();
     if (this.#text[this.#at] === 0x7d) {
       this.#at++;
-      return { kind: "object", start, end: this.#at, items, names };
+      return { kind: "object", start, end: this.#at, items: NOTHING, names: NOTHING };
     }
-    for (;;) {
-      this.#skipSpace();
+    // Begun with their first entry, arrays take memory for no more than they hold.
+    const names = [this.#name()];
+    const items = [this.#member(depth)];
+    while (this.#isMore(0x7d, "a comma or the end of the object")) {
       names.push(this.#name());
-      this.#skipSpace();
-      this.#expect(COLON, "a colon");
-      this.#skipSpace();
-      items.push(this.value(depth + 1));
-      this.#skipSpace();
-      if (this.#text[this.#at] === 0x7d) break;
-      this.#expect(COMMA, "a comma or the end of the object");
+      items.push(this.#member(depth));
     }
-    this.#at++;
     return { kind: "object", start, end: this.#at, items, names };
+  }
+
+  /** What follows the name of a member. */
+  #member(depth: number): JsonNode {
+    this.#skipSpace();
+    this.#expect(COLON, "a colon");
+    this.#skipSpace();
+    return this.value(depth + 1);
   }
 
   #array(depth: number): JsonNode {
     const start = this.#at++;
-    const items: JsonNode[] = [];
     this.#skipSpace();
     if (this.#text[this.#at] === 0x5d) {
       this.#at++;
-      return { kind: "array", start, end: this.#at, items, names: null };
+      return { kind: "array", start, end: this.#at, items: NOTHING, names: null };
     }
-    for (;;) {
-      this.#skipSpace();
-      items.push(this.value(depth + 1));
-      this.#skipSpace();
-      if (this.#text[this.#at] === 0x5d) break;
-      this.#expect(COMMA, "a comma or the end of the array");
-    }
-    this.#at++;
+    const items = [this.value(depth + 1)];
+    while (this.#isMore(0x5d, "a comma or the end of the array")) items.push(this.value(depth + 1));
     return { kind: "array", start, end: this.#at, items, names: null };
+  }
+
+  /** Behind an entry: true before the next one, false behind the end of the container. */
+  #isMore(close: number, what: string): boolean {
+    this.#skipSpace();
+    if (this.#text[this.#at] === close) {
+      this.#at++;
+      return false;
+    }
+    this.#expect(COMMA, what);
+    this.#skipSpace();
+    return true;
   }
 
   #name(): string {
@@ -149,7 +162,7 @@ class Parser {
     this.#skipString();
     if (this.#at - start > NAME_LENGTH_MAX)
       throw this.bad(start, `the name of a member is longer than ${NAME_LENGTH_MAX} bytes`);
-    const name = decodeJsonString(this.#leaf("string", start), this.#text);
+    const name = decodeString(this.#text, start, this.#at);
     // To others such a name ends there, and is another one.
     if (name.includes("\0")) throw this.bad(start, "the name of a member holds a NUL");
     return name;
