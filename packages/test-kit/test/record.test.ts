@@ -270,3 +270,32 @@ test("cutsOf leaves what the recorded device could have left: every image is one
   expect(index).toBe(models.length * 3);
   expect(found.size).toBeGreaterThan(models.length + 5);
 });
+
+test("cutsOf tears a durable write that has not ended, sector by sector, and none that has", async () => {
+  const sink = new MemorySink();
+  const layer = new RecordLayer(new MemoryLayer(environment, { size: SIZE }), { environment, sink });
+  const length = 4096;
+  const write = (offset: number, value: number): Promise<void> =>
+    request(layer, environment, Op.write, offset, length, bytesOf(length, value), IoFlag.fua);
+  await write(0, 1);
+  await write(8192, 2);
+  await sink.close();
+  const torn = new Map<number, number>();
+  for (let seed = 1; seed <= 8; seed++)
+    for await (const { at, image } of cutsOf(sink, {
+      before: new Uint8Array(SIZE),
+      random: new Random(seed),
+      policies: ["sectors", "none"],
+    })) {
+      const countOf = (value: number): number => image.filter((byte) => byte === value).length;
+      const counts = [countOf(1), countOf(2)];
+      // Before a write that has not begun nothing is there of it, and all of those that have ended.
+      expect(counts.map((count, index) => index < at || count % 512 === 0)).toEqual([true, true]);
+      expect(
+        counts.map((count, index) => (index < at ? count === length : index === at || count === 0)),
+      ).toEqual([true, true]);
+      const count = counts[at] ?? 0;
+      if (count > 0 && count < length) torn.set(at, (torn.get(at) ?? 0) + 1);
+    }
+  expect([torn.get(0)! > 4, torn.get(1)! > 4, torn.has(2)]).toEqual([true, true, false]);
+});

@@ -41,7 +41,8 @@ export interface CutReport {
 
 /**
  * A volatile cache over any layer. Writes stay here until a flush, FUA, a close or a full memory; `cut` loses, reorders and tears what is here.
- * What was made durable lies below, and is asked there to be durable.
+ * What was made durable lies below, and is asked there to be durable; what it takes the place of is read first, since until it has ended the
+ * power may still take it.
  */
 export class VolatileCacheLayer extends LayerBase {
   readonly name = "volatile-cache";
@@ -118,7 +119,7 @@ export class VolatileCacheLayer extends LayerBase {
     const underWay = [...this.#underWay];
     this.#underWay.clear();
     for (const io of underWay) io.complete(ioError(io, "CEV_DEVICE_LOST", "the power went", this.name));
-    // The change that is on its way below arrives there; of the others it is decided now.
+    // What is on its way below arrives there; of a durable write it is undone again. Then it is decided what is left.
     await this.#work;
     const changes = this.#cache.changes;
     const survivors = this.#cache.survivors(this.#random, policy, this.#options.atomicLength);
@@ -223,13 +224,40 @@ export class VolatileCacheLayer extends LayerBase {
 
   /** Writes one change with FUA, before what was cached earlier: that is gone where they overlap. */
   async #makeDurable(change: CachedChange): Promise<void> {
+    const old: Replaced[] = [];
     try {
-      for (const part of this.#cache.liveParts(change)) await this.#write(part, IoFlag.fua);
+      for (const part of this.#cache.liveParts(change)) {
+        const bytes = await this.#below(part);
+        if (this.#isOff) break;
+        old.push({ offset: change.offset + part.within, bytes });
+        await this.#write(part, IoFlag.fua);
+      }
     } catch (error) {
       this.#cache.drop(change);
       throw error;
     }
-    this.#cache.makeDurable(change);
+    if (!this.#isOff || !(await this.#isUndone(old))) this.#cache.makeDurable(change);
+  }
+
+  /** What a durable write is about to take the place of. Null: it cannot be read. */
+  #below({ change, within, length }: CachedPart): Promise<Uint8Array | null> {
+    const bytes = new Uint8Array(length);
+    return request(this.#lower, this.#environment, Op.read, change.offset + within, length, bytes).then(
+      () => bytes,
+      () => null,
+    );
+  }
+
+  /** The power went before a durable write had ended. True: what it took the place of is back, and it counts as one that is cached. */
+  async #isUndone(old: readonly Replaced[]): Promise<boolean> {
+    if (old.some(({ bytes }) => bytes === null)) return false;
+    try {
+      for (const { offset, bytes } of old)
+        await request(this.#lower, this.#environment, Op.write, offset, bytes!.length, bytes);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   async #write({ change, within, length }: CachedPart, flags: number): Promise<void> {
@@ -255,6 +283,12 @@ export class VolatileCacheLayer extends LayerBase {
     await this.#writeBack();
     if (!this.#isOff) await request(this.#lower, this.#environment, op, offset, length, bytes, flags);
   }
+}
+
+/** What a durable write takes the place of; null: that could not be read. */
+interface Replaced {
+  readonly offset: number;
+  readonly bytes: Uint8Array | null;
 }
 
 // A change's tag: the operation, and above it the flags with which it goes down.

@@ -25,14 +25,17 @@ export interface RecordedCut {
   readonly image: Uint8Array;
 }
 
-/** Images after power cuts: before each step that makes something durable, and at the end. */
+/**
+ * Images after power cuts: before each step that makes something durable, and at the end. With "sectors" a durable write that may be torn
+ * gives one more, in which it is under way.
+ */
 export async function* cutsOf(recording: Recording, options: CutsOptions): AsyncGenerator<RecordedCut> {
   const { before, random, policies = ["sectors"], atomicLength = 512 } = options;
   const durable = before.slice();
   const cache = new VolatileCache(512);
   let at = 0;
-  const cuts = function* (): Generator<RecordedCut> {
-    for (const policy of policies) {
+  const cuts = function* (among = policies): Generator<RecordedCut> {
+    for (const policy of among) {
       const image = durable.slice();
       for (const part of cache.survivors(random, policy, atomicLength))
         part.change.copyTo(image, part.change.offset + part.within, part.within, part.length);
@@ -47,12 +50,18 @@ export async function* cutsOf(recording: Recording, options: CutsOptions): Async
     } else if (step.kind !== "mark") {
       const content = step.kind === "write" ? await step.read(0, step.length) : 0;
       const change = cache.begin({ offset: step.offset, length: step.length, tag: 0 }, content);
+      // Whole it is there before the next step, and lost it was there just now.
+      if (step.isDurable && step.length > atomicLength) yield* cuts(policies.filter(isTearing));
       cache.complete(change);
       if (step.isDurable) apply(cache, change, durable);
     }
     at++;
   }
   yield* cuts();
+}
+
+function isTearing(policy: CachePolicy): boolean {
+  return policy === "sectors";
 }
 
 function apply(cache: VolatileCache, change: ReturnType<VolatileCache["begin"]>, image: Uint8Array): void {
