@@ -15,8 +15,9 @@ export const HELP = `sim: random stacks of all layers, random work, faults and p
   --keep 0,4:1.2   only these steps of it, and of a step only these requests
   --stack TEXT    on another stack than the one of the seed
   --any-version   also where the version is another one: then the seed means something else
-  --mutants       plants each known defect and looks for it, --minutes long at most (default 1)
+  --mutants       plants each known defect and looks for it, --minutes of a processor at most (default 1)
   --mutant NAME   this one: ${MUTANTS.map(({ name }) => name).join(", ")}
+  --seeds N       with them: from so many seeds each, and how long that took
   --record        with them: keeps what finds each for the test that runs it again
   --json          the result as JSON`;
 
@@ -35,6 +36,9 @@ const OPTIONS = {
   "any-version": { type: "boolean", default: false },
   mutants: { type: "boolean", default: false },
   mutant: { type: "string" },
+  seeds: { type: "string" },
+  // Of the processes that look for a planted defect: minutes are those of a processor.
+  "of-processor": { type: "boolean", default: false },
   record: { type: "boolean", default: false },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
@@ -58,7 +62,7 @@ function parsed(given: readonly string[]) {
 }
 
 function issueOf(values: Values): string | null {
-  const { seed, steps, minutes, failures, jobs, kinds, mutant, keep, stack } = values;
+  const { seed, seeds, steps, minutes, failures, jobs, kinds, mutant, keep, stack } = values;
   const isCount = (text: string): boolean => /^[1-9]\d{0,14}$/.test(text);
   if (!/^\d{1,15}$/.test(seed)) return `--seed ${seed} is no whole number of at most 15 digits`;
   if (!isCount(steps)) return `--steps ${steps} is no whole number above 0`;
@@ -66,6 +70,8 @@ function issueOf(values: Values): string | null {
     return `--minutes ${minutes} is no number above 0`;
   if (!isCount(failures)) return `--failures ${failures} is no whole number above 0`;
   if (!/^[1-9]\d?$/.test(jobs)) return `--jobs ${jobs} is no number of processes from 1 to 99`;
+  if (seeds !== undefined && !/^[1-9]\d?$/.test(seeds))
+    return `--seeds ${seeds} is no number of seeds from 1 to 99`;
   const unknown = kinds?.split(",").find((name) => !KINDS.some((kind) => kind.name === name));
   if (unknown !== undefined) return `--kinds: there is no kind "${unknown}"`;
   if (mutant !== undefined && !MUTANTS.some(({ name }) => name === mutant))

@@ -15,7 +15,7 @@ import { runJobs } from "./jobs.ts";
 import type { WorkerLine } from "./jobs.ts";
 import { KINDS } from "./kinds/index.ts";
 import { MUTANTS } from "./mutants/table.ts";
-import { runMutants } from "./mutants/run.ts";
+import { runMutantSeeds, runMutants } from "./mutants/run.ts";
 
 const values = checkedArguments();
 
@@ -38,12 +38,12 @@ async function main(): Promise<number> {
   const mutants = MUTANTS.filter(({ name }) => values.mutant === undefined || name === values.mutant);
   const keep = values.keep === undefined ? null : parseKeep(values.keep);
   const stack = values.stack === undefined ? null : parseStack(values.stack);
-  if (values.mutants || values.mutant !== undefined)
-    return runMutants(mutants, {
-      seed: Number(values.seed),
-      minutes: Number(values.minutes ?? 1),
-      isRecording: values.record,
-    });
+  if (values.mutants || values.mutant !== undefined) {
+    const settings = { seed: Number(values.seed), minutes: Number(values.minutes ?? 1) };
+    return values.seeds === undefined
+      ? runMutants(mutants, { ...settings, isRecording: values.record })
+      : runMutantSeeds(mutants, { ...settings, seedCount: Number(values.seeds) });
+  }
   const seed = Number(values.seed);
   if (values.worker !== undefined) return work(seed, kinds, Number(values.worker));
   if (values.version !== undefined || keep !== null || stack !== null)
@@ -76,7 +76,9 @@ async function again(
 /** One of the processes of a search. */
 async function work(seed: number, kinds: readonly SimulationKind[], jobs: number): Promise<number> {
   const start = performance.now();
-  const end = values.minutes === undefined ? Infinity : start + Number(values.minutes) * 60_000;
+  const minutes = Number(values.minutes ?? Infinity);
+  const millisecondsTaken = (): number =>
+    values["of-processor"] ? process.cpuUsage().user / 1000 : performance.now() - start;
   const tell = (line: WorkerLine): void => console.log(JSON.stringify(line));
   const report = await campaign({
     seed,
@@ -88,7 +90,7 @@ async function work(seed: number, kinds: readonly SimulationKind[], jobs: number
     onFailure: ({ line }) => tell({ failure: line }),
     ...(values.minutes === undefined
       ? { stepsMax: Number(values.steps) / jobs }
-      : { isOver: () => performance.now() >= end }),
+      : { isOver: () => millisecondsTaken() >= minutes * 60_000 }),
   });
   const { user, system } = process.cpuUsage();
   tell({ report: { ...report, failures: [] }, processorSeconds: (user + system) / 1e6 });
@@ -107,6 +109,7 @@ async function search(seed: number, kinds: readonly SimulationKind[]): Promise<n
     seed,
     argumentsOf: (job) => [
       ...["--worker", values.jobs, "--seed", String(seed + job)],
+      ...(values["of-processor"] ? ["--of-processor"] : []),
       ...passed.flatMap((name) => (values[name] === undefined ? [] : [`--${name}`, values[name]])),
     ],
     onFailure: (line) => {

@@ -18,16 +18,16 @@ interface MutantResult {
   readonly line: string | null;
 }
 
-/** Looks for a planted defect in a process of its own, as long as this at most. */
+/** Looks for a planted defect in a process of its own, so many minutes of a processor at most. */
 export function searchMutant(mutant: Mutant, seed: number, minutes: number): MutantResult {
   const register = new URL("register.ts", import.meta.url).href;
   const { stdout, stderr } = spawnSync(
     process.execPath,
     [
       ...[...NODE, "--import", register, MAIN, "--json", "--seed", String(seed)],
-      ...["--minutes", String(minutes), "--kinds", mutant.kinds.join(",")],
+      ...["--minutes", String(minutes), "--of-processor", "--kinds", mutant.kinds.join(",")],
     ],
-    { encoding: "utf8", env: { ...process.env, CEV_MUTANT: mutant.name }, timeout: (minutes + 1) * 60_000 },
+    { encoding: "utf8", env: { ...process.env, CEV_MUTANT: mutant.name } },
   );
   if (!stdout.startsWith("{")) throw new Error(`mutant ${mutant.name} did not run: ${stderr || stdout}`);
   const report = JSON.parse(stdout) as {
@@ -98,7 +98,7 @@ export function findingsWith(name: string): readonly string[] {
 /** How defects are looked for. */
 export interface MutantSearch {
   readonly seed: number;
-  /** So long for each of them at most. */
+  /** So long for each of them at most, of a processor: how busy the machine is does not count. */
   readonly minutes: number;
   /** What finds one is kept in `recorded.json`. */
   readonly isRecording: boolean;
@@ -123,4 +123,36 @@ export function runMutants(mutants: readonly Mutant[], { seed, minutes, isRecord
     if (other !== null) console.log(`  without the defect: ${other.trim()}`);
   }
   return missedCount === 0 ? 0 : 1;
+}
+
+// No search from one seed comes as far as the next one.
+const SEED_STRIDE = 1_000_000;
+
+/** Looks for each from so many seeds, far from one another, and prints how long that took from each of them. Returns the exit status. */
+export function runMutantSeeds(
+  mutants: readonly Mutant[],
+  { seed, minutes, seedCount }: Omit<MutantSearch, "isRecording"> & { readonly seedCount: number },
+): number {
+  let missedCount = 0;
+  console.log("| defect | found | median s | longest s | seconds of a processor from each seed |");
+  console.log("| ------ | ----: | -------: | --------: | ------------------------------------- |");
+  for (const mutant of mutants) {
+    const taken = Array.from({ length: seedCount }, (_, index) => {
+      const { line, processorSeconds } = searchMutant(mutant, seed + index * SEED_STRIDE, minutes);
+      return line === null ? Infinity : processorSeconds;
+    });
+    const foundCount = taken.filter((seconds) => seconds < Infinity).length;
+    missedCount += seedCount - foundCount;
+    const sorted = taken.toSorted((a, b) => a - b);
+    const cells = [sorted[Math.floor((seedCount - 1) / 2)]!, sorted.at(-1)!, ...taken].map(secondsText);
+    const [median, longest, ...each] = cells;
+    console.log(
+      `| ${mutant.name} | ${foundCount} of ${seedCount} | ${median} | ${longest} | ${each.join(" ")} |`,
+    );
+  }
+  return missedCount === 0 ? 0 : 1;
+}
+
+function secondsText(seconds: number): string {
+  return seconds === Infinity ? "-" : seconds.toFixed(1);
 }

@@ -9,6 +9,7 @@ describe("what the simulator is asked for", () => {
     [["--minutes", "soon"], "--minutes soon"],
     [["--seed=-1"], "--seed -1"],
     [["--jobs", "0"], "--jobs 0"],
+    [["--seeds", "0"], "--seeds 0"],
     [["--failures", "none"], "--failures none"],
     [["--kinds", "raid-mirror,rad"], '"rad"'],
     [["--mutant", "x"], '"x"'],
