@@ -8,10 +8,16 @@ import { encodeMapSector } from "./map-sector.ts";
 import { JOURNAL_OFFSET, PAGE_LENGTH, SECTOR_LENGTH } from "./superblock.ts";
 import type { Superblock } from "./superblock.ts";
 
+// Each is kept in memory, however long the journal is. 1.5 MiB of records.
+const RECORDS_MAX = 384;
+// Zeroes that are written at once.
+const ZEROES_LENGTH = 1_048_576;
+
 /** The most changes that may be pending: as many as half of a half of the journal holds, so that a commit always fits into one. */
 export const pendingMaxOf = ({ halfLength }: Superblock): number => recordsMaxOf(halfLength) * RECORD_CHANGES;
 
-const recordsMaxOf = (halfLength: number): number => Math.floor(halfLength / PAGE_LENGTH / 2);
+const recordsMaxOf = (halfLength: number): number =>
+  Math.min(RECORDS_MAX, Math.floor(halfLength / PAGE_LENGTH / 2));
 
 /**
  * Makes what is pending durable: data, then records of the journal, and from time to time the map. One commit at a time; those who
@@ -117,7 +123,7 @@ export class Committer {
     let next = Math.max(this.#epoch, this.#epochMax) + 1;
     if (this.#epoch > 0 && halfOf(next) === halfOf(this.#epoch)) next++;
     // Records that were torn, or followed a torn one, would come back behind or in the middle of new ones.
-    if (isFirst) await this.#write(this.#offsetOf(next), new Uint8Array(this.#superblock.halfLength), true);
+    if (isFirst) await this.#zero(this.#offsetOf(next), this.#superblock.halfLength);
     this.#epoch = next;
     this.#epochMax = next;
     this.#position = 0;
@@ -141,6 +147,13 @@ export class Committer {
     await this.#flush();
     for (const sector of this.#map.dirty) this.#sectorEpochs[sector] = this.#epoch;
     this.#map.dirty.clear();
+  }
+
+  async #zero(offset: number, length: number): Promise<void> {
+    const zeroes = new Uint8Array(Math.min(length, ZEROES_LENGTH));
+    for (let at = 0; at < length; at += zeroes.length)
+      await this.#write(offset + at, zeroes.subarray(0, length - at), false);
+    await this.#flush();
   }
 
   #offsetOf(epoch: number): number {

@@ -46,7 +46,8 @@ export class CompressLayer extends AsyncLayer {
   readonly #lower: Layer;
   readonly #environment: Environment;
   readonly #locks = new RangeLock();
-  readonly #isNew: boolean;
+  readonly #mapMemoryMax: number;
+  #isNew: boolean;
   readonly #discards: boolean;
   readonly #onNearlyFull: (() => void) | null;
   #store: ChunkStore | null = null;
@@ -64,6 +65,7 @@ export class CompressLayer extends AsyncLayer {
     this.superblock = superblock;
     this.#lower = lower;
     this.#environment = environment;
+    this.#mapMemoryMax = mapMemoryMax;
     this.#isNew = options.isNew ?? false;
     this.#discards = options.discards ?? false;
     this.#onNearlyFull = options.onNearlyFull ?? null;
@@ -177,7 +179,7 @@ export class CompressLayer extends AsyncLayer {
   }
 
   describe(): LayerDescription {
-    const options = { discards: this.#discards };
+    const options = { discards: this.#discards, mapMemoryMax: this.#mapMemoryMax };
     return { driver: "@cev/convert/compress", options, lowers: [this.#lower.describe()] };
   }
 
@@ -187,6 +189,7 @@ export class CompressLayer extends AsyncLayer {
         layer: this.name,
       });
     await writeFormat(this.#lower, this.#environment, this.superblock);
+    this.#isNew = false;
   }
 
   async #modify(

@@ -1,4 +1,4 @@
-import { CevError, MetadataError, Op, readBytes, request, writeBytes } from "@cev/core";
+import { CevError, MetadataError, Op, isCevError, readBytes, request, writeBytes } from "@cev/core";
 import type { Environment, Layer, RequestTarget } from "@cev/core";
 import { hasZstd, requireCodec } from "./codec.ts";
 import { Kind } from "./entry.ts";
@@ -40,12 +40,25 @@ export type Found = { readonly superblock: Superblock } | "blank" | "other";
 export async function findSuperblock(lower: RequestTarget, environment: Environment): Promise<Found> {
   const { size } = lower.limits;
   if (size < JOURNAL_OFFSET) return "other";
-  const bytes = await readBytes(lower, environment, 0, JOURNAL_OFFSET);
-  const copies = [0, PAGE_LENGTH].map((at) => bytes.subarray(at, at + PAGE_LENGTH));
-  if (!copies.some(hasMagic)) return bytes.every((byte) => byte === 0) ? "blank" : "other";
-  const found: Superblock[] = [];
   const errors: unknown[] = [];
-  copies.forEach((copy, index) => {
+  const copies: (Uint8Array | null)[] = [];
+  for (const at of [0, PAGE_LENGTH])
+    copies.push(
+      await readBytes(lower, environment, at, PAGE_LENGTH).catch((error: unknown) => {
+        // A place that cannot be read loses to the copy, too.
+        if (!isCevError(error) || error.code !== "CEV_MEDIUM") throw error;
+        errors.push(error);
+        return null;
+      }),
+    );
+  const isSomewhere = copies.some((copy) => copy !== null && hasMagic(copy));
+  if (!isSomewhere) {
+    if (errors.length > 0) throw errors[0];
+    return copies.every((copy) => copy!.every((byte) => byte === 0)) ? "blank" : "other";
+  }
+  const found: Superblock[] = [];
+  for (const [index, copy] of copies.entries()) {
+    if (copy === null) continue;
     try {
       found.push(decodeSuperblock(copy, index * PAGE_LENGTH, size));
     } catch (error) {
@@ -53,7 +66,7 @@ export async function findSuperblock(lower: RequestTarget, environment: Environm
       if (error instanceof MetadataError && error.code === "CEV_UNKNOWN_FEATURE") throw error;
       errors.push(error);
     }
-  });
+  }
   const [first, second] = found;
   if (first === undefined) throw errors[0];
   if (second !== undefined && !copies[0]!.every((byte, at) => byte === copies[1]![at]))

@@ -17,13 +17,18 @@ export interface Change {
   readonly entry: Entry;
 }
 
-/** A record of the journal: 4096 bytes. */
-export interface JournalRecord {
+/** What a record says of itself. */
+export interface RecordHead {
   readonly epoch: number;
   /** Its position in the epoch's half of the journal. */
   readonly sequence: number;
   /** The highest sequence of its epoch that was durable when it was written; -1: none. */
   readonly durableThrough: number;
+  readonly changeCount: number;
+}
+
+/** A record of the journal: 4096 bytes. */
+export interface JournalRecord extends Omit<RecordHead, "changeCount"> {
   readonly changes: readonly Change[];
 }
 
@@ -61,21 +66,36 @@ export function decodeRecord(
   position: number,
   bytes: Uint8Array,
 ): JournalRecord | null {
+  const head = decodeHead(formatId, half, position, bytes);
+  if (head === null) return null;
+  const { epoch, sequence, durableThrough, changeCount } = head;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, PAGE_LENGTH);
+  const changes = Array.from({ length: changeCount }, (_, index) => {
+    const at = HEAD_LENGTH + index * CHANGE_LENGTH;
+    return { chunk: getSize(view, at), entry: decodeEntry(view, at + 8) };
+  });
+  return { epoch, sequence, durableThrough, changes };
+}
+
+/** The same without its changes. */
+export function decodeHead(
+  formatId: Uint8Array,
+  half: number,
+  position: number,
+  bytes: Uint8Array,
+): RecordHead | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, PAGE_LENGTH);
   if (view.getUint32(0, true) !== MAGIC) return null;
   if (view.getUint32(4, true) !== checksumOf(half, position, bytes)) return null;
   if (!formatId.every((byte, at) => bytes[8 + at] === byte)) return null;
   const epoch = getSize(view, 16);
   const sequence = view.getUint32(24, true);
-  const count = view.getUint32(28, true);
+  const changeCount = view.getUint32(28, true);
   const durableThrough = view.getInt32(32, true);
   if (!(epoch > 0) || halfOf(epoch) !== half || sequence !== position) return null;
-  if (count === 0 || count > RECORD_CHANGES || durableThrough < -1 || durableThrough >= sequence) return null;
-  const changes = Array.from({ length: count }, (_, index) => {
-    const at = HEAD_LENGTH + index * CHANGE_LENGTH;
-    return { chunk: getSize(view, at), entry: decodeEntry(view, at + 8) };
-  });
-  return { epoch, sequence, durableThrough, changes };
+  if (changeCount === 0 || changeCount > RECORD_CHANGES) return null;
+  if (durableThrough < -1 || durableThrough >= sequence) return null;
+  return { epoch, sequence, durableThrough, changeCount };
 }
 
 /** The place belongs to it: a record that was written elsewhere does not count. */
