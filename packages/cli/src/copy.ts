@@ -1,10 +1,12 @@
 import { stat } from "node:fs/promises";
 import { CevError } from "@cev/core";
-import type { Device } from "@cev/core";
+import type { Device, Problem } from "@cev/core";
 import { isUri } from "@cev/stack";
 import type { Stack } from "@cev/stack";
 import { openInput } from "./copy-input.ts";
 import type { CopyInput } from "./copy-input.ts";
+import { reportCopy } from "./copy-report.ts";
+import type { CopyReport } from "./copy-report.ts";
 import { openTarget } from "./copy-target.ts";
 import { DeviceWrites } from "./copy-writes.ts";
 import { deviceChunks, readChunks } from "./device-chunks.ts";
@@ -24,8 +26,6 @@ import type { LostRange } from "./salvage.ts";
 import { UsageError } from "./usage-error.ts";
 import { openDevice } from "./open-device.ts";
 
-const LOST_LISTED_MAX = 100;
-
 export interface CopyOptions extends KeyOptions, LockOptions {
   readonly device: string;
   readonly to?: string;
@@ -34,6 +34,7 @@ export interface CopyOptions extends KeyOptions, LockOptions {
   /** Goes on where the device cannot be read. */
   readonly salvage?: boolean;
   readonly progress?: boolean;
+  readonly json?: boolean;
 }
 
 /** `cev copy`: a device's content out, or content into a device. */
@@ -42,6 +43,10 @@ export async function copy(sources: readonly string[], options: CopyOptions): Pr
   if ((to === undefined) === (from === undefined)) {
     throw new UsageError("give either --to, to read the device, or --from, to write into it");
   }
+  if (to === "-" && options.json === true)
+    throw new UsageError(
+      "standard output is either what is read or JSON: name a file by --to, or leave out --json",
+    );
   const isKeyPiped = [...(options.passphraseFile ?? []), ...(options.keyFile ?? [])].includes("-");
   // What is read ahead of the end of a key would be missing in the device.
   if (from === "-" && isKeyPiped)
@@ -60,23 +65,29 @@ export async function copy(sources: readonly string[], options: CopyOptions): Pr
     onProblem: live.tell,
     signal: interrupt.signal,
   });
-  let lost: readonly LostRange[] = [];
+  let copied: Copied;
+  let warned: readonly Problem[];
   try {
-    warnOf(stack, [options.device], to === undefined ? undefined : isAboutTail);
+    warned = warnOf(stack, [options.device], to === undefined ? undefined : isAboutTail);
     live.begin();
     const device = await openDevice(stack, options.device, { isReadOnly });
-    if (to !== undefined)
-      lost = await copyOut(stack, device, to, options, { signal: interrupt.signal, live });
-    else await copyIn(stack, device, from!, options, { signal: interrupt.signal, live });
+    const surroundings = { signal: interrupt.signal, live };
+    copied =
+      to === undefined
+        ? await copyIn(stack, device, from!, options, surroundings)
+        : await copyOut(stack, device, to, options, surroundings);
     interrupt.signal.throwIfAborted();
     for (const line of unfinishedSyncs(stack)) complain(`warning: ${line}`);
   } finally {
     live.progress = null;
     await stack.close();
   }
-  if (lost.length > 0) complain(lostText(lost));
-  return lost.length > 0 ? ExitStatus.failed : ExitStatus.done;
+  const problems = [...warned, ...live.told];
+  reportCopy({ device: options.device, ...copied, problems }, options.json === true);
+  return copied.lost.length > 0 ? ExitStatus.failed : ExitStatus.done;
 }
+
+type Copied = Pick<CopyReport, "copied" | "lost">;
 
 interface Surroundings {
   readonly signal: AbortSignal;
@@ -89,7 +100,7 @@ async function copyOut(
   path: string,
   options: CopyOptions,
   { signal, live }: Surroundings,
-): Promise<readonly LostRange[]> {
+): Promise<Copied> {
   await refuseOwnImage(stack, path);
   const lost: LostRange[] = [];
   const chunks =
@@ -108,7 +119,7 @@ async function copyOut(
     }
     if (tail.length > 0) await target.write(device.size, tail);
     await target.finish(size);
-    return lost;
+    return { copied: size, lost };
   } catch (error) {
     await target.abandon();
     throw signal.aborted ? signal.reason : error;
@@ -121,14 +132,19 @@ async function copyIn(
   path: string,
   options: CopyOptions,
   { signal, live }: Surroundings,
-): Promise<void> {
+): Promise<Copied> {
   await refuseOwnImage(stack, path);
   const input = await openInput(path, signal, live.tell);
   try {
     if (input.size !== null && input.size > device.size) throw tooLong(path, input.size, device);
     using progress = new Progress(device.name, input.size ?? device.size, options.progress === true);
     live.progress = progress;
-    await writeAll(device, input, path, signal, (length) => progress.add(length));
+    let copied = 0;
+    await writeAll(device, input, path, signal, (length) => {
+      copied += length;
+      progress.add(length);
+    });
+    return { copied, lost: [] };
   } finally {
     await input.close();
   }
@@ -156,14 +172,6 @@ async function writeAll(
     await writes.settle();
     throw signal.aborted ? signal.reason : error;
   }
-}
-
-/** "8192 bytes could not be read and are zeroes: bytes 4096 to 8192, …". */
-function lostText(lost: readonly LostRange[]): string {
-  const count = lost.reduce((sum, { start, end }) => sum + end - start, 0);
-  const listed = lost.slice(0, LOST_LISTED_MAX).map(({ start, end }) => `${start} to ${end}`);
-  const more = lost.length > LOST_LISTED_MAX ? ` and ${lost.length - LOST_LISTED_MAX} more ranges` : "";
-  return `${count} bytes could not be read and are zeroes: bytes ${listed.join(", ")}${more}`;
 }
 
 function tooLong(path: string, size: number | null, device: Device): CevError {

@@ -53,6 +53,7 @@ export const COPY_HELP = `
 Examples:
   $ cev copy disk*.img --device vg0/root --to root.img
   $ cev copy disk*.img --device md/data --to - | zstd > data.zst
+  $ cev copy disk*.img --device vg0/root --to root.img --salvage --json | jq '.lost'
   $ cev copy disk*.img --device vg0/root --from root.img
   $ zstdcat data.zst | cev copy disk*.img --device md/data --from -
   $ cev copy disk*.img --device vg0/root --to 'nbd+unix:///root?socket=/run/nbd.sock'
@@ -65,6 +66,9 @@ what lies behind the copy stays as it is.
 
 What cannot be read ends a copy, and its target is removed. With --salvage it is zeroes in
 the target, the ranges are listed, and the exit status is 1.
+
+--json prints {"device","copied","lost":[{"offset","length"}],"problems":[{"severity","code",
+"message","device"}]}, in bytes; standard output is for that alone then.
 
 An array with members missing is read with a warning. Writing to it needs --degraded,
 because one more loss would lose what is written. So does going on without an image or a

@@ -6,6 +6,8 @@ import type { Progress } from "./progress.ts";
 export class LiveProblems {
   /** Drawn at the moment. */
   progress: Progress | null = null;
+  /** All that it told of. */
+  readonly told: Problem[] = [];
   #isLive = false;
 
   /** What was reported before is told already. */
@@ -15,6 +17,7 @@ export class LiveProblems {
 
   readonly tell = (problem: Problem): void => {
     if (!this.#isLive) return;
+    this.told.push(problem);
     const write = (): void => complainOf([problem]);
     if (this.progress === null) write();
     else this.progress.interruptWith(write);

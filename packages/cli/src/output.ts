@@ -26,23 +26,25 @@ export function complainOf(problems: readonly Problem[]): void {
 
 /**
  * Warns of problems that did not stop the work on some devices, but not of those that are `isIdle` for these. An image that is wanted as it is may well carry nothing that
- * is known; and how other volumes of a group are is nobody's concern who wants one of them.
+ * is known; and how other volumes of a group are is nobody's concern who wants one of them. Returns what it warned of.
  */
 export function warnOf(
   { problems, devices }: Warned,
   wanted: readonly string[],
   isIdle: (problem: Problem) => boolean = () => false,
-): void {
+): readonly Problem[] {
   const needed = new Set(devices.filter(({ name }) => wanted.includes(name)).flatMap(withLowers));
   const isOther = (device: string): boolean =>
     needed.size > 0 &&
     devices.some((one) => one.name === device && one.driver === VOLUME_DRIVER && !needed.has(one));
-  for (const problem of problems) {
-    const { code, message, device } = problem;
+  const told = problems.filter((problem) => {
+    const { code, device } = problem;
     const isWanted = device !== undefined && wanted.includes(device);
     const isExpected = isWanted && (code === "CEV_NOT_FOUND" || isIdle(problem));
-    if (!isExpected && (device === undefined || !isOther(device))) complain(`warning: ${message}`);
-  }
+    return !isExpected && (device === undefined || !isOther(device));
+  });
+  for (const { message } of told) complain(`warning: ${message}`);
+  return told;
 }
 
 /** What is warned of: a stack. */

@@ -57,7 +57,8 @@ export function buildProgram(ended: Ended): Command {
         "write although redundancy is missing, and go on without sources that are not there",
       )
       .option("--salvage", "with --to: go on where it cannot be read, and list those ranges")
-      .option("--progress", "show progress also where standard error is no terminal"),
+      .option("--progress", "show progress also where standard error is no terminal")
+      .option("--json", "print what came of it as JSON"),
   )
     .addHelpText("after", COPY_HELP)
     .action(async (sources: string[], options: CopyOptions) => ended(await copy(sources, options)));

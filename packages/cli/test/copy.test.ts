@@ -134,14 +134,39 @@ describe("cev copy --to", () => {
     expect(status).toBe(1);
     const expected = readFileSync(images[0]!).fill(0, 3_145_728, 3_153_920);
     expect(readFileSync(out).equals(expected)).toBe(true);
+    const told = await cev([...args, "--json"]);
+    expect(told.status).toBe(1);
+    expect(JSON.parse(told.stdout.toString())).toEqual({
+      device: "bad",
+      copied: expected.length,
+      lost: [{ offset: 3_145_728, length: 8192 }],
+      problems: [],
+    });
+  });
+
+  test("with --json needs standard output for itself", async () => {
+    const { images } = golden("gpt");
+    const { status, stderr } = await cev([
+      "copy",
+      images[0]!,
+      "--device",
+      "disk0.img",
+      "--to",
+      "-",
+      "--json",
+    ]);
+    expect(stderr).toMatch(
+      /^cev: standard output is either what is read or JSON: .*; see cev copy --help\n$/,
+    );
+    expect(status).toBe(2);
   });
 
   test("that is interrupted leaves no half file behind", async () => {
     const { images, folder } = golden("gpt");
-    writeFileSync(
-      join(folder, "slow.mjs"),
-      driverModule("setTimeout(() => this.lowers[0].submit(io), 200);"),
-    );
+    // It answers once the signal has arrived, and not before.
+    const arrival = 'const arrived = new Promise((resolve) => process.once("SIGINT", resolve));';
+    const submit = "void arrived.then(() => this.lowers[0].submit(io));";
+    writeFileSync(join(folder, "slow.mjs"), `${arrival}${driverModule(submit)}`);
     const stack = `devices:\n  d0: { driver: "@cev/hw-file", path: ${images[0]!} }\n  slow: { driver: ./slow.mjs, lower: d0 }\n`;
     writeFileSync(join(folder, "stack.yaml"), stack);
     const copying = new Command(["copy", "stack.yaml", "--device", "slow", "--to", "out.img"], {
