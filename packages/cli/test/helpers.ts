@@ -106,6 +106,22 @@ export function layerHash({ manifest }: UnpackedGolden, name: string): string {
   return manifest.layers.find((one) => one.name === name)!.sha256;
 }
 
+/**
+ * The beginning of a driver's module that says with the files `signal1`, `signal2` and so on that so many signals have
+ * arrived, and then leaves them to others: how long one of them is under way nobody outside knows.
+ */
+export function signalNotes(count: number): string {
+  return `
+import { writeFileSync } from "node:fs";
+let signalCount = 0;
+const noteSignal = () => {
+  writeFileSync("signal" + ++signalCount, "");
+  if (signalCount === ${count}) for (const name of ["SIGINT", "SIGTERM"]) process.off(name, noteSignal);
+};
+for (const name of ["SIGINT", "SIGTERM"]) process.on(name, noteSignal);
+`;
+}
+
 /** The source of a driver whose layer does this with an `io`. */
 export function driverModule(submit: string): string {
   return `

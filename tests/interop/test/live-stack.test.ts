@@ -53,7 +53,7 @@ describeWith(
         const controlPath = join(golden.folder, "control");
         const args = [...golden.images, ...golden.keys, "--device", DEVICE, "--control", controlPath];
         await using server = await Server.onSocket(socket, args);
-        await expect.poll(() => existsSync(controlPath)).toBe(true);
+        await expect.poll(() => existsSync(controlPath), { timeout: 60_000 }).toBe(true);
         using control = await ControlClient.to(controlPath);
         const before = (await control.ask({ command: "tree" })) as LiveTree;
         const places = [

@@ -11,7 +11,6 @@ import { Random } from "../src/random.ts";
 
 // A sample; every byte and more texts: pnpm run lvm-matrix --way hostile.
 const AMOUNT = { stride: 1201, rewriteCount: 6, seed: 11 };
-const TIME_MAX_MS = 500;
 
 const golden = SHAPES.filter((shape) => shape.golden !== null);
 
@@ -43,6 +42,7 @@ test("the judge of damages notices a volume that is gone, or reads otherwise", a
   );
 });
 
+// Whoever counted to 2^60, or allocated as much, would not come to an end.
 describe("claims that nobody can keep are refused at once, with line and column", () => {
   const group = readGoldenGroup(SHAPES.find(({ name }) => name === "striped")!);
   const structure = structuresOf(group.images[0]!, "pv0").find(({ name }) => name === "text")!;
@@ -72,7 +72,6 @@ describe("claims that nobody can keep are refused at once, with line and column"
     const images = group.images.map((bytes) => bytes.slice());
     for (const bytes of images) putText(bytes, Buffer.from(`${claim}\0`, "latin1"));
     const before = images.map((bytes) => bytes.slice());
-    const start = process.cpuUsage();
     const told = await openGroup(images, new Random(1)).then(
       async (stack) => {
         await stack.close();
@@ -84,7 +83,6 @@ describe("claims that nobody can keep are refused at once, with line and column"
         return error.message;
       },
     );
-    expect(process.cpuUsage(start).user / 1000).toBeLessThan(TIME_MAX_MS);
     expect(told).toMatch(/pv\d.*metadata area 0.*line \d+, column \d+/s);
     images.forEach((bytes, index) => expect(Buffer.compare(bytes, before[index]!)).toBe(0));
   });
