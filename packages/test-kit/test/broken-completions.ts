@@ -145,6 +145,25 @@ export const BROKEN_COMPLETIONS: readonly Broken[] = [
     },
   },
   {
+    what: "sets its lower aside when a flush of it fails, and has no other",
+    theme: "durability",
+    check: /flush that fails/,
+    manifest: { canHideErrors: true },
+    finding: /after a flush that failed, one that succeeded, and a power cut/,
+    defect: {
+      submit: (io, layer) => {
+        if (io.op !== Op.flush) return layer.pass(io);
+        if (layer.isDirty) return io.complete();
+        io.pushAction((done) => {
+          layer.isDirty = done.error !== null;
+          done.error = null;
+          done.transferred = 0;
+        }, null);
+        layer.pass(io);
+      },
+    },
+  },
+  {
     what: "answers a write with FUA before it is durable",
     theme: "durability",
     check: /write with FUA/,
