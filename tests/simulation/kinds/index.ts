@@ -2,6 +2,8 @@ import { noOpKind } from "@cev/test-kit";
 import type { SimulationKind } from "@cev/test-kit";
 import { blockSizeKind, byteSwapKind, compressKind } from "./convert.ts";
 import { groupKind } from "./lvm-group.ts";
+import { raidVolumeKind } from "./lvm-raid.ts";
+import { snapshotVolumeKind } from "./lvm-snapshots.ts";
 import { volumeKind } from "./lvm.ts";
 import { mirrorKind, parityKind, zonesKind } from "./raid.ts";
 import { cryptKind, driveLinkKind, partitionKind, ramdiskKind } from "./simple.ts";
@@ -16,6 +18,8 @@ export const KINDS: readonly SimulationKind[] = [
   cryptKind,
   volumeKind,
   groupKind,
+  raidVolumeKind,
+  snapshotVolumeKind,
   snapshotKind,
   driveLinkKind,
   partitionKind,

@@ -32,3 +32,17 @@ export async function takeBack(layer: RaidLayer, lower: NamedLayer, environment:
 function withSmallBlocks({ name, layer }: NamedLayer, environment: Environment): NamedLayer {
   return { name, layer: layer.limits.logicalBlockSize > 512 ? adapt(layer, environment, 512) : layer };
 }
+
+/** What is wrong with an array when its work has ended, in words. */
+export async function verifyArray(layer: RaidLayer): Promise<readonly string[]> {
+  const out = layer.array.members.filter(({ isInSync }) => !isInSync);
+  if (out.length > 0) return [`${out.length} members are not in order although none was lost`];
+  if (!layer.array.level.isRedundant) return [];
+  const mismatched = await layer.check();
+  if (mismatched === 0) return [];
+  // Of copies, what was discarded need not be equal.
+  if (layer.array.level.family === "parity") return [`${mismatched} bytes do not match`];
+  await layer.repair();
+  const left = await layer.check();
+  return left > 0 ? [`${left} bytes do not match after they were repaired`] : [];
+}

@@ -3,7 +3,7 @@ import type { Environment, NamedLayer } from "@cev/core";
 import { RaidLayer, createArray, raidDriver } from "@cev/raid";
 import type { KindPlan, SimulationKind } from "@cev/test-kit";
 import { raidChores } from "./raid-chores.ts";
-import { isWhole, takeBack } from "./raid-members.ts";
+import { isWhole, takeBack, verifyArray } from "./raid-members.ts";
 
 const DATA_OFFSET = 16_384;
 const CHUNK = 4096;
@@ -99,7 +99,7 @@ function kindOf(name: string, families: readonly Family[]): SimulationKind {
       if (layer instanceof RaidLayer) await mend(layer, lowers, environment);
     },
     chores: raidChores((options) => lossesMaxOf(options as unknown as Shape) > 0),
-    verify: async (layer) => (layer instanceof RaidLayer ? verify(layer) : []),
+    verify: async (layer) => (layer instanceof RaidLayer ? verifyArray(layer) : []),
   };
 }
 
@@ -173,19 +173,6 @@ async function mend(
     if (member !== undefined || faulty.some(isNamed)) await layer.removeMember(lower.name);
     await takeBack(layer, lower, environment);
   }
-}
-
-async function verify(layer: RaidLayer): Promise<readonly string[]> {
-  const out = layer.array.members.filter(({ isInSync }) => !isInSync);
-  if (out.length > 0) return [`${out.length} members are not in order although none was lost`];
-  if (!layer.array.level.isRedundant) return [];
-  const mismatched = await layer.check();
-  if (mismatched === 0) return [];
-  // Of copies, what was discarded need not be equal.
-  if (layer.array.level.family === "parity") return [`${mismatched} bytes do not match`];
-  await layer.repair();
-  const left = await layer.check();
-  return left > 0 ? [`${left} bytes do not match after they were repaired`] : [];
 }
 
 /** The lowers that can be read: a disk that is gone is left out, as whoever looks for members would. */

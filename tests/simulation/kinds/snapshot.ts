@@ -2,24 +2,35 @@ import { closeTree, openTree, readBytes, writeBytes } from "@cev/core";
 import type { Environment, Layer } from "@cev/core";
 import { snapshotDriver } from "@cev/snapshot";
 import type { SimulationKind } from "@cev/test-kit";
+import { sideBySide } from "./side-by-side.ts";
 import { WatchedLayer, lookInto } from "./watched-layer.ts";
 
-/** An origin with snapshots, whose stores have room for all of it; the origin or a snapshot is shown. */
+interface Shape {
+  readonly chunkSize: number;
+  /** Of snapshots. */
+  readonly count: number;
+  readonly originSize: number;
+  /** The origin is 0; null: all. */
+  readonly shown: number | null;
+}
+
+/** An origin with snapshots, whose stores have room for all of it; the origin or a snapshot is shown, or all of them one behind the other. */
 export const snapshotKind: SimulationKind = {
   name: "snapshot",
   package: "@cev/snapshot",
-  planVersion: 3,
+  planVersion: 4,
   traits: () => ({}),
   plan(random, size) {
     // No smaller than the blocks of whatever is below.
     const chunkSize = random.pick([4096, 8192]);
     const count = random.between(1, 2);
-    const originSize = Math.ceil(size / 8192) * 8192;
+    const showsAll = random.chance(0.4);
+    const originSize = Math.ceil(size / (showsAll ? count + 1 : 1) / 8192) * 8192;
     // Every chunk, its exception, the header, and areas that are blank ahead.
     const storeSize = 2 * originSize + 64 * chunkSize;
     return {
       kind: "snapshot",
-      options: { chunkSize, count, originSize, shown: random.below(count + 1) },
+      options: { chunkSize, count, originSize, shown: showsAll ? null : random.below(count + 1) },
       lowers: [originSize, ...Array.from({ length: count }, () => storeSize)],
     };
   },
@@ -31,8 +42,8 @@ export const snapshotKind: SimulationKind = {
       await writeBytes(layer, environment, 0, new Uint8Array(Math.max(4096, 2 * chunkSize)), true);
   },
   async open({ environment, options, whole }) {
-    const { chunkSize, count, shown } = options as Record<string, number>;
-    const names = Array.from({ length: count! }, (_, index) => ({ name: `s${index}`, chunkSize }));
+    const { chunkSize, count, shown, originSize } = options as unknown as Shape;
+    const names = Array.from({ length: count }, (_, index) => ({ name: `s${index}`, chunkSize }));
     const checked = await snapshotDriver.options["~standard"].validate({ snapshots: names });
     if (checked.issues !== undefined) throw new Error(checked.issues[0]!.message);
     const opened = await snapshotDriver.open({
@@ -45,10 +56,10 @@ export const snapshotKind: SimulationKind = {
       directory: ".",
       report: () => undefined,
     });
-    const others = opened.filter((_device, index) => index !== shown).map(({ layer }) => layer);
-    const length = options["originSize"] as number;
-    return new WatchedLayer(opened[shown!]!.layer, {
-      look: () => compareOthers(environment, others, length),
+    const layers = opened.map(({ layer }) => layer);
+    const others = shown === null ? [] : layers.filter((_layer, index) => index !== shown);
+    return new WatchedLayer(shown === null ? sideBySide(layers, originSize) : layers[shown]!, {
+      look: () => compareOthers(environment, others, originSize),
       keepsAll: false,
     });
   },
@@ -56,12 +67,13 @@ export const snapshotKind: SimulationKind = {
 };
 
 /** What an origin holds at first, which all others go on holding that are not written. */
-function patternOf(length: number): Uint8Array {
+export function patternOf(length: number): Uint8Array {
   const words = Uint32Array.from({ length: length / 4 }, (_word, index) => Math.imul(index + 1, 0x9e3779b1));
   return new Uint8Array(words.buffer);
 }
 
-async function compareOthers(
+/** Opens layers that nobody wrote, and compares them with the pattern. */
+export async function compareOthers(
   environment: Environment,
   others: readonly Layer[],
   length: number,

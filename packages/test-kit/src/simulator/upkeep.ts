@@ -3,6 +3,7 @@ import { Random } from "../random.ts";
 import { Excused } from "./judge.ts";
 import type { Excuses, Judge } from "./judge.ts";
 import type { Machine } from "./machine.ts";
+import { layersOf } from "./plan.ts";
 import { seedOf } from "./seed.ts";
 import type { PlannedChore } from "./step.ts";
 
@@ -43,11 +44,15 @@ export class Upkeep {
   /** Resolves with what was found. */
   async chore({ kind, place, name }: PlannedChore, stepIndex: number): Promise<readonly string[]> {
     const { rig, world } = this.#run.machine;
-    const places = rig.places.filter((one) => one.kind.name === kind);
-    const at = places[place % Math.max(1, places.length)];
+    const top = rig.places.at(-1)?.plan;
+    const nodes = top === undefined ? [] : layersOf(top).filter((node) => node.kind === kind);
+    const wanted = nodes[place % Math.max(1, nodes.length)];
+    const at = rig.places.find(({ plan }) => plan === wanted);
     const chore = at?.kind.chores?.find((one) => one.name === name);
     if (at === undefined || chore === undefined) return [];
     const { layer, plan, lowers } = at;
+    // In a stack that was made smaller it may have become another one.
+    if (chore.isPossible?.(plan.options) === false) return [];
     const findings = await chore.run({
       layer,
       lowers: lowers.filter((lower) => lower !== null),
