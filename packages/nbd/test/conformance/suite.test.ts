@@ -11,6 +11,8 @@ import { NbdServer } from "../../src/server/server.ts";
 import { pattern } from "../support/stack.ts";
 
 const SIZE = 512 * 1024 + 200;
+/** A server that is gone is waited for so long; whatever one that is there does has to be done in it. */
+const GONE_MS = 2000;
 const environment = environmentFrom(globalThis);
 
 let directory: string;
@@ -134,7 +136,7 @@ test("a server whose socket still takes connections, but that serves nobody, is 
   const { judged, isGone, leftover } = await runConformance(
     options({
       target: { address: { path }, exportName: "disk", tls: null },
-      timeoutMs: 300,
+      timeoutMs: GONE_MS,
       onVerdict: ({ check }) => void (isDead ||= check.name === "write/reads-back"),
     }),
   );
@@ -150,7 +152,7 @@ test("what cannot be put back is left in a file that is named", async () => {
   let place = { path: "", offset: -1 };
   const report = await runConformance(
     options({
-      timeoutMs: 300,
+      timeoutMs: GONE_MS,
       onSaved: (one) => (place = one),
       onVerdict: ({ check }) => {
         if (check.name === "write/reads-back") void server.close({ isForced: true });

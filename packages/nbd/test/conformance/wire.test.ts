@@ -4,36 +4,15 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Environment, environmentFrom } from "@cev/core";
-import type { Clock, Timer } from "@cev/core";
+import type { Clock } from "@cev/core";
 import { expect, onTestFinished, test } from "vitest";
 import { Session } from "../../src/conformance/session.ts";
 import { Violation } from "../../src/conformance/violation.ts";
 import { Wire } from "../../src/conformance/wire.ts";
+import { HandClock } from "../support/hand-clock.ts";
 
 const real = environmentFrom(globalThis);
 const facts = { size: 4096n, flags: 1, blockSizes: null, name: null, description: null };
-
-/** Time that goes by when it is told to: a busy machine changes nothing. */
-class HandClock implements Clock {
-  #nowMs = 0;
-  readonly #timers = new Set<{ readonly atMs: number; readonly run: () => void }>();
-
-  now(): number {
-    return this.#nowMs;
-  }
-
-  after(delayMs: number, run: () => void): Timer {
-    const timer = { atMs: this.#nowMs + delayMs, run };
-    this.#timers.add(timer);
-    return { cancel: () => void this.#timers.delete(timer) };
-  }
-
-  advance(ms: number): void {
-    this.#nowMs += ms;
-    for (const timer of [...this.#timers])
-      if (timer.atMs <= this.#nowMs && this.#timers.delete(timer)) timer.run();
-  }
-}
 
 /** A connection to a server that does this to whoever comes. */
 async function connectTo(

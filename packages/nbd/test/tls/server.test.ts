@@ -6,15 +6,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import type { ConnectionOptions } from "node:tls";
-import { Device, environmentFrom } from "@cev/core";
+import { Device, Environment, environmentFrom } from "@cev/core";
 import { MemoryLayer } from "@cev/test-kit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Command, OptionReply, OptionType } from "../../src/protocol/numbers.ts";
 import type { NbdEvent } from "../../src/server/events.ts";
+import type { NbdServerOptions } from "../../src/server/server-options.ts";
 import { NbdServer } from "../../src/server/server.ts";
 import { readCertificateFolder } from "../../src/tls/certificate-folder.ts";
 import type { TlsServerSettings } from "../../src/tls/credentials.ts";
 import { hasOpenssl, makeAuthority, makeCertificate, makeSelfSigned } from "../support/certificates.ts";
+import { HandClock } from "../support/hand-clock.ts";
 import { clientFlags, go, option, request } from "../support/messages.ts";
 import { pattern } from "../support/stack.ts";
 
@@ -51,7 +53,7 @@ afterEach(async () => {
   await device.close();
 });
 
-async function start(tls: TlsServerSettings, options: { handshakeTimeoutMs?: number } = {}): Promise<void> {
+async function start(tls: TlsServerSettings, options: Partial<NbdServerOptions> = {}): Promise<void> {
   const log = events;
   server = new NbdServer({
     environment,
@@ -226,10 +228,13 @@ describe.skipIf(!hasOpenssl())("a server that requires TLS", () => {
   });
 
   test("has no patience with a TLS handshake that does not get on", async () => {
-    await start(PSK, { handshakeTimeoutMs: 200 });
+    const clock = new HandClock();
+    const { later, random } = environment;
+    await start(PSK, { environment: new Environment({ clock, later, random }), handshakeTimeoutMs: 200 });
     const client = await greeted();
     client.send(startTls());
     await client.outcome();
+    clock.advance(200);
     await client.closed();
     expect(await lastClosed()).toMatchObject({ error: { code: "CEV_TIMED_OUT" } });
   });
