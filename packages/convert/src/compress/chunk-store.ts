@@ -1,5 +1,6 @@
 import { CevError, readBytes, writeBytes } from "@cev/core";
 import type { Environment, Layer } from "@cev/core";
+import { ChunkCache } from "./chunk-cache.ts";
 import { compressChunk, expandChunk } from "./codec.ts";
 import { Committer, pendingMaxOf } from "./committer.ts";
 import { crc32 } from "./crc32.ts";
@@ -35,6 +36,9 @@ export class ChunkStore {
   readonly #trimmer: Trimmer;
   readonly #onNearlyFull: (() => void) | null;
   #isToldFull = false;
+  readonly #cache: ChunkCache;
+  readonly #reading = new Map<number, Promise<Uint8Array>>();
+  readonly #zeroes: Uint8Array;
   readonly #unit: number;
   readonly #pendingMax: number;
   readonly #spareMax: number;
@@ -55,6 +59,8 @@ export class ChunkStore {
     this.#superblock = superblock;
     this.#loaded = loaded;
     this.#committer = new Committer(lower, environment, superblock, loaded);
+    this.#cache = new ChunkCache(superblock.chunkSize);
+    this.#zeroes = new Uint8Array(superblock.chunkSize);
     this.#unit = unitOf(superblock.chunkSize);
     this.#pendingMax = pendingMaxOf(superblock);
     this.#spareMax = slackOf(superblock.binCount) - 1;
@@ -96,11 +102,26 @@ export class ChunkStore {
   async read(chunk: number): Promise<Uint8Array | null> {
     const entry = this.#loaded.map.entryOf(chunk);
     if (entry.kind === Kind.hole) return null;
+    const known = this.#cache.get(chunk);
+    if (known !== undefined) return known;
+    // Those who read at the same time expand it once. None of them is left when it is changed.
+    let reading = this.#reading.get(chunk);
+    if (reading === undefined) {
+      reading = this.#expand(chunk, entry).finally(() => this.#reading.delete(chunk));
+      this.#reading.set(chunk, reading);
+    }
+    return reading;
+  }
+
+  async #expand(chunk: number, entry: Entry): Promise<Uint8Array> {
     const stored = await readBytes(this.#lower, this.#environment, this.#offsetOf(entry), entry.storedLength);
     const { chunkSize } = this.#superblock;
     if (crc32(stored) === entry.checksum) {
       const whole = entry.kind === Kind.raw ? stored : expandChunk(entry.kind, stored, chunkSize);
-      if (whole !== null) return whole;
+      if (whole !== null) {
+        this.#cache.put(chunk, whole);
+        return whole;
+      }
     }
     throw new CevError("CEV_MEDIUM", `what is stored of the chunk at ${chunk * chunkSize} is damaged`, {
       layer: LAYER,
@@ -110,9 +131,9 @@ export class ChunkStore {
     });
   }
 
-  /** Stores a chunk. `canBeHole`: one of zeroes takes no room. */
-  async write(chunk: number, data: Uint8Array, canBeHole: boolean): Promise<void> {
-    if (canBeHole && data.every((byte) => byte === 0)) return this.clear(chunk);
+  /** Stores a chunk. `canBeHole`: one of zeroes takes no room. `isOwn`: nobody changes this memory later. */
+  async write(chunk: number, data: Uint8Array, canBeHole: boolean, isOwn = false): Promise<void> {
+    if (canBeHole && Buffer.compare(data, this.#zeroes) === 0) return this.clear(chunk);
     const { codec, level, chunkSize } = this.#superblock;
     const packed = compressChunk(codec, level, data);
     const isRaw = Math.ceil(packed.length / this.#unit) >= BIN_UNITS;
@@ -130,6 +151,8 @@ export class ChunkStore {
         throw error;
       }
       this.#loaded.map.set(chunk, entry);
+      if (isOwn) this.#cache.put(chunk, data);
+      else this.#cache.drop(chunk);
     } finally {
       this.#unreserve();
     }
@@ -140,6 +163,7 @@ export class ChunkStore {
     if (this.isHole(chunk)) return;
     await this.#reserve();
     this.#loaded.map.set(chunk, newHole());
+    this.#cache.drop(chunk);
     this.#unreserve();
   }
 

@@ -12,6 +12,8 @@ import type {
 import { ChunkStore } from "./chunk-store.ts";
 import { requireCodec } from "./codec.ts";
 import { checkChunk, checkLower, findSuperblock, writeFormat } from "./format.ts";
+import { Gathering, isWhole } from "./gathering.ts";
+import type { Gathered, WrittenPart } from "./gathering.ts";
 import { checkMapMemory, loadMap } from "./load.ts";
 import { MAP_MEMORY_MAX } from "./options.ts";
 import type { Superblock } from "./superblock.ts";
@@ -46,6 +48,7 @@ export class CompressLayer extends AsyncLayer {
   readonly #lower: Layer;
   readonly #environment: Environment;
   readonly #locks = new RangeLock();
+  readonly #gathering = new Gathering();
   readonly #mapMemoryMax: number;
   #isNew: boolean;
   readonly #discards: boolean;
@@ -126,10 +129,18 @@ export class CompressLayer extends AsyncLayer {
 
   override async write(io: Io): Promise<void> {
     if (this.support.write === "none") throw this.#refusal("write");
-    await this.#change(io, (store, { chunk, start, length, dataOffset }) => {
-      const data = io.data.subarray(dataOffset, dataOffset + length);
-      if (length === this.superblock.chunkSize) return store.write(chunk, data, true);
-      return this.#modify(store, chunk, start, data, true);
+    const { chunkSize } = this.superblock;
+    const chunk = Math.floor(io.offset / chunkSize);
+    const start = io.offset - chunk * chunkSize;
+    if (io.length < chunkSize && start + io.length <= chunkSize) {
+      const data = io.data.subarray(io.dataOffset, io.dataOffset + io.length);
+      await this.#gathering.add(chunk, { start, data }, this.#writeGathered);
+      return this.#makeDurable(io);
+    }
+    await this.#change(io, (store, part) => {
+      const data = io.data.subarray(part.dataOffset, part.dataOffset + part.length);
+      if (part.length === chunkSize) return store.write(part.chunk, data, true);
+      return this.#modify(store, part, [{ start: part.start, data }], true);
     });
   }
 
@@ -141,7 +152,8 @@ export class CompressLayer extends AsyncLayer {
     if ((io.flags & IoFlag.fastZero) !== 0 && !(isWhole && canBeHole))
       throw new CevError("CEV_NOT_SUPPORTED", "zeroing this is slower than a write", { layer: this.name });
     await this.#change(io, (store, { chunk, start, length }) => {
-      if (length < chunkSize) return this.#modify(store, chunk, start, new Uint8Array(length), canBeHole);
+      if (length < chunkSize)
+        return this.#modify(store, { chunk }, [{ start, data: new Uint8Array(length) }], canBeHole);
       return canBeHole ? store.clear(chunk) : store.write(chunk, new Uint8Array(chunkSize), false);
     });
   }
@@ -194,17 +206,28 @@ export class CompressLayer extends AsyncLayer {
 
   async #modify(
     store: ChunkStore,
-    chunk: number,
-    start: number,
-    data: Uint8Array,
+    { chunk }: { readonly chunk: number },
+    parts: readonly WrittenPart[],
     canBeHole: boolean,
   ): Promise<void> {
-    const whole = new Uint8Array(this.superblock.chunkSize);
     const before = await store.read(chunk);
-    if (before !== null) whole.set(before);
-    whole.set(data, start);
-    await store.write(chunk, whole, canBeHole);
+    await store.write(chunk, joined(before, parts, this.superblock.chunkSize), canBeHole, true);
   }
+
+  readonly #writeGathered = async (gathered: Gathered): Promise<void> => {
+    const { chunk, parts } = gathered;
+    const { chunkSize } = this.superblock;
+    const lock = await this.#lock(chunk, 1, true);
+    try {
+      const store = this.#store!;
+      const before = isWhole(parts, chunkSize) ? null : await store.read(chunk);
+      this.#gathering.seal(gathered);
+      await store.write(chunk, joined(before, parts, chunkSize), true, true);
+    } finally {
+      this.#gathering.seal(gathered);
+      this.#locks.release(lock);
+    }
+  };
 
   /** Runs a change of every chunk of a request, and makes it durable where that was asked for. */
   async #change(io: Io, change: (store: ChunkStore, part: Part) => Promise<void>): Promise<void> {
@@ -217,6 +240,10 @@ export class CompressLayer extends AsyncLayer {
         await change(store, part);
       }
     });
+    await this.#makeDurable(io);
+  }
+
+  async #makeDurable(io: Io): Promise<void> {
     if ((io.flags & IoFlag.fua) !== 0) await this.#store!.commit();
   }
 
@@ -224,14 +251,17 @@ export class CompressLayer extends AsyncLayer {
     const { chunkSize } = this.superblock;
     const first = Math.floor(io.offset / chunkSize);
     const count = Math.ceil((io.offset + io.length) / chunkSize) - first;
-    const lock = await new Promise<RangeLockEntry>((resolve) =>
-      this.#locks.acquire(first, count, isExclusive, resolve, null),
-    );
+    if (isExclusive) this.#gathering.sealRange(first, count);
+    const lock = await this.#lock(first, count, isExclusive);
     try {
       await run(this.#store!);
     } finally {
       this.#locks.release(lock);
     }
+  }
+
+  #lock(firstChunk: number, count: number, isExclusive: boolean): Promise<RangeLockEntry> {
+    return new Promise((resolve) => this.#locks.acquire(firstChunk, count, isExclusive, resolve, null));
   }
 
   *#partsOf(io: Io): Generator<Part> {
@@ -259,6 +289,14 @@ interface Part {
   readonly length: number;
   /** Where it lies in the memory of the request. */
   readonly dataOffset: number;
+}
+
+/** Fresh memory with what a chunk holds once these parts of it are written. */
+function joined(before: Uint8Array | null, parts: readonly WrittenPart[], chunkSize: number): Uint8Array {
+  const whole = new Uint8Array(chunkSize);
+  if (before !== null) whole.set(before);
+  for (const { start, data } of parts) whole.set(data, start);
+  return whole;
 }
 
 const WRITABLE: Support = {
