@@ -1,4 +1,6 @@
 import { spawnSync } from "node:child_process";
+import { parseArgs } from "node:util";
+import { readCommandLine } from "../scripts/command-line.ts";
 import { benchConvert } from "./convert/main.ts";
 import { benchCore } from "./core/main.ts";
 import { benchCrypt } from "./crypt/main.ts";
@@ -21,7 +23,11 @@ const PARTS: Record<string, (report: Report) => Promise<void>> = {
 const HELP = `usage: pnpm bench [convert] [core] [crypt] [lvm] [nbd] [raid] [snapshot] [--only=TEXT]
 
 Measures cev side by side with its peers, in alternating runs, and prints ratios; without names, all parts.
---only: of crypt and nbd, the loads alone whose names contain this text.`;
+--only: of crypt and nbd, the loads alone whose names contain this text.
+
+Examples:
+  pnpm bench core
+  pnpm bench nbd --only=fio`;
 
 // Allocation is measured with the collector at hand and a young generation that holds a whole run.
 if (!("gc" in globalThis)) {
@@ -33,13 +39,18 @@ if (!("gc" in globalThis)) {
   process.exit(child.status ?? 1);
 }
 
-const names = process.argv.slice(2).filter((name) => !name.startsWith("-"));
-if (process.argv.includes("--help") || names.some((name) => !(name in PARTS))) {
-  console.log(HELP);
-  process.exit(process.argv.includes("--help") ? 0 : 2);
-}
-const only = process.argv.find((argument) => argument.startsWith("--only="));
-const report = new Report(only?.slice("--only=".length));
+const { names, only } = readCommandLine("bench", HELP, (args) => {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { only: { type: "string" }, help: { type: "boolean", default: false } },
+    allowPositionals: true,
+  });
+  if (values.help) return null;
+  const unknown = positionals.find((name) => !Object.hasOwn(PARTS, name));
+  if (unknown !== undefined) throw new Error(`there is no part ${unknown}`);
+  return { names: positionals, only: values.only };
+});
+const report = new Report(only);
 for (const name of names.length > 0 ? names : Object.keys(PARTS)) await PARTS[name]!(report);
 const shortCount = report.summary();
 console.log(`\n${shortCount === 0 ? "All figures were reached." : `${shortCount} figures fell short.`}`);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { iotestCases } from "./iotests.ts";
 import { libnbdCases } from "./libnbd-programs.ts";
-import { optionsOrUsage } from "../src/options-or-usage.ts";
+import { readCommandLine } from "../../../scripts/command-line.ts";
 import { parseOptions, USAGE } from "./options.ts";
 import type { Suite } from "./options.ts";
 import { writeCev } from "./servers.ts";
@@ -13,7 +13,7 @@ import { testerCases } from "./tester-client.ts";
 import { judge } from "./verdict.ts";
 import type { Case } from "./verdict.ts";
 
-const options = optionsOrUsage(parseOptions, USAGE);
+const options = readCommandLine("nbd-black-box", USAGE, parseOptions);
 // A short path: the name of a socket in it has at most 107 bytes.
 const folder = mkdtempSync(join(tmpdir(), "black-box-"));
 process.once("SIGINT", () => {

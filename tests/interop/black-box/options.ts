@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { ownArguments } from "../matrix/arguments.ts";
+import { oneOf } from "../../../scripts/command-line.ts";
 
 export const SUITES = ["nbd-tester", "libnbd", "iotests"] as const;
 export type Suite = (typeof SUITES)[number];
@@ -28,12 +28,16 @@ missing, built with the C compiler, and nothing of them is kept unless --sources
   --sources DIR    keeps what was fetched and built there, and uses what is there already
   --only TEXT      only cases with TEXT in their name
   --json           one line of JSON for each case
+
+Examples:
+  pnpm nbd-black-box --suite libnbd
+  pnpm nbd-black-box --suite iotests --server qemu-nbd --sources ~/nbd-suites
 `;
 
 /** Throws an Error that says which option is wrong; null: help was asked for. */
 export function parseOptions(args: readonly string[]): BlackBoxOptions | null {
   const { values } = parseArgs({
-    args: ownArguments(args),
+    args: [...args],
     options: {
       suite: { type: "string", multiple: true },
       server: { type: "string", default: "cev" },
@@ -45,16 +49,10 @@ export function parseOptions(args: readonly string[]): BlackBoxOptions | null {
   });
   if (values.help) return null;
   return {
-    suites: (values.suite ?? SUITES).map((name) => oneOf(SUITES, name, "--suite")),
-    server: oneOf(SERVERS, values.server, "--server"),
+    suites: (values.suite ?? SUITES).map((name) => oneOf("suite", SUITES, name)),
+    server: oneOf("server", SERVERS, values.server),
     sources: values.sources ?? null,
     only: values.only,
     isJson: values.json,
   };
-}
-
-function oneOf<T extends string>(known: readonly T[], name: string, option: string): T {
-  const found = known.find((each) => each === name);
-  if (found === undefined) throw new Error(`${option} takes ${known.join(", ")}, not ${name}`);
-  return found;
 }

@@ -2,17 +2,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readOrExit } from "../matrix/arguments.ts";
+import { readCommandLine } from "../../../scripts/command-line.ts";
 import { keepFailure, printOutcome } from "../matrix/failures.ts";
 import { Tallies } from "../matrix/tallies.ts";
 import { HELP, readOptions } from "./options.ts";
 import { runMatrix } from "./runner.ts";
 
-const options = readOrExit("crypt-matrix", readOptions);
-if (options === null) {
-  console.log(HELP);
-  process.exit(0);
-}
+const options = readCommandLine("crypt-matrix", HELP, readOptions);
 const { cases, ways, seed, failuresFile } = options;
 if (options.isList) {
   const list = cases.map(({ id }) => `${id}\n`).join("");

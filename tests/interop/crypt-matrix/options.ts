@@ -1,7 +1,15 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { isWanted, numberOf, ownArguments } from "../matrix/arguments.ts";
-import { COMMON_HELP, COMMON_OPTIONS, FLAG, TEXT, readCommon, sampleOf } from "../matrix/options.ts";
+import { numberOf } from "../../../scripts/command-line.ts";
+import {
+  COMMON_HELP,
+  COMMON_OPTIONS,
+  FLAG,
+  TEXT,
+  isWanted,
+  readCommon,
+  sampleOf,
+} from "../matrix/options.ts";
 import type { CommonOptions } from "../matrix/options.ts";
 import { allCases, everyOne } from "./cases.ts";
 import type { CryptCase } from "./cases.ts";
@@ -39,7 +47,13 @@ export const HELP = `The interop matrix of @cev/crypt: devices exchanged with cr
   --jobs N          kernels at once (${availableParallelism()})
   --case ID         one case as failures name it: luks2/aes-xts-plain64/64/4096/sha256/argon2id
   --list            say which cases there are
-${COMMON_HELP}`;
+${COMMON_HELP}
+
+Examples:
+  pnpm crypt-matrix --sample 20 --seed 7
+  pnpm crypt-matrix --what crash --operation luksAddKey
+  pnpm crypt-matrix --what hostile --stride 50
+  pnpm crypt-matrix --case luks2/aes-xts-plain64/64/4096/sha256/argon2id --keep`;
 
 /** What the command line asks for. */
 export interface MatrixOptions extends CommonOptions {
@@ -58,7 +72,7 @@ export interface MatrixOptions extends CommonOptions {
 /** Null where help is asked for. Throws for what makes no sense. */
 export function readOptions(args: readonly string[]): MatrixOptions | null {
   const { values } = parseArgs({
-    args: ownArguments(args),
+    args: [...args],
     options: {
       what: { type: "string", default: WAYS_DEFAULT },
       suite: TEXT,
@@ -105,8 +119,8 @@ export function readOptions(args: readonly string[]): MatrixOptions | null {
     cuts: numberOf("cuts", values.cuts),
     kinds,
     jsonCount: numberOf("json", values.json),
-    stride: Math.max(1, numberOf("stride", values.stride)),
-    flips: Math.max(1, numberOf("flips", values.flips)),
+    stride: numberOf("stride", values.stride, 1),
+    flips: numberOf("flips", values.flips, 1),
     ...common,
   };
 }

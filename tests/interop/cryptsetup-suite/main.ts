@@ -1,4 +1,4 @@
-// Runs cryptsetup's luks2-validation-test against cev: main.ts TESTS, the `tests` folder of cryptsetup's sources, which is only read.
+// Runs cryptsetup's luks2-validation-test against cev: main.ts --help.
 import {
   chmodSync,
   copyFileSync,
@@ -12,20 +12,32 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { readCommandLine } from "../../../scripts/command-line.ts";
 import { run } from "../src/run.ts";
 
 const SUITE = "luks2-validation-test";
 const NEEDED = [SUITE, "generators", "luks2_valid_hdr.img.xz"];
 
-const tests = process.argv[2];
-const missing = tests === undefined ? [] : NEEDED.filter((name) => !existsSync(join(tests, name)));
-if (tests === undefined || missing.length > 0) {
-  if (missing.length > 0) console.error(`${tests!} has no ${missing.join(", ")}`);
-  console.error(
-    "usage: pnpm run cryptsetup-suite TESTS   (TESTS: the folder `tests` of cryptsetup's sources)",
-  );
-  process.exit(2);
-}
+const USAGE = `usage: pnpm run cryptsetup-suite TESTS
+
+Runs ${SUITE} of cryptsetup's own tests against cev. TESTS is the folder of that name in cryptsetup's sources, which is only read.
+
+Example:
+  pnpm cryptsetup-suite ~/cryptsetup/tests
+`;
+
+const tests = readCommandLine("cryptsetup-suite", USAGE, (args) => {
+  const options = { help: { type: "boolean", default: false } } as const;
+  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+  if (values.help) return null;
+  const [folder] = positionals;
+  if (folder === undefined || positionals.length > 1)
+    throw new Error("name one folder, of cryptsetup's tests");
+  const missing = NEEDED.filter((name) => !existsSync(join(folder, name)));
+  if (missing.length > 0) throw new Error(`TESTS: ${folder} has no ${missing.join(", ")}`);
+  return folder;
+});
 
 const folder = mkdtempSync(join(tmpdir(), "cryptsetup-suite-"));
 try {

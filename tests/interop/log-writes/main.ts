@@ -13,7 +13,7 @@ import {
   cutsOf,
   replayRecording,
 } from "@cev/test-kit";
-import { numberOf, ownArguments, readOrExit } from "../matrix/arguments.ts";
+import { numberOf, readCommandLine } from "../../../scripts/command-line.ts";
 import { output } from "../src/run.ts";
 
 const USAGE = `usage: pnpm run log-writes [OPTION]...
@@ -26,13 +26,17 @@ folder with it.
   --sources DIR    the sources of replay-log
   --count N        how many logs (default: 20)
   --seed N         of the first (default: 1)
+
+Examples:
+  pnpm log-writes --count 100 --seed 7
+  pnpm log-writes --sources ~/log-writes
 `;
 const SIZE = 1024 * 1024;
 const environment = environmentFrom(globalThis);
 
-const options = readOrExit("log-writes", (args) => {
+const options = readCommandLine("log-writes", USAGE, (args) => {
   const { values } = parseArgs({
-    args: ownArguments(args),
+    args: [...args],
     options: {
       sources: { type: "string" },
       count: { type: "string", default: "20" },
@@ -40,15 +44,14 @@ const options = readOrExit("log-writes", (args) => {
       help: { type: "boolean", default: false },
     },
   });
+  if (values.help) return null;
   return {
     sources: values.sources ?? null,
     count: numberOf("count", values.count),
     seed: numberOf("seed", values.seed),
-    isHelp: values.help,
   };
 });
-if (options.isHelp) console.log(USAGE);
-else await main();
+await main();
 
 async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "cev-log-writes-"));

@@ -1,14 +1,35 @@
-// Headers with metadata changed by chance: what cryptsetup refuses, cev has to refuse, and the other way round. [--count N] [--seed N]
+// Headers with metadata changed by chance: what cryptsetup refuses, cev has to refuse, and the other way round. `--help` lists the options.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Random } from "@cev/test-kit";
+import { numberOf, readCommandLine } from "../../../scripts/command-line.ts";
 import { compareMany } from "./compare.ts";
 
-const { values } = parseArgs({ options: { count: { type: "string" }, seed: { type: "string" } } });
-const count = Number(values.count ?? 2000);
-const seed = Number(values.seed ?? Date.now() % 1_000_000);
+const USAGE = `usage: pnpm run luks2-headers [OPTION]...
+
+Changes the metadata of LUKS2 headers by chance: what cryptsetup refuses, cev has to refuse, and the other way round.
+
+  --count N   how many headers (default: 2000)
+  --seed N    repeats what was done by chance (default: the time)
+
+Example:
+  pnpm luks2-headers --count 200 --seed 7
+`;
+
+const { count, seed } = readCommandLine("luks2-headers", USAGE, (args) => {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      count: { type: "string", default: "2000" },
+      seed: { type: "string", default: String(Date.now() % 1_000_000) },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return null;
+  return { count: numberOf("count", values.count, 1), seed: numberOf("seed", values.seed) };
+});
 const folder = mkdtempSync(join(tmpdir(), "luks2-headers-"));
 console.log(`${count} headers, --seed ${seed}`);
 try {

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readOrExit } from "../matrix/arguments.ts";
+import { readCommandLine } from "../../../scripts/command-line.ts";
 import { keepFailure, printOutcome } from "../matrix/failures.ts";
 import { Tallies } from "../matrix/tallies.ts";
 import { HELP, readOptions } from "./options.ts";
@@ -11,11 +11,7 @@ import { runMatrix } from "./runner.ts";
 /** Of so many states after a power cut LVM2 gives its opinion, for each command. */
 const CRASH_SAMPLE = 8;
 
-const options = readOrExit("lvm-matrix", readOptions);
-if (options === null) {
-  console.log(HELP);
-  process.exit(0);
-}
+const options = readCommandLine("lvm-matrix", HELP, readOptions);
 const { shapes, ways, seed, failuresFile } = options;
 if (options.isList) {
   for (const { name, sizes } of shapes) console.log(`${name}: ${sizes.length} physical volumes`);

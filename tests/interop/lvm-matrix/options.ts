@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { isWanted, numberOf, ownArguments } from "../matrix/arguments.ts";
-import { COMMON_HELP, COMMON_OPTIONS, TEXT, readCommon, sampleOf } from "../matrix/options.ts";
+import { numberOf } from "../../../scripts/command-line.ts";
+import { COMMON_HELP, COMMON_OPTIONS, TEXT, isWanted, readCommon, sampleOf } from "../matrix/options.ts";
 import type { CommonOptions } from "../matrix/options.ts";
 import { SCENES } from "./crash/scenes.ts";
 import type { Scene } from "./crash/scenes.ts";
@@ -26,7 +26,13 @@ export const HELP = `The interop matrix of LVM2: volume groups exchanged with th
   --case ID         one case as failures name it: raid5_ls-1 is that group without physical volume 1,
                     sequence-3 that sequence of commands, lvcreate_linear that command under power cuts
   --list            say which groups there are
-${COMMON_HELP}`;
+${COMMON_HELP}
+
+Examples:
+  pnpm lvm-matrix --sample 10 --seed 7
+  pnpm lvm-matrix --way crash
+  pnpm lvm-matrix --way command --sequences 2 --length 20
+  pnpm lvm-matrix --case raid5_ls-1 --keep`;
 
 /** What the command line asks for. */
 export interface MatrixOptions extends CommonOptions {
@@ -41,7 +47,7 @@ export interface MatrixOptions extends CommonOptions {
 /** Null where help is asked for. Throws for what makes no sense. */
 export function readOptions(args: readonly string[]): MatrixOptions | null {
   const { values } = parseArgs({
-    args: ownArguments(args),
+    args: [...args],
     options: {
       shape: TEXT,
       way: TEXT,

@@ -1,6 +1,6 @@
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { numberOf } from "./arguments.ts";
+import { numberOf } from "../../../scripts/command-line.ts";
 import { byChance } from "./by-chance.ts";
 
 export const TEXT = { type: "string" } as const;
@@ -44,11 +44,16 @@ interface CommonValues {
 export function readCommon(command: string, values: CommonValues): CommonOptions {
   return {
     seed: numberOf("seed", values.seed),
-    jobs: Math.max(1, numberOf("jobs", values.jobs)),
+    jobs: numberOf("jobs", values.jobs, 1),
     isKept: values.keep,
     isList: values.list,
     failuresFile: values.failures ?? join(tmpdir(), `${command}-failures-${process.pid}.txt`),
   };
+}
+
+/** True for a value of a list with commas; without a list for every one. */
+export function isWanted(list: string | undefined, value: string): boolean {
+  return list === undefined || list.split(",").includes(value);
 }
 
 /** So many of these, as the seed decides; without a number all of them. */

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { readCommandLine } from "../../../scripts/command-line.ts";
 import { makeCertificates, makeKeys } from "../black-box/credentials.ts";
 import { contestants } from "./contestants.ts";
 import { judge } from "./judge.ts";
@@ -10,16 +11,38 @@ import type { ContestantResult } from "./judge.ts";
 import { misquotes } from "./quotes.ts";
 import { countsTable, findingsTable, rowsMissingIn } from "./tables.ts";
 
-const { values } = parseArgs({
-  options: {
-    "nbd-server": { type: "string" },
-    "new-nbd-server": { type: "string" },
-    "qemu-nbd": { type: "string" },
-    document: { type: "string", multiple: true },
-    check: { type: "boolean", default: false },
-    server: { type: "string" },
-    only: { type: "string" },
-  },
+const USAGE = `usage: pnpm run nbd-conformance [OPTION]...
+
+Puts the rules of the NBD protocol to cev, nbdkit, qemu-nbd and nbd-server, and prints the tables of docs/conformance.md. A server
+that is not there is left out, and named.
+
+  --server TEXT           only servers with TEXT in their name
+  --only TEXT             only checks with TEXT in their name
+  --nbd-server PATH       an nbd-server; --new-nbd-server PATH a newer one beside it
+  --qemu-nbd PATH         a newer qemu-nbd beside that of the system
+  --document PATH         the protocol's document, of which the checks quote: each quotation is looked up (may be repeated)
+  --check                 fails where docs/conformance.md does not hold what was found
+
+Examples:
+  pnpm nbd-conformance --server cev
+  pnpm nbd-conformance --check
+`;
+
+const values = readCommandLine("nbd-conformance", USAGE, (args) => {
+  const parsed = parseArgs({
+    args: [...args],
+    options: {
+      "nbd-server": { type: "string" },
+      "new-nbd-server": { type: "string" },
+      "qemu-nbd": { type: "string" },
+      document: { type: "string", multiple: true },
+      check: { type: "boolean", default: false },
+      server: { type: "string" },
+      only: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  }).values;
+  return parsed.help ? null : parsed;
 });
 const folder = mkdtempSync(join(tmpdir(), "nbdc-"));
 let failedCount = 0;

@@ -8,7 +8,7 @@ import type { FaultCase } from "./fault-case.ts";
 import { hangCases } from "./hang-cases.ts";
 import { killCases } from "./kill-cases.ts";
 import { lineCutCases } from "./line-cuts.ts";
-import { optionsOrUsage } from "../src/options-or-usage.ts";
+import { readCommandLine } from "../../../scripts/command-line.ts";
 import { USAGE, parseOptions } from "./options.ts";
 import { raidCases } from "./raid-case.ts";
 
@@ -20,7 +20,7 @@ const CASES: readonly FaultCase[] = [
   ...hangCases(),
 ];
 
-const options = optionsOrUsage(parseOptions, USAGE);
+const options = readCommandLine("nbd-faults", USAGE, parseOptions);
 const cases = CASES.filter(({ name }) => name.includes(options.only));
 if (options.isList) {
   for (const { name } of cases) console.log(name);

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { ownArguments } from "../matrix/arguments.ts";
+import { numberOf } from "../../../scripts/command-line.ts";
 
 export interface FaultOptions {
   /** How long each case goes on whose length is free. */
@@ -19,12 +19,16 @@ Breaks an NBD server, the line to it and its disk under a load that is checked, 
   --only TEXT   only cases with TEXT in their name
   --list        names the cases
   --help        prints this
+
+Examples:
+  pnpm nbd-faults --list
+  pnpm nbd-faults --only kill --seconds 20
 `;
 
 /** Throws an Error that says which option is wrong; null: help was asked for. */
 export function parseOptions(args: readonly string[]): FaultOptions | null {
   const { values } = parseArgs({
-    args: ownArguments(args),
+    args: [...args],
     options: {
       seconds: { type: "string", default: "60" },
       seed: { type: "string" },
@@ -35,14 +39,9 @@ export function parseOptions(args: readonly string[]): FaultOptions | null {
   });
   if (values.help) return null;
   return {
-    seconds: whole(values.seconds, "--seconds"),
-    seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : whole(values.seed, "--seed"),
+    seconds: numberOf("seconds", values.seconds),
+    seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : numberOf("seed", values.seed),
     only: values.only,
     isList: values.list,
   };
-}
-
-function whole(text: string, option: string): number {
-  if (!/^\d{1,10}$/.test(text)) throw new Error(`${option} takes a whole number, not ${text}`);
-  return Number(text);
 }

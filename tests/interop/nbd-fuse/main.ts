@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exercise } from "./exercise.ts";
 import { findFsx, missingHere } from "./needs.ts";
-import { optionsOrUsage } from "../src/options-or-usage.ts";
+import { readCommandLine } from "../../../scripts/command-line.ts";
 import { USAGE, parseOptions } from "./options.ts";
 
-const options = optionsOrUsage(parseOptions, USAGE);
+const options = readCommandLine("nbd-fuse", USAGE, parseOptions);
 const fsx = findFsx(options.fsx);
 const missing = missingHere();
 if (fsx === null) missing.push(`${options.fsx} (of xfstests; --fsx PROGRAM says where it is)`);

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { ownArguments } from "../matrix/arguments.ts";
+import { numberOf, oneOf } from "../../../scripts/command-line.ts";
 
 export const STACKS = ["file", "luks-on-raid"] as const;
 export type StackName = (typeof STACKS)[number];
@@ -24,13 +24,17 @@ device and once more on what cev reads from the images. Needs root, /dev/fuse, l
   --stack NAME   ${STACKS.join(", ")} (may be repeated; default: all)
   --fsx PROGRAM  fsx (default: the one in the PATH, or where xfstests is installed)
 
+Examples:
+  pnpm nbd-fuse --stack luks-on-raid --ops 10000
+  pnpm nbd-fuse --fsx ~/xfstests/ltp/fsx --seed 7
+
 Exit status: 0 nothing is wrong, 1 something is, 3 something that it needs is not there.
 `;
 
 /** Throws an Error that says which option is wrong; null: help was asked for. */
 export function parseOptions(args: readonly string[]): FuseOptions | null {
   const { values } = parseArgs({
-    args: ownArguments(args),
+    args: [...args],
     options: {
       ops: { type: "string", default: "3000" },
       seed: { type: "string" },
@@ -41,21 +45,11 @@ export function parseOptions(args: readonly string[]): FuseOptions | null {
   });
   if (values.help) return null;
   return {
-    ops: count(values.ops, "--ops"),
+    ops: numberOf("ops", values.ops, 1),
     // fsx takes 0 for the time of day.
-    seed: values.seed === undefined ? 1 + Math.floor(Math.random() * 2 ** 30) : count(values.seed, "--seed"),
-    stacks: (values.stack ?? STACKS).map((name) => {
-      const found = STACKS.find((each) => each === name);
-      if (found === undefined) throw new Error(`--stack takes ${STACKS.join(", ")}, not ${name}`);
-      return found;
-    }),
+    seed:
+      values.seed === undefined ? 1 + Math.floor(Math.random() * 2 ** 30) : numberOf("seed", values.seed, 1),
+    stacks: (values.stack ?? STACKS).map((name) => oneOf("stack", STACKS, name)),
     fsx: values.fsx,
   };
-}
-
-function count(text: string, option: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new Error(`${option} takes a number from 1 on, not ${text}`);
-  return value;
 }

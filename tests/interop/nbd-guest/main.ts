@@ -1,4 +1,4 @@
-// Boots a Linux guest in QEMU with a disk and its root on NBD: main.ts [--sources DIR].
+// Boots a Linux guest in QEMU with a disk and its root on NBD: main.ts --help.
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { startServer, writeCev } from "../black-box/servers.ts";
 import { Sources } from "../black-box/sources.ts";
 import { output, run } from "../src/run.ts";
 import { DIRECTORY, PROGRAM, encodeInitrd } from "./initrd.ts";
-import { ownArguments } from "../matrix/arguments.ts";
+import { readCommandLine } from "../../../scripts/command-line.ts";
 
 const QEMU = [
   ...["qemu-system-x86", "qemu-system-common", "qemu-system-data", "seabios"],
@@ -41,16 +41,22 @@ echo guest wrote $(/bin/busybox cat /sum)
 /bin/busybox poweroff -f
 `;
 
-const { values } = parseArgs({
-  args: ownArguments(process.argv.slice(2)),
-  options: { sources: { type: "string" }, help: { type: "boolean", default: false } },
+const USAGE = `usage: pnpm run nbd-guest [OPTION]...
+
+Boots a Linux guest in QEMU whose disk and root are on NBD, lets it write and discard, and checks its file system and its data
+afterwards. QEMU and the guest's kernel are fetched; nothing of them is kept unless --sources names a folder.
+
+  --sources DIR   keeps what was fetched there, and uses what is there already
+
+Example:
+  pnpm nbd-guest --sources ~/nbd-guest
+`;
+
+const values = readCommandLine("nbd-guest", USAGE, (args) => {
+  const options = { sources: { type: "string" }, help: { type: "boolean", default: false } } as const;
+  const parsed = parseArgs({ args: [...args], options }).values;
+  return parsed.help ? null : parsed;
 });
-if (values.help) {
-  console.log(
-    "usage: pnpm run nbd-guest [--sources DIR]   (DIR keeps QEMU and the guest's kernel, which are fetched)",
-  );
-  process.exit(0);
-}
 const folder = mkdtempSync(join(tmpdir(), "nbd-guest-"));
 try {
   const sources = new Sources(values.sources ?? join(folder, "sources"));

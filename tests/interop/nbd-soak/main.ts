@@ -1,4 +1,4 @@
-// Loads a server for minutes and watches its memory: main.ts [--minutes N] [--depth N] [--connections N].
+// Loads a server for minutes and watches its memory: main.ts --help.
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,26 +7,45 @@ import { startServer, writeCev } from "../black-box/servers.ts";
 import { run } from "../src/run.ts";
 import { disturb } from "./disturber.ts";
 import { growth, residentKib } from "./memory-use.ts";
-import { ownArguments } from "../matrix/arguments.ts";
+import { numberOf, readCommandLine } from "../../../scripts/command-line.ts";
 
 /** What two runs of a collector may differ by. */
 const GROWTH_PERCENT_MAX = 5;
 const DISK = 268_435_456;
 
-const { values } = parseArgs({
-  args: ownArguments(process.argv.slice(2)),
-  options: {
-    minutes: { type: "string", default: "10" },
-    depth: { type: "string", default: "64" },
-    connections: { type: "string", default: "8" },
-    help: { type: "boolean", default: false },
-  },
+const USAGE = `usage: pnpm run nbd-soak [OPTION]...
+
+Loads a server with random requests that are checked, cuts other connections meanwhile, and fails where its memory grows by more
+than ${GROWTH_PERCENT_MAX} %. Needs fio.
+
+  --minutes N       how long (default: 10)
+  --depth N         requests under way on each connection (default: 64)
+  --connections N   (default: 8)
+
+Examples:
+  pnpm nbd-soak --minutes 1
+  pnpm nbd-soak --minutes 60 --depth 16 --connections 32
+`;
+
+const { minutes, depth, connections } = readCommandLine("nbd-soak", USAGE, (args) => {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      minutes: { type: "string", default: "10" },
+      depth: { type: "string", default: "64" },
+      connections: { type: "string", default: "8" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return null;
+  if (!(Number(values.minutes) > 0))
+    throw new Error(`--minutes takes a number above 0, not ${values.minutes}`);
+  return {
+    minutes: Number(values.minutes),
+    depth: numberOf("depth", values.depth, 1),
+    connections: numberOf("connections", values.connections, 1),
+  };
 });
-if (values.help) {
-  console.log("usage: pnpm run nbd-soak [--minutes N] [--depth N] [--connections N]   (default: 10, 64, 8)");
-  process.exit(0);
-}
-const minutes = Number(values.minutes);
 const folder = mkdtempSync(join(tmpdir(), "nbd-soak-"));
 try {
   const socket = join(folder, "s");
@@ -37,12 +56,12 @@ try {
   const samples: number[] = [];
   const timer = setInterval(() => samples.push(residentKib(server.pid)), 2000);
   const disturber = disturb(socket, 100);
-  const share = DISK / Number(values.connections);
+  const share = DISK / connections;
   const fio = await run(
     "fio",
     [
       ...["--name=soak", "--ioengine=nbd", `--uri=nbd+unix:///?socket=${socket}`, "--rw=randrw"],
-      ...[`--iodepth=${values.depth}`, `--numjobs=${values.connections}`, "--thread", "--group_reporting"],
+      ...[`--iodepth=${depth}`, `--numjobs=${connections}`, "--thread", "--group_reporting"],
       // Each connection checks what it reads of its own part of the disk.
       ...["--bsrange=4k-256k", "--bs_unaligned=0", `--size=${share}`, `--offset_increment=${share}`],
       ...[
@@ -67,7 +86,7 @@ try {
   const requests = jobs.reduce((sum, { read, write }) => sum + read.total_ios + write.total_ios, 0);
   const { early, late, percent } = growth(samples);
   console.log(
-    `${minutes} minutes, depth ${values.depth} over ${values.connections} connections: ${requests} requests, checked; ` +
+    `${minutes} minutes, depth ${depth} over ${connections} connections: ${requests} requests, checked; ` +
       `${cutCount} other connections cut; memory ${early} KiB early, ${late} KiB late (${percent.toFixed(1)} %), most ${Math.max(...samples)} KiB`,
   );
   if (percent > GROWTH_PERCENT_MAX) {

@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readOrExit } from "../matrix/arguments.ts";
+import { readCommandLine } from "../../../scripts/command-line.ts";
 import { keepFailure, printOutcome } from "../matrix/failures.ts";
 import { Tallies } from "../matrix/tallies.ts";
 import { levelTitle, setId } from "./cases.ts";
@@ -11,11 +11,7 @@ import { HELP, readOptions } from "./options.ts";
 import { runMatrix } from "./runner.ts";
 import { survivableSets } from "./survival.ts";
 
-const options = readOrExit("raid-matrix", readOptions);
-if (options === null) {
-  console.log(HELP);
-  process.exit(0);
-}
+const options = readCommandLine("raid-matrix", HELP, readOptions);
 const { arrays, ways, seed, failuresFile } = options;
 if (options.isList) {
   for (const array of arrays) for (const missing of survivableSets(array)) console.log(setId(array, missing));

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { isWanted, numberOf, ownArguments } from "../matrix/arguments.ts";
-import { COMMON_HELP, COMMON_OPTIONS, TEXT, readCommon } from "../matrix/options.ts";
+import { numberOf } from "../../../scripts/command-line.ts";
+import { COMMON_HELP, COMMON_OPTIONS, TEXT, isWanted, readCommon } from "../matrix/options.ts";
 import type { CommonOptions } from "../matrix/options.ts";
 import { allArrays, levelTitle, sampleArrays } from "./cases.ts";
 import type { ArrayCase } from "./cases.ts";
@@ -24,7 +24,12 @@ export const HELP = `The interop matrix: RAID arrays exchanged with the Linux ke
   --jobs N          kernels at once (${availableParallelism()})
   --case ID         one array, as --list names it, with what is missing: raid6/ddf-N-restart/1.2/5x64K-0,3
   --list            say which cases there are
-${COMMON_HELP}`;
+${COMMON_HELP}
+
+Examples:
+  pnpm raid-matrix --sample 20 --seed 7
+  pnpm raid-matrix --level 6 --way write --members 5
+  pnpm raid-matrix --case raid6/ddf-N-restart/1.2/5x64K-0,3 --keep`;
 
 /** What the command line asks for. */
 export interface MatrixOptions extends CommonOptions {
@@ -37,7 +42,7 @@ export interface MatrixOptions extends CommonOptions {
 /** Null where help is asked for. Throws for what makes no sense. */
 export function readOptions(args: readonly string[]): MatrixOptions | null {
   const { values } = parseArgs({
-    args: ownArguments(args),
+    args: [...args],
     options: {
       level: TEXT,
       layout: TEXT,

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { drawSubjects, subjectsOf } from "@cev/test-kit";
+import { numberOf, readCommandLine } from "../../../scripts/command-line.ts";
 import { runTasks } from "./pool.ts";
 import { HEADING, hasPassed, jsonOf, lineOf, summaryOf } from "./report.ts";
 import type { Task } from "./result.ts";
@@ -16,32 +17,35 @@ const HELP = `conformance: the suite of @cev/test-kit over the configurations th
   --jobs N           so many processes (default: one for each processor)
   --list             names the configurations and runs nothing
   --json             the results as JSON
-The result is 1 where a check failed, 2 where nothing was run.`;
+The result is 1 where a check failed, 2 where nothing was run.
 
-const { values } = parseArgs({
-  args: process.argv.slice(2).filter((argument) => argument !== "--"),
-  options: {
-    all: { type: "boolean", default: false },
-    package: { type: "string", multiple: true, default: [] },
-    matching: { type: "string", default: "" },
-    seed: { type: "string", default: String(Date.now() % 1_000_000) },
-    jobs: { type: "string", default: String(availableParallelism()) },
-    list: { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
+Examples:
+  pnpm conformance --package crypt
+  pnpm conformance --matching raid6 --jobs 1
+  pnpm conformance --all --json > conformance.json`;
+
+const { seed, jobs, ...values } = readCommandLine("conformance", HELP, (args) => {
+  const parsed = parseArgs({
+    args: [...args],
+    options: {
+      all: { type: "boolean", default: false },
+      package: { type: "string", multiple: true, default: [] },
+      matching: { type: "string", default: "" },
+      seed: { type: "string", default: String(Date.now() % 1_000_000) },
+      jobs: { type: "string", default: String(availableParallelism()) },
+      list: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  }).values;
+  if (parsed.help) return null;
+  return { ...parsed, seed: numberOf("seed", parsed.seed), jobs: numberOf("jobs", parsed.jobs, 1) };
 });
 
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const seed = Number(values.seed);
-  const jobs = Number(values.jobs);
-  if (values.help || !Number.isSafeInteger(seed) || !(jobs >= 1)) {
-    console.log(HELP);
-    return values.help ? 0 : 2;
-  }
-  const tasks = await tasksOf(seed);
+  const tasks = await tasksOf();
   if (tasks.length === 0) {
     console.error("there is no such configuration; --list names all");
     return 2;
@@ -59,7 +63,7 @@ async function main(): Promise<number> {
   return hasPassed(results) ? 0 : 1;
 }
 
-async function tasksOf(seed: number): Promise<readonly Task[]> {
+async function tasksOf(): Promise<readonly Task[]> {
   const wanted = values.package.map((name) => (name.startsWith("@") ? name : `@cev/${name}`));
   const tasks: Task[] = [];
   for (const file of tableFiles()) {

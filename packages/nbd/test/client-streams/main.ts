@@ -1,28 +1,39 @@
 // Gives mutated client streams to the server in this process, or mutated server streams to the client: main.ts --help.
 import { parseArgs } from "node:util";
+import { numberOf, readCommandLine } from "../../../../scripts/command-line.ts";
 import { fuzzClient } from "../server-streams/fuzz.ts";
 import { fuzzStreams } from "./fuzz.ts";
 
-const { values } = parseArgs({
-  // A package manager may leave its own separator in.
-  args: process.argv.slice(2).filter((word) => word !== "--"),
-  options: {
-    "server-streams": { type: "boolean", default: false },
-    count: { type: "string", default: "1000000" },
-    seed: { type: "string" },
-    help: { type: "boolean", default: false },
-  },
-});
-if (values.help) {
-  console.log(
-    `usage: pnpm run nbd-fuzz [--server-streams] [--count N] [--seed N]   (default: 1000000 streams, a seed by chance)
+const USAGE = `usage: pnpm run nbd-fuzz [OPTION]...
 
-  --server-streams   bad servers for the client, in place of bad clients for the server`,
-  );
-  process.exit(0);
-}
-const count = Number(values.count);
-const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 30) : Number(values.seed);
+Gives streams that were changed by chance to the server, or to the client: whatever they hold, nothing may throw, hang or be kept.
+
+  --server-streams   bad servers for the client, in place of bad clients for the server
+  --count N          how many streams (default: 1000000)
+  --seed N           of the first (default: by chance)
+
+Examples:
+  pnpm nbd-fuzz --count 10000
+  pnpm nbd-fuzz --server-streams --seed 7 --count 1
+`;
+
+const { count, seed, isOfServers } = readCommandLine("nbd-fuzz", USAGE, (args) => {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      "server-streams": { type: "boolean", default: false },
+      count: { type: "string", default: "1000000" },
+      seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 30)) },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return null;
+  return {
+    count: numberOf("count", values.count, 1),
+    seed: numberOf("seed", values.seed),
+    isOfServers: values["server-streams"],
+  };
+});
 console.log(`${count} streams from seed ${seed}`);
 const start = performance.now();
 const rate = (done: number): string => {
@@ -43,7 +54,7 @@ process.on("unhandledRejection", (error) => {
   );
   process.exit(1);
 });
-const told = values["server-streams"] ? await againstClient() : await againstServer();
+const told = isOfServers ? await againstClient() : await againstServer();
 console.log(`${count} streams (${told}), ${rate(count)}: nothing found`);
 
 async function againstServer(): Promise<string> {
