@@ -6,7 +6,11 @@ export interface Limits {
   readonly size: number;
   /** Offsets and lengths of requests must be multiples of it. */
   readonly logicalBlockSize: number;
-  /** Below this the device itself reads, modifies and writes. */
+  /**
+   * Below this the device itself reads, modifies and writes. A disk writes as much whole or not at all when the power goes; of anything
+   * else that is no promise: over several disks it is the largest of theirs, over a file it is the file system's block, and a layer whose
+   * blocks are larger than those below tells its own. Who depends on it says so to its users.
+   */
   readonly physicalBlockSize: number;
   /** The largest request. */
   readonly ioLengthMax: number;
