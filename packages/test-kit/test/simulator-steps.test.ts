@@ -1,3 +1,5 @@
+import { Op, request } from "@cev/core";
+import type { Environment, Io, Layer } from "@cev/core";
 import { describe, expect, test } from "vitest";
 import {
   NoOpLayer,
@@ -36,7 +38,27 @@ function write(index: number, sector = 8 * index, count = 8) {
 }
 
 const LOAD = { requests: [write(0), write(1), write(2)], turns: 1 } as const;
-const CUT = { do: "cut", policy: "sectors", again: [3], missing: -1, isBack: false, losing: null } as const;
+const CUT = {
+  ...{ do: "cut", policy: "sectors", again: [3], missing: -1, isBack: false, losing: null },
+  isPrompt: false,
+} as const;
+
+/** Says of a write that it is durable as soon as it is done, and only then has it made durable. */
+class HastyLayer extends NoOpLayer {
+  readonly #environment: Environment;
+
+  constructor(lower: Layer, environment: Environment) {
+    super(lower);
+    this.#environment = environment;
+  }
+
+  override submit(io: Io): void {
+    if (io.op !== Op.write) return super.submit(io);
+    io.flags = 0;
+    io.pushAction(() => void request(this.lowers[0]!, this.#environment, Op.flush, 0, 0), null);
+    super.submit(io);
+  }
+}
 
 function numbered(steps: readonly object[]): Step[] {
   return steps.map((step, index) => ({ index, ...step }) as Step);
@@ -119,6 +141,39 @@ describe("steps of the simulator", () => {
     const { failures } = await campaign({ seed: 1, kinds: [kind], stepsMax: 20_000 });
     expect(failures[0]!.finding).toMatch(/is not what was written last|gave what was not|nor anything later/);
     expect(failures[0]!.script.map((step) => step.do)).toContain("rot");
+  });
+
+  test("cut the power just when something was said to be durable, which shows who says so too early", async () => {
+    const kind: SimulationKind = {
+      ...noOpKind,
+      open: ({ whole, environment }) => Promise.resolve(new HastyLayer(whole()[0]!.layer, environment)),
+    };
+    const requests = [{ ...write(0), isFua: true }];
+    const cut = { ...CUT, policy: "none", again: [], chore: null, requests, turns: 30 } as const;
+    const plan = planOf(kind, { checks: "none" });
+    const findingsOf = async (step: object, one: SimulationKind): Promise<readonly string[]> =>
+      (await simulate(plan, numbered([step]), 1, [one])).findings;
+    expect(await findingsOf(cut, kind)).toEqual([]);
+    expect(await findingsOf({ ...cut, isPrompt: true }, noOpKind)).toEqual([]);
+    expect(await findingsOf({ ...cut, isPrompt: true }, kind)).toEqual([
+      "byte 0 holds neither what was flushed nor anything later",
+    ]);
+  });
+
+  test("take a disk away at the end, which shows who has no copy of what was on it", async () => {
+    const kind: SimulationKind = { ...noOpKind, traits: () => ({ lossesMax: 1 }) };
+    const plan: StackPlan = {
+      ...planOf(kind),
+      top: { kind: kind.name, size: 65_536, options: {}, lowers: [DISK, DISK] },
+    };
+    const found = new Set<string>();
+    for (let seed = 1; seed <= 20; seed++) {
+      const { findings } = await simulate(plan, numbered([{ do: "batch", requests: [write(0)] }]), seed, [
+        kind,
+      ]);
+      for (const finding of findings) found.add(finding);
+    }
+    expect([...found].join()).toMatch(/^a read of 65536 at byte 0 failed: CEV_DEVICE_LOST [^,]*$/);
   });
 
   test("find a request that hangs as soon as nothing is left to do", async () => {

@@ -17,6 +17,8 @@ import { Upkeep } from "./upkeep.ts";
 import { workOff } from "./work.ts";
 
 const SECTOR = 512;
+// What is durable takes so many at most, mostly.
+const PROMPT_TURNS_MAX = 40;
 
 /** One run: a stack, what happens to it, and the seed of all that is random about it. */
 export function simulate(
@@ -47,6 +49,8 @@ class Run {
   #stepCount = 0;
   #requestCount = 0;
   #cutCount = 0;
+  /** Flushes and writes with FUA that have succeeded. */
+  #durableCount = 0;
 
   constructor(
     plan: StackPlan,
@@ -175,6 +179,9 @@ class Run {
             this.#judge.error(what, error, this.#session.excuses, isCancelled);
         },
         found: (finding) => this.#judge.found(finding),
+        madeDurable: () => {
+          this.#durableCount++;
+        },
       },
       fitting,
       seedOf(this.#seed, "step", stepIndex),
@@ -228,7 +235,8 @@ class Run {
       await machine.world.turns(step.losing!.turns);
       lose();
     }
-    await machine.world.turns(step.turns);
+    if (step.isPrompt) await this.#turnsUntilDurable();
+    else await machine.world.turns(step.turns);
     this.#session.durable.cut();
     if (step.isBack) absences.returnAll();
     if (isLosing && step.losing!.isBack) absences.return(losing);
@@ -245,6 +253,12 @@ class Run {
     if (words !== null && this.#isComplete) this.#session.durable.learn(words);
     if (this.#session.isUnfinished && this.#judge.findings.length === 0)
       await this.#takeBack("a chore was cut short");
+  }
+
+  async #turnsUntilDurable(): Promise<void> {
+    const before = this.#durableCount;
+    for (let turns = 0; turns < PROMPT_TURNS_MAX && this.#durableCount === before; turns++)
+      await this.#machine.world.turns(1);
   }
 
   async #lose(step: Load & Step & { readonly do: "lose" }): Promise<void> {
@@ -342,7 +356,20 @@ class Run {
     await this.#machine.drive(rig.device.flush());
     await this.#upkeep.settle();
     for (const finding of await this.#upkeep.verify()) this.#judge.found(finding);
+    await this.#endWithout();
     await this.#session.close();
+  }
+
+  /** What is not read as long as all is there has to be right, too: sometimes a disk goes, and the others must do without it. */
+  async #endWithout(): Promise<void> {
+    const random = new Random(seedOf(this.#seed, "end"));
+    // Not always: what is closed with a part away may leave things behind.
+    if (this.#covered.length === 0 || this.#judge.findings.length > 0 || random.chance(0.5)) return;
+    const disk = random.pick(this.#covered);
+    if (!this.#absences.canLose(disk)) return;
+    this.#absences.lose(disk);
+    this.#session.faultOf(disk).lose();
+    await this.#session.compare("a disk was lost at the end");
   }
 }
 

@@ -135,12 +135,14 @@ class Writer {
     const losing = isMissing || chore !== null ? null : this.#losing();
     if (losing !== null) this.#lost = [losing.disk];
     const { requests, turns } = this.#load(chore === null ? 8 : 60);
+    const isPrompt = chore === null && random.chance(losing === null ? 0.2 : 0.5);
     this.#add({
       do: "cut",
       policy: random.pick(POLICIES),
       // What is on fewer disks than it should be and said to be durable.
-      requests: losing === null ? requests : requests.map((one) => this.#oftenDurable(one)),
+      requests: losing === null && !isPrompt ? requests : requests.map((one) => this.#oftenDurable(one)),
       turns,
+      isPrompt,
       again: random.chance(0.3) ? [random.below(30), random.below(30)] : [],
       missing: isMissing ? missing : -1,
       isBack: !isMissing && losing === null && this.#lost.length > 0 && random.chance(0.5),

@@ -57,6 +57,8 @@ export type Step = { readonly index: number } & (
 export interface CutStep extends Load {
   readonly do: "cut";
   readonly policy: CutPolicy;
+  /** It goes as soon as a flush or a write with FUA of this step has succeeded, however many turns that takes. */
+  readonly isPrompt: boolean;
   /** It goes again while the stack is being opened: after so many turns, each time. */
   readonly again: readonly number[];
   /** A disk that does not come back; -1: all do. */

@@ -22,6 +22,8 @@ export interface WorkTarget {
   /** An error that came out; null: it may be. Else what is wrong, in words. */
   readonly judge: (what: string, error: Error, isCancelled: boolean) => void;
   readonly found: (finding: string) => void;
+  /** A flush or a write with FUA has succeeded. */
+  readonly madeDurable: () => void;
 }
 
 /** Requests at once. Resolves when all have ended; tells how many there were. */
@@ -90,7 +92,8 @@ async function perform(
   if (what === "flush") {
     const covered = durable.flushBegan();
     await device.flush(options);
-    return covered();
+    covered();
+    return target.madeDurable();
   }
   if (what === "read") {
     const before = target.overlaps ? now.versions(sector, count) : null;
@@ -117,6 +120,7 @@ async function perform(
   }
   durable.completed(durably, isFua);
   now.completed(seen, true);
+  if (isFua) target.madeDurable();
 }
 
 /** No two words of a run are the same, nearly. */
