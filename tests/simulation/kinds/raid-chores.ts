@@ -1,7 +1,10 @@
 import type { Json, NamedLayer } from "@cev/core";
 import { RaidLayer } from "@cev/raid";
-import type { Chore } from "@cev/test-kit";
+import type { Chore, ChoreSite } from "@cev/test-kit";
 import { takeBack } from "./raid-members.ts";
+
+// Bits of a bitmap go some time after the last write to their range.
+const LONGER_THAN_BITS_MS = 30_000;
 
 /** What an array is told to do while it is used. */
 export function raidChores(isPossible: (options: { readonly [key: string]: Json }) => boolean): Chore[] {
@@ -19,24 +22,33 @@ export function raidChores(isPossible: (options: { readonly [key: string]: Json 
     {
       name: "exchange a member",
       isPossible,
-      async run({ layer, lowers, environment, random }) {
-        if (!(layer instanceof RaidLayer)) return [];
-        await layer.idle();
-        const { members, spares, faulty } = layer.array;
-        const isOneOf = (devices: readonly { readonly name: string }[], { name }: NamedLayer): boolean =>
-          devices.some((device) => device.name === name);
-        const inUse = lowers.filter((lower) => isOneOf(members, lower));
-        const old = random.pick(inUse);
-        // One that was left out before, and may have been a member once; or the same again.
-        const next = lowers.find((lower) => !inUse.includes(lower)) ?? old;
-        const stepsIn = isOneOf(spares, next);
-        if (isOneOf(faulty, next)) await layer.removeMember(next.name);
-        await layer.failMember(old.name);
-        await layer.removeMember(old.name);
-        if (!stepsIn) await takeBack(layer, next, environment);
-        await layer.idle();
-        return [];
+      async run(site) {
+        const { environment, random } = site;
+        await exchange(site);
+        if (random.chance(0.5)) return;
+        // Whoever was left out may come back: at once, or when all bits of the bitmap are gone.
+        const delayMs = random.pick([0, 250, LONGER_THAN_BITS_MS]);
+        await new Promise<void>((resolve) => void environment.clock.after(delayMs, resolve));
+        await exchange(site);
       },
     },
   ];
+}
+
+async function exchange({ layer, lowers, environment, random }: ChoreSite): Promise<void> {
+  if (!(layer instanceof RaidLayer)) return;
+  await layer.idle();
+  const { members, spares, faulty } = layer.array;
+  const isOneOf = (devices: readonly { readonly name: string }[], { name }: NamedLayer): boolean =>
+    devices.some((device) => device.name === name);
+  const inUse = lowers.filter((lower) => isOneOf(members, lower));
+  const old = random.pick(inUse);
+  // One that was left out before, and may have been a member once; or the same again.
+  const next = lowers.find((lower) => !inUse.includes(lower)) ?? old;
+  const stepsIn = isOneOf(spares, next);
+  if (isOneOf(faulty, next)) await layer.removeMember(next.name);
+  await layer.failMember(old.name);
+  await layer.removeMember(old.name);
+  if (!stepsIn) await takeBack(layer, next, environment);
+  await layer.idle();
 }
