@@ -48,7 +48,7 @@ export interface ServingOptions {
 }
 
 /** Devices that are served over NBD, until somebody ends it. */
-export class NbdServing {
+export class NbdServing implements AsyncDisposable {
   /** What is served, and where: a line for each export. */
   readonly lines: readonly string[];
   /** Of the default export, or of the server where none is. */
@@ -56,6 +56,7 @@ export class NbdServing {
   /** Resolves when the client has left that was there already; without one, never. */
   readonly left: Promise<void>;
   readonly #server: NbdServer;
+  #isEnded = false;
 
   private constructor(server: NbdServer, lines: readonly string[], uri: string, left: Promise<void>) {
     this.#server = server;
@@ -100,6 +101,7 @@ export class NbdServing {
 
   /** Finishes what is under way and flushes. False where not all of that could be done; a second signal ends the process. */
   async end(ending: Ending): Promise<boolean> {
+    this.#isEnded = true;
     const closing = this.#server.close();
     void ending.second.then(() => this.#server.close({ isForced: true }));
     const report = await closing;
@@ -107,6 +109,11 @@ export class NbdServing {
     // What is stuck below would keep the process alive, and there is nobody left who wants to wait for it.
     if (ending.isForced) ending.exit();
     return !isIncomplete(report);
+  }
+
+  /** For what goes wrong before anybody ends it: clients are turned away, and no socket is left. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isEnded) await this.#server.close({ isForced: true });
   }
 }
 

@@ -56,7 +56,9 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
     warnOf(stack, exportNames(stack, options.device));
     const exported = await openExports(stack, options, isReadOnly);
     const { environment } = stack;
-    const serving = await NbdServing.start({
+    // Before a client can come: what its path refuses ends all of it.
+    control = await openControl(stack, sources, options, ending);
+    await using serving = await NbdServing.start({
       environment,
       exported,
       places,
@@ -66,7 +68,7 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
       settings,
     });
     for (const line of serving.lines) say(line);
-    control = await openControl(stack, sources, options, ending);
+    if (control !== null) say(`control socket at ${options.control}`);
     // A client at standard output would take it for an answer.
     if (!places.includes("stdio")) say("ready; ends with Ctrl-C (SIGINT or SIGTERM)");
     else if (options.verbose === true) note("ready; ends when the client leaves");
@@ -88,7 +90,6 @@ async function openControl(
   if (live === null || control === undefined) return null;
   const server = new StackControlServer(live, sources.join(" "));
   await server.listen(control, socketOwner === undefined ? undefined : parseSocketOwner(socketOwner));
-  say(`control socket at ${control}`);
   // Requests that wait for a change that never comes would keep their clients from leaving.
   void ending.first.then(() => live.end());
   return server;

@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { statSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { INTERFACE_VERSION, LayerBase, environmentFrom } from "@cev/core";
@@ -10,7 +10,7 @@ import { openStack } from "@cev/stack";
 import type { Stack } from "@cev/stack";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { StackControlServer } from "../src/control/server.ts";
-import { temporaryFolder } from "./helpers.ts";
+import { Command, temporaryFolder } from "./helpers.ts";
 import { run } from "./in-process.ts";
 
 const environment = environmentFrom(globalThis);
@@ -206,6 +206,32 @@ describe("cev control", () => {
       /no device d9.*there are d, low/,
     );
     expect((await cev(join(path, "../none"), "tree")).err).toMatch(/no stack is served there/);
+  });
+
+  test("says at once that another kind of server is there", async () => {
+    const path = join(temporaryFolder(), "nbd.sock");
+    const other = createServer((socket) => void socket.write("NBDMAGICIHAVEOPT\0\u0003"));
+    await new Promise<void>((resolve) => void other.listen(path, resolve));
+    onTestFinished(() => void other.close());
+    const { status, err } = await cev(path, "tree");
+    expect(err).toMatch(
+      /nbd\.sock: no stack is served there, but something else is; start one with cev serve/,
+    );
+    expect(status).toBe(1);
+  });
+
+  test("ends cev serve at once where its place is taken, and leaves no socket", async () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, "disk.img"), new Uint8Array(4096));
+    writeFileSync(join(folder, "taken"), "mine");
+    const args = ["serve", "disk.img", "--socket", "nbd.sock", "--control"];
+    for (const control of ["taken", "none/control", "nbd.sock"]) {
+      const { status, stdout, stderr } = await new Command([...args, control], { cwd: folder }).ended;
+      expect({ status, stdout: stdout.toString() }).toEqual({ status: 1, stdout: "" });
+      expect(stderr).toMatch(/^cev: .*(taken|none|nbd\.sock)/m);
+      expect(existsSync(join(folder, "nbd.sock"))).toBe(false);
+    }
+    expect(readFileSync(join(folder, "taken"), "utf8")).toBe("mine");
   });
 
   test("goes with cev serve at an address, and not with a client at standard input", async () => {

@@ -53,19 +53,20 @@ async function assembleAndServe(sources: readonly string[], options: AssembleOpt
   const teller = new ProblemTeller(array, problems);
   const stopped = Promise.withResolvers<undefined>();
   const leaving = new AbortController();
+  const session = new ArraySession(array, writableLayerOf(array));
+  const control = new ControlServer(session, () => stopped.resolve(undefined));
   try {
     teller.tell();
-    const session = new ArraySession(array, writableLayerOf(array));
+    // Before a client can come: what its path refuses ends all of it.
+    if (controlPath !== null) await control.listen(controlPath);
     const { environment } = array.stack;
     const exported = [{ name: array.record.name, device: array.device }];
-    const serving = await NbdServing.start({
+    await using serving = await NbdServing.start({
       environment,
       exported,
       places: [address],
       isVerbose: options.verbose === true,
     });
-    const control = new ControlServer(session, () => stopped.resolve(undefined));
-    if (controlPath !== null) await control.listen(controlPath);
     const lines = [
       summaryOf({ array: session.detail() }),
       ...serving.lines,
@@ -78,10 +79,11 @@ async function assembleAndServe(sources: readonly string[], options: AssembleOpt
     await Promise.race([ending.first, stopped.promise]);
     leaving.abort(new CevError("CEV_CANCELLED", "the array is being stopped"));
     await watching;
-    if (controlPath !== null) await control.close();
+    await control.close();
     if (!(await serving.end(ending))) return ExitStatus.failed;
   } finally {
     bars[Symbol.dispose]();
+    await control.close();
     await ending.outlast(array.stack.close());
     teller.tell();
   }
