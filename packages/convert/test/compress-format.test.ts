@@ -291,6 +291,21 @@ describe("the driver", () => {
     expect(disk.bytes).toEqual(before);
   });
 
+  test.each([
+    ["an ISO 9660 file system", 32_769, "CD001"],
+    ["btrfs", 65_600, "_BHRfS_M"],
+    ["a label of ZFS", 16_384, "\u0001\u0001"],
+    ["the last byte that is looked at", 73_727, "x"],
+  ])("makes nothing of a device that begins with zeroes, and holds %s", async (_, offset, text) => {
+    const disk = new MemoryLayer(environment, { size: 1024 * KIB });
+    disk.bytes.set(Buffer.from(text), offset);
+    const before = disk.bytes.slice();
+    await expect(compressDriver.open(context(disk, { create: {} }))).rejects.toMatchObject({
+      code: "CEV_INVALID",
+    });
+    expect(Buffer.compare(disk.bytes, before)).toBe(0);
+  });
+
   test("a device that shows more than there is room for is full with CEV_NO_SPACE, and keeps what it has", async () => {
     const disk = new MemoryLayer(environment, { size: 256 * KIB });
     const [made] = await compressDriver.open(context(disk, { create: { chunkSize: 4096, size: 512 * KIB } }));

@@ -64,7 +64,7 @@ function notCompressed(name: string, found: "blank" | "other"): CevError {
     hint:
       found === "blank"
         ? "with create: {} one is made of it, if it can be written"
-        : "it holds something else; one is made only where the first 8 KiB are zero",
+        : "it holds something else; one is made only where the first 72 KiB are zero",
   });
 }
 

@@ -25,7 +25,14 @@ import type { Superblock } from "./superblock.ts";
 
 const CHUNK_SIZE = 32_768;
 const HALF_LENGTH_USUAL = 1_048_576;
+/** Of what is made without saying how long a journal it wants. */
+const HALF_LENGTH_LEAST: number = 4 * HALF_LENGTH_MIN;
 const LOWER_BLOCK_MAX = 4096;
+/**
+ * Zeroes at the beginning of what may be made a compressed device. Some file systems leave the first 32 or 64 KiB as they are; and what was
+ * begun to be made still is blank, because its map begins behind that.
+ */
+const BLANK_LENGTH = JOURNAL_OFFSET + 2 * HALF_LENGTH_LEAST;
 // Written at once while a map is made.
 const MAP_STEP = 1_048_576;
 
@@ -54,7 +61,8 @@ export async function findSuperblock(lower: RequestTarget, environment: Environm
   const isSomewhere = copies.some((copy) => copy !== null && hasMagic(copy));
   if (!isSomewhere) {
     if (errors.length > 0) throw errors[0];
-    return copies.every((copy) => copy!.every((byte) => byte === 0)) ? "blank" : "other";
+    const start = await readBytes(lower, environment, 0, Math.min(BLANK_LENGTH, size));
+    return start.every((byte) => byte === 0) ? "blank" : "other";
   }
   const found: Superblock[] = [];
   for (const [index, copy] of copies.entries()) {
@@ -180,7 +188,7 @@ export function planFormat(lower: Layer, environment: Environment, options: Form
 
 function usualHalf(lowerSize: number): number {
   const share = Math.floor(lowerSize / 64 / PAGE_LENGTH) * PAGE_LENGTH;
-  return Math.min(HALF_LENGTH_USUAL, Math.max(4 * HALF_LENGTH_MIN, share));
+  return Math.min(HALF_LENGTH_USUAL, Math.max(HALF_LENGTH_LEAST, share));
 }
 
 /** Whether chunks of this size can be stored on a device with such blocks: a unit is at least one of them. */

@@ -24,7 +24,7 @@ export interface FormatOptions extends CreateOptions {
 
 /** How a compressed device is opened. */
 export interface CompressOptions {
-  /** Make it, if the first 8 KiB of the device are zero. */
+  /** Make it, if the first 72 KiB of the device are zero. */
   readonly create?: CreateOptions;
   /** Bytes of memory that the map may take. Default 64 MiB. */
   readonly mapMemoryMax?: number;
@@ -70,7 +70,7 @@ export const compressOptionsSchema: Details = {
     create: {
       type: "object",
       additionalProperties: false,
-      description: "Make it, if the first 8 KiB of the device are zero.",
+      description: "Make it, if the first 72 KiB of the device are zero.",
       properties: {
         size: {
           type: "integer",
