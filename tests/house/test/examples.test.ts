@@ -12,4 +12,10 @@ describe.each(readdirSync(join(top, "examples")))("examples/%s", (name) => {
     expect(manifest).toMatchObject({ name: `@cev/example-${name}`, private: true });
     expect(filesBelow(`examples/${name}`, (path) => path.endsWith(".test.ts"))).not.toEqual([]);
   });
+
+  test("has a README, and the top README names it", () => {
+    // A title, and a command among the lines.
+    expect(readText(`examples/${name}/README.md`)).toMatch(/^# \S[^]*\n {4}(node|npm|pnpm) /);
+    expect(readText("README.md")).toContain(`| [\`${name}\`](examples/${name}) | `);
+  });
 });
