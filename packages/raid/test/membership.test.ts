@@ -1,6 +1,8 @@
-import { Op, writeBytes } from "@cev/core";
+import { Op, readBytes, writeBytes } from "@cev/core";
 import { Random } from "@cev/test-kit";
 import { describe, expect, it } from "vitest";
+import { hasBit } from "../src/metadata/bitmap.ts";
+import { readBitmap } from "../src/metadata/member-scan.ts";
 import { decodeSuperblock } from "../src/metadata/superblock.ts";
 import type { Superblock } from "../src/metadata/superblock.ts";
 import { LayerBench } from "./support/layer-bench.ts";
@@ -233,6 +235,36 @@ describe("components that have become larger", () => {
     await bench.open();
     expect(await bench.read(0, size)).toEqual(data);
     expect(await bench.drive(bench.layer.check())).toBe(0);
+    await bench.close();
+  });
+});
+
+describe("a bitmap that grows with its array", () => {
+  // While the superblocks are told of the room, and while the array grows.
+  it.each([0, 2, 4, 8, 16])("marks what is written %i turns after that began", async (turns) => {
+    const bench = await LayerBench.create({
+      create: { level: 1, assumeClean: true, bitmap: "internal", bitmapChunkSize: 16 * KIB },
+      memberCount: 2,
+      deviceSize: SMALL,
+    });
+    const images = bench.disks.map(({ disk }) => disk.bytes.slice());
+    bench.disks.length = 0;
+    for (const image of images) bench.addDisk(2048 * KIB).disk.bytes.set(image);
+    await bench.open();
+    expect(bench.layer.markedCount).toBe(0);
+    const growing = bench.layer.growSize("max");
+    await bench.world.turns(turns);
+    const writing = bench.device.write(64 * KIB, new Random(6).bytes(4 * KIB));
+    await bench.drive(Promise.all([growing, writing]));
+    const { name, disk } = bench.disks[0]!;
+    const target = {
+      source: name,
+      size: disk.limits.size,
+      read: (offset: number, length: number) => readBytes(disk, bench.environment, offset, length),
+    };
+    const { bits } = (await bench.drive(readBitmap(target, (await bench.superblockOf(0))!)))!;
+    expect(hasBit(bits, 4)).toBe(true);
+    expect(hasBit(bits, 0)).toBe(false);
     await bench.close();
   });
 });

@@ -1,6 +1,7 @@
 import { CevError } from "@cev/core";
 import type { Geometry } from "../levels/level.ts";
 import { bitmapLength } from "../metadata/bitmap.ts";
+import type { BitmapHead } from "../metadata/bitmap.ts";
 import type { MemberBitmap } from "../metadata/member-scan.ts";
 import { syncSectors } from "../metadata/superblock.ts";
 import type { Superblock } from "../metadata/superblock.ts";
@@ -97,7 +98,7 @@ export async function growSize(
   const grown: Superblock = { ...base, sizeSectors: sectors };
   const before = syncSectors(base) * SECTOR;
   const after = syncSectors(grown) * SECTOR;
-  const bitmap = grownBitmap(keeper, members, after);
+  checkBitmapRoom(keeper, members, after);
   await sync.between(async () => {
     // First the room, then the size: whatever a cut leaves behind has room for the size that the newest tells.
     if (members.some(({ member, room }) => member.device!.superblock.dataSizeSectors < room)) {
@@ -111,7 +112,8 @@ export async function growSize(
       const next: Geometry = { ...geometry, memberSizes };
       array.reshape(next);
       if (options.assumeClean !== true) array.unsync({ start: before, end: after });
-      keeper.rebase({ sizeSectors: sectors }, bitmap);
+      // Its bits as they are now: writes have set some since the growing began.
+      keeper.rebase({ sizeSectors: sectors }, grownBitmap(keeper, after));
       growth.reshaped();
     });
     await keeper.update();
@@ -125,23 +127,31 @@ function dataRoom({ layer, superblock }: MemberDevice): number {
   return Math.floor(layer.limits.size / SECTOR) - dataOffsetSectors;
 }
 
-/** The bitmap for the new size, what is new marked; null: there is none. Throws where it has no room. */
-function grownBitmap(
-  keeper: MetadataKeeper,
+/** Throws where the bitmap for the new size has no room. */
+function checkBitmapRoom(
+  { intents }: MetadataKeeper,
   members: readonly { readonly member: Member }[],
   syncSize: number,
-): MemberBitmap | null {
-  const { intents } = keeper;
-  if (intents === null) return null;
-  const head = { ...intents.head, syncSectors: syncSize / SECTOR };
-  const length = bitmapLength(head);
+): void {
+  if (intents === null) return;
+  const length = bitmapLength(grownHead(intents.head, syncSize));
   for (const { member } of members)
     if (length > bitmapRoom(member.device!, intents.head))
       refuse(
         `the bitmap would take ${length} bytes, for which ${member.name} has no room`,
         "remove the bitmap first (mdadm --grow --bitmap=none), or make it anew with larger chunks",
       );
+}
+
+/** The bitmap for the new size, what is new marked; null: there is none. */
+function grownBitmap({ intents }: MetadataKeeper, syncSize: number): MemberBitmap | null {
+  if (intents === null) return null;
+  const head = grownHead(intents.head, syncSize);
   return { head, bits: intents.grownBits(head) };
+}
+
+function grownHead(head: BitmapHead, syncSize: number): BitmapHead {
+  return { ...head, syncSectors: syncSize / SECTOR };
 }
 
 /** The shape of an LVM volume stands in LVM's metadata, too. */
