@@ -10,7 +10,7 @@ import type { Wanted } from "./comparison.ts";
 import { stopServer } from "./contestants.ts";
 import type { Contestant } from "./contestants.ts";
 import { batchingLoad, fioLoad, fioSequentialLoad, nbdcopyLoad } from "./loads.ts";
-import { fileServers, memoryServers } from "./servers.ts";
+import { AT_ONCE, fileServers, memoryServers } from "./servers.ts";
 
 const SIZE = 256 * 1024 * 1024;
 const DIRECTIONS = ["read", "write"] as const;
@@ -64,17 +64,14 @@ async function overMemory(report: Report): Promise<void> {
 
 /** In page cache, on whatever file system temporary files have. */
 async function overFile(report: Report): Promise<void> {
-  const wanted = askedOf(
-    report,
-    "file",
-    DIRECTIONS.flatMap((direction) =>
-      DEPTHS.map((depth) => ({
-        load: fioLoad(direction, depth),
-        atLeast: { nbdkit: depth === 1 ? 0.7 : 1 },
-      })),
-    ),
-  );
-  if (wanted.length === 0) return;
+  const loadsOf = (direction: "read" | "write"): Wanted[] =>
+    DEPTHS.map((depth) => ({
+      load: fioLoad(direction, depth),
+      atLeast: { nbdkit: depth === 1 ? 0.7 : 1 },
+    }));
+  const wanted = askedOf(report, "file", DIRECTIONS.flatMap(loadsOf));
+  const atOnce = askedOf(report, "file, at once", loadsOf("write"));
+  if (wanted.length + atOnce.length === 0) return;
   report.title(
     "NBD over a file in page cache: cev's requests per second in units of each peer's; server time likewise",
   );
@@ -82,7 +79,12 @@ async function overFile(report: Report): Promise<void> {
   let contestants: readonly Contestant[] = [];
   try {
     contestants = await fileServers(folder, SIZE);
-    await printTable(report, { title: "file", contestants, peers: ["nbdkit", "qemu-nbd"], wanted });
+    const peers = ["nbdkit", "qemu-nbd"];
+    await printTable(report, { title: "file", contestants, peers, wanted });
+    if (atOnce.length > 0) report.title("The same with a cev that does short writes on its main thread");
+    const others = contestants.filter(({ name }) => name !== "cev");
+    const bold = others.map((one) => (one.name === AT_ONCE ? { ...one, name: "cev" } : one));
+    await printTable(report, { title: "file, at once", contestants: bold, peers, wanted: atOnce });
   } finally {
     for (const contestant of contestants) await stopServer(contestant);
     rmSync(folder, { recursive: true });

@@ -8,7 +8,12 @@ import { NbdServer } from "@cev/nbd";
 // One contestant of the NBD bench, a process of its own: a ramdisk or a file over a Unix socket.
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { size: { type: "string" }, file: { type: "string" }, "busy-poll-us": { type: "string" } },
+  options: {
+    size: { type: "string" },
+    file: { type: "string" },
+    "write-at-once": { type: "boolean" },
+    "busy-poll-us": { type: "string" },
+  },
 });
 const environment = environmentFrom(globalThis);
 const device = await Device.open(await layerOf(environment), environment, { name: "served" });
@@ -22,7 +27,8 @@ await server.listen({ path: positionals[0]! });
 process.once("SIGTERM", () => void server.close().then(() => device.close()));
 
 async function layerOf(environment: Environment): Promise<Layer> {
-  if (values.file !== undefined) return await FileLayer.at(environment, { path: values.file });
+  const { file, "write-at-once": writeAtOnce = false } = values;
+  if (file !== undefined) return await FileLayer.at(environment, { path: file, writeAtOnce });
   // Bytes, as nbdkit's memory plugin has them: no partial blocks for anybody.
   return new RamdiskLayer(environment, { size: Number(values.size), blockSize: 1 });
 }

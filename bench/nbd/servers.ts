@@ -7,6 +7,9 @@ import type { Contestant, ServerCommand } from "./contestants.ts";
 /** Of nbd-server, which has no default one; all others have it by this name, too. */
 export const EXPORT_NAME = "default";
 
+/** Of the cev that does short writes to a file on its main thread. */
+export const AT_ONCE = "cev, at once";
+
 /** The servers over memory. `folder`: for sockets and images, in memory itself; `size` in bytes. */
 export function memoryServers(folder: string, size: number): Promise<Contestant[]> {
   const image = newImage(folder, "qemu-nbd.img", size);
@@ -24,6 +27,10 @@ export function fileServers(folder: string, size: number): Promise<Contestant[]>
   const image = (name: string): string => newImage(folder, `${name}.img`, size);
   return startAll(folder, [
     { name: "cev", commandOf: (path) => cevServer(path, `--file=${image("cev")}`) },
+    {
+      name: AT_ONCE,
+      commandOf: (path) => cevServer(path, `--file=${image("cev-at-once")}`, "--write-at-once"),
+    },
     { name: "nbdkit", commandOf: (path) => ["nbdkit", "-f", "-U", path, "file", image("nbdkit")] },
     { name: "qemu-nbd", commandOf: (path) => qemuServer(path, image("qemu-nbd")) },
   ]);

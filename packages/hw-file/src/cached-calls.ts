@@ -1,5 +1,4 @@
 import type { CachedReader } from "./cached-reader.ts";
-import { systemCalls } from "./file-calls.ts";
 import type { FileCalls } from "./file-calls.ts";
 
 // Copying more takes longer than handing it to another thread, and others wait meanwhile.
@@ -9,19 +8,19 @@ const SKIPPED_MAX = 63;
 
 /**
  * The system calls for a file on a device. A short read of what lies in page cache ends before it returns: the way to a thread
- * and back costs many times what the copy does. All else goes to a thread.
+ * and back costs many times what the copy does. All else is left to `below`.
  */
-export function cachedCalls(reader: CachedReader): FileCalls {
+export function cachedCalls(reader: CachedReader, below: FileCalls): FileCalls {
   // How many reads are left out after the next miss, and how many still are.
   let skippedNext = 0;
   let skippedLeft = 0;
   return {
-    ...systemCalls,
+    ...below,
     read(fd, data, at, length, offset, ended) {
-      if (length > LENGTH_MAX) return systemCalls.read(fd, data, at, length, offset, ended);
+      if (length > LENGTH_MAX) return below.read(fd, data, at, length, offset, ended);
       if (skippedLeft > 0) {
         skippedLeft--;
-        return systemCalls.read(fd, data, at, length, offset, ended);
+        return below.read(fd, data, at, length, offset, ended);
       }
       const count = reader.read(fd, data, at, length, offset);
       if (count > 0) {
@@ -30,7 +29,7 @@ export function cachedCalls(reader: CachedReader): FileCalls {
       }
       skippedLeft = skippedNext;
       skippedNext = Math.min(skippedNext * 2 + 1, SKIPPED_MAX);
-      systemCalls.read(fd, data, at, length, offset, ended);
+      below.read(fd, data, at, length, offset, ended);
     },
   };
 }

@@ -62,7 +62,7 @@ const ZEROES = new Uint8Array(256 * 1024);
 const WRITABLE_SUPPORT: Support = { ...FULL_SUPPORT, fua: "emulated" };
 const WITHOUT_HOLES: Support = { ...WRITABLE_SUPPORT, discard: "none", writeZeroes: "none" };
 
-/** A regular file or a block device. Whatever may wait for a device goes to the thread pool of Node: nothing here blocks. */
+/** A regular file or a block device. Whatever may wait for a device goes to the thread pool of Node: nothing blocks that was not let. */
 export class FileLayer extends LayerBase implements RequestOwner {
   readonly name = "file";
   readonly path: string;
@@ -162,7 +162,8 @@ export class FileLayer extends LayerBase implements RequestOwner {
       if (facts === null || hasChanged || facts.size < this.limits.size) {
         throw refusedFile("CEV_IO", this.path, "was replaced or cut short while it was being opened");
       }
-      this.#calls = this.#ownCalls ?? platformCalls(facts, this.#cached);
+      const { clock } = this.#environment;
+      this.#calls = this.#ownCalls ?? platformCalls(facts, { clock, cached: this.#cached, ...this.#options });
       this.#canTellHoles = facts.canTellHoles;
       if (!this.isReadOnly) this.#lock = await lockFile(handle.fd, facts.identity, this.path);
     } catch (error) {

@@ -11,6 +11,10 @@ export interface FileOptions {
   readonly create?: boolean;
   /** Bytes, a multiple of 512. Of the file that `create` makes; one that exists must have this size. */
   readonly size?: number;
+  /**
+   * Do short writes on the thread that asks for them: faster, and a device that hangs holds up the whole program. Default false.
+   */
+  readonly writeAtOnce?: boolean;
 }
 
 const SECTOR_SIZE = 512;
@@ -55,6 +59,11 @@ export const fileOptionsSchema: Details = {
       multipleOf: SECTOR_SIZE,
       description: "Bytes of the file that create makes; one that exists must have this size",
     },
+    writeAtOnce: {
+      type: "boolean",
+      default: false,
+      description: "Faster short writes; where they wait for the device, the whole program waits",
+    },
   },
   required: ["path"],
   additionalProperties: false,
@@ -67,7 +76,14 @@ interface Issue {
 
 function issuesOf(value: unknown): Issue[] {
   if (typeof value !== "object" || value === null) return [{ message: "expected an object", path: [] }];
-  const { path, readOnly = false, create = false, size, ...others } = value as Record<string, unknown>;
+  const {
+    path,
+    readOnly = false,
+    create = false,
+    size,
+    writeAtOnce = false,
+    ...others
+  } = value as Record<string, unknown>;
   const issues: Issue[] = Object.keys(others).map((name) => ({ message: "unknown option", path: [name] }));
   const check = (isFine: boolean, name: string, message: string): void => {
     if (!isFine) issues.push({ message, path: [name] });
@@ -75,6 +91,7 @@ function issuesOf(value: unknown): Issue[] {
   check(typeof path === "string" && path.length > 0 && !path.includes("\0"), "path", "expected a path");
   check(typeof readOnly === "boolean", "readOnly", "expected true or false");
   check(typeof create === "boolean", "create", "expected true or false");
+  check(typeof writeAtOnce === "boolean", "writeAtOnce", "expected true or false");
   check(create !== true || readOnly !== true, "create", "a file that is opened read-only is not made");
   check(create !== true || size !== undefined, "size", "expected the size of the file to make");
   const isSize =
