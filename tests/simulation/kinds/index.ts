@@ -8,6 +8,7 @@ import { volumeKind } from "./lvm.ts";
 import { mirrorKind, parityKind, zonesKind } from "./raid.ts";
 import { cryptKind, driveLinkKind, partitionKind, ramdiskKind } from "./simple.ts";
 import { snapshotKind } from "./snapshot.ts";
+import { thinKind } from "./thin.ts";
 
 /** All that stacks are drawn from. */
 export const KINDS: readonly SimulationKind[] = [
@@ -21,6 +22,7 @@ export const KINDS: readonly SimulationKind[] = [
   raidVolumeKind,
   snapshotVolumeKind,
   snapshotKind,
+  thinKind,
   driveLinkKind,
   partitionKind,
   ramdiskKind,
@@ -36,5 +38,4 @@ export const WITHOUT_KIND: Readonly<Record<string, string>> = {
   "@cev/core": "what all others stand on",
   "@cev/hw-file": "is real input and output",
   "@cev/nbd": "speaks to other processes",
-  "@cev/thin": "reads pools that others made",
 };

@@ -1,6 +1,8 @@
 import { readBytes } from "@cev/core";
 import type { Environment, Layer } from "@cev/core";
 import type { SimulationKind } from "@cev/test-kit";
+import { errandChores, runErrand } from "./lvm-errands.ts";
+import type { Errand } from "./lvm-errands.ts";
 import {
   DATA_OFFSET,
   EXTENT,
@@ -23,11 +25,21 @@ const WAIT_MS = 2000;
 
 type VolumeType = "linear" | "striped" | "mirror";
 
+// What lies before the pieces is free.
+const errands: readonly Errand[] = [
+  {
+    name: "extend",
+    isPossible: ({ type }) => type !== "mirror",
+    request: { command: "lvextend", group: "vg", volume: "root", extents: "+3" },
+    doneCode: "CEV_NO_SPACE",
+  },
+];
+
 /** Volumes of a group, opened from its metadata: in pieces, in stripes, and mirrors with a log on disk. */
 export const groupKind: SimulationKind = {
   name: "lvm-group",
   package: "@cev/lvm",
-  planVersion: 1,
+  planVersion: 2,
   traits: () => ({}),
   plan(random, size) {
     const type: VolumeType = random.pick(["linear", "striped", "mirror", "mirror"]);
@@ -46,6 +58,7 @@ export const groupKind: SimulationKind = {
     await formatGroup(site, volumesOf(type, perDevice));
   },
   async open(site) {
+    await runErrand(site, errands);
     const [opened] = await openGroup(site, { volumes: ["root"] });
     const { environment, options, whole } = site;
     const { layer } = opened!;
@@ -57,6 +70,7 @@ export const groupKind: SimulationKind = {
       keepsAll: true,
     });
   },
+  chores: errandChores(errands),
   verify: lookInto,
 };
 

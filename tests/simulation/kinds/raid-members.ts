@@ -29,7 +29,7 @@ export async function takeBack(layer: RaidLayer, lower: NamedLayer, environment:
 }
 
 /** An array that runs without its member of large blocks has small ones, and takes none that are larger. */
-function withSmallBlocks({ name, layer }: NamedLayer, environment: Environment): NamedLayer {
+export function withSmallBlocks({ name, layer }: NamedLayer, environment: Environment): NamedLayer {
   return { name, layer: layer.limits.logicalBlockSize > 512 ? adapt(layer, environment, 512) : layer };
 }
 

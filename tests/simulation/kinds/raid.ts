@@ -3,10 +3,13 @@ import type { Environment, NamedLayer } from "@cev/core";
 import { RaidLayer, createArray, raidDriver } from "@cev/raid";
 import type { KindPlan, SimulationKind } from "@cev/test-kit";
 import { raidChores } from "./raid-chores.ts";
+import { GROWTH_CHORES } from "./raid-growth.ts";
 import { isWhole, takeBack, verifyArray } from "./raid-members.ts";
 
 const DATA_OFFSET = 16_384;
 const CHUNK = 4096;
+const GROWTH = 32_768;
+const FAR = 0x201;
 
 interface Shape {
   readonly level: number;
@@ -15,6 +18,8 @@ interface Shape {
   readonly bitmap: boolean;
   /** One device more than it has members: another one is left out whenever a member is exchanged. */
   readonly hasSpare: boolean;
+  /** The members have more than they give at first. */
+  readonly grows: boolean;
   /** Not 1.0: there the data comes first, and with it the superblock of an array above, which could be that of a member. */
   readonly version: "1.1" | "1.2";
 }
@@ -24,7 +29,7 @@ export const mirrorKind: SimulationKind = kindOf("raid-mirror", [
   { level: 1, memberCounts: [2, 3], layouts: [null] },
   { level: 1, memberCounts: [2], layouts: [null] },
   // Near, far and offset copies.
-  { level: 10, memberCounts: [3, 4], layouts: [0x102, 0x201, 0x10201] },
+  { level: 10, memberCounts: [3, 4], layouts: [0x102, FAR, 0x10201] },
 ]);
 
 /** Data and parity. */
@@ -51,7 +56,7 @@ function kindOf(name: string, families: readonly Family[]): SimulationKind {
   return {
     name,
     package: "@cev/raid",
-    planVersion: 3,
+    planVersion: 4,
     traits(options) {
       const { level } = options as unknown as Shape;
       return {
@@ -61,12 +66,15 @@ function kindOf(name: string, families: readonly Family[]): SimulationKind {
     },
     plan(random, size) {
       const { level, memberCounts, layouts } = random.pick(families);
+      const layout = random.pick(layouts);
       const shape: Shape = {
         level,
-        layout: random.pick(layouts),
+        layout,
         memberCount: random.pick(memberCounts),
         bitmap: level > 0 && random.chance(0.5),
         hasSpare: level > 0 && random.chance(0.3),
+        // Far copies would have to move.
+        grows: level > 0 && layout !== FAR && random.chance(0.4),
         version: random.pick(["1.1", "1.2"]),
       };
       const spread = level <= 0 && random.chance(0.5) ? CHUNK * random.between(1, 4) : 0;
@@ -76,6 +84,7 @@ function kindOf(name: string, families: readonly Family[]): SimulationKind {
       if (options["bitmap"] === true) yield { kind, options: { ...options, bitmap: false }, lowers };
       if (options["hasSpare"] === true)
         yield { kind, options: { ...options, hasSpare: false }, lowers: lowers.slice(0, -1) };
+      if (options["grows"] === true) yield { kind, options: { ...options, grows: false }, lowers };
       if (options["version"] !== "1.2") yield { kind, options: { ...options, version: "1.2" }, lowers };
     },
     format,
@@ -98,7 +107,7 @@ function kindOf(name: string, families: readonly Family[]): SimulationKind {
     mend: async (layer, lowers, environment) => {
       if (layer instanceof RaidLayer) await mend(layer, lowers, environment);
     },
-    chores: raidChores((options) => lossesMaxOf(options as unknown as Shape) > 0),
+    chores: [...raidChores((options) => lossesMaxOf(options as unknown as Shape) > 0), ...GROWTH_CHORES],
     verify: async (layer) => (layer instanceof RaidLayer ? verifyArray(layer) : []),
   };
 }
@@ -113,7 +122,7 @@ function planOf(
   shape: Shape,
   { size, spread }: { readonly size: number; readonly spread: number },
 ): KindPlan {
-  const { level, memberCount, hasSpare } = shape;
+  const { level, memberCount, hasSpare, grows } = shape;
   const parts =
     level <= 0
       ? memberCount
@@ -130,13 +139,13 @@ function planOf(
     // md rounds down what a member gives: a bit more is always enough.
     lowers: Array.from(
       { length: memberCount + (hasSpare ? 1 : 0) },
-      (_, index) => DATA_OFFSET + perMember + 65_536 + index * spread,
+      (_, index) => DATA_OFFSET + perMember + 65_536 + (grows ? GROWTH : 0) + index * spread,
     ),
   };
 }
 
 async function format({ environment, options, whole }: Parameters<SimulationKind["open"]>[0]): Promise<void> {
-  const { level, layout, bitmap, version, memberCount, hasSpare } = options as unknown as Shape;
+  const { level, layout, bitmap, version, memberCount, hasSpare, grows } = options as unknown as Shape;
   const members = whole().slice(0, memberCount);
   // Some lowers show more than was asked of them: the members are to give no more than the spare has.
   const smallest = Math.min(...whole().map(({ layer }) => layer.limits.size));
@@ -149,7 +158,9 @@ async function format({ environment, options, whole }: Parameters<SimulationKind
     version,
     dataOffset: DATA_OFFSET,
     ...(layout === null ? {} : { layout }),
-    ...(hasSpare ? { size: Math.floor((smallest - DATA_OFFSET) / CHUNK) * CHUNK } : {}),
+    ...(hasSpare || grows
+      ? { size: Math.floor((smallest - DATA_OFFSET - (grows ? GROWTH : 0)) / CHUNK) * CHUNK }
+      : {}),
     ...(level === 1 || level === -1 ? {} : { chunkSize: CHUNK }),
     ...(level <= 0 ? {} : bitmap ? { bitmap: "internal", bitmapChunkSize: 8192 } : { bitmap: "none" }),
   });

@@ -45,14 +45,22 @@ export const cryptKind: SimulationKind = {
 export const driveLinkKind: SimulationKind = {
   name: "drive-link",
   package: "@cev/drive-link",
-  planVersion: 1,
+  planVersion: 2,
   traits: none,
   plan(random, size): KindPlan {
     const first = Math.min(4096 * random.between(1, 8), roundUp(size, 4096));
     const rest = roundUp(Math.max(4096, size - first), 4096);
-    return { kind: "drive-link", options: {}, lowers: random.shuffled([first, rest]) };
+    const lowers = random.shuffled([first, rest]);
+    return { kind: "drive-link", options: { lengths: lowers }, lowers };
   },
-  open: async ({ whole }) => new DriveLinkLayer(whole()),
+  // Where one begins must not change as the one before grows.
+  open: async ({ options, whole }) =>
+    new DriveLinkLayer(
+      whole().map(({ name, layer }, index) => {
+        const length = (options["lengths"] as readonly number[])[index]!;
+        return { name, layer: new WindowLayer(layer, "partition", { start: 0, length }) };
+      }),
+    ),
 };
 
 /** A partition. */
