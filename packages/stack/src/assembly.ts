@@ -86,8 +86,12 @@ export class Assembly {
     return this.options.isLive === true ? opened.map((one) => this.#joined(one)) : opened;
   }
 
-  /** The same, without joints. */
-  async openBare(plan: EntryPlan, report: (problem: Problem) => void): Promise<readonly OpenedDevice[]> {
+  /** The same, without joints. `signal`: of a stack that is there already. */
+  async openBare(
+    plan: EntryPlan,
+    report: (problem: Problem) => void,
+    signal?: AbortSignalLike,
+  ): Promise<readonly OpenedDevice[]> {
     const { driver } = plan;
     checkCount(plan);
     for (const lower of plan.lowers) await this.ensureOpen(lower);
@@ -105,7 +109,7 @@ export class Assembly {
       isReadOnly,
       canWriteDegraded: this.options.canWriteDegraded,
       directory: plan.directory,
-      signal: this.#isBuilt ? undefined : this.options.signal,
+      signal: this.#isBuilt ? signal : this.options.signal,
       onWork: this.#isBuilt ? undefined : this.options.onWork,
       report: (problem) => {
         const told = problem.device === undefined ? { ...problem, device: plan.name } : problem;

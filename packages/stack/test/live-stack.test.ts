@@ -1,5 +1,6 @@
 import { CevError, JointLayer } from "@cev/core";
-import { MemoryLayer } from "@cev/test-kit";
+import type { Layer, NamedLayer, OpenedDevice } from "@cev/core";
+import { MemoryLayer, NoOpLayer } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { openStack } from "../src/open-stack.ts";
 import type { Stack } from "../src/stack.ts";
@@ -252,6 +253,76 @@ describe("a live stack", () => {
       "nobody answered; wake it",
     );
     await stack.close();
+  });
+
+  test("does not wait for a driver that never ends, nor for the change that does, longer than it may", async () => {
+    const disk = new MemoryLayer(environment, { size: SIZE });
+    const opening = Promise.withResolvers<readonly OpenedDevice[]>();
+    const begun = Promise.withResolvers<undefined>();
+    let below: Layer | null = null;
+    const endless = {
+      ...filter,
+      name: "endless",
+      open: ({ lowers }: { readonly lowers: readonly NamedLayer[] }) => {
+        below = lowers[0]!.layer;
+        begun.resolve(undefined);
+        return opening.promise;
+      },
+    };
+    const stack = await openStack(
+      { devices: {} },
+      { environment, drivers: [endless, filter], isLive: true, layers: [{ name: "d", layer: disk }] },
+    );
+    const device = await stack.open("d");
+    const controller = new AbortController();
+    const steps: string[] = [];
+    const first = failureOf(
+      stack.live!.insert(
+        "d",
+        { driver: "endless" },
+        { signal: controller.signal, onStep: (step) => void steps.push(step) },
+      ),
+    );
+    await begun.promise;
+    const second = await failureOf(stack.live!.insert("d", { driver: "filter" }, { timeoutMs: 1 }));
+    expect(second).toMatchObject({ code: "CEV_TIMED_OUT" });
+    expect(second.line).toBe("the change before it did not end within 1 ms, and nothing was changed");
+    controller.abort();
+    expect(await first).toMatchObject({ code: "CEV_CANCELLED" });
+    expect(steps).toEqual(["draining", "flushing", "changing"]);
+    const timed = await failureOf(stack.live!.insert("d", { driver: "endless" }, { timeoutMs: 1 }));
+    expect(timed.line).toBe("endless did not open it within 1 ms, and nothing was changed");
+    // What comes too late is not used, and nothing was left behind.
+    opening.resolve([{ name: null, layer: new NoOpLayer(below!), state: "clean", details: {} }]);
+    await device.write(0, new Uint8Array(512).fill(1));
+    await stack.live!.insert("d", { driver: "filter" }, { timeoutMs: 60_000 });
+    expect(namesOf(stack)).toEqual(["d", "d+filter on d"]);
+    expect(await device.read(0, 512)).toEqual(new Uint8Array(512).fill(1));
+    await stack.close();
+    expect(disk.claims).toMatchObject({ openCount: 0, count: 0 });
+  });
+
+  test("is closed although a driver never ends", async () => {
+    const disk = new MemoryLayer(environment, { size: SIZE });
+    const begun = Promise.withResolvers<undefined>();
+    const endless = {
+      ...filter,
+      name: "endless",
+      open: () => {
+        begun.resolve(undefined);
+        return new Promise<never>(() => undefined);
+      },
+    };
+    const stack = await openStack(
+      { devices: {} },
+      { environment, drivers: [endless, filter], isLive: true, layers: [{ name: "d", layer: disk }] },
+    );
+    const first = failureOf(stack.live!.insert("d", { driver: "endless" }));
+    const second = failureOf(stack.live!.insert("d", { driver: "filter" }));
+    await begun.promise;
+    await stack.close();
+    expect([(await first).code, (await second).code]).toEqual(["CEV_CANCELLED", "CEV_CLOSED"]);
+    expect(disk.claims).toMatchObject({ openCount: 0, count: 0 });
   });
 
   test("changes nothing once it is being closed, and calls off a change that waits for requests", async () => {

@@ -17,12 +17,17 @@ import { Tracer } from "./trace.ts";
 import type { TraceOptions, TraceReport } from "./trace.ts";
 import { liveTree } from "./tree.ts";
 import type { LiveTree } from "./tree.ts";
+import { within } from "./within.ts";
+import type { WaitLimits } from "./within.ts";
 
 /** How a change is made. */
 export interface ChangeOptions {
-  /** How long requests under way may take to end, in milliseconds: then nothing is changed. Default: as long as they take. */
+  /**
+   * How long another change, requests under way, and the driver of what is to be put in may each take, in milliseconds: then nothing is
+   * changed. Default: as long as they take.
+   */
   readonly timeoutMs?: number;
-  /** Calls the change off while requests are waited for. */
+  /** Calls the change off while any of these is waited for. */
   readonly signal?: AbortSignal;
   /** Is told how far it is, and how many requests are waited for. */
   readonly onStep?: (step: QuiesceStep, inFlight: number) => void;
@@ -96,7 +101,7 @@ export class LiveStack {
    * threw: then all is as it was.
    */
   insert(above: string, plan: ChangePlan, options: ChangeOptions = {}): Promise<StackDevice> {
-    return this.inTurn(async () => {
+    return this.#inTurn(options, async () => {
       const target = this.#find(above);
       const joint = jointOf(target);
       if (joint.isAway)
@@ -107,7 +112,13 @@ export class LiveStack {
       const name = this.#newName(plan, target.name);
       const checked = await checkChange(plan, name, target, this.#plan);
       return this.#changeAt(target, checked, options, async (swap) => {
-        const { under, ...made } = await this.#places.put(joint, swap, checked, target);
+        const { under, ...made } = await this.#places.put(
+          joint,
+          swap,
+          checked,
+          target,
+          this.#limitsOf(options),
+        );
         const record = { ...made, name, layer: joint, lowers: [target], content: null };
         const nameOf = this.#nameOf();
         this.#move(target, record);
@@ -123,7 +134,7 @@ export class LiveStack {
 
   /** Takes out a layer: what stood on it stands on what it stood on. Throws as `insert` does. */
   remove(name: string, options: ChangeOptions & { readonly changesContent?: boolean } = {}): Promise<void> {
-    return this.inTurn(async () => {
+    return this.#inTurn(options, async () => {
       const record = this.#find(name);
       const joint = jointOf(record);
       const lower = this.#onlyLower(record);
@@ -149,20 +160,22 @@ export class LiveStack {
    * another change puts something there. Throws as `insert` does.
    */
   replace(name: string, plan: ChangePlan, options: ChangeOptions = {}): Promise<StackDevice> {
-    return this.inTurn(async () => {
+    return this.#inTurn(options, async () => {
       const record = this.#find(name);
       const joint = jointOf(record);
       const lower = record.lowers.length === 0 ? null : this.#onlyLower(record);
       const present = joint.isAway ? [] : [await this.#driverOf(record)];
       const checked = await checkChange(plan, record.name, lower, this.#plan, present);
       const isGentle = [checked.driver, ...present].every(({ isFilter }) => isFilter === true);
+      const limits = this.#limitsOf(options);
       await this.#changeAt(record, checked, options, async (swap) => {
-        if (lower === null) await this.#places.exchangeDisk(record, swap, checked);
-        else if (isGentle && !joint.isAway) await this.#places.exchange(record, lower, swap, checked);
+        if (lower === null) await this.#places.exchangeDisk(record, swap, checked, limits);
+        else if (isGentle && !joint.isAway) await this.#places.exchange(record, lower, swap, checked, limits);
         else
           await this.#places.exchangeAlone(record, lower, swap, {
             next: checked,
             last: this.#lastOf(record),
+            limits,
           });
         this.#describe((now) => withReplaced(now, record.name, checked.entry));
       });
@@ -172,11 +185,21 @@ export class LiveStack {
 
   /** @internal One after the other; refused once the stack is being closed. */
   inTurn<T>(run: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(() => {
+    return this.#inTurn({}, run);
+  }
+
+  #inTurn<T>(options: ChangeOptions, run: () => Promise<T>): Promise<T> {
+    const before = this.#last;
+    const { clock } = this.parts.assembly.options.environment;
+    const turn = within(before, options, { clock, what: "the change before it did not end" }).then(() => {
       if (this.#ending.signal.aborted) throw new CevError("CEV_CLOSED", "the stack is being closed");
       return run();
     });
-    this.#last = turn.catch(() => undefined);
+    // Whoever gives up waiting is not the end of what is waited for.
+    this.#last = turn.then(
+      () => undefined,
+      () => before,
+    );
     return turn;
   }
 
@@ -192,6 +215,11 @@ export class LiveStack {
 
   #signalOf({ signal }: { readonly signal?: AbortSignal | undefined }): AbortSignal {
     return signal === undefined ? this.#ending.signal : AbortSignal.any([signal, this.#ending.signal]);
+  }
+
+  #limitsOf(options: ChangeOptions): WaitLimits {
+    const { timeoutMs } = options;
+    return { signal: this.#signalOf(options), ...(timeoutMs === undefined ? {} : { timeoutMs }) };
   }
 
   async #quiesce<T>(

@@ -4,6 +4,7 @@ import type { Assembly } from "../assembly.ts";
 import type { DeviceRecord } from "../stack-device.ts";
 import { jointOf, openOne } from "./plan-change.ts";
 import type { CheckedChange } from "./plan-change.ts";
+import type { WaitLimits } from "./within.ts";
 
 /** A layer that was put into a place, and the joint that it stands on. */
 interface Put {
@@ -19,6 +20,8 @@ interface Exchange {
   readonly next: CheckedChange;
   /** What was there, to be opened anew where the next one cannot be; null: nothing. */
   readonly last: (() => Promise<CheckedChange>) | null;
+  /** Of opening the next one. */
+  readonly limits: WaitLimits;
 }
 
 interface PlacesParts {
@@ -42,10 +45,14 @@ export class Places {
     swap: JointSwap,
     { plan, driver }: CheckedChange,
     lower: DeviceRecord,
+    limits: WaitLimits,
   ): Promise<Put> {
     const under = this.#assembly.jointOver(jointOf(lower).below);
     try {
-      const { layer, state, details } = await openOne(this.#assembly, plan, under, this.#report);
+      const { layer, state, details } = await openOne(this.#assembly, plan, under, {
+        report: this.#report,
+        limits,
+      });
       await this.over(joint, swap, layer);
       return { driver: driver.name, own: layer, state, details, under };
     } finally {
@@ -55,8 +62,14 @@ export class Places {
   }
 
   /** Another disk. */
-  async exchangeDisk(record: DeviceRecord, swap: JointSwap, { driver, plan }: CheckedChange): Promise<void> {
-    const { layer, state, details } = await openOne(this.#assembly, plan, null, this.#report);
+  async exchangeDisk(
+    record: DeviceRecord,
+    swap: JointSwap,
+    { driver, plan }: CheckedChange,
+    limits: WaitLimits,
+  ): Promise<void> {
+    const opening = { report: this.#report, limits };
+    const { layer, state, details } = await openOne(this.#assembly, plan, null, opening);
     await this.over(jointOf(record), swap, layer);
     Object.assign(record, { driver: driver.name, own: layer, state, details });
   }
@@ -67,9 +80,10 @@ export class Places {
     lower: DeviceRecord,
     swap: JointSwap,
     checked: CheckedChange,
+    limits: WaitLimits,
   ): Promise<void> {
     const underneath = jointOf(lower);
-    const { under, ...made } = await this.put(jointOf(record), swap, checked, lower);
+    const { under, ...made } = await this.put(jointOf(record), swap, checked, lower, limits);
     await this.letGo(underneath);
     lower.layer = under;
     Object.assign(record, made);
@@ -80,7 +94,7 @@ export class Places {
     record: DeviceRecord,
     lower: DeviceRecord,
     swap: JointSwap,
-    { next, last }: Exchange,
+    { next, last, limits }: Exchange,
   ): Promise<void> {
     const joint = jointOf(record);
     const underneath = jointOf(lower);
@@ -93,7 +107,7 @@ export class Places {
       } finally {
         await this.letGo(underneath);
       }
-      await this.#mount(record, lower, swap, next);
+      await this.#mount(record, lower, swap, next, limits);
     } catch (error) {
       if (joint.isAway) await this.#restore(record, lower, swap, last);
       throw error;
@@ -125,8 +139,9 @@ export class Places {
     lower: DeviceRecord,
     swap: JointSwap,
     checked: CheckedChange,
+    limits: WaitLimits,
   ): Promise<void> {
-    const { under, ...made } = await this.put(jointOf(record), swap, checked, lower);
+    const { under, ...made } = await this.put(jointOf(record), swap, checked, lower, limits);
     lower.layer = under;
     Object.assign(record, made);
   }
@@ -138,7 +153,8 @@ export class Places {
     last: Exchange["last"],
   ): Promise<void> {
     try {
-      if (last !== null) await this.#mount(record, lower, swap, await last());
+      // What was there a moment ago has as long as it takes: without it requests wait for somebody to come.
+      if (last !== null) await this.#mount(record, lower, swap, await last(), {});
     } catch (error) {
       const message = `${record.name} could not be opened anew: ${messageOf(error)}; its requests wait until something else is put there`;
       this.#report({ severity: "error", code: "CEV_DEVICE_LOST", message, device: record.name });

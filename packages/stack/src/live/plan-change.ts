@@ -1,5 +1,5 @@
 import { CevError, JointLayer } from "@cev/core";
-import type { Json, OpenedDevice } from "@cev/core";
+import type { Json, OpenedDevice, Problem } from "@cev/core";
 import type { Assembly, EntryPlan } from "../assembly.ts";
 import { optionsOf } from "../description.ts";
 import type { DeviceEntry } from "../description.ts";
@@ -8,6 +8,8 @@ import { readKeysOf } from "../key-files.ts";
 import type { AnyDriver, DriverRegistry } from "../registry.ts";
 import type { DeviceRecord } from "../stack-device.ts";
 import { resolveDriver } from "../third-party.ts";
+import { within } from "./within.ts";
+import type { WaitLimits } from "./within.ts";
 
 /** What is to be put into a running stack. */
 export interface ChangePlan {
@@ -93,20 +95,25 @@ export function checkContent(drivers: readonly AnyDriver[], changesContent: bool
   );
 }
 
-/** Opens what a plan names over a joint. Throws where it is not one device. */
+/** Who is told while a place is opened, and how long that may take. */
+export interface Opening {
+  readonly report: (problem: Problem) => void;
+  readonly limits: WaitLimits;
+}
+
+/** Opens what a plan names over a joint. Throws where it is not one device, and where its driver takes too long. */
 export async function openOne(
   assembly: Assembly,
   plan: EntryPlan,
   under: JointLayer | null,
-  report: (problem: {
-    readonly severity: "warning" | "error";
-    readonly code: string;
-    readonly message: string;
-  }) => void,
+  { report, limits }: Opening,
 ): Promise<OpenedDevice> {
   const lowers = plan.lowers.map((lower) => ({ ...lower, layer: under }));
+  const { clock } = assembly.options.environment;
   try {
-    const opened = await assembly.openBare({ ...plan, lowers }, report);
+    // A driver looks and makes layers; it claims and writes nothing. What comes of it too late is not used.
+    const opening = assembly.openBare({ ...plan, lowers }, report, limits.signal);
+    const opened = await within(opening, limits, { clock, what: `${plan.driver.name} did not open it` });
     const [only] = opened;
     if (only === undefined || opened.length > 1)
       throw new CevError("CEV_NOT_SUPPORTED", `${plan.driver.name} made ${opened.length} devices of it`, {
