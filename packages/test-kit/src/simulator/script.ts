@@ -143,12 +143,17 @@ class Writer {
       requests: losing === null && !isPrompt ? requests : requests.map((one) => this.#oftenDurable(one)),
       turns,
       isPrompt,
-      again: random.chance(0.3) ? [random.below(30), random.below(30)] : [],
+      again: random.chance(0.3) ? [this.#openingTurns(), this.#openingTurns()] : [],
       missing: isMissing ? missing : -1,
       isBack: !isMissing && losing === null && this.#lost.length > 0 && random.chance(0.5),
       losing,
       chore,
     });
+  }
+
+  /** In most of them a stack is not open yet; what a layer puts in order as it is opened takes more. */
+  #openingTurns(): number {
+    return this.#random.below(this.#random.pick([30, 30, 120]));
   }
 
   #oftenDurable(request: PlannedRequest): PlannedRequest {
