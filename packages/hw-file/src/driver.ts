@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { INTERFACE_VERSION } from "@cev/core";
 import type { Driver, OpenContext, OpenedDevice } from "@cev/core";
 import { FileLayer } from "./file-layer.ts";
+import { isWrittenElsewhere } from "./file-lock.ts";
 import { fileOptions, fileOptionsSchema } from "./options.ts";
 import type { FileOptions } from "./options.ts";
 
@@ -23,6 +24,10 @@ export const fileDriver: Driver<FileOptions> = {
       ? {}
       : { ...(create === undefined ? {} : { create }), ...(size === undefined ? {} : { size }) };
     const layer = await FileLayer.at(environment, { ...others, ...making, path, readOnly: isReadOnly });
+    if (isReadOnly && (await isWrittenElsewhere(path))) {
+      const message = `${path} is being written by another process: what is read may be of different moments`;
+      context.report({ severity: "warning", code: "CEV_BUSY", message });
+    }
     if (layer.bytesIgnored > 0) {
       const message = `${path}: the last ${layer.bytesIgnored} bytes are no whole block and stay out of reach`;
       context.report({ severity: "warning", code: "CEV_OUT_OF_RANGE", message });

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import type { BigIntStats } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { refusedFile } from "./file-errors.ts";
 
@@ -49,6 +50,37 @@ export async function claimFile(handle: FileHandle, path: string): Promise<FileL
   const facts = await handle.stat({ bigint: true });
   const identity = identityOf(facts);
   return identity === null ? null : lockFile(handle.fd, identity, path);
+}
+
+/**
+ * True where another process is known to have claimed the writing of a regular file as we do (`flock(2)`, exclusively), so that what is
+ * read now and what is read later may be of different times. Linux tells (`/proc/locks`); elsewhere, and on file systems that number their
+ * files in more than one way (btrfs, overlays), it may be false all the same.
+ */
+export async function isWrittenElsewhere(path: string): Promise<boolean> {
+  if (process.platform !== "linux") return false;
+  try {
+    const facts = await stat(path, { bigint: true });
+    const identity = identityOf(facts);
+    if (!facts.isFile() || identity === null || writtenFiles().has(identity)) return false;
+    const locks = await readFile("/proc/locks", "latin1");
+    return locks.split("\n").some((line) => {
+      const [, type, , mode, , file] = line.split(/ +/u);
+      return type === "FLOCK" && mode === "WRITE" && file === lockNameOf(facts);
+    });
+  } catch {
+    // A system that does not let us look; a file that is gone is told of by whoever opens it.
+    return false;
+  }
+}
+
+/** A file as `/proc/locks` names it: the device's numbers in hexadecimal digits, two at least, and its inode number. */
+function lockNameOf({ dev, ino }: BigIntStats): string {
+  // Major and minor number of a dev_t of the C library, as makedev(3) puts them together.
+  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & 0xfffff000n);
+  const minor = (dev & 0xffn) | ((dev >> 12n) & 0xffffff00n);
+  const hex = (value: bigint): string => value.toString(16).padStart(2, "0");
+  return `${hex(major)}:${hex(minor)}:${ino}`;
 }
 
 /** As in `FileFacts`: a claim by either way meets the other. */

@@ -1,15 +1,19 @@
-import { spawn, spawnSync } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { link, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { environmentFrom } from "@cev/core";
+import type { Problem } from "@cev/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { FileLayer, claimFile } from "../src/index.ts";
+import { isWrittenElsewhere } from "../src/file-lock.ts";
+import { FileLayer, claimFile, fileDriver } from "../src/index.ts";
 
 const environment = environmentFrom(globalThis);
 const hasFlock = spawnSync("flock", ["--version"]).status === 0;
 const coded = (code: string): unknown => expect.objectContaining({ code });
+const LOCK_MODULE = new URL("../src/file-lock.ts", import.meta.url).href;
 let folder = "";
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), "cev-lock-"))));
 afterAll(() => rm(folder, { recursive: true }));
@@ -92,4 +96,37 @@ describe("the claim of a writer", () => {
     await layer.open();
     await layer.close();
   });
+
+  test.skipIf(!hasFlock || process.platform !== "linux")(
+    "tells a reader of a writer in another process, and of none in its own",
+    async () => {
+      const path = await newFile("told");
+      expect(await isWrittenElsewhere(path)).toBe(false);
+      const layer = await layerAt(path);
+      await layer.open();
+      expect(await isWrittenElsewhere(path)).toBe(false);
+      const other = await promisify(execFile)(process.execPath, [
+        ...["--conditions=@cev/source", "--disable-warning=ExperimentalWarning", "--input-type=module", "-e"],
+        `import { isWrittenElsewhere } from ${JSON.stringify(LOCK_MODULE)};
+       console.log(await isWrittenElsewhere(${JSON.stringify(path)}))`,
+      ]);
+      expect(other.stdout).toBe("true\n");
+      await layer.close();
+      expect(await isWrittenElsewhere(path)).toBe(false);
+      const holder = spawn("flock", ["-x", path, "cat"], { stdio: ["pipe", "pipe", "ignore"] });
+      holder.stdin.write("locked\n");
+      await once(holder.stdout, "data");
+      expect(await isWrittenElsewhere(path)).toBe(true);
+      const problems: Problem[] = [];
+      const context = { environment, options: { path }, lowers: [], keySource: { keys: [] }, directory: "/" };
+      const found = await fileDriver.open({
+        ...{ ...context, isReadOnly: true, canWriteDegraded: false },
+        report: (problem) => void problems.push(problem),
+      });
+      expect(found).toHaveLength(1);
+      expect(problems).toMatchObject([{ severity: "warning", code: "CEV_BUSY" }]);
+      holder.stdin.end();
+      await once(holder, "exit");
+    },
+  );
 });
