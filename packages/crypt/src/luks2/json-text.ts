@@ -27,9 +27,6 @@ const NAME_LENGTH_MAX = 1024;
 // As deep as the parser of cryptsetup goes.
 const DEPTH_MAX = 31;
 
-// What is empty takes no memory: a hostile text holds thousands of them.
-const NOTHING: readonly never[] = [];
-
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
@@ -61,6 +58,8 @@ function decodeString(text: Buffer, start: number, end: number): string {
 class Parser {
   readonly #text: Buffer;
   readonly #place: JsonPlace;
+  /** What is empty takes no memory: a hostile text holds thousands of them. */
+  readonly #nothing: readonly never[] = [];
   #at = 0;
   #valueCount = 0;
 
@@ -111,7 +110,7 @@ class Parser {
     this.#skipSpace();
     if (this.#text[this.#at] === 0x7d) {
       this.#at++;
-      return { kind: "object", start, end: this.#at, items: NOTHING, names: NOTHING };
+      return { kind: "object", start, end: this.#at, items: this.#nothing, names: this.#nothing };
     }
     // Begun with their first entry, arrays take memory for no more than they hold.
     const names = [this.#name()];
@@ -136,7 +135,7 @@ class Parser {
     this.#skipSpace();
     if (this.#text[this.#at] === 0x5d) {
       this.#at++;
-      return { kind: "array", start, end: this.#at, items: NOTHING, names: null };
+      return { kind: "array", start, end: this.#at, items: this.#nothing, names: null };
     }
     const items = [this.value(depth + 1)];
     while (this.#isMore(0x5d, "a comma or the end of the array")) items.push(this.value(depth + 1));
