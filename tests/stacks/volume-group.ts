@@ -4,6 +4,7 @@ import type { Driver, Layer, OpenContext, OpenWithRequest, OpenedDevice } from "
 import { encodeLabel, encodeMdaHeader, lvmCrc, lvmDriver } from "@cev/lvm";
 import { raidDriver } from "@cev/raid";
 import { encodeHeader, snapshotDriver } from "@cev/snapshot";
+import { thinDriver } from "@cev/thin";
 import type { TestBench } from "@cev/test-kit";
 
 const SECTOR = 512;
@@ -29,11 +30,13 @@ export interface GroupRecipe {
   readonly volumes: Volumes;
   /** Stores of snapshots, which get their headers: runs of the name with this size of chunks. */
   readonly stores?: readonly { readonly name: string; readonly chunkSize: number }[];
+  /** What else a volume of one run holds from the beginning. */
+  readonly contents?: Readonly<Record<string, Uint8Array>>;
   /** The volume that is tried. */
   readonly wanted: string;
 }
 
-const ENGINES: readonly Driver[] = [raidDriver, snapshotDriver];
+const ENGINES: readonly Driver[] = [raidDriver, snapshotDriver, thinDriver];
 
 /** Makes the group on the disks of a test where it is not there yet, and opens the wanted volume. */
 export async function openVolume(bench: TestBench, recipe: GroupRecipe): Promise<Layer> {
@@ -96,13 +99,21 @@ async function makeGroup(bench: TestBench, pvs: readonly Layer[], recipe: GroupR
       AREA.offset,
     );
     bytes.set(text, AREA.offset + SECTOR);
-    for (const { name, chunkSize } of recipe.stores ?? []) {
+    for (const [name, contents] of contentsOf(recipe)) {
       const [run] = recipe.volumes[name] as readonly Run[];
-      if (run?.[0] === index)
-        bytes.set(encodeHeader({ isValid: true, chunkSize }), DATA_OFFSET + run[1] * EXTENT);
+      if (run?.[0] === index) bytes.set(contents, DATA_OFFSET + run[1] * EXTENT);
     }
     await writeBytes(pv, bench.environment, 0, bytes, true);
   }
+}
+
+/** What volumes hold from the beginning. */
+function contentsOf({ stores = [], contents = {} }: GroupRecipe): [name: string, bytes: Uint8Array][] {
+  const headers = stores.map(({ name, chunkSize }): [string, Uint8Array] => [
+    name,
+    encodeHeader({ isValid: true, chunkSize }),
+  ]);
+  return [...headers, ...Object.entries(contents)];
 }
 
 function uuidOf(character: string): string {

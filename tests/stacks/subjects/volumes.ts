@@ -1,8 +1,9 @@
 /** Volumes that are trees of layers, opened from the metadata of a group with the engines of other packages. */
-import { FULL_SUPPORT } from "@cev/core";
+import { FULL_SUPPORT, READ_ONLY_SUPPORT } from "@cev/core";
 import { lvmDriver } from "@cev/lvm";
 import { reopenWith } from "@cev/test-kit";
-import type { Subject } from "@cev/test-kit";
+import type { Manifest, Subject } from "@cev/test-kit";
+import { CHUNK, DEVICE_ID, dataChunkCount, thinPool } from "../../simulation/kinds/thin-pool.ts";
 import { engineOpener, openVolume } from "../volume-group.ts";
 import type { GroupRecipe, Volumes } from "../volume-group.ts";
 
@@ -67,6 +68,50 @@ cow_store = "before"`,
   },
 };
 
+/** Of the volume's chunks, which are sixteen extents each. The second was never written. */
+const THIN_CHUNKS = 3;
+const { metadata: thinMetadata, data: thinData } = thinPool(THIN_CHUNKS);
+const thinExtents = (chunkCount: number): number => (chunkCount * CHUNK) / 4096;
+const THIN_LINES = `type = "thin"
+thin_pool = "pool"
+transaction_id = 0
+device_id = ${DEVICE_ID}`;
+
+const thin: GroupRecipe = {
+  pvCount: 2,
+  visible: ["root"],
+  wanted: "root",
+  contents: { pool_tmeta: thinMetadata, pool_tdata: thinData },
+  volumes: {
+    root: { extentCount: thinExtents(THIN_CHUNKS), lines: THIN_LINES },
+    pool: {
+      extentCount: thinExtents(dataChunkCount(THIN_CHUNKS)),
+      lines: `type = "thin-pool"
+metadata = "pool_tmeta"
+pool = "pool_tdata"
+transaction_id = 0
+chunk_size = 128`,
+    },
+    pool_tmeta: [[0, 3, thinMetadata.length / 4096]],
+    pool_tdata: [[1, 10, thinExtents(dataChunkCount(THIN_CHUNKS))]],
+  },
+};
+
+/** A thin volume of the same group that reads what it does not have from a volume outside the pool. */
+const thinOverOrigin: GroupRecipe = {
+  ...thin,
+  pvCount: 3,
+  visible: ["root", "base"],
+  volumes: {
+    ...thin.volumes,
+    root: {
+      extentCount: thinExtents(THIN_CHUNKS),
+      lines: `${THIN_LINES}\nexternal_origin = "base"`,
+    },
+    base: [[2, 9, 40]],
+  },
+};
+
 /** Every type, with how many of its members hold parity or, of RAID10, copies. */
 const RAID_TYPES: { readonly [type: string]: readonly [memberCount: number, dataCount: number] } = {
   raid0: [3, 3],
@@ -118,13 +163,15 @@ function raidRecipe(type: string): GroupRecipe {
   };
 }
 
-function subjectOf(name: string, recipe: GroupRecipe): Subject {
+const WRITABLE: Manifest = { support: FULL_SUPPORT, canHideErrors: true, skip: SKIP };
+/** Read as the pool says, and never written. */
+const THIN: Manifest = { support: READ_ONLY_SUPPORT, skip: { resize: SKIP.resize } };
+
+function subjectOf(name: string, recipe: GroupRecipe, manifest: Manifest = WRITABLE): Subject {
   return {
     name: `a volume group's ${name}`,
     manifest: {
-      support: FULL_SUPPORT,
-      canHideErrors: true,
-      skip: SKIP,
+      ...manifest,
       reopen: (description, bench) =>
         reopenWith(lvmDriver, { canWriteDegraded: true, openWith: engineOpener(bench) })(description, bench),
     },
@@ -136,5 +183,7 @@ export const volumeSubjects: readonly Subject[] = [
   subjectOf("mirror", mirror),
   subjectOf("origin that is a RAID1 volume", copied),
   subjectOf("snapshot of a RAID1 volume", { ...copied, wanted: "before" }),
+  subjectOf("thin volume", thin, THIN),
+  subjectOf("thin volume with an origin outside its pool", thinOverOrigin, THIN),
   ...Object.keys(RAID_TYPES).map((type) => subjectOf(`${type} volume`, raidRecipe(type))),
 ];
