@@ -1,16 +1,21 @@
-import { WaitQueue } from "@cev/core";
-import type { Action, WaitEntry } from "@cev/core";
+/** Who takes memory for requests, and waits for it. */
+export interface BudgetUser {
+  /** There may be room for it now: it tries again in a later turn, or leaves. */
+  budgetHasRoom(): void;
+}
 
 /**
  * How much memory all connections of a server may keep busy together: what requests hold, and the buffers of connections.
- * Only requests are made to wait. One is always let in where no other holds any memory, however long it is: so nobody waits
- * for ever, and connections that do nothing cannot use it all up.
+ * Only requests are made to wait, first come first served: a long one is not overtaken by short ones for as long as those keep
+ * coming. One is always let in where no other holds any memory, however long it is: so nobody waits for ever, and connections
+ * that do nothing cannot use it all up.
  */
 export class MemoryBudget {
   readonly bytesMax: number;
   #requestBytes = 0;
   #bufferBytes = 0;
-  readonly #room = new WaitQueue<MemoryBudget>();
+  // In order of arrival.
+  readonly #waiting = new Set<BudgetUser>();
 
   constructor(bytesMax: number) {
     this.bytesMax = bytesMax;
@@ -22,13 +27,18 @@ export class MemoryBudget {
 
   /** True when somebody waits for what others hold. */
   get isWanted(): boolean {
-    return this.#room.length > 0;
+    return this.#waiting.size > 0;
   }
 
-  /** Takes memory for a request. False: there is no room; then `waitForRoom`. */
-  tryTake(bytes: number): boolean {
-    if (this.#requestBytes > 0 && this.bytesTaken + bytes > this.bytesMax) return false;
+  /** Takes memory for a request. False: there is no room, or others came before; `user` waits then, and is told when to try again. */
+  tryTake(bytes: number, user: BudgetUser): boolean {
+    const isNext = this.#waiting.size === 0 || this.#first() === user;
+    if (!isNext || (this.#requestBytes > 0 && this.bytesTaken + bytes > this.bytesMax)) {
+      this.#waiting.add(user);
+      return false;
+    }
     this.#requestBytes += bytes;
+    this.leave(user);
     return true;
   }
 
@@ -39,7 +49,7 @@ export class MemoryBudget {
 
   give(bytes: number): void {
     this.#requestBytes -= bytes;
-    this.passOn();
+    this.#tellFirst();
   }
 
   /** Counts a buffer of a connection, which cannot wait. */
@@ -49,21 +59,22 @@ export class MemoryBudget {
 
   giveBuffer(bytes: number): void {
     this.#bufferBytes -= bytes;
-    this.passOn();
+    this.#tellFirst();
   }
 
-  /** Is woken, one at a time and first come first served, whenever there may be room again. Then try again. */
-  waitForRoom<C>(wake: Action<MemoryBudget, C>, context: C): WaitEntry {
-    return this.#room.addExclusive(wake, context);
+  /** It waits no longer, if it did. Whoever stood behind it is the next. */
+  leave(user: BudgetUser): void {
+    if (this.#waiting.size === 0) return;
+    const wasNext = this.#first() === user;
+    this.#waiting.delete(user);
+    if (wasNext) this.#tellFirst();
   }
 
-  /** False when the wake-up has run already: whoever has no use for it any more calls `passOn`. */
-  stopWaiting(entry: WaitEntry): boolean {
-    return this.#room.remove(entry);
+  #first(): BudgetUser | undefined {
+    return this.#waiting.values().next().value;
   }
 
-  /** Wakes the next that waits. */
-  passOn(): void {
-    if (this.#room.length > 0) this.#room.wake(this, 1);
+  #tellFirst(): void {
+    if (this.#waiting.size > 0) this.#first()!.budgetHasRoom();
   }
 }

@@ -1,6 +1,6 @@
 import { CevError } from "@cev/core";
 import type { BufferPool, PoolBuffer, WaitEntry } from "@cev/core";
-import type { MemoryBudget } from "./memory-budget.ts";
+import type { BudgetUser, MemoryBudget } from "./memory-budget.ts";
 
 /** Where memory comes from: lent by the stack, and counted for all connections. */
 export interface MemorySources {
@@ -26,14 +26,13 @@ const OWN_LENGTH = 16_384;
  * Takes memory for somebody, of the budget and the pool both, and waits for it. Whoever is woken and does not take anything
  * passes the wake-up on: it was given to one alone.
  */
-export class MemoryTaker {
+export class MemoryTaker implements BudgetUser {
   readonly #buffers: BufferPool;
   readonly #budget: MemoryBudget;
   readonly #hasRoom: () => void;
   readonly #ownLength: number;
   #takenLength = 0;
   #waitingForPool: WaitEntry | null = null;
-  #waitingForBudget: WaitEntry | null = null;
   // Woken since the last try, by which of the two.
   #wokenByPool = false;
   #wokenByBudget = false;
@@ -50,7 +49,6 @@ export class MemoryTaker {
   tryTake(holder: MemoryHolder, length: number): boolean {
     if (!this.#tryBudget(length)) {
       this.#wokenByBudget = false;
-      this.#waitingForBudget ??= this.#budget.waitForRoom(tellOfBudget, this);
       if (this.#wokenByPool) {
         // Of the room there it has no use now: that is for the next, and not for itself.
         this.#wokenByPool = false;
@@ -96,18 +94,22 @@ export class MemoryTaker {
 
   /** A wake-up that has led to nothing is for the next. */
   passOn(): void {
-    if (!this.#wokenByPool && !this.#wokenByBudget) return;
-    this.#wokenByPool = this.#wokenByBudget = false;
-    this.#buffers.passRoomOn();
-    this.#budget.passOn();
+    if (this.#wokenByPool) {
+      this.#wokenByPool = false;
+      this.#buffers.passRoomOn();
+    }
+    if (this.#wokenByBudget) {
+      this.#wokenByBudget = false;
+      this.#budget.leave(this);
+    }
   }
 
   /** Nothing is waited for any more. */
   close(): void {
     if (this.#waitingForPool !== null) this.#buffers.stopWaitingForRoom(this.#waitingForPool);
-    if (this.#waitingForBudget !== null) this.#budget.stopWaiting(this.#waitingForBudget);
-    this.#waitingForPool = this.#waitingForBudget = null;
+    this.#waitingForPool = null;
     this.passOn();
+    this.#budget.leave(this);
   }
 
   /** @internal */
@@ -119,13 +121,12 @@ export class MemoryTaker {
 
   /** @internal */
   budgetHasRoom(): void {
-    this.#waitingForBudget = null;
     this.#wokenByBudget = true;
     this.#hasRoom();
   }
 
   #tryBudget(length: number): boolean {
-    if (this.#budget.tryTake(length)) return true;
+    if (this.#budget.tryTake(length, this)) return true;
     if (this.#takenLength > 0 || length > this.#ownLength) return false;
     this.#budget.take(length);
     return true;
@@ -151,8 +152,4 @@ export class MemoryTaker {
 
 function tellOfPool(_buffers: BufferPool, taker: MemoryTaker): void {
   taker.poolHasRoom();
-}
-
-function tellOfBudget(_budget: MemoryBudget, taker: MemoryTaker): void {
-  taker.budgetHasRoom();
 }

@@ -60,6 +60,25 @@ test("a request that needs more than there is goes alone", async () => {
   expect(second.replies()).toMatchObject([{ error: 0 }]);
 });
 
+test("a long request is not overtaken by shorter ones that came later, however many there are", async () => {
+  const [first, second, long] = [connect(), connect(), connect()];
+  const short = (client: FakeClient): FakeClient => write(client, 0, 32_768);
+  short(first);
+  short(second);
+  write(long, 524_288, 90_000);
+  let count = 2;
+  // Each asks for more as soon as it is answered; together they never hold nothing.
+  for (; count < 40 && long.replies().length === 0; count++) {
+    short(first);
+    short(second);
+    await complete();
+  }
+  expect(count).toBeLessThan(8);
+  while (stack.layer.pending.length > 0) await complete();
+  expect(budget.bytesTaken).toBe(0);
+  expect(budget.isWanted).toBe(false);
+});
+
 test("a connection that goes while it waits leaves its turn to the next", async () => {
   const [first, second, third] = [connect(), connect(), connect()];
   write(first, 0);
