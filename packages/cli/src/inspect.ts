@@ -3,6 +3,7 @@ import type { Stack, StackDevice } from "@cev/stack";
 import { ExitStatus } from "./exit-status.ts";
 import { complainOf, say } from "./output.ts";
 import { arrayLines, arrayOf } from "./raid/array-lines.ts";
+import { plain } from "./plain-text.ts";
 import { openSources } from "./sources.ts";
 import type { KeyOptions } from "./sources.ts";
 import type { LockOptions } from "./open-options.ts";
@@ -59,5 +60,5 @@ function deviceJson(device: StackDevice): object {
 }
 
 function exportLines({ exports }: Stack): string[] {
-  return [...exports].map(([name, device]) => `export ${name}: ${device}`);
+  return [...exports].map(([name, device]) => plain(`export ${name}: ${device}`));
 }

@@ -2,6 +2,7 @@ import { formatError } from "@cev/core";
 import type { Problem } from "@cev/core";
 import type { StackDevice } from "@cev/stack";
 import { hostError } from "./host-error.ts";
+import { plain } from "./plain-text.ts";
 
 /** Writes a line to standard output. */
 export function say(line: string): void {
@@ -13,9 +14,9 @@ export function note(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** Writes one line about an error or a warning to standard error. */
+/** Writes one line about an error or a warning to standard error. Names in it may be somebody else's. */
 export function complain(line: string): void {
-  process.stderr.write(`cev: ${line.replaceAll(/\s*\n\s*/g, " ")}\n`);
+  process.stderr.write(`cev: ${plain(line.replaceAll(/\s*\n\s*/g, " "))}\n`);
 }
 
 /** Tells of problems. */

@@ -1,4 +1,5 @@
 import type { StackDevice } from "@cev/stack";
+import { plain } from "./plain-text.ts";
 import { sizeText } from "./sizes.ts";
 
 type Row = readonly string[];
@@ -64,7 +65,9 @@ function facts({ driver, layer, state, content }: StackDevice): Row {
   ];
 }
 
-function columns(rows: readonly Row[]): string[] {
+/** Names and summaries may be somebody else's: one that holds an end of line would look like a device of its own. */
+function columns(texts: readonly Row[]): string[] {
+  const rows = texts.map((row) => row.map(plain));
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows.map((row) =>
     row

@@ -3,6 +3,7 @@ import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { cev, golden, hashFiles, shellCommand, temporaryFolder } from "./helpers.ts";
+import { run } from "./in-process.ts";
 
 interface Inspection {
   readonly devices: readonly Record<string, unknown>[];
@@ -132,6 +133,16 @@ describe("cev inspect", () => {
     const { status, stderr } = await cev(["inspect", "stack.yaml"], { cwd: folder });
     expect(stderr).toBe("cev: stack.yaml: devices.r5.members[1]: there is no device d9; there are r5, d0\n");
     expect(status).toBe(1);
+  });
+
+  test("names cannot move the cursor, nor look like lines of their own", async () => {
+    const cwd = temporaryFolder();
+    writeFileSync(join(cwd, "disk.img"), new Uint8Array(4096));
+    const devices = { "a\u001b[31m\nb": { driver: "@cev/hw-file", path: "disk.img" } };
+    const exports = { "c\u0007": "a\u001b[31m\nb" };
+    writeFileSync(join(cwd, "stack.json"), JSON.stringify({ devices, exports }));
+    const { stdout } = await run(["inspect", "stack.json"], { cwd });
+    expect(lines(stdout.toString()).slice(1)).toEqual([expect.stringMatching(/^a\?\[31m\?b /), "export c?: a?[31m?b"]);
   });
 
   test("a reader that goes away early is no failure of ours", () => {

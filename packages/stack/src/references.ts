@@ -2,6 +2,9 @@ import { descriptionError, pathText } from "./places.ts";
 import { lowersOf } from "./description.ts";
 import type { LowerReference, StackDescription } from "./description.ts";
 
+// A request passes all of them within one turn of the event loop.
+const DEPTH_MAX = 512;
+
 /** The key of the entry that yields a device of this name: the key itself, or the longest that its children begin with. */
 export function entryKeyOf(description: StackDescription, name: string): string | null {
   if (Object.hasOwn(description.devices, name) && !name.endsWith("/*")) return name;
@@ -36,6 +39,13 @@ export function orderEntries(
       throw descriptionError("CEV_INVALID", source, path, `these stand on one another: ${circle}`);
     }
     if (isDone.has(key)) return;
+    if (under.length >= DEPTH_MAX)
+      throw descriptionError(
+        "CEV_INVALID",
+        source,
+        path,
+        `more than ${DEPTH_MAX} devices stand on one another`,
+      );
     under.push(key);
     for (const lower of lowersOf(key, description.devices[key]!)) visit(lower);
     under.pop();

@@ -50,11 +50,13 @@ function parseJson(text: string, source: string): unknown {
 
 function parseYaml(text: string, source: string): unknown {
   const lineCounter = new LineCounter();
-  const document = parseDocument(text, { lineCounter, prettyErrors: false });
+  const document = parseDocument(text, { lineCounter, prettyErrors: false, merge: true });
   const [error] = document.errors;
   if (error !== undefined) {
     const { line, col } = lineCounter.linePos(error.pos[0]);
-    throw new CevError("CEV_INVALID", error.message, {
+    const message =
+      error.code === "MULTIPLE_DOCS" ? "a second document begins here; a stack file is one" : error.message;
+    throw new CevError("CEV_INVALID", message, {
       source: `${source}, line ${line}, column ${col}`,
       cause: error,
     });

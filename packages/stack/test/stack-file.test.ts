@@ -55,6 +55,35 @@ describe("a stack file", () => {
     expect(line).toMatch(/^stack\.yaml, line 3, column 1: /);
   });
 
+  test("may merge what several devices have in common", async () => {
+    const text = "devices:\n  d0: &disk { driver: memory, size: 4096 }\n  d1: { <<: *disk, size: 8192 }\n";
+    const { description } = await readStackFile(write("stack.yaml", text));
+    expect(description.devices).toEqual({
+      d0: { driver: "memory", size: 4096 },
+      d1: { driver: "memory", size: 8192 },
+    });
+  });
+
+  test("with a second document is refused in words", async () => {
+    const { line } = await failureOf(readStackFile(write("stack.yaml", "devices: {}\n---\ndevices: {}\n")));
+    expect(line).toBe("stack.yaml, line 2, column 1: a second document begins here; a stack file is one");
+  });
+
+  test("in which thousands stand on one another is refused before the first is opened", async () => {
+    const devices = Object.fromEntries(
+      Array.from({ length: 20_000 }, (_, index) => [`d${index}`, { driver: "pass", lower: `d${index + 1}` }]),
+    );
+    const path = write(
+      "stack.json",
+      JSON.stringify({ devices: { ...devices, d20000: { driver: "memory" } } }),
+    );
+    const { code, line } = await failureOf(openStackFile(path, options));
+    expect({ code, line }).toEqual({
+      code: "CEV_INVALID",
+      line: "stack.json: devices.d511.lower: more than 512 devices stand on one another",
+    });
+  });
+
   test("with broken JSON is refused", async () => {
     expect((await failureOf(readStackFile(write("stack.json", "{")))).line).toMatch(
       /^stack\.json: this is not JSON/,
