@@ -1,5 +1,5 @@
-import { Device, readBytes, writeBytes } from "@cev/core";
-import type { Environment, Layer, NamedLayer } from "@cev/core";
+import { Device, isCevError, readBytes, writeBytes } from "@cev/core";
+import type { Environment, ErrorCode, Layer, NamedLayer } from "@cev/core";
 import { runCommand } from "@cev/lvm";
 import type { CommandRequest } from "@cev/lvm";
 import { mergeSnapshot } from "@cev/snapshot";
@@ -17,8 +17,8 @@ export interface Errand {
   readonly name: string;
   readonly isPossible: NonNullable<Chore["isPossible"]>;
   readonly request: CommandRequest;
-  /** Error codes of what is refused where it has been done before. */
-  readonly doneCode: string;
+  /** What it is refused with where there is nothing to do. */
+  readonly refusal: { readonly code: ErrorCode; readonly text: string };
 }
 
 /** Chores that make a note on the first physical volume: the errand is run when the group is opened next. */
@@ -27,7 +27,9 @@ export function errandChores(errands: readonly Errand[]): Chore[] {
     name,
     isPossible,
     async run({ lowers, environment }) {
-      await note(lowers[0]!.layer, environment, { index, state: ASKED });
+      const [{ layer }] = lowers as [NamedLayer];
+      const { begunCount } = await noted(layer, environment);
+      await note(layer, environment, { index, state: ASKED, begunCount });
       return [];
     },
   }));
@@ -35,35 +37,41 @@ export function errandChores(errands: readonly Errand[]): Chore[] {
 
 /**
  * Runs the errand that was noted, before anything of the group is opened. One that was cut short is left as it is when the group is opened
- * next, so that the work meets what it left; noted again it goes on.
+ * next, so that the work meets what it left; noted again it goes on. Resolves with how many have been begun.
  */
 export async function runErrand(
   { environment, whole }: SimulationSite,
   errands: readonly Errand[],
-): Promise<void> {
+): Promise<number> {
   const lowers = whole();
   const [{ layer }] = lowers as [NamedLayer];
-  const { index, state } = await noted(layer, environment);
+  const { index, state, begunCount } = await noted(layer, environment);
   const errand = errands[index];
-  if (errand === undefined || state === 0) return;
-  if (state === ASKED) {
-    await note(layer, environment, { index, state: BEGUN });
-    await run(lowers, environment, errand);
+  if (errand === undefined || state === 0) return begunCount;
+  if (state === BEGUN) {
+    await note(layer, environment, { index, state: 0, begunCount });
+    return begunCount;
   }
-  await note(layer, environment, { index, state: 0 });
+  const begun = Math.min(begunCount + 1, 255);
+  await note(layer, environment, { index, state: BEGUN, begunCount: begun });
+  await run(lowers, environment, errand);
+  await note(layer, environment, { index, state: 0, begunCount: begun });
+  return begun;
 }
 
 async function run(
   lowers: readonly NamedLayer[],
   environment: Environment,
-  { request, doneCode }: Errand,
+  { request, refusal }: Errand,
 ): Promise<void> {
   const devices: Device[] = [];
   try {
     for (const { name, layer } of lowers) devices.push(await Device.open(layer, environment, { name }));
     await runCommand({ environment, devices, mergeStore: mergeSnapshot }, request);
   } catch (error) {
-    if ((error as { readonly code?: string }).code !== doneCode) throw error;
+    const isRefused =
+      isCevError(error) && error.code === refusal.code && error.message.includes(refusal.text);
+    if (!isRefused) throw error;
   } finally {
     for (const device of devices) await device.close();
   }
@@ -72,16 +80,22 @@ async function run(
 interface Note {
   readonly index: number;
   readonly state: number;
+  /** Errands that were begun. */
+  readonly begunCount: number;
 }
 
 async function noted(layer: Layer, environment: Environment): Promise<Note> {
   const head = await readBytes(layer, environment, 0, HEAD_LENGTH);
-  return { index: head[NOTE_OFFSET]!, state: head[NOTE_OFFSET + 1]! };
+  const [index, state, begunCount] = head.subarray(NOTE_OFFSET);
+  return { index: index!, state: state!, begunCount: begunCount! };
 }
 
-async function note(layer: Layer, environment: Environment, { index, state }: Note): Promise<void> {
+async function note(
+  layer: Layer,
+  environment: Environment,
+  { index, state, begunCount }: Note,
+): Promise<void> {
   const head = (await readBytes(layer, environment, 0, HEAD_LENGTH)).slice();
-  head[NOTE_OFFSET] = index;
-  head[NOTE_OFFSET + 1] = state;
+  head.set([index, state, begunCount], NOTE_OFFSET);
   await writeBytes(layer, environment, 0, head, true);
 }

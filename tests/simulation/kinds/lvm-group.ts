@@ -31,7 +31,7 @@ const errands: readonly Errand[] = [
     name: "extend",
     isPossible: ({ type }) => type !== "mirror",
     request: { command: "lvextend", group: "vg", volume: "root", extents: "+3" },
-    doneCode: "CEV_NO_SPACE",
+    refusal: { code: "CEV_NO_SPACE", text: "" },
   },
 ];
 

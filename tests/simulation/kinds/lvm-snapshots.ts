@@ -30,24 +30,38 @@ const errands: readonly Errand[] = [
     name: "merge the snapshot",
     isPossible: ({ shown }) => shown === "first snapshot",
     request: { command: "lvconvert", merge: true, group: "vg", snapshot: FIRST },
-    doneCode: "CEV_NOT_FOUND",
+    refusal: { code: "CEV_NOT_FOUND", text: FIRST },
+  },
+  {
+    name: "take the snapshot anew",
+    isPossible: ({ shown }) => shown === "first snapshot",
+    // As much as it can ever need, where the old one was.
+    request: {
+      command: "lvcreate",
+      group: "vg",
+      name: FIRST,
+      snapshotOf: "root",
+      extents: "100%FREE",
+      places: ["n1"],
+    },
+    refusal: { code: "CEV_INVALID", text: "already exists" },
   },
   {
     name: "extend the origin",
     isPossible: ({ shown }) => shown !== "first snapshot",
     request: { command: "lvextend", group: "vg", volume: "root", extents: "+1", places: ["n0"] },
-    doneCode: "CEV_NO_SPACE",
+    refusal: { code: "CEV_NO_SPACE", text: "" },
   },
 ];
 
 /**
- * A volume with snapshots: what is shown is the origin, which grows; or a snapshot, which is merged into its origin and then is that; or all
+ * A volume with snapshots: what is shown is the origin, which grows; or a snapshot, which is merged into its origin, then is that, and is taken anew; or all
  * of them, one behind the other. Those that are not shown keep what they hold.
  */
 export const snapshotVolumeKind: SimulationKind = {
   name: "lvm-snapshot",
   package: "@cev/lvm",
-  planVersion: 1,
+  planVersion: 2,
   traits: () => ({}),
   plan(random, size) {
     const chunkSize = random.pick([4096, 8192]);
@@ -91,14 +105,13 @@ export const snapshotVolumeKind: SimulationKind = {
       );
   },
   async open(site) {
-    await runErrand(site, errands);
-    return openShown(site);
+    return openShown(site, await runErrand(site, errands));
   },
   chores: errandChores(errands),
   verify: lookInto,
 };
 
-async function openShown(site: SimulationSite): Promise<WatchedLayer> {
+async function openShown(site: SimulationSite, begunCount: number): Promise<WatchedLayer> {
   const { shown, extents } = site.options as unknown as Shape;
   const problems: Problem[] = [];
   const opened = await openGroup(site, { volumes: null, report: (problem) => problems.push(problem) });
@@ -112,7 +125,9 @@ async function openShown(site: SimulationSite): Promise<WatchedLayer> {
     layers[opened.findIndex((device) => device.name === `vg/${name}`)];
   // Once it has been merged, or while it is, the origin holds what it did.
   const own = (shown === "origin" ? undefined : find(FIRST)) ?? find("root")!;
-  const others = layers.filter((layer) => layer !== own);
+  // Into the origin something may have been merged.
+  const isChanged = (layer: Layer): boolean => layer === find("root") && begunCount > 0 && shown !== "origin";
+  const others = layers.filter((layer) => layer !== own && !isChanged(layer));
   return new WatchedLayer(own, {
     look: () => compareOthers(site.environment, others, length),
     keepsAll: false,
