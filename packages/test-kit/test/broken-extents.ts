@@ -1,4 +1,4 @@
-import { Op, runAsBelow, runOf } from "@cev/core";
+import { Op, ioError, runAsBelow, runOf } from "@cev/core";
 import type { Io } from "@cev/core";
 import { flip, isWrite, when } from "./defect-layer.ts";
 import type { Broken, DefectLayer } from "./defect-layer.ts";
@@ -33,12 +33,32 @@ export const BROKEN_EXTENTS: readonly Broken[] = [
     },
   },
   {
+    what: "looks for damage in what it reads and passes extents on",
+    theme: "extents",
+    check: /behind its back/,
+    finding: /told to be zero where zeroes are below, and cannot be read/,
+    defect: {
+      submit: (io, layer) => {
+        // Once it has been made again it knows of no block that nobody wrote.
+        if (io.op === Op.read && layer.seed === 2) io.pushAction(failZeroes, layer);
+        layer.pass(io);
+      },
+    },
+  },
+  {
     what: "keeps what was written to itself for a turn",
     theme: "extents",
     finding: /were just written/,
     defect: { submit: when(isWrite, writeBehind) },
   },
 ];
+
+function failZeroes(io: Io): void {
+  const { data, dataOffset, length } = io;
+  if (io.error !== null || data.subarray(dataOffset, dataOffset + length).some((byte) => byte !== 0)) return;
+  io.error = ioError(io, "CEV_MEDIUM", "its checksum is wrong", "defect");
+  io.transferred = 0;
+}
 
 function transform(io: Io): void {
   flip(io.data.subarray(io.dataOffset, io.dataOffset + io.length));

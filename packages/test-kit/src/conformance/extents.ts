@@ -1,16 +1,20 @@
-import { Op, extentsOf } from "@cev/core";
+import { Op, extentsOf, isCevError } from "@cev/core";
 import type { Extent } from "@cev/core";
+import { MemoryLayer } from "../layers/memory-layer.ts";
 import { Bench } from "./bench.ts";
 import { expectThat } from "./subject.ts";
-import { LOSES_ALL, NO_REDUNDANCY, deniedBy } from "./left-out.ts";
+import { HAS_COPIES, LOSES_ALL, NO_REDUNDANCY, deniedBy } from "./left-out.ts";
 import type { AddCheck } from "./subject.ts";
 import type { Tested } from "./tested.ts";
 import { randomBatch, randomRange, randomRanges } from "./work.ts";
 import type { Range } from "./work.ts";
 
+// What is altered may as well be what the layer needs to open.
+const ZEROED_ROUNDS = 4;
+
 /** What a layer tells of its contents. One that tells nothing passes: then everything is data. */
 export function extentsChecks(tested: Tested, add: AddCheck): void {
-  const { isPersistent = true, lostLowersMax = 0, skip } = tested.manifest;
+  const { isPersistent = true, lostLowersMax = 0, canHideErrors = false, skip } = tested.manifest;
   const readOnly = deniedBy(tested, "write");
   const forgetful = readOnly ?? (isPersistent ? null : LOSES_ALL);
   add("extents cover what was asked for, in whole blocks, and what they call zeroes is read as zeroes", () =>
@@ -40,6 +44,11 @@ export function extentsChecks(tested: Tested, add: AddCheck): void {
     "the same holds when a lower was lost, and when it is back with what it held then",
     () => losingOne(tested),
     readOnly ?? (lostLowersMax > 0 ? null : NO_REDUNDANCY),
+  );
+  add(
+    "what became zeroes below behind its back is told to be zero only where it is read so",
+    () => zeroedBelow(tested),
+    forgetful ?? (lostLowersMax > 0 || canHideErrors ? HAS_COPIES : null),
   );
 }
 
@@ -126,6 +135,63 @@ async function losingOne(tested: Tested): Promise<void> {
       await checkZeroes(bench, "after more writes");
     });
   }
+}
+
+/** Something below that was just written becomes zeroes while the layer is closed. */
+async function zeroedBelow(tested: Tested): Promise<void> {
+  for (let round = 0; round < ZEROED_ROUNDS; round++)
+    await Bench.run(tested, { seed: 940 + round, isOpened: false }, zeroOneRange);
+}
+
+/** It may be refused then, or be read as anything, with errors, too. But who copies a device leaves out what is told to be zero. */
+async function zeroOneRange(bench: Bench): Promise<void> {
+  await bench.start();
+  const { blockSize } = bench;
+  const before = bench.lowers.map(({ disk }) => (disk instanceof MemoryLayer ? disk.bytes.slice() : null));
+  const { offset, length } = randomRange(bench.random, bench.size, bench.blockSize, bench.lengthMax);
+  await bench.succeed(Op.write, offset, length, { data: bench.random.bytes(length).map((byte) => byte | 1) });
+  await bench.stop();
+  const changed = bench.lowers.flatMap(({ disk }, index) => {
+    if (!(disk instanceof MemoryLayer)) return [];
+    const unit = Math.max(blockSize, disk.limits.logicalBlockSize);
+    return changedRanges(disk.bytes, before[index]!, unit).map((range) => ({ disk, range }));
+  });
+  if (changed.length === 0) return;
+  const { disk, range } = bench.random.pick(changed);
+  disk.bytes.fill(0, range.offset, range.offset + range.length);
+  try {
+    await bench.startAgain();
+  } catch (error) {
+    if (isCevError(error)) return;
+    throw error;
+  }
+  let at = offset;
+  for (const extent of await extentsOf(bench.top, offset, length)) {
+    const end = at + extent.length;
+    for (; extent.isZero && at < end; at += blockSize) await expectZeroes(bench, at);
+    at = end;
+  }
+  await bench.close();
+}
+
+async function expectZeroes(bench: Bench, at: number): Promise<void> {
+  const { data, error } = await bench.run(Op.read, at, bench.blockSize);
+  const is = error === null ? "is read as something else" : `cannot be read: ${error.message}`;
+  const isZero = error === null && data.every((byte) => byte === 0);
+  expectThat(isZero, `byte ${at} is told to be zero where zeroes are below, and ${is}`);
+}
+
+/** Where two contents differ, in whole units: what is next to one another as one range. */
+function changedRanges(now: Uint8Array, before: Uint8Array, unit: number): Range[] {
+  const ranges: { offset: number; length: number }[] = [];
+  for (let at = 0; at < now.length; at += unit) {
+    const old = before.subarray(at, at + unit);
+    if (now.subarray(at, at + unit).every((byte, index) => byte === old[index])) continue;
+    const last = ranges.at(-1);
+    if (last !== undefined && last.offset + last.length === at) last.length += unit;
+    else ranges.push({ offset: at, length: unit });
+  }
+  return ranges;
 }
 
 /** Random bytes and zeroes over all of the device. */
