@@ -175,4 +175,85 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     kinds: ["compress"],
   },
+  {
+    name: "stale-copy",
+    what: "a member that is being rebuilt is read behind where its rebuild has come",
+    file: "raid/src/array/member.ts",
+    edits: [
+      {
+        find: 'if (this.#state !== "in sync" && !(this.#state === "rebuilding" && end <= this.recoveredTo)) return false;',
+        replace: 'if (this.#state !== "in sync" && this.#state !== "rebuilding") return false;',
+      },
+    ],
+    kinds: ["raid-mirror"],
+  },
+  {
+    name: "wide-discard",
+    what: "a discard that is not of whole blocks takes the blocks at its ends along",
+    file: "core/src/adapters/block-layer.ts",
+    edits: [
+      {
+        find: "const start = Math.ceil(offset / this.lowerBlockSize) * this.lowerBlockSize;\n    const end = Math.floor((offset + length)",
+        replace:
+          "const start = Math.floor(offset / this.lowerBlockSize) * this.lowerBlockSize;\n    const end = Math.ceil((offset + length)",
+      },
+    ],
+    kinds: ["no-op", "partition"],
+  },
+  {
+    name: "kept-tweaks",
+    what: "tweaks that are kept for the next requests of a stream are taken for those of one sector further on",
+    file: "crypt/src/cipher/tweak-run.ts",
+    edits: [
+      { find: "    this.#first = sector;\n", replace: "    this.#first = sector + this.#sectorStep;\n" },
+    ],
+    kinds: ["crypt"],
+  },
+  {
+    name: "shared-chunk",
+    what: "two writes to parts of one compressed chunk are under way together",
+    file: "convert/src/compress/compress-layer.ts",
+    edits: [
+      {
+        find: "this.#locks.acquire(firstChunk, count, isExclusive, resolve, null)",
+        replace: "this.#locks.acquire(firstChunk, count, isExclusive && count > 1, resolve, null)",
+      },
+    ],
+    kinds: ["compress"],
+  },
+  {
+    name: "open-commit",
+    what: "the metadata of a group is written without a flush between text and header",
+    file: "lvm/src/disk/commit.ts",
+    edits: [{ find: "        await device.flush();\n", replace: "" }],
+    kinds: ["lvm-snapshot"],
+  },
+  {
+    name: "unflushed-merge",
+    what: "exceptions are cleared before what was merged is durable",
+    file: "snapshot/src/merge-snapshot.ts",
+    edits: [
+      {
+        find: 'if (this.#options.origin.layer.support.flush !== "none")',
+        replace: "if (this.#count < 0)",
+      },
+    ],
+    kinds: ["lvm-snapshot"],
+  },
+  {
+    name: "lost-growth-bits",
+    what: "the bits of a bitmap are taken over before the writes under way have set theirs, when an array grows",
+    file: "raid/src/array/grow.ts",
+    edits: [
+      {
+        find: "keeper.rebase({ sizeSectors: sectors }, grownBitmap(keeper, after));",
+        replace: "keeper.rebase({ sizeSectors: sectors }, bitmap);",
+      },
+      {
+        find: "  checkBitmapRoom(keeper, members, after);\n",
+        replace: "  checkBitmapRoom(keeper, members, after);\n  const bitmap = grownBitmap(keeper, after);\n",
+      },
+    ],
+    kinds: ["raid-mirror"],
+  },
 ];
