@@ -46,19 +46,14 @@ async function eachCut(
 ): Promise<Uint8Array> {
   const lower = new PowerCutLayer(environment, { size: contents.length, contents });
   const policies = ["none", "sectors", "sectors"] as const;
-  const recorder = new CutRecorder([lower], { random: new Random(7), policies, context: () => null });
+  const random = new Random(7);
+  const recorder = new CutRecorder([lower], { random, policies, isDistinct: true, context: () => null });
   await work(lower);
   recorder.record();
   recorder.stop();
   const images = recorder.states.flatMap((state) => state.images);
-  expect(images.length).toBeGreaterThan(9);
-  // A picture like one before tells nothing new.
-  const seen = new Set<string>();
-  for (const image of images) {
-    const print = Buffer.from(image.subarray(0, 512 * KIB)).toString("latin1");
-    if (!seen.has(print)) await check(image);
-    seen.add(print);
-  }
+  expect(recorder.momentCount).toBeGreaterThan(3);
+  for (const image of images) await check(image);
   return lower.contents;
 }
 

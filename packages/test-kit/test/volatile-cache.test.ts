@@ -164,6 +164,25 @@ describe("CutRecorder and DurabilityModel", () => {
     expect(last.context.firstWrong(recorder.states[0]!.images[0]!)).toBeGreaterThanOrEqual(0);
   });
 
+  test("where only what the disks hold counts, no state is kept twice, and none is missing", () => {
+    const recorded = (isDistinct: boolean): CutRecorder<null> => {
+      const random = new Random(9);
+      const disks = [0, 1].map(() => new PowerCutLayer(environment, { size: SIZE }));
+      const recorder = new CutRecorder(disks, { random, isDistinct, context: () => null });
+      for (let count = 0; count < 60; count++) {
+        const disk = disks[count & 1]!;
+        if (count % 5 === 0) submit(disk, Op.flush, 0, new Uint8Array(0));
+        else submit(disk, Op.write, 512 * (count % 3), bytesOf(512, count % 4));
+      }
+      return recorder;
+    };
+    const printsOf = ({ states }: CutRecorder<null>): string[] =>
+      states.map(({ images }) => Buffer.concat([...images]).toString("latin1"));
+    const [all, distinct] = [printsOf(recorded(false)), printsOf(recorded(true))];
+    expect(distinct).toEqual([...new Set(all)]);
+    expect(distinct.length).toBeLessThan(all.length);
+  });
+
   test("a share of the moments is recorded, the same ones from the same seed", () => {
     const momentsOf = (seed: number): number[] => {
       const disk = new PowerCutLayer(environment, { size: SIZE });

@@ -1,3 +1,4 @@
+import { firstDifference, hashOf } from "../bytes.ts";
 import type { PowerCutLayer } from "../layers/power-cut-layer.ts";
 import type { Random } from "../random.ts";
 import type { CachePolicy } from "./volatile-cache.ts";
@@ -20,6 +21,8 @@ export interface CutRecorderOptions<C> {
   readonly policies?: readonly CachePolicy[];
   /** Of all moments, at random. Default: all. */
   readonly share?: number;
+  /** Of disks that hold the same after several cuts only the first is kept, with its context: when just what they hold counts. Default false. */
+  readonly isDistinct?: boolean;
   /** Asked at each moment that is recorded: a copy of the model, how far the work has come. */
   readonly context: () => C;
 }
@@ -30,6 +33,8 @@ export class CutRecorder<C> {
   momentCount = 0;
   readonly states: CutState<C>[] = [];
   readonly #disks: readonly PowerCutLayer[];
+  /** What has been kept, by a hash of it. */
+  readonly #known = new Map<number, (readonly Uint8Array[])[]>();
   readonly #options: CutRecorderOptions<C>;
 
   constructor(disks: readonly PowerCutLayer[], options: CutRecorderOptions<C>) {
@@ -40,10 +45,11 @@ export class CutRecorder<C> {
 
   record(): void {
     const at = this.momentCount++;
-    const { random, policies = ["none", "sectors"], share = 1, context } = this.#options;
+    const { random, policies = ["none", "sectors"], share = 1, isDistinct = false, context } = this.#options;
     if (!random.chance(share)) return;
     for (const policy of policies) {
       const images = this.#disks.map((disk) => disk.imageAfterCut(random, policy));
+      if (isDistinct && !this.#isNew(images)) continue;
       this.states.push({ at, policy, images, context: context() });
     }
   }
@@ -51,5 +57,14 @@ export class CutRecorder<C> {
   /** No more moments. */
   stop(): void {
     for (const disk of this.#disks) disk.onChange = null;
+  }
+
+  #isNew(images: readonly Uint8Array[]): boolean {
+    const hash = images.reduce((sum, image) => Math.imul(sum, 31) ^ hashOf(image), 0);
+    const alike = this.#known.get(hash) ?? [];
+    if (alike.some((known) => known.every((image, disk) => firstDifference(image, images[disk]!) < 0)))
+      return false;
+    this.#known.set(hash, [...alike, images]);
+    return true;
   }
 }
