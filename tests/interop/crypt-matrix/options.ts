@@ -32,7 +32,7 @@ export const HELP = `The interop matrix of @cev/crypt: devices exchanged with cr
                     the same plaintext as the kernel
                     (${WAYS_DEFAULT})
   --operation LIST  for crash: luksAddKey and so on (all)
-  --cuts N          for crash: so many states of each operation (100); cryptsetup looks at a tenth of them
+  --cuts N          for crash: so many states of each operation at most (100); cryptsetup looks at a tenth of them
   --json N          for hostile: so many damaged JSON texts (5000)
   --stride N        for hostile: every Nth damage only (1)
   --flips N         for hostile: every Nth bit of both copies of LUKS2 headers (199); with 1 each of them, which takes an hour

@@ -39,7 +39,7 @@ describe("the judge of power cuts notices", () => {
     const wrong = played.newImages.map((bytes) => bytes.slice());
     // The first extents of pv0 are those of "kept".
     wrong[0]![128 * 1024 + 5000]! ^= 1;
-    const state = { at: 0, kind: "everything", images: wrong } as const;
+    const state = { at: 0, policy: "all", context: null, images: wrong } as const;
     expect((await judgeCut(played, state)).join()).toMatch(/vg\/kept reads otherwise/);
     const half = { ...state, images: [played.newImages[0]!, new Uint8Array(wrong[1]!.length), wrong[2]!] };
     expect((await judgeCut(played, half)).join()).toMatch(/neither the old nor the new/);

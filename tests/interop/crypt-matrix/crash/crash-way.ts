@@ -1,16 +1,20 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { CutRecorder, PowerCutLayer, Random } from "@cev/test-kit";
+import type { CachePolicy, CutState } from "@cev/test-kit";
 import { hashText } from "../../matrix/hash.ts";
-import { Random } from "../../src/random.ts";
 import { run } from "../../src/run.ts";
+import { environment } from "../exchange/device.ts";
 import { failureOf } from "../../matrix/failure-of.ts";
 import type { Verdict } from "../verdict.ts";
 import { isOpenedBy, judgeCut } from "./judge-cut.ts";
 import { SCENES } from "./scenes.ts";
 import type { KeyName, Scene } from "./scenes.ts";
-import { RecordedDisk } from "./recorded-disk.ts";
 import { KEYS, MAKERS, makeStart } from "./start.ts";
 import type { Maker } from "./start.ts";
+
+// All states of one operation are in memory at a time, with 2 MiB each.
+const TORN_MAX = 24;
 
 /** One operation on a header of one version that one of the two programs made. */
 export interface CrashCase {
@@ -22,7 +26,7 @@ export interface CrashCase {
 /** How much of what power cuts may leave is looked at. */
 export interface CrashSample {
   readonly seed: number;
-  /** So many states of each operation, by cev; of all where there are no more. */
+  /** So many states of each operation, by cev; all where there are no more. */
   readonly cuts: number;
   /** So many of those by cryptsetup, too. */
   readonly judged: number;
@@ -53,18 +57,34 @@ export async function runCrash(crashCase: CrashCase, sample: CrashSample): Promi
   try {
     const start = await makeStart(maker, version, folder);
     const backup = (await scene.prepare?.(start)) ?? start.slice();
-    const disk = new RecordedDisk(start);
+    const disk = new PowerCutLayer(environment, { size: start.length, contents: start });
+    const random = new Random(hashText(`${id} ${sample.seed}`));
+    const recorder = new CutRecorder([disk], {
+      random,
+      policies: policiesFor(sample.cuts),
+      isDistinct: true,
+      context: () => null,
+    });
     await disk.open();
     await scene.run(disk, { version, backup });
     await disk.close();
-    failures.push(...(await endFailures(scene, disk.bytes)));
-    failures.push(...(await cutFailures(crashCase, disk, sample, folder)));
+    recorder.record();
+    recorder.stop();
+    failures.push(...(await endFailures(scene, disk.contents)));
+    const cuts = random.shuffled(recorder.states).slice(0, sample.cuts);
+    failures.push(...(await cutFailures(crashCase, cuts, sample, folder)));
   } catch (error) {
     failures.push(failureOf(error));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
   return { way: "crash", kind: scene.name, id, isRefused: false, failures, log: "" };
+}
+
+/** What of the writes that were not flushed may be there after a power cut: most is to be found where some sectors of them are. */
+function policiesFor(cuts: number): readonly CachePolicy[] {
+  const tornCount = Math.min(Math.ceil(cuts / 8), TORN_MAX);
+  return ["none", "all", "prefix", "writes", ...Array.from({ length: tornCount }, () => "sectors" as const)];
 }
 
 async function endFailures({ after }: Scene, device: Uint8Array): Promise<string[]> {
@@ -78,22 +98,20 @@ async function endFailures({ after }: Scene, device: Uint8Array): Promise<string
 }
 
 async function cutFailures(
-  crashCase: CrashCase,
-  disk: RecordedDisk,
-  { seed, cuts, judged }: CrashSample,
+  { scene, version }: CrashCase,
+  states: readonly CutState<null>[],
+  { judged }: CrashSample,
   folder: string,
 ): Promise<string[]> {
-  const { scene, version } = crashCase;
-  const random = new Random(hashText(`${crashId(crashCase)} ${seed}`));
   const hasCopies = version === 2 && scene.keepsCopies;
   const failures: string[] = [];
-  const stride = Math.max(1, Math.floor(cuts / judged));
-  let number = 0;
-  for (const { name, image } of disk.cutImages(random, cuts)) {
-    const found = await judgeCut(scene, image, hasCopies);
+  for (const [number, { at, policy, images }] of states.entries()) {
+    const [image] = images;
+    const name = `change ${at}, ${policy} kept of what was not flushed`;
+    const found = await judgeCut(scene, image!, hasCopies);
     failures.push(...found.failures.map((failure) => `power cut at ${name}: ${failure}`));
-    if (number++ % stride !== 0) continue;
-    const other = await openedByCryptsetup(image, folder);
+    if (number >= judged) continue;
+    const other = await openedByCryptsetup(image!, folder);
     if (other.join() !== found.opening.join())
       failures.push(
         `power cut at ${name}: cev opens it by ${listed(found.opening)}, cryptsetup by ${listed(other)}`,

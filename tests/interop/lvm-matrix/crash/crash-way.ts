@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { CutState } from "@cev/test-kit";
 import { CONTENT } from "../../raid-matrix/content.ts";
 import { withDisk } from "../../matrix/run-batches.ts";
 import type { SharedDisk } from "../../matrix/shared-disk.ts";
@@ -12,7 +13,6 @@ import { judgeFaults } from "./failing-disks.ts";
 import type { GroupState } from "./group-state.ts";
 import { judgeCut, playScene } from "./run-scene.ts";
 import type { PlayedScene } from "./run-scene.ts";
-import type { CutState } from "./recorded-disk.ts";
 import type { Scene } from "./scenes.ts";
 
 const BATCH = 4;
@@ -117,7 +117,7 @@ async function judgeInKernel(
 
 /** What the kernel saw of disks in one state; null: before the command, or after it. */
 interface View {
-  readonly state: CutState | null;
+  readonly state: CutState<null> | null;
   readonly answer: KernelAnswer;
   readonly devices: readonly string[];
 }
@@ -130,7 +130,7 @@ function kernelFailures(
   const [oldListing, newListing] = [listingOf(before!), listingOf(after!)];
   for (const view of [before!, after!, ...cuts]) {
     const { state, answer } = view;
-    const title = `${scene.name}, LVM2, ${state === null ? "no power cut" : `before change ${state.at}, ${state.kind} kept`}`;
+    const title = `${scene.name}, LVM2, ${state === null ? "no power cut" : `before change ${state.at}, ${state.policy} kept`}`;
     const fail = (text: string): number => failures.push(`${title}: ${text}`);
     if (!answer.isOk) fail(`it ended early: ${answer.log.trim().split("\n").slice(-3).join("; ")}`);
     const listing = listingOf(view);

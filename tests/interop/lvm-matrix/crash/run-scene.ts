@@ -1,12 +1,12 @@
 import { isCevError } from "@cev/core";
 import type { CommandRequest } from "@cev/lvm";
+import { CutRecorder, PowerCutLayer, Random as CutRandom } from "@cev/test-kit";
+import type { CutState } from "@cev/test-kit";
 import { Random } from "../../src/random.ts";
 import { openGroup } from "../open-group.ts";
 import { failureOf } from "../../matrix/failure-of.ts";
 import { command, commandOn, environment, lookAt } from "./group-state.ts";
 import type { GroupState } from "./group-state.ts";
-import { RecordedDisks } from "./recorded-disk.ts";
-import type { CutState } from "./recorded-disk.ts";
 import type { Scene } from "./scenes.ts";
 
 /** LVM2 takes nothing smaller. */
@@ -22,7 +22,7 @@ export interface PlayedScene {
   /** The disks before the command, and after it. */
   readonly oldImages: readonly Uint8Array[];
   readonly newImages: readonly Uint8Array[];
-  readonly states: readonly CutState[];
+  readonly states: readonly CutState<null>[];
 }
 
 /** Prepares disks, fills the volumes, and runs the command once while every possible power cut is recorded. */
@@ -34,11 +34,20 @@ export async function playScene(scene: Scene, seed: number): Promise<PlayedScene
     if (request.command === "lvcreate") await fill(oldImages, `vg/${request.name!}`, random);
   }
   const old = await lookAt(oldImages);
-  const disks = new RecordedDisks(environment, oldImages, seed);
-  await command(disks.layers, scene.command);
-  disks.record();
-  const newImages = disks.layers.map(({ contents }) => contents);
-  return { scene, old, changed: await lookAt(newImages), oldImages, newImages, states: disks.states };
+  const disks = oldImages.map(
+    (contents) => new PowerCutLayer(environment, { size: contents.length, contents }),
+  );
+  const recorder = new CutRecorder(disks, {
+    random: new CutRandom(seed),
+    policies: ["none", "all", "sectors"],
+    isDistinct: true,
+    context: () => null,
+  });
+  await command(disks, scene.command);
+  recorder.record();
+  recorder.stop();
+  const newImages = disks.map(({ contents }) => contents);
+  return { scene, old, changed: await lookAt(newImages), oldImages, newImages, states: recorder.states };
 }
 
 /** Fills a volume; of a snapshot, and of its origin with it, every third chunk, so that its store holds something. */
@@ -58,7 +67,10 @@ async function fill(images: readonly Uint8Array[], name: string, random: Random)
 }
 
 /** What is wrong with the group after one power cut; empty: it is the old one or the new one, and works. */
-export async function judgeCut(played: PlayedScene, { at, kind, images }: CutState): Promise<string[]> {
+export async function judgeCut(
+  played: PlayedScene,
+  { at, policy, images }: CutState<null>,
+): Promise<string[]> {
   const { scene, old, changed } = played;
   const failures: string[] = [];
   try {
@@ -78,7 +90,7 @@ export async function judgeCut(played: PlayedScene, { at, kind, images }: CutSta
   return failures.map(titled);
 
   function titled(failure: string): string {
-    return `${scene.name}, power cut before change ${at}, ${kind} of what was not flushed kept: ${failure}`;
+    return `${scene.name}, power cut before change ${at}, ${policy} of what was not flushed kept: ${failure}`;
   }
 }
 
