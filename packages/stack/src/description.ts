@@ -82,7 +82,14 @@ export function checkDescription(value: unknown, source: string): StackDescripti
   return description;
 }
 
-/** What the check below would leave out without a word, since JavaScript gives these names a meaning. */
+// JavaScript gives these names a meaning.
+const RESERVED_NAMES = ["__proto__", "constructor", "prototype"];
+
+/** True for what one device can be called in a description. */
+export const isDeviceName = (name: string): boolean =>
+  name !== "" && !name.endsWith("/*") && !RESERVED_NAMES.includes(name);
+
+/** What the check below would leave out without a word. */
 function refuseNames(value: unknown, source: string): void {
   for (const section of ["devices", "exports"]) {
     const entries: unknown =
@@ -90,7 +97,7 @@ function refuseNames(value: unknown, source: string): void {
         ? Object.getOwnPropertyDescriptor(value, section)?.value
         : null;
     if (typeof entries !== "object" || entries === null) continue;
-    const name = ["__proto__", "constructor", "prototype"].find((one) => Object.hasOwn(entries, one));
+    const name = RESERVED_NAMES.find((one) => Object.hasOwn(entries, one));
     if (name === undefined) continue;
     throw descriptionError("CEV_INVALID", source, pathText([section, name]), "this name cannot be used", {
       hint: "choose another name",

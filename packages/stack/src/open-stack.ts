@@ -197,7 +197,8 @@ class Building {
       if (
         other !== undefined &&
         missing.failureOf(target) === null &&
-        this.#lower({ path, name: target }) !== other
+        // What stands on a device may be shown by its name, as a layer that was put there while the device was in use.
+        !withLowers(this.#lower({ path, name: target })).has(other)
       ) {
         throw descriptionError("CEV_AMBIGUOUS", this.#source, path, `another device has the name ${name}`, {
           hint: "give the export another name",
@@ -372,4 +373,12 @@ class Building {
         : "its entry yielded no such device";
     throw descriptionError("CEV_NOT_FOUND", this.#source, path, `there is no device ${name}`, { hint });
   }
+}
+
+/** A device and all that it stands on. */
+function withLowers(device: DeviceRecord, found = new Set<DeviceRecord>()): ReadonlySet<DeviceRecord> {
+  if (found.has(device)) return found;
+  found.add(device);
+  for (const lower of device.lowers) withLowers(lower, found);
+  return found;
 }

@@ -1,6 +1,7 @@
 import { CevError, isCevError } from "@cev/core";
 import type { JointSwap, Problem, QuiesceStep } from "@cev/core";
 import type { Assembly } from "../assembly.ts";
+import { isDeviceName } from "../description.ts";
 import type { StackDescription } from "../description.ts";
 import type { AnyDriver, DriverRegistry } from "../registry.ts";
 import type { DeviceRecord, StackDevice } from "../stack-device.ts";
@@ -228,13 +229,24 @@ export class LiveStack {
     change: (swap: JointSwap) => Promise<T>,
   ): Promise<T> {
     let isQuiet = false;
+    let isFlushing = false;
+    const onStep = (step: QuiesceStep, inFlight: number): void => {
+      isFlushing = step === "flushing";
+      options.onStep?.(step, inFlight);
+    };
     const begin = (swap: JointSwap): Promise<T> => {
       isQuiet = true;
       return change(swap);
     };
     try {
-      return await jointOf(record).quiesce(begin, { ...options, signal: this.#signalOf(options) });
+      return await jointOf(record).quiesce(begin, { ...options, onStep, signal: this.#signalOf(options) });
     } catch (error) {
+      if (isFlushing && isCevError(error))
+        throw new CevError(error.code, `what was written could not be flushed: ${error.message}`, {
+          source: record.name,
+          hint: "nothing was changed, and the next flush from above gets the error",
+          cause: error,
+        });
       // What is flushed or opened may take too long, too: that tells of itself.
       const isOther = isQuiet || !isCevError(error) || error.place.source !== undefined;
       if (isOther || error.code !== "CEV_TIMED_OUT") throw error;
@@ -271,10 +283,13 @@ export class LiveStack {
     };
   }
 
+  /** A device by its own name, as `tree` tells it; else by an export's. */
   #find(name: string): DeviceRecord {
+    const named = (wanted: string): DeviceRecord | undefined =>
+      this.parts.devices.find((one) => one.name === wanted);
     const wanted = this.parts.description.exports?.[name] ?? name;
-    const named = this.parts.devices.find((one) => one.name === wanted);
-    if (named !== undefined) return named;
+    const found = named(name) ?? named(wanted);
+    if (found !== undefined) return found;
     const [device, ...others] = this.parts.aliases.get(wanted) ?? [];
     if (device !== undefined && others.length === 0) return device;
     const names = this.parts.devices.map((one) => one.name);
@@ -321,7 +336,7 @@ export class LiveStack {
 
   #newName({ name, driver }: ChangePlan, above: string): string {
     if (name === undefined) return this.#freeName(`${above}+${shortName(driver)}`);
-    if (name === "" || name.endsWith("/*") || this.#freeName(name) !== name)
+    if (!isDeviceName(name) || this.#freeName(name) !== name)
       throw new CevError("CEV_INVALID", `${JSON.stringify(name)} is taken, or is no name`, {
         hint: "choose another name",
       });
