@@ -1,6 +1,7 @@
 /** What is asked of the simulator on its command line. */
 import { parseArgs } from "node:util";
 import { parseKeep, parseStack } from "@cev/test-kit";
+import type { Keep, Step } from "@cev/test-kit";
 import { KINDS } from "./kinds/index.ts";
 import { MUTANTS } from "./mutants/table.ts";
 
@@ -55,6 +56,18 @@ export function argumentsOf(given: readonly string[]): Values | string {
     return error instanceof Error ? error.message : String(error);
   }
   return issueOf(values) ?? values;
+}
+
+/** The first step or request of `keep` that a script does not have, in words; null: it has all. */
+export function notIn(script: readonly Step[], keep: Keep): string | null {
+  for (const [index, requests] of keep) {
+    const step = script[index];
+    if (step === undefined) return `step ${index}: it has ${script.length}, the first is 0`;
+    const count = "requests" in step ? step.requests.length : 0;
+    const missing = requests?.find((request) => request >= count);
+    if (missing !== undefined) return `request ${missing} in step ${index}: that has ${count}`;
+  }
+  return null;
 }
 
 function parsed(given: readonly string[]) {

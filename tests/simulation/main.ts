@@ -6,10 +6,11 @@ import {
   parseStack,
   replay,
   reportTable,
+  runOfSeed,
   simulationVersion,
 } from "@cev/test-kit";
 import type { Keep, SimulationKind, StackPlan } from "@cev/test-kit";
-import { HELP, argumentsOf } from "./arguments.ts";
+import { HELP, argumentsOf, notIn } from "./arguments.ts";
 import type { Values } from "./arguments.ts";
 import { runJobs } from "./jobs.ts";
 import type { WorkerLine } from "./jobs.ts";
@@ -61,6 +62,11 @@ async function again(
     console.log(
       `this is version ${version}, not ${values.version}: the seed means something else here (--any-version runs it)`,
     );
+    return 2;
+  }
+  const missing = part.keep === null ? null : notIn(runOfSeed(seed, kinds).script, part.keep);
+  if (missing !== null) {
+    console.error(`--keep: the run of seed ${seed} has no ${missing}`);
     return 2;
   }
   const { findings, stack, trace } = await replay(seed, kinds, part);

@@ -1,5 +1,7 @@
+import { parseKeep, runOfSeed } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
-import { argumentsOf } from "../arguments.ts";
+import { argumentsOf, notIn } from "../arguments.ts";
+import { KINDS } from "../kinds/index.ts";
 
 describe("what the simulator is asked for", () => {
   test.each([
@@ -18,6 +20,16 @@ describe("what the simulator is asked for", () => {
     [["--bogus"], "--bogus"],
   ])("%j is refused, and names what is wrong", (given, named) => {
     expect(argumentsOf(given)).toContain(named);
+  });
+
+  test("steps and requests that the run of a seed does not have are named", () => {
+    const { script } = runOfSeed(4, KINDS);
+    const batch = script.find((step) => step.do === "batch")!;
+    const { length } = batch.requests;
+    const said = (keep: string): string | null => notIn(script, parseKeep(keep)!);
+    expect(said(`0,${batch.index}:${length - 1}`)).toBeNull();
+    expect(said(`0-${script.length}`)).toContain(`step ${script.length}:`);
+    expect(said(`${batch.index}:0.${length}`)).toContain(`request ${length} in step ${batch.index}:`);
   });
 
   test("a search, and a replay line, are taken as they are", () => {
