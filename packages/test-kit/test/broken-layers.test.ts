@@ -55,4 +55,15 @@ describe("a layer that is broken is found, by the theme its defect belongs to:",
       expect(await findingsOf({ ...sound, manifest: headerManifest({}) })).toEqual([]);
     },
   );
+
+  test("nor one that is still growing when the power goes, and goes on with what is no disk of anybody's any more", async () => {
+    const slow = {
+      what: "",
+      theme: "resize",
+      finding: /-/,
+      defect: {},
+      create: createHeader({ growsAfterTurns: 12 }),
+    } as const;
+    expect(await findingsOf({ ...slow, manifest: headerManifest({ growsAfterTurns: 12 }) })).toEqual([]);
+  });
 });

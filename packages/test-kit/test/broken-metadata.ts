@@ -30,6 +30,12 @@ export const BROKEN_METADATA: readonly Broken[] = [
   broken("forgets that it has grown", "resize", /it grew to 32768 bytes; made again it has 16384/, {
     forgetsSize: true,
   }),
+  broken(
+    "says that it has grown before that is durable",
+    "resize",
+    /it had grown to 32768 bytes; after a power cut it has 16384/,
+    { growsTooEarly: true },
+  ),
   broken("grows over its own header", "resize", /there is no header/, { growsOverHeader: true }),
   broken("alters the limits that others hold", "resize", /limits that somebody had .* were altered/, {
     altersLimits: true,

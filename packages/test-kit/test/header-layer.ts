@@ -15,6 +15,10 @@ export interface HeaderDefect {
   readonly forgetsSize?: boolean;
   /** Its header stays behind the data that it had at first. */
   readonly growsOverHeader?: boolean;
+  /** Before its size is durable. */
+  readonly growsTooEarly?: boolean;
+  /** That is none: it thinks for so many turns before it grows. */
+  readonly growsAfterTurns?: number;
   readonly altersLimits?: boolean;
   readonly leaksClaims?: boolean;
   /** What it cannot read of its header is taken to be as usual. */
@@ -90,8 +94,11 @@ export class HeaderLayer extends LayerBase {
   }
 
   async grow(size: number): Promise<number> {
-    if (this.#defect.forgetsSize !== true)
-      await writeBytes(this.lower, this.environment, this.#headerAt, encoded(size), true);
+    const { forgetsSize = false, growsTooEarly = false, growsAfterTurns = 0 } = this.#defect;
+    for (let turns = 0; turns < growsAfterTurns; turns++)
+      await new Promise<void>((resolve) => this.environment.later(resolve));
+    if (!forgetsSize)
+      await writeBytes(this.lower, this.environment, this.#headerAt, encoded(size), !growsTooEarly);
     if (this.#defect.altersLimits === true) Object.assign(this.limits, { size });
     else this.limits = { ...this.limits, size };
     return size;
