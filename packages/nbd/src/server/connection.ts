@@ -202,6 +202,7 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
     // Whoever will send no more may still read: what was received whole is answered.
     this.#isDraining = true;
     this.turn();
+    if (this.#transmission !== null && !this.#isEnded && !this.#isClosed) this.#waitForAnswers();
   }
 
   drained(): void {
@@ -329,6 +330,19 @@ export class Connection implements TransportUser, TransmissionUser, WatchedConne
     if (this.#isDraining || this.#isEnded || this.#isClosed) return false;
     if (this.#transmission === null) return this.#handshake.result === null && this.#writer.isIdle;
     return !this.#transmission.isBlocked && !this.#transmission.isEnding;
+  }
+
+  /** One that was killed looks the same as one that still reads: it is not waited for longer than for half a message. */
+  #waitForAnswers(): void {
+    const { environment, times } = this.#context;
+    const { messageTimeoutMs } = times;
+    const before = this.sentLength;
+    if (messageTimeoutMs === 0) return;
+    this.#timer = environment.clock.after(messageTimeoutMs, () => {
+      if (this.sentLength !== before) return this.#waitForAnswers();
+      const why = `it sends no more, and none of its requests ended within ${messageTimeoutMs} ms`;
+      this.#fail("CEV_TIMED_OUT", why);
+    });
   }
 
   #pause(): void {

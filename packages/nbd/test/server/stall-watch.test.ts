@@ -57,6 +57,51 @@ describe("half a message", () => {
   });
 });
 
+describe("a client that has closed its side", () => {
+  beforeEach(() => {
+    stack.layer.completion = "byHand";
+  });
+
+  test("may be one that was killed: when none of its requests ends in time it is let go, and they are cancelled", async () => {
+    const client = stack.connect({ messageTimeoutMs: 8000 }).enter("disk");
+    client.request({ command: Command.read, length: 512 });
+    client.connection.ended();
+    await pass(7900);
+    expect(client.closedCount).toBe(0);
+    expect(client.connection.inFlightCount).toBe(1);
+    await pass(200);
+    expect(client.errorCode).toBe("CEV_TIMED_OUT");
+    // The disk does as it is told.
+    expect(stack.layer.pending).toHaveLength(0);
+    expect(client.connection.inFlightCount).toBe(0);
+    expect(client.settledCount).toBe(1);
+  });
+
+  test("gets all of its answers as long as some of them come in time", async () => {
+    const client = stack.connect({ messageTimeoutMs: 8000 }).enter("disk");
+    for (let cookie = 0; cookie < 6; cookie++) client.request({ command: Command.read, cookie, length: 512 });
+    client.connection.ended();
+    for (let count = 0; count < 6; count++) {
+      await pass(7000);
+      stack.layer.completeNext();
+    }
+    await pass(10);
+    expect(client.replies()).toHaveLength(6);
+    expect(client.transport.isEnded).toBe(true);
+    expect(client.errorCode).toBe(undefined);
+  });
+
+  test("is waited for as long as it takes where that was wished", async () => {
+    const client = stack.connect({ messageTimeoutMs: 0 }).enter("disk");
+    client.request({ command: Command.read, length: 512 });
+    client.connection.ended();
+    await pass(10_000_000);
+    stack.layer.completeAll();
+    await stack.world.run();
+    expect(client.replies()).toMatchObject([{ error: 0 }]);
+  });
+});
+
 test("a client that takes none of its answers is let go when the time is up, and not before", async () => {
   const client = stack.connect({ messageTimeoutMs: 8000 }).enter("disk");
   client.transport.isReader = false;
