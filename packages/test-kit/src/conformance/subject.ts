@@ -63,6 +63,8 @@ export interface Manifest {
   /**
    * Where its environment comes from. "real" (default): for layers that call the system, or anything else that ends in its own time.
    * "simulated": its clock and turns are under control, a run repeats exactly, and a request that nobody will ever end is found at once.
+   * What promises have to say is heard between turns and not between the tasks of one: a layer that gathers what ends together may gather
+   * more then, which the theme "transparency" takes for a difference.
    */
   readonly world?: "real" | "simulated";
   /** What its disks write whole or not at all when the power goes. Bytes. Default: 512, or the largest physical block of them. */
