@@ -115,6 +115,35 @@ describe("options are refused with their place", () => {
   });
 });
 
+const write = { op: "write", fault: "hang" };
+
+test.for<[AnyDriver, Options, RegExp]>([
+  [faultDriver, { rules: [{ ...write, range: [8192, 4096] }] }, /rules\[0\]\.range: it ends before/],
+  [faultDriver, { rules: [write, { ...write, range: [0, 0] }] }, /rules\[1\]\.range: .* is empty/],
+  [faultDriver, { rules: [{ ...write, range: [SIZE, SIZE + 1] }] }, /behind the end .* 65536 bytes/],
+  [faultDriver, { rules: [{ op: "flush", range: [0, 512], fault: "hang" }] }, /a flush touches no bytes/],
+  [faultDriver, { badRanges: [[SIZE, 512]] }, /badRanges\[0\]: it begins behind/],
+  [faultDriver, { badRanges: [[0, 0]] }, /badRanges\[0\]: .* is empty/],
+  [
+    corruptionDriver,
+    { rules: [{ op: "flush", corruption: "bitRot" }] },
+    /rules\[0\]\.op: .* only to read, write/,
+  ],
+  [corruptionDriver, { rules: [{ op: "write", corruption: "lostFlush" }] }, /only to flush/],
+  [corruptionDriver, { rules: [{ range: [0, 512], corruption: "lostFlush" }] }, /a flush touches no bytes/],
+  [
+    corruptionDriver,
+    { rules: [{ corruption: "phantomWrite", bits: 2 }] },
+    /\.bits: phantomWrite has no such/,
+  ],
+  [corruptionDriver, { rules: [{ corruption: "misdirectedRead", delta: 0 }] }, /\.delta: 0 is no multiple/],
+  [corruptionDriver, { atomicLength: 700 }, /expected a multiple of 512/],
+  [powerCutDriver, { atomicLength: 700 }, /expected a multiple of 512/],
+])("what could never happen is refused: %$", async ([driver, options, says]) => {
+  const lower = new MemoryLayer(environment, { size: SIZE });
+  await expect(open(driver, options, [lower])).rejects.toThrow(says);
+});
+
 test("faults are what the options say", async () => {
   const world = new SimulatedWorld({ seed: 1 });
   const options = {

@@ -1,10 +1,16 @@
-import { CevError } from "@cev/core";
 import type { Driver } from "@cev/core";
 import { CorruptionLayer } from "../layers/corruption-layer.ts";
 import type { Corruption } from "../layers/corruption-layer.ts";
 import { filterDriver } from "./open-filter.ts";
-import { RULE_PROPERTIES, SEED_PROPERTY, asPlain, ruleOf } from "./rule-options.ts";
-import type { RuleOptions } from "./rule-options.ts";
+import {
+  ATOMIC_LENGTH_PROPERTY,
+  RULE_PROPERTIES,
+  SEED_PROPERTY,
+  asPlain,
+  ruleOf,
+  unusable,
+} from "./rule-options.ts";
+import type { RuleOptions, RuleSite } from "./rule-options.ts";
 
 /** Options of the driver. */
 export interface CorruptionDriverOptions {
@@ -26,11 +32,7 @@ export const corruptionDriver: Driver<CorruptionDriverOptions> = filterDriver<Co
   name: "corruption",
   summary: "makes data go wrong without an error, by rules",
   properties: {
-    atomicLength: {
-      type: "integer",
-      minimum: 512,
-      description: "Bytes that are written whole or not at all",
-    },
+    atomicLength: ATOMIC_LENGTH_PROPERTY,
     memoryMax: {
       type: "integer",
       minimum: 0,
@@ -79,21 +81,38 @@ export const corruptionDriver: Driver<CorruptionDriverOptions> = filterDriver<Co
   make(lower, options) {
     const { rules = [], ...settings } = options;
     const layer = new CorruptionLayer(lower, { ...settings, describedAs: asPlain(options) });
-    for (const rule of rules) {
-      const {
-        corruption: kind,
-        bits = 1,
-        delta = lower.limits.logicalBlockSize,
-        keep = "prefix",
-        ...others
-      } = rule;
-      if (delta % lower.limits.logicalBlockSize !== 0)
-        throw new CevError(
-          "CEV_INVALID",
-          `delta ${delta} is no multiple of the block of ${lower.limits.logicalBlockSize}`,
-        );
-      layer.add({ ...ruleOf(others), corruption: { kind, bits, delta, keep } });
+    const { size, logicalBlockSize } = lower.limits;
+    for (const [index, rule] of rules.entries()) {
+      const at = `rules[${index}]`;
+      const { corruption: kind, bits = 1, delta = logicalBlockSize, keep = "prefix", ...others } = rule;
+      const { ops, word } = KINDS[kind];
+      for (const one of ["bits", "delta", "keep"] as const)
+        if (rule[one] !== undefined && one !== word)
+          throw unusable(`${at}.${one}`, `${kind} has no such setting`);
+      if (delta === 0 || delta % logicalBlockSize !== 0)
+        throw unusable(`${at}.delta`, `${delta} is no multiple of the block of ${logicalBlockSize}`);
+      layer.add({ ...ruleOf(others, { at, size, ops }), corruption: { kind, bits, delta, keep } });
     }
     return layer;
   },
 });
+
+interface KindOfCorruption {
+  /** What it can happen to. */
+  readonly ops: NonNullable<RuleSite["ops"]>;
+  /** The setting it has; null: none. */
+  readonly word: "bits" | "delta" | "keep" | null;
+}
+
+const CHANGES = ["write", "discard", "writeZeroes"] as const;
+
+const KINDS: { readonly [Kind in Corruption["kind"]]: KindOfCorruption } = {
+  bitRot: { ops: ["read", ...CHANGES], word: "bits" },
+  evilRead: { ops: ["read"], word: "bits" },
+  misdirectedWrite: { ops: CHANGES, word: "delta" },
+  misdirectedRead: { ops: ["read"], word: "delta" },
+  phantomWrite: { ops: CHANGES, word: null },
+  tornWrite: { ops: ["write", "writeZeroes"], word: "keep" },
+  staleRead: { ops: ["read"], word: null },
+  lostFlush: { ops: ["flush"], word: null },
+};

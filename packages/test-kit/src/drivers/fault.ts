@@ -3,7 +3,7 @@ import type { Driver, ErrorCode } from "@cev/core";
 import { FaultLayer } from "../layers/fault-layer.ts";
 import type { Fault } from "../layers/fault-layer.ts";
 import { filterDriver } from "./open-filter.ts";
-import { RULE_PROPERTIES, SEED_PROPERTY, asPlain, ruleOf } from "./rule-options.ts";
+import { RULE_PROPERTIES, SEED_PROPERTY, asPlain, checkRange, ruleOf } from "./rule-options.ts";
 import type { RuleOptions } from "./rule-options.ts";
 
 /** Options of the driver. */
@@ -51,9 +51,13 @@ export const faultDriver: Driver<FaultOptions> = filterDriver<FaultOptions>({
       seed: options.seed ?? 1,
       describedAs: asPlain(options),
     });
-    for (const { fault, ...rule } of options.rules ?? [])
-      layer.add({ ...ruleOf(rule), fault: faultOf(fault) });
-    for (const [offset, length] of options.badRanges ?? []) layer.addBadRange(offset, length);
+    const { size } = lower.limits;
+    for (const [index, { fault, ...rule }] of (options.rules ?? []).entries())
+      layer.add({ ...ruleOf(rule, { at: `rules[${index}]`, size }), fault: faultOf(fault) });
+    for (const [index, [offset, length]] of (options.badRanges ?? []).entries()) {
+      checkRange(`badRanges[${index}]`, offset, length, size);
+      layer.addBadRange(offset, length);
+    }
     return layer;
   },
 });

@@ -3,7 +3,7 @@ import { CuttingLayer } from "../layers/cutting-layer.ts";
 import type { CuttingOptions } from "../layers/cutting-layer.ts";
 import type { CutReport } from "../layers/volatile-cache-layer.ts";
 import { filterDriver } from "./open-filter.ts";
-import { SEED_PROPERTY } from "./rule-options.ts";
+import { ATOMIC_LENGTH_PROPERTY, SEED_PROPERTY } from "./rule-options.ts";
 
 /** Options of the driver. */
 export type PowerCutDriverOptions = Omit<CuttingOptions, "environment" | "onCut">;
@@ -13,11 +13,7 @@ export const powerCutDriver: Driver<PowerCutDriverOptions> = filterDriver<PowerC
   name: "power-cut",
   summary: "a volatile cache that may lose, reorder and tear what was not flushed when its power goes",
   properties: {
-    atomicLength: {
-      type: "integer",
-      minimum: 512,
-      description: "Bytes that are written whole or not at all",
-    },
+    atomicLength: ATOMIC_LENGTH_PROPERTY,
     cutAfterMs: { type: "number", minimum: 0, description: "The power goes so long after it was opened" },
     cutAfterWrites: {
       type: "integer",

@@ -66,13 +66,15 @@ function arrayIssues(value: unknown, schema: Details, path: Issue["path"]): Issu
 }
 
 function numberIssues(value: unknown, schema: Details, path: Issue["path"]): Issue[] {
-  const { type, minimum = -Infinity, maximum = Infinity } = schema;
+  const { type, minimum = -Infinity, maximum = Infinity, multipleOf } = schema;
   const isKind = type === "integer" ? Number.isSafeInteger(value) : Number.isFinite(value);
   if (!isKind) return [{ message: `expected ${type === "integer" ? "a whole number" : "a number"}`, path }];
   if ((value as number) < (minimum as number))
     return [{ message: `expected at least ${textOf(minimum)}`, path }];
   if ((value as number) > (maximum as number))
     return [{ message: `expected at most ${textOf(maximum)}`, path }];
+  if (typeof multipleOf === "number" && (value as number) % multipleOf !== 0)
+    return [{ message: `expected a multiple of ${multipleOf}`, path }];
   return [];
 }
 
