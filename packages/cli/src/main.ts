@@ -1,6 +1,7 @@
 import { formatError, isCevError } from "@cev/core";
 import type { Problem } from "@cev/core";
 import { CommanderError } from "commander";
+import type { Command } from "commander";
 import { ExitStatus } from "./exit-status.ts";
 import { inspectionJson } from "./inspect.ts";
 import { complain, complainOfError, outliveReaders, say } from "./output.ts";
@@ -13,10 +14,30 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
   let status: ExitStatus = ExitStatus.done;
   const program = buildProgram((ended) => (status = ended));
   try {
+    refuseUnknownHelp(program, args);
     await program.parseAsync(args, { from: "user" });
     return status;
   } catch (error) {
     return answerError(error, args);
+  }
+}
+
+/** Help is asked for a command that there is not: that of the command above would read as if there were. */
+function refuseUnknownHelp(program: Command, args: readonly string[]): void {
+  if (!["--help", "-h", "help"].some((word) => args.includes(word))) return;
+  let command = program;
+  for (const word of args) {
+    if (word.startsWith("-") || command.commands.length === 0) return;
+    if (word === "help") continue;
+    const found = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
+    if (found === undefined) {
+      const known = command
+        .createHelp()
+        .visibleCommands(command)
+        .map((one) => one.name());
+      throw new UsageError(`unknown command '${word}': there are ${known.join(", ")}`);
+    }
+    command = found;
   }
 }
 

@@ -142,7 +142,10 @@ describe("cev inspect", () => {
     const exports = { "c\u0007": "a\u001b[31m\nb" };
     writeFileSync(join(cwd, "stack.json"), JSON.stringify({ devices, exports }));
     const { stdout } = await run(["inspect", "stack.json"], { cwd });
-    expect(lines(stdout.toString()).slice(1)).toEqual([expect.stringMatching(/^a\?\[31m\?b /), "export c?: a?[31m?b"]);
+    expect(lines(stdout.toString()).slice(1)).toEqual([
+      expect.stringMatching(/^a\?\[31m\?b /),
+      "export c?: a?[31m?b",
+    ]);
   });
 
   test("a reader that goes away early is no failure of ours", () => {
@@ -177,6 +180,9 @@ describe("a wrong call", () => {
     [["inspect"], /missing required argument 'source'/],
     [["inspect", "a.img", "--nonsense"], /unknown option '--nonsense'/],
     [["inspekt"], /unknown command 'inspekt'.*inspect/],
+    [["inspekt", "--help"], /unknown command 'inspekt': there are inspect, copy,/],
+    [["raid", "exam", "-h"], /unknown command 'exam': there are examine, .*see cev raid --help/],
+    [["help", "inspekt"], /unknown command 'inspekt': there are inspect, copy,/],
     [["inspect", "a.yaml", "b.img"], /one stack file/],
     [["copy", "a.img"], /required option '--device <name>'/],
     [["copy", "a.img", "--device", "a.img"], /either --to.*or --from/],
