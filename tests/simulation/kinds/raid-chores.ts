@@ -25,9 +25,9 @@ export function raidChores(isPossible: (options: { readonly [key: string]: Json 
       async run(site) {
         const { environment, random } = site;
         await exchange(site);
-        if (random.chance(0.5)) return;
+        if (random.chance(0.25)) return;
         // Whoever was left out may come back: at once, or when all bits of the bitmap are gone.
-        const delayMs = random.pick([0, 250, LONGER_THAN_BITS_MS]);
+        const delayMs = random.pick([0, 250, LONGER_THAN_BITS_MS, LONGER_THAN_BITS_MS]);
         await new Promise<void>((resolve) => void environment.clock.after(delayMs, resolve));
         await exchange(site);
       },
