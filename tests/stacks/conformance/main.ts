@@ -51,7 +51,9 @@ async function main(): Promise<number> {
     return 2;
   }
   if (values.list) {
-    for (const { package: name, configuration } of tasks) console.log(`${name}: ${configuration}`);
+    const list = tasks.map(({ package: name, configuration }) => ({ package: name, configuration }));
+    if (values.json) console.log(JSON.stringify(list, null, 2));
+    else for (const { package: name, configuration } of list) console.log(`${name}: ${configuration}`);
     return 0;
   }
   // With --json the progress goes where it is in nobody's way.
