@@ -9,6 +9,7 @@ import { isFifo, openFifoOutput } from "./fifo.ts";
 import { FileTarget } from "./file-target.ts";
 import { hostError } from "./host-error.ts";
 import { openUri } from "./open-uri.ts";
+import { complain, notWhole } from "./output.ts";
 
 const ZEROES = new Uint8Array(1 << 20);
 /** How long a device is waited for that a copy goes no further to. */
@@ -88,6 +89,7 @@ class FifoTarget extends StreamTarget {
 class DeviceTarget implements CopyTarget {
   readonly #device: Device;
   readonly #writes: DeviceWrites;
+  #isChanged = false;
 
   private constructor(device: Device, signal: AbortSignal) {
     this.#device = device;
@@ -110,10 +112,12 @@ class DeviceTarget implements CopyTarget {
   }
 
   write(offset: number, data: Uint8Array): Promise<void> {
+    this.#isChanged = true;
     return this.#writes.write(offset, data);
   }
 
   writeZeroes(offset: number, length: number): Promise<void> {
+    this.#isChanged = true;
     return this.#writes.writeZeroes(offset, length);
   }
 
@@ -124,6 +128,7 @@ class DeviceTarget implements CopyTarget {
 
   /** A server that hangs answers neither the writes nor the flush of the end: it is waited for a moment only. */
   async abandon(): Promise<void> {
+    if (this.#isChanged) complain(notWhole(this.#device.name));
     const closed = this.#writes.settle().then(() => this.#device.close());
     await new Promise<void>((resolve) => {
       const timer = environmentFrom(globalThis).clock.after(ABANDON_MS, () => {

@@ -14,7 +14,7 @@ import { ExitStatus } from "./exit-status.ts";
 import { isAboutTail, tailOf } from "./file-tail.ts";
 import { Interrupt } from "./interrupt.ts";
 import { LiveProblems } from "./live-problems.ts";
-import { complain, warnOf } from "./output.ts";
+import { complain, notWhole, warnOf } from "./output.ts";
 import { placeOf } from "./place.ts";
 import { Progress } from "./progress.ts";
 import { openSources } from "./sources.ts";
@@ -170,6 +170,7 @@ async function writeAll(
     await writes.finish();
   } catch (error) {
     await writes.settle();
+    if (offset > 0) complain(notWhole(device.name));
     throw signal.aborted ? signal.reason : error;
   }
 }

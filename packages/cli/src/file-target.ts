@@ -6,6 +6,7 @@ import { claimFile } from "@cev/hw-file";
 import type { FileLock } from "@cev/hw-file";
 import type { CopyTarget } from "./copy-target.ts";
 import { hostError } from "./host-error.ts";
+import { complain, notWhole } from "./output.ts";
 import { zeroRuns } from "./zero-runs.ts";
 
 const ZEROES = new Uint8Array(1 << 20);
@@ -24,6 +25,7 @@ export class FileTarget implements CopyTarget {
   readonly #file: FileHandle;
   readonly #facts: TargetFacts;
   readonly #lock: FileLock | null;
+  #isChanged = false;
 
   private constructor(path: string, file: FileHandle, facts: TargetFacts, lock: FileLock | null) {
     this.#path = path;
@@ -78,9 +80,11 @@ export class FileTarget implements CopyTarget {
     this.#lock?.release();
     await this.#file.close().catch(() => undefined);
     if (this.#facts.isNew) await unlink(this.#path).catch(() => undefined);
+    else if (this.#isChanged && this.#facts.hasOffsets) complain(notWhole(this.#path));
   }
 
   async #writeAll(data: Uint8Array, offset: number): Promise<void> {
+    this.#isChanged = true;
     for (let at = 0; at < data.length;) {
       const position = this.#facts.hasOffsets ? offset + at : null;
       const { bytesWritten } = await this.#file.write(data, at, data.length - at, position);

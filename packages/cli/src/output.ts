@@ -19,6 +19,10 @@ export function complain(line: string): void {
   process.stderr.write(`cev: ${plain(line.replaceAll(/\s*\n\s*/g, " "))}\n`);
 }
 
+/** A warning: what was to be copied there is there in part, over what was there before. */
+export const notWhole = (name: string): string =>
+  `warning: ${name} is not whole: part of it was overwritten before the copy ended`;
+
 /** Tells of problems. */
 export function complainOf(problems: readonly Problem[]): void {
   for (const { severity, message } of problems)

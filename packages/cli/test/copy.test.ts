@@ -3,7 +3,18 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { Command, cev, driverModule, golden, hashFiles, layerHash, sha256, shellCommand } from "./helpers.ts";
+import {
+  Command,
+  cev,
+  driverModule,
+  golden,
+  hashFiles,
+  layerHash,
+  sha256,
+  shellCommand,
+  temporaryFolder,
+} from "./helpers.ts";
+import { run } from "./in-process.ts";
 
 // Runs a command on a terminal; part of util-linux.
 const SCRIPT = "script";
@@ -177,6 +188,27 @@ describe("cev copy --to", () => {
     copying.child.kill("SIGINT");
     expect(await copying.ended).toMatchObject({ status: 1, stderr: "cev: ended by SIGINT\n" });
     expect(existsSync(out)).toBe(false);
+  });
+
+  test("that fails in its middle says of what was there before that it is not whole any more", async () => {
+    const cwd = temporaryFolder();
+    const disk = `{ driver: "@cev/hw-file", path: disk.img }`;
+    const bad = `{ driver: "@cev/test-kit/fault", lower: d, badRanges: [[6291456, 512]], rules: [{ op: write, range: [6291456, 6291968], fault: error CEV_IO }] }`;
+    writeFileSync(join(cwd, "stack.yaml"), `devices:\n  d: ${disk}\n  bad: ${bad}\n`);
+    for (const name of ["disk.img", "old", "in"]) writeFileSync(join(cwd, name), Buffer.alloc(8 << 20, name));
+    const words = ["copy", "stack.yaml", "--device", "bad"];
+    const out = await run([...words, "--to", "old"], { cwd });
+    expect(out.stderr).toMatch(
+      /^cev: warning: old is not whole: part of it was overwritten before .*\ncev: /,
+    );
+    const into = await run([...words, "--from", "in"], { cwd });
+    expect(into.stderr).toMatch(
+      /^cev: warning: bad is not whole: part of it was overwritten before .*\ncev: /,
+    );
+    expect([out.status, into.status]).toEqual([1, 1]);
+    const fresh = await run([...words, "--to", "new"], { cwd });
+    expect(fresh.stderr).not.toContain("not whole");
+    expect(existsSync(join(cwd, "new"))).toBe(false);
   });
 
   test("to a reader that goes away fails without a stack trace", () => {
