@@ -16,6 +16,9 @@ describe.each(readdirSync(join(top, "examples")))("examples/%s", (name) => {
   test("has a README, and the top README names it", () => {
     // A title, and a command among the lines.
     expect(readText(`examples/${name}/README.md`)).toMatch(/^# \S[^]*\n {4}(node|npm|pnpm) /);
+    expect(readText(`examples/${name}/README.md`)).not.toMatch(
+      /^ {4}node main\.ts((?!# Node 24 or newer).)*$/m,
+    );
     expect(readText("README.md")).toContain(`| [\`${name}\`](examples/${name}) | `);
   });
 });
