@@ -206,6 +206,7 @@ describe("cev control", () => {
       /no device d9.*there are d, low/,
     );
     expect((await cev(join(path, "../none"), "tree")).err).toMatch(/no stack is served there/);
+    expect((await cev("x".repeat(120), "tree")).err).toMatch(/^cev: x+: no socket can have so long a path$/m);
   });
 
   test("says at once that another kind of server is there", async () => {

@@ -89,6 +89,9 @@ function placed(error: unknown, source: string): unknown {
 
 function connectError(source: string, error: Error, { message, hint }: Absence): CevError {
   const code = "code" in error ? error.code : "";
+  // What the system says of a path that is longer than a socket's may be: some 100 bytes.
+  if (code === "EINVAL")
+    return new CevError("CEV_INVALID", "no socket can have so long a path", { source, cause: error });
   if (code !== "ECONNREFUSED" && code !== "ENOENT") return hostError(source, error);
   return new CevError("CEV_NOT_FOUND", message, { source, hint, cause: error });
 }
