@@ -20,6 +20,8 @@ export type { BoundAddress, TcpAddress, UnixAddress } from "./transport/listen.t
 export type { ContextProvider, MetaContext, StatusExtent, StatusQuery } from "./server/contexts/context.ts";
 export { NbdLayer } from "./client/nbd-layer.ts";
 export type { NbdLayerSettings } from "./client/nbd-layer.ts";
+export { listExports } from "./client/list-exports.ts";
+export type { ListedExport } from "./client/client-handshake.ts";
 export { nbdDriver } from "./client/driver.ts";
 export type { NbdOptions } from "./client/client-options.ts";
 export { formatNbdUri, parseNbdUri } from "./protocol/uri.ts";

@@ -280,7 +280,7 @@ function unknownImages({ devices, problems }: Discovery): Problem[] {
     .map(({ name }) => ({
       severity: "error",
       code: "CEV_NOT_FOUND",
-      message: `${name}: nothing known was found in it: no partition table, RAID member, lock or physical volume; is it the right file, and whole?`,
+      message: `${name}: nothing known was found in it: no partition table, RAID member, lock or physical volume; where none is meant to be, serve or copy it as it is; else, is it the right file, and whole?`,
       device: name,
     }));
 }

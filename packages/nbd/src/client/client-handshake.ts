@@ -19,8 +19,9 @@ import { decodeInfo, encodeInfoRequest } from "../protocol/option-info.ts";
 import type { BlockSizes } from "../protocol/option-info.ts";
 import { decodeMetaContext, encodeMetaRequest } from "../protocol/option-meta.ts";
 import { decodeOptionReplyHead, decodeServerData, encodeOption } from "../protocol/option.ts";
+import type { ServerData } from "../protocol/option.ts";
 import { encodeRequestHead, newRequestHead, requestLength } from "../protocol/request-head.ts";
-import { encodeString, textForPeople } from "../protocol/strings.ts";
+import { decodeString, encodeString, textForPeople } from "../protocol/strings.ts";
 import type { Channel } from "./channel.ts";
 import { HandshakeStream } from "./handshake-stream.ts";
 import type { Negotiated } from "./negotiated.ts";
@@ -30,6 +31,8 @@ export const ALLOCATION = "base:allocation";
 const ERROR_BIT = 0x80000000;
 // More answers to one option are no answer.
 const REPLIES_MAX = 65_536;
+// Nor is a longer list. Bytes.
+const LIST_LENGTH_MAX = 16 * 1024 * 1024;
 // So many names are shown to whoever has asked for another.
 const NAMES_MAX = 10;
 
@@ -44,6 +47,14 @@ export interface HandshakeRequest {
   readonly startTls: (() => Promise<void>) | null;
 }
 
+/** What a server tells of an export in its list. */
+export interface ListedExport {
+  /** Null: it is no UTF-8, and cannot be asked for. */
+  readonly name: string | null;
+  /** For people; null: not told. */
+  readonly description: string | null;
+}
+
 interface Reply {
   readonly type: number;
   readonly data: Uint8Array;
@@ -52,6 +63,14 @@ interface Reply {
 /** Does the client's side of the handshake over a channel. Fails with the code of what the server refused, or `CEV_PROTOCOL`. */
 export async function shakeHands(channel: Channel, request: HandshakeRequest): Promise<Negotiated> {
   return new ClientHandshake(channel, request).run();
+}
+
+/** Asks over a channel for all that the server has, and says good-bye. Fails as `shakeHands` does, and where the server does not tell. */
+export async function askForList(
+  channel: Channel,
+  request: Omit<HandshakeRequest, "exportName" | "goal">,
+): Promise<readonly ListedExport[]> {
+  return new ClientHandshake(channel, { ...request, exportName: "", goal: "go" }).list();
 }
 
 class ClientHandshake {
@@ -80,6 +99,26 @@ class ClientHandshake {
     else if (await this.#ask(OptionType.structuredReply)) this.#style = HeaderStyle.structured;
     if (this.#style !== HeaderStyle.simple) await this.#setContext();
     return this.#info();
+  }
+
+  async list(): Promise<readonly ListedExport[]> {
+    const isFixed = await this.#greet();
+    if (!isFixed) throw this.#error("CEV_NOT_SUPPORTED", "the server is too old to tell what it has");
+    const { startTls } = this.#request;
+    if (startTls !== null) await this.#startTls(startTls);
+    const listed: ListedExport[] = [];
+    const refused = await this.#eachExport(({ name, description }) => {
+      const text = textForPeople(description);
+      listed.push({ name: decodeString(name), description: text === "" ? null : text });
+    });
+    if (refused === null) {
+      await this.#leave();
+      return listed;
+    }
+    if (refused.type !== OptionReply.errorPolicy && refused.type !== OptionReply.errorUnsupported)
+      throw await this.#refused(refused.type, refused.data);
+    await this.#leave();
+    throw this.#error("CEV_ACCESS", "the server does not tell what it has");
   }
 
   /** Whether the server has the fixed newstyle, which answers options that it does not know. */
@@ -229,15 +268,26 @@ class ClientHandshake {
   /** The exports that there are, or more than `NAMES_MAX` of them; null: the server does not say. */
   async #names(): Promise<string[] | null> {
     const names: string[] = [];
+    const refused = await this.#eachExport(({ name }) => {
+      if (names.length <= NAMES_MAX) names.push(textForPeople(name));
+    });
+    return refused === null ? names : null;
+  }
+
+  /** Null when all were told; otherwise how the server refuses to. */
+  async #eachExport(take: (told: ServerData) => void): Promise<Reply | null> {
     await this.#stream.send(encodeOption(OptionType.list));
-    for (let count = 0; count < REPLIES_MAX; count++) {
-      const { type, data } = await this.#reply(OptionType.list);
-      if (type === OptionReply.ack) return names;
-      const entry = type === OptionReply.server ? decodeServerData(data) : null;
-      if (entry === null) return null;
-      if (names.length <= NAMES_MAX) names.push(textForPeople(entry.name));
+    let length = 0;
+    for (let count = 0; count < REPLIES_MAX && length < LIST_LENGTH_MAX; count++) {
+      const reply = await this.#reply(OptionType.list);
+      if (reply.type === OptionReply.ack) return null;
+      if (reply.type >= ERROR_BIT) return reply;
+      const told = reply.type === OptionReply.server ? decodeServerData(reply.data) : null;
+      if (told === null) throw this.#error("CEV_PROTOCOL", "the server's list cannot be read");
+      length += reply.data.length;
+      take(told);
     }
-    return null;
+    throw this.#endless();
   }
 
   /** Says good-bye; a server may close without an answer, so none is waited for. */
@@ -275,7 +325,11 @@ function hintOf(names: readonly string[]): string {
 function refusal(type: number): [ErrorCode, string, string?] {
   switch (type) {
     case OptionReply.errorUnknown:
-      return ["CEV_NOT_FOUND", "the server has no such export", "list what it has with nbdinfo --list"];
+      return [
+        "CEV_NOT_FOUND",
+        "the server has no such export",
+        "ask what it has: listExports, or nbdinfo --list",
+      ];
     case OptionReply.errorTlsRequired:
       return ["CEV_ACCESS", "the server wants TLS", "write nbds instead of nbd"];
     case OptionReply.errorPolicy:

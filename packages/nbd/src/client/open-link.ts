@@ -7,8 +7,8 @@ import type { Transport, TransportUser } from "../transport/transport.ts";
 import type { TlsClientSettings } from "../tls/credentials.ts";
 import { tlsClient } from "../tls/upgrade.ts";
 import { Channel } from "./channel.ts";
-import { shakeHands } from "./client-handshake.ts";
-import type { HandshakeRequest } from "./client-handshake.ts";
+import { askForList, shakeHands } from "./client-handshake.ts";
+import type { HandshakeRequest, ListedExport } from "./client-handshake.ts";
 import type { Negotiated } from "./negotiated.ts";
 
 /** The way to a server. */
@@ -39,13 +39,50 @@ export interface OpenedChannel {
   readonly negotiated: Negotiated;
 }
 
+/** Within which time, and until when. */
+export interface Within {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
 /** Connects and does the handshake, all within `timeoutMs`. Rejects with the reason of `signal` if that comes before. */
-export async function openChannel(
+export function openChannel(
   environment: Environment,
   dialler: Dialler,
   request: Pick<HandshakeRequest, "exportName" | "goal">,
-  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  within: Within,
 ): Promise<OpenedChannel> {
+  const talk = async (channel: Channel, way: Way): Promise<OpenedChannel> => {
+    const negotiated = await shakeHands(channel, { ...request, ...way });
+    return { channel, negotiated };
+  };
+  return converse(environment, dialler, { talk, isLook: request.goal === "info" }, within);
+}
+
+/** What the server has. Connects for that, within `timeoutMs`, and closes the connection again. */
+export function openList(
+  environment: Environment,
+  dialler: Dialler,
+  within: Within,
+): Promise<readonly ListedExport[]> {
+  return converse(environment, dialler, { talk: askForList, isLook: true }, within);
+}
+
+type Way = Pick<HandshakeRequest, "source" | "startTls">;
+
+/** What is done over a new connection. */
+interface Talk<T> {
+  readonly talk: (channel: Channel, way: Way) => Promise<T>;
+  /** Afterwards it is closed. */
+  readonly isLook: boolean;
+}
+
+async function converse<T>(
+  environment: Environment,
+  dialler: Dialler,
+  { talk, isLook }: Talk<T>,
+  { timeoutMs, signal }: Within,
+): Promise<T> {
   const { source, secure } = dialler;
   const channel = new Channel(environment);
   const ending = new AbortController();
@@ -63,10 +100,10 @@ export async function openChannel(
     isConnected = true;
     ending.signal.throwIfAborted();
     const startTls = secure === null ? null : () => beginTls(channel, secure);
-    const negotiated = await shakeHands(channel, { ...request, source, startTls });
+    const result = await talk(channel, { source, startTls });
     ending.signal.throwIfAborted();
-    if (request.goal === "info") channel.finish();
-    return { channel, negotiated };
+    if (isLook) channel.finish();
+    return result;
   } catch (error) {
     channel.destroy(new CevError("CEV_DEVICE_LOST", "the handshake has failed"));
     // What fails because it was ended fails in many ways.
