@@ -40,9 +40,9 @@ export default defineConfig({
       exclude: ["**/*.generated.ts"],
       reporter: ["text-summary", "html"],
     },
-    // Long enough for machines that do other things, too: what hangs is found all the same.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Ten times what the longest take: machines are slow, and do other things, too. What hangs is found all the same.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     projects: ["packages", "examples", "tests"].flatMap(projectsBelow).map((project) => ({
       extends: true as const,
       root: project.root,

@@ -51,7 +51,7 @@ function start(...args: string[]): Run {
 
 const folderOf = (output: string): string => dirname(/socket=([^']+)'/.exec(output)?.[1] ?? "");
 
-describe("the main job", { timeout: 60_000 }, () => {
+describe("the main job", () => {
   test("opens four disks of a kernel, reads the ext4 in them, and says how to go on", async () => {
     const { status, output } = await start("--once").ended;
     expect(output).toMatch(/luks\/[-0-9a-f]{36} +\? +crypt +locked/);

@@ -14,7 +14,7 @@ export function isThere(tool: string): boolean {
 /** Runs a program to its end. */
 export function ended(command: string, args: readonly string[], input = ""): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], timeout: 60_000 });
+    const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], timeout: 240_000 });
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));

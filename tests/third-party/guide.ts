@@ -68,7 +68,7 @@ function commandsOf(text: string): Command[] {
   return commands;
 }
 
-const UNTIL_MS = 60_000;
+const UNTIL_MS = 240_000;
 
 /** Somebody who does what the guide says. */
 export class Reader {

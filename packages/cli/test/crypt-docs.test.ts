@@ -74,7 +74,7 @@ describe("docs/crypt.md", () => {
     const { status, stderr } = spawnSync("sh", ["-ec", `cev() { ${shellCommand} "$@"; }\n${script}`], {
       cwd: folder,
       encoding: "utf8",
-      timeout: 20_000,
+      timeout: 240_000,
     });
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     const plain = async (image: string, uuid: string, ...key: string[]): Promise<Buffer> => {
@@ -109,7 +109,7 @@ describe("packages/crypt/README.md", () => {
         ...["--input-type=module-typescript", "-e", program],
       ],
       // From here the packages are found.
-      { cwd: join(top, "packages/cli"), encoding: "utf8", timeout: 20_000 },
+      { cwd: join(top, "packages/cli"), encoding: "utf8", timeout: 240_000 },
     );
     expect(ended.stderr).toBe("");
     expect(ended.status).toBe(0);

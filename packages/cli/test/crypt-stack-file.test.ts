@@ -123,7 +123,7 @@ describe("a stack file with encrypted devices of every kind", () => {
     await server.until(/keyed-out/);
     for (const name of ["detached", "keyed"]) {
       const uri = `nbd+unix:///${name}-out?socket=${socket}`;
-      const { stdout, stderr } = spawnSync("nbdcopy", [uri, "-"], { maxBuffer: 8 * MIB, timeout: 10_000 });
+      const { stdout, stderr } = spawnSync("nbdcopy", [uri, "-"], { maxBuffer: 8 * MIB, timeout: 240_000 });
       expect(stderr.toString()).toBe("");
       const bytes = contents.get(name)!;
       expect(Buffer.compare(stdout.subarray(0, bytes.length), bytes)).toBe(0);

@@ -64,7 +64,7 @@ describe("every change, cut at any write, leaves each key that was to stay", () 
       stay: ["zero", "five", "six", "seven"],
     },
   };
-  test.each(Object.keys(changes))("%s", { timeout: 60_000 }, async (name) => {
+  test.each(Object.keys(changes))("%s", async (name) => {
     const { work, stay, eitherOr, gone = [], added = [] } = changes[name]!;
     const { editor, disk } = await editorOf(await luks1Image(all));
     await work(editor);

@@ -39,7 +39,7 @@ const MODE_OPTIONS: Readonly<Record<OracleMode, readonly string[]>> = {
 
 /** Runs a script inside a real Linux kernel, with disk images attached as block devices. */
 export function runOracle(run: OracleRun): Promise<OracleResult> {
-  const { script, disks = [], mode = "write", env = {}, work, timeoutMs = 60_000 } = run;
+  const { script, disks = [], mode = "write", env = {}, work, timeoutMs = 240_000 } = run;
   const options = [...MODE_OPTIONS[mode], "--timeout", String(Math.ceil(timeoutMs / 1000))];
   if (work !== undefined) options.push("--work", work);
   for (const [name, value] of Object.entries(env)) options.push("--env", `${name}=${value}`);

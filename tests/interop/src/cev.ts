@@ -131,14 +131,14 @@ export class Server implements AsyncDisposable {
   }
 
   async #until(isReady: () => boolean | Promise<boolean>): Promise<void> {
-    for (let tries = 0; tries < 400; tries++) {
+    for (let tries = 0; tries < 4000; tries++) {
       if (await isReady()) return;
       const ended = await Promise.race([this.#ended, later(50)]);
       if (ended !== undefined)
         throw new Error(`cev serve ended with ${ended.status}: ${ended.stdout}${ended.stderr}`);
     }
     this.#child.kill("SIGKILL");
-    throw new Error("cev serve was not ready after 20 seconds");
+    throw new Error("cev serve was not ready after 200 seconds");
   }
 }
 

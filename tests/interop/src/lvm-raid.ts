@@ -125,7 +125,7 @@ ${mode === "power-cut" ? "" : "vgchange -q -an vg >&2"}`,
 
   /** Runs a script with the disks; its output. Throws where it fails. */
   async run(script: string, mode: OracleMode = "write"): Promise<string> {
-    const result = await runOracle({ script, disks: this.disks, mode, timeoutMs: 110_000 });
+    const result = await runOracle({ script, disks: this.disks, mode });
     if (result.status !== 0) throw new Error(`the kernel's run: ${result.stderr}\n${result.stdout}`);
     return result.stdout;
   }

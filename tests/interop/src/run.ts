@@ -18,7 +18,7 @@ export function run(command: string, args: readonly string[], options: RunOption
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       stdio: ["pipe", "pipe", "pipe"],
-      timeout: options.timeoutMs ?? 60_000,
+      timeout: options.timeoutMs ?? 240_000,
       killSignal: "SIGKILL",
     });
     let stdout = "";

@@ -49,7 +49,7 @@ describeWith(ORACLE_TOOLS, "the kernel accepts what cev wrote through RAID5, LUK
   for (const absent of [undefined, ...ABSENT]) {
     const seed = chooseSeed();
     const members = absent === undefined ? "all members" : `member ${absent} missing`;
-    test(`${WRITES} random writes with ${members}, CEV_SEED=${seed}`, { timeout: 120_000 }, async () => {
+    test(`${WRITES} random writes with ${members}, CEV_SEED=${seed}`, async () => {
       using golden = new GoldenCopy("stack");
       const { passphrase = "" } = golden.manifest;
       const random = new Random(seed);

@@ -106,40 +106,36 @@ for (const transport of ["a Unix socket", "TCP"]) {
         await output("qemu-img", ["compare", "-f", "raw", "-F", "raw", changed, place.uri]);
       });
 
-      test(
-        "fio writes at random at depth 32, and verifies each block's crc32c",
-        { timeout: 60_000 },
-        async () => {
-          for (const [blocks, size] of [
-            ["4k", "4m"],
-            ["512-64k", "8m"],
-          ] as const) {
-            const report = await output("fio", [
-              "--name=verify",
-              "--ioengine=nbd",
-              `--uri=${place.uri}`,
-              "--rw=randwrite",
-              blocks.includes("-") ? `--bsrange=${blocks}` : `--bs=${blocks}`,
-              `--size=${size}`,
-              "--iodepth=32",
-              "--verify=crc32c",
-              "--verify_fatal=1",
-              "--fsync=64",
-              "--randseed=4",
-              "--verify_state_save=0",
-              "--output-format=json",
-            ]);
-            const { jobs } = JSON.parse(report.slice(report.indexOf("{"))) as {
-              jobs: { error: number; read: { total_ios: number } }[];
-            };
-            expect(jobs).toHaveLength(1);
-            expect(jobs[0]).toMatchObject({ error: 0 });
-            expect(jobs[0]!.read.total_ios, "blocks that were read back").toBeGreaterThan(100);
-          }
-        },
-      );
+      test("fio writes at random at depth 32, and verifies each block's crc32c", async () => {
+        for (const [blocks, size] of [
+          ["4k", "4m"],
+          ["512-64k", "8m"],
+        ] as const) {
+          const report = await output("fio", [
+            "--name=verify",
+            "--ioengine=nbd",
+            `--uri=${place.uri}`,
+            "--rw=randwrite",
+            blocks.includes("-") ? `--bsrange=${blocks}` : `--bs=${blocks}`,
+            `--size=${size}`,
+            "--iodepth=32",
+            "--verify=crc32c",
+            "--verify_fatal=1",
+            "--fsync=64",
+            "--randseed=4",
+            "--verify_state_save=0",
+            "--output-format=json",
+          ]);
+          const { jobs } = JSON.parse(report.slice(report.indexOf("{"))) as {
+            jobs: { error: number; read: { total_ios: number } }[];
+          };
+          expect(jobs).toHaveLength(1);
+          expect(jobs[0]).toMatchObject({ error: 0 });
+          expect(jobs[0]!.read.total_ios, "blocks that were read back").toBeGreaterThan(100);
+        }
+      });
 
-      test("four connections at once see one device", { timeout: 60_000 }, async () => {
+      test("four connections at once see one device", async () => {
         const report = await output("fio", [
           "--name=parallel",
           "--ioengine=nbd",
@@ -199,7 +195,7 @@ describeWith(["nbdinfo", "nbdcopy"], "cev serve --read-only", () => {
 });
 
 describeWith(["nbdcopy"], "cev copy", () => {
-  test("--from writes what nbdcopy then reads", { timeout: 60_000 }, async () => {
+  test("--from writes what nbdcopy then reads", async () => {
     using golden = new GoldenCopy("stack");
     const content = new Random(5).bytes(golden.layer(DEVICE).size);
     const file = join(golden.folder, "in.raw");

@@ -54,7 +54,7 @@ describeWith(ORACLE_TOOLS, "cev is killed while it writes", () => {
     const seed = chooseSeed();
     const claim =
       "what was answered is there, the rest is old or new by sectors, the parity can be put in order";
-    test(`${name}, ${layer}: ${claim}, CEV_SEED=${seed}`, { timeout: 60_000 }, async () => {
+    test(`${name}, ${layer}: ${claim}, CEV_SEED=${seed}`, async () => {
       using golden = new GoldenCopy(name);
       const random = new Random(seed);
       const socket = join(golden.folder, "nbd");

@@ -62,14 +62,14 @@ describeWith(ORACLE_TOOLS, "a sample of the crypt matrix, both ways", () => {
 });
 
 describeWith(["qemu-img"], "a sample of the crypt matrix, with QEMU", () => {
-  test("LUKS1 both ways", { timeout: 60_000 }, async () => {
+  test("LUKS1 both ways", async () => {
     const verdicts = await verdictsOf([WITH_QEMU], ["qemu"]);
     expect(verdicts.get(`qemu ${WITH_QEMU}`)).toMatchObject({ failures: [] });
   });
 });
 
 describeWith(ORACLE_TOOLS, "a sample of the crypt matrix, with harm done to headers", () => {
-  test("power cuts, and fields and JSON by chance", { timeout: 120_000 }, async () => {
+  test("power cuts, and fields and JSON by chance", async () => {
     const verdicts = await verdictsOf([], ["crash", "hostile"]);
     expect([...verdicts.keys()].toSorted()).toEqual(
       [...CRASHED.map((id) => `crash ${id}`), "hostile detached"].toSorted(),

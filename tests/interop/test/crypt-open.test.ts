@@ -84,7 +84,7 @@ const hashOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes)
 
 describeWith(ORACLE_TOOLS, "cev and the kernel open the same devices", () => {
   const seed = chooseSeed();
-  test(`plain dm-crypt and detached headers, both ways, CEV_SEED=${seed}`, { timeout: 60_000 }, async () => {
+  test(`plain dm-crypt and detached headers, both ways, CEV_SEED=${seed}`, async () => {
     const folder = mkdtempSync(join(tmpdir(), "cev-crypt-open-"));
     const random = new Random(seed);
     const path = (name: string): string => join(folder, name);

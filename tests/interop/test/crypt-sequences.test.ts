@@ -197,7 +197,7 @@ async function withFile<Result>(path: string, work: (file: Layer) => Promise<Res
 
 describeWith(["cryptsetup"], "cev and cryptsetup change the keys of one device in turn", () => {
   const seed = chooseSeed();
-  test.each([1, 2] as const)(`LUKS%i, at random, CEV_SEED=${seed}`, { timeout: 60_000 }, async (version) => {
+  test.each([1, 2] as const)(`LUKS%i, at random, CEV_SEED=${seed}`, async (version) => {
     const folder = mkdtempSync(join(tmpdir(), "cev-crypt-sequences-"));
     try {
       const sequence = new Sequence(new Random(seed + version), folder, version);

@@ -11,7 +11,7 @@ const SEED = chooseSeed();
 
 describe("cev reads what the kernel made", () => {
   for (const { name, description } of GOLDEN_SETS) {
-    test(`${name}: ${description}`, { timeout: 60_000 }, async () => {
+    test(`${name}: ${description}`, async () => {
       using golden = new GoldenCopy(name);
       const before = golden.hashImages();
       const sources = [...random.shuffle(golden.images), ...golden.keys];
@@ -35,7 +35,7 @@ describe("cev reads what the kernel made", () => {
 // Without any one member, without each where CEV_ALL_CASES is set.
 describe(`cev reads a degraded array, CEV_SEED=${SEED}`, () => {
   for (const missing of drawSome([0, 1, 2, 3], 1, SEED)) {
-    test(`the whole stack without member ${missing}`, { timeout: 60_000 }, async () => {
+    test(`the whole stack without member ${missing}`, async () => {
       using golden = new GoldenCopy("stack");
       const before = golden.hashImages();
       const members = random.shuffle(golden.images.filter((_, index) => index !== missing));
@@ -96,7 +96,7 @@ describe(`cev reads a degraded array, CEV_SEED=${SEED}`, () => {
 });
 
 describe("keys", () => {
-  test("the second keyslot (pbkdf2) opens the same data", { timeout: 60_000 }, async () => {
+  test("the second keyslot (pbkdf2) opens the same data", async () => {
     using golden = new GoldenCopy("stack");
     const { sha256 } = golden.layer("vg0/other");
     const copy = await hashDevice("vg0/other", [
@@ -107,7 +107,7 @@ describe("keys", () => {
     expect(copy, copy.stderr).toMatchObject({ status: 0, sha256 });
   });
 
-  test("each key is tried on each lock", { timeout: 60_000 }, async () => {
+  test("each key is tried on each lock", async () => {
     using golden = new GoldenCopy("luks-4096");
     const wrong = golden.images[0]!;
     const { sha256 } = golden.layer("luks");

@@ -74,35 +74,31 @@ describeWith(ORACLE_TOOLS, "the kernel accepts what cev wrote to each layer alon
   for (const { golden: name, layer, absent = [], writes = WRITES, judge } of CASES) {
     const seed = chooseSeed();
     const without = absent.length === 0 ? "" : ` without disk${absent.join(", disk")}`;
-    test(
-      `${name}, ${layer}${without}, ${writes} random writes, CEV_SEED=${seed}`,
-      { timeout: 60_000 },
-      async () => {
-        using golden = new GoldenCopy(name);
-        const random = new Random(seed);
-        const present = golden.images.filter((_, index) => !absent.includes(index));
-        const isDegraded = absent.length > 0 || name === "raid5-stale";
-        const args = [...random.shuffle(present), ...golden.keys, ...(isDegraded ? ["--degraded"] : [])];
-        const device = deviceName(golden.manifest, layer);
+    test(`${name}, ${layer}${without}, ${writes} random writes, CEV_SEED=${seed}`, async () => {
+      using golden = new GoldenCopy(name);
+      const random = new Random(seed);
+      const present = golden.images.filter((_, index) => !absent.includes(index));
+      const isDegraded = absent.length > 0 || name === "raid5-stale";
+      const args = [...random.shuffle(present), ...golden.keys, ...(isDegraded ? ["--degraded"] : [])];
+      const device = deviceName(golden.manifest, layer);
 
-        const socket = `${golden.folder}/nbd`;
-        const server = await Server.onSocket(socket, [...args, "--device", device]);
-        let sha256 = "";
-        try {
-          await using client = await NbdClient.connect(socket, device);
-          const model = Uint8Array.from(await client.read(0, client.size));
-          await writeRandomly(client, model, random, writes);
-          sha256 = createHash("sha256").update(model).digest("hex");
-        } finally {
-          expect(await server.stop(), "cev serve").toMatchObject({ status: 0 });
-        }
+      const socket = `${golden.folder}/nbd`;
+      const server = await Server.onSocket(socket, [...args, "--device", device]);
+      let sha256 = "";
+      try {
+        await using client = await NbdClient.connect(socket, device);
+        const model = Uint8Array.from(await client.read(0, client.size));
+        await writeRandomly(client, model, random, writes);
+        sha256 = createHash("sha256").update(model).digest("hex");
+      } finally {
+        expect(await server.stop(), "cev serve").toMatchObject({ status: 0 });
+      }
 
-        const env = { PASSPHRASE: golden.manifest.passphrase ?? "", LAYER: layer };
-        const verdict = await runOracle({ script: judge, disks: golden.images, mode: "snapshot", env });
-        expect(verdict).toMatchObject({ status: 0, stdout: `${sha256}\n` });
-        // Not rebuilt as a whole: the kernel believes the bitmap.
-        if (name === "raid5-bitmap" && absent.length > 0) expect(verdict.stderr).toMatch(/re-added/);
-      },
-    );
+      const env = { PASSPHRASE: golden.manifest.passphrase ?? "", LAYER: layer };
+      const verdict = await runOracle({ script: judge, disks: golden.images, mode: "snapshot", env });
+      expect(verdict).toMatchObject({ status: 0, stdout: `${sha256}\n` });
+      // Not rebuilt as a whole: the kernel believes the bitmap.
+      if (name === "raid5-bitmap" && absent.length > 0) expect(verdict.stderr).toMatch(/re-added/);
+    });
   }
 });

@@ -46,7 +46,7 @@ describeWith(
   () => {
     test(
       `takes ${CHANGES} layers in and out under fio with verify: no error, no lost byte`,
-      { timeout: 60_000 + CHANGES * 1000 },
+      { timeout: 300_000 + CHANGES * 1000 },
       async () => {
         using golden = new GoldenCopy("stack");
         const socket = join(golden.folder, "nbd");
@@ -67,7 +67,7 @@ describeWith(
         // A write is under way when the first one is put in.
         await expect
           .poll(async () => JSON.stringify(await control.ask({ command: "trace", count: 1, op: "write" })), {
-            timeout: 30_000,
+            timeout: 60_000,
           })
           .toBe('{"seen":1,"dropped":0}');
         for (let count = 0; count < CHANGES; count++) {

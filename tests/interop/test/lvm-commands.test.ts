@@ -13,7 +13,6 @@ const DRAW = chooseSeed();
 describe(`commands by chance, with writes between them, seed ${SEED}, CEV_SEED=${DRAW}`, () => {
   test.each(drawSome([0, 1, 2], 1, DRAW))(
     "sequence %i: volumes keep what they hold, what is refused writes nothing",
-    { timeout: 60_000 },
     async (number) => {
       const steps = randomSteps(new Random(SEED + number), LENGTH);
       const { world, failure } = await runSteps(steps, number);

@@ -10,7 +10,7 @@ const SEED = chooseSeed();
 describe(`cev reads volume groups that LVM2 made, with all physical volumes and without one, CEV_SEED=${SEED}`, () => {
   for (const shape of SHAPES) {
     if (shape.golden === null) continue;
-    test(`${shape.name}: ${shape.golden}`, { timeout: 60_000 }, async () => {
+    test(`${shape.name}: ${shape.golden}`, async () => {
       const group = readGoldenGroup(shape);
       expect(group.volumes.size).toBeGreaterThan(0);
       expect(await readWithout(group, null), "with all").toEqual([]);

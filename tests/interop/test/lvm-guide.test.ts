@@ -36,48 +36,44 @@ for volume in root home; do sha256sum </dev/vg0/$volume | cut -d' ' -f1; done
 `;
 
 describeWith(ORACLE_TOOLS, "volumes of a server's disks, as docs/lvm.md has it", () => {
-  test(
-    "are read beside their copies, taken back to their snapshot, restored, and taken over by a kernel",
-    { timeout: 90_000 },
-    async () => {
-      const disks = ["sda", "sdb"].map((name) => join(folder, "tuesday", `${name}.img`));
-      mkdirSync(join(folder, "tuesday"));
-      for (const path of disks) {
-        writeFileSync(path, "");
-        truncateSync(path, 64 << 20);
-      }
-      const server = await runOracle({ script: SERVER, disks });
-      expect(server.stderr).toBe("");
-      const [root = "", home = ""] = server.stdout.trim().split("\n");
-      expect(await hashDevice("vg0/before", disks)).toMatchObject({ sha256: root, status: 0 });
+  test("are read beside their copies, taken back to their snapshot, restored, and taken over by a kernel", async () => {
+    const disks = ["sda", "sdb"].map((name) => join(folder, "tuesday", `${name}.img`));
+    mkdirSync(join(folder, "tuesday"));
+    for (const path of disks) {
+      writeFileSync(path, "");
+      truncateSync(path, 64 << 20);
+    }
+    const server = await runOracle({ script: SERVER, disks });
+    expect(server.stderr).toBe("");
+    const [root = "", home = ""] = server.stdout.trim().split("\n");
+    expect(await hashDevice("vg0/before", disks)).toMatchObject({ sha256: root, status: 0 });
 
-      cpSync(join(folder, "tuesday"), join(folder, "monday"), { recursive: true });
-      const copies = ["sda", "sdb"].map((name) => join(folder, "monday", `${name}.img`));
-      const both = [...disks, ...copies];
-      expect(await hashDevice("vg0@monday/before", both)).toMatchObject({ sha256: root, status: 0 });
+    cpSync(join(folder, "tuesday"), join(folder, "monday"), { recursive: true });
+    const copies = ["sda", "sdb"].map((name) => join(folder, "monday", `${name}.img`));
+    const both = [...disks, ...copies];
+    expect(await hashDevice("vg0@monday/before", both)).toMatchObject({ sha256: root, status: 0 });
 
-      const archive = ["--archive", join(folder, "archive"), "-q"];
-      const merged = await cev(["lvm", "lvconvert", "--merge", "vg0/before", ...disks, ...archive]);
-      expect(merged).toMatchObject({ status: 0, stderr: "" });
-      expect(await cev(["lvm", "lvremove", "vg0/home", ...disks, ...archive])).toMatchObject({ status: 0 });
-      const saved = readdirSync(join(folder, "archive")).toSorted().at(-1)!;
-      const text = join(folder, "archive", saved);
-      expect(await cev(["lvm", "vgcfgrestore", "-f", text, "vg0", ...disks, ...archive])).toMatchObject({
-        status: 0,
-      });
-      const grown = await cev(["lvm", "lvextend", "-L", "+8M", "vg0/home", "--devices", ...disks, "-A", "n"]);
-      expect(grown).toMatchObject({ status: 0, stderr: "" });
-      expect(await hashDevice("vg0@monday/home", both)).toMatchObject({ sha256: home, status: 0 });
+    const archive = ["--archive", join(folder, "archive"), "-q"];
+    const merged = await cev(["lvm", "lvconvert", "--merge", "vg0/before", ...disks, ...archive]);
+    expect(merged).toMatchObject({ status: 0, stderr: "" });
+    expect(await cev(["lvm", "lvremove", "vg0/home", ...disks, ...archive])).toMatchObject({ status: 0 });
+    const saved = readdirSync(join(folder, "archive")).toSorted().at(-1)!;
+    const text = join(folder, "archive", saved);
+    expect(await cev(["lvm", "vgcfgrestore", "-f", text, "vg0", ...disks, ...archive])).toMatchObject({
+      status: 0,
+    });
+    const grown = await cev(["lvm", "lvextend", "-L", "+8M", "vg0/home", "--devices", ...disks, "-A", "n"]);
+    expect(grown).toMatchObject({ status: 0, stderr: "" });
+    expect(await hashDevice("vg0@monday/home", both)).toMatchObject({ sha256: home, status: 0 });
 
-      const again = await runOracle({ script: AGAIN, disks, mode: "snapshot" });
-      expect(again.stderr).toBe("");
-      const { sha256 } = await hashDevice("vg0/home", disks);
-      expect(again.stdout.trim().split(/\s*\n\s*/)).toEqual([
-        "home -wi------- 24.00m",
-        "root -wi------- 24.00m",
-        root,
-        sha256,
-      ]);
-    },
-  );
+    const again = await runOracle({ script: AGAIN, disks, mode: "snapshot" });
+    expect(again.stderr).toBe("");
+    const { sha256 } = await hashDevice("vg0/home", disks);
+    expect(again.stdout.trim().split(/\s*\n\s*/)).toEqual([
+      "home -wi------- 24.00m",
+      "root -wi------- 24.00m",
+      root,
+      sha256,
+    ]);
+  });
 });

@@ -15,7 +15,7 @@ const AMOUNT = { stride: 1201, rewriteCount: 6, seed: 11 };
 const golden = SHAPES.filter((shape) => shape.golden !== null);
 
 describe("damaged metadata of groups that LVM2 made: another copy serves, or an error names the place", () => {
-  test.each(golden)("$name", { timeout: 60_000 }, async (shape) => {
+  test.each(golden)("$name", async (shape) => {
     const { failures } = await runHostile(shape, AMOUNT);
     expect(failures).toEqual([]);
   });

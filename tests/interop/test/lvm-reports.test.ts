@@ -163,7 +163,7 @@ describeWith(ORACLE_TOOLS, "reports on groups of every type", () => {
     expect(lines(stdout)).toEqual(lines(lvm2.get(`headers ${index}`)!));
   });
 
-  test("with two disks missing, what is partial is LVM2's to the letter", { timeout: 60_000 }, async () => {
+  test("with two disks missing, what is partial is LVM2's to the letter", async () => {
     const present = [disks[0]!, disks[2]!, disks[3]!, disks[4]!];
     const theirs = await askLvm2(scriptOf(PARTIAL), present);
     for (const report of PARTIAL)

@@ -46,7 +46,7 @@ async function mapOf(uri: string, context: string): Promise<MapEntry[]> {
 }
 
 describeWith(["nbdinfo", "nbdcopy", "qemu-img"], "clients that leave out what is called zeroes", () => {
-  test.each(SETS)("copy all that the kernel saw: $set", { timeout: 60_000 }, async ({ set, devices }) => {
+  test.each(SETS)("copy all that the kernel saw: $set", async ({ set, devices }) => {
     using golden = new GoldenCopy(set);
     const socket = join(golden.folder, "nbd");
     const names = devices.flatMap(([name]) => ["--device", name]);

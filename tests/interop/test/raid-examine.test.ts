@@ -32,42 +32,38 @@ function membersOf(text: string): string[] {
 }
 
 describeWith(ORACLE_TOOLS, "cev raid examine", () => {
-  test(
-    "prints what mdadm --examine prints, of every level and layout and in every state",
-    { timeout: 120_000 },
-    async () => {
-      using disk = new SharedDisk(join(folder, "disk.img"));
-      const arrays = sampleArrays(allArrays(), 33, 11);
-      const sets: { name: string; images: readonly Uint8Array[] }[] = [];
-      for (const array of arrays) sets.push({ name: array.id, images: await createImages(array) });
-      for (const { name } of RAID_STATES) {
-        using golden = new GoldenCopy(name);
-        sets.push({ name, images: golden.images.map((path) => new Uint8Array(readFileSync(path))) });
-      }
-      const jobs = sets.map(({ images }) => ({
-        call: "examine" as const,
-        args: [],
-        members: images.map((bytes) => disk.add(bytes.length)),
-      }));
-      disk.finish();
-      const paths: string[] = [];
-      for (const [number, { images }] of sets.entries())
-        images.forEach((bytes, index) => {
-          disk.write(jobs[number]!.members[index]!, bytes);
-          const path = join(folder, `${number}-${index}.img`);
-          writeFileSync(path, bytes);
-          paths.push(path);
-        });
-      const answers = await runInKernel(folder, disk, jobs);
-      const examined = await cev(["raid", "examine", ...paths]);
-      expect(examined.status, examined.stderr).toBe(0);
+  test("prints what mdadm --examine prints, of every level and layout and in every state", async () => {
+    using disk = new SharedDisk(join(folder, "disk.img"));
+    const arrays = sampleArrays(allArrays(), 33, 11);
+    const sets: { name: string; images: readonly Uint8Array[] }[] = [];
+    for (const array of arrays) sets.push({ name: array.id, images: await createImages(array) });
+    for (const { name } of RAID_STATES) {
+      using golden = new GoldenCopy(name);
+      sets.push({ name, images: golden.images.map((path) => new Uint8Array(readFileSync(path))) });
+    }
+    const jobs = sets.map(({ images }) => ({
+      call: "examine" as const,
+      args: [],
+      members: images.map((bytes) => disk.add(bytes.length)),
+    }));
+    disk.finish();
+    const paths: string[] = [];
+    for (const [number, { images }] of sets.entries())
+      images.forEach((bytes, index) => {
+        disk.write(jobs[number]!.members[index]!, bytes);
+        const path = join(folder, `${number}-${index}.img`);
+        writeFileSync(path, bytes);
+        paths.push(path);
+      });
+    const answers = await runInKernel(folder, disk, jobs);
+    const examined = await cev(["raid", "examine", ...paths]);
+    expect(examined.status, examined.stderr).toBe(0);
 
-      const found = membersOf(examined.stdout);
-      expect(found).toHaveLength(paths.length);
-      for (const [number, { name, images }] of sets.entries()) {
-        const mdadm = membersOf(answers[number]!.sections.get("members") ?? "");
-        expect.soft(found.splice(0, images.length), name).toEqual(mdadm);
-      }
-    },
-  );
+    const found = membersOf(examined.stdout);
+    expect(found).toHaveLength(paths.length);
+    for (const [number, { name, images }] of sets.entries()) {
+      const mdadm = membersOf(answers[number]!.sections.get("members") ?? "");
+      expect.soft(found.splice(0, images.length), name).toEqual(mdadm);
+    }
+  });
 });

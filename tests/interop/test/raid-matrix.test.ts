@@ -53,7 +53,7 @@ describeWith(ORACLE_TOOLS, `a sample of the RAID matrix, both ways, CEV_SEED=${S
 describeWith(ORACLE_TOOLS, "the RAID matrix notices", () => {
   const array = allArrays().find(({ id }) => id === "raid5/left-symmetric/1.2/3x64K")!;
 
-  test("a wrong bit in data, in parity, and in a superblock", { timeout: 60_000 }, async () => {
+  test("a wrong bit in data, in parity, and in a superblock", async () => {
     await withDisk({ folder, isKept: false }, CONTENT, async (own, disk) => {
       const [made] = await makeInKernel(own, disk, [array]);
       const kernelArray = made!.read()!;

@@ -108,85 +108,81 @@ describeWith(ORACLE_TOOLS, "members come and go under cev and under the kernel b
       await new Promise((resolve) => setTimeout(resolve, 10));
   }
 
-  test(
-    "what one of them left half done the other completes, and all agree",
-    { timeout: 120_000 },
-    async () => {
-      // A member fails, and another takes its place.
-      const rebuilt = images("rebuilt", 4);
-      await create(rebuilt.slice(0, 3), { level: 5, chunkSize: 64 * KIB });
-      const first = await withArray(rebuilt.slice(0, 3), {}, async (layer, device) => {
-        await fill(device);
-        await layer.idle();
-        await layer.failMember("rebuilt1");
-        await layer.removeMember("rebuilt1");
-        const fresh = await layerOf(rebuilt[3]!);
-        await layer.addMember(fresh.layer, fresh.name);
-        await layer.idle();
-      });
-      // A rebuild, and a resync, that are broken off in the middle.
-      const rebuilding = images("rebuilding", 5);
-      await create(rebuilding.slice(0, 4), { level: 6, chunkSize: 64 * KIB });
-      const second = await withArray(rebuilding.slice(0, 4), {}, async (layer, device) => {
-        await fill(device);
-        await layer.idle();
-        layer.setSpeedLimit({ maxKiB: 8000 });
-        await layer.failMember(0);
-        const fresh = await layerOf(rebuilding[4]!);
-        await layer.addMember(fresh.layer, fresh.name);
-        await passed(layer, "recover", MIB);
-      });
-      const resyncing = images("resyncing", 2);
-      await create(resyncing, { level: 1, version: "1.0", ...BITMAP });
-      const third = await withArray(resyncing, { maxKiB: 8000 }, (layer) => passed(layer, "resync", MIB));
-      const grown = images("grown", 4);
-      await create(grown, { level: 10, version: "1.1", chunkSize: 64 * KIB, size: 2 * MIB, ...BITMAP });
-      await withArray(grown, {}, async (layer) => {
-        await layer.growSize("max");
-        await layer.idle();
-      });
-      const fourth = await withArray(grown, {}, (_layer, device) => fill(device));
-      // Members that come back: one that left cev's array to the kernel, one that left the kernel's to cev.
-      const left = images("left", 3);
-      await create(left, { level: 5, version: "0.90", chunkSize: 64 * KIB, ...BITMAP });
-      const fifth = await withArray(left, {}, async (layer, device) => {
-        await fill(device);
-        await layer.idle();
-        await layer.failMember(0);
-        await device.write(128 * KIB, new Uint8Array(randomBytes(8 * KIB)));
-      });
-      const back = images("back", 3);
-      const leaving = await runOracle({ script: LEAVE, disks: back });
-      expect(leaving.status, leaving.stderr).toBe(0);
-      const sixth = await withArray([back[0]!, back[2]!], {}, async (layer) => {
-        const member = await layerOf(back[1]!);
-        await layer.reAddMember(member.layer, member.name);
-        await layer.idle();
-        expect(await layer.check()).toBe(0);
-      });
-      expect(sixth).toBe(leaving.stdout.trim());
+  test("what one of them left half done the other completes, and all agree", async () => {
+    // A member fails, and another takes its place.
+    const rebuilt = images("rebuilt", 4);
+    await create(rebuilt.slice(0, 3), { level: 5, chunkSize: 64 * KIB });
+    const first = await withArray(rebuilt.slice(0, 3), {}, async (layer, device) => {
+      await fill(device);
+      await layer.idle();
+      await layer.failMember("rebuilt1");
+      await layer.removeMember("rebuilt1");
+      const fresh = await layerOf(rebuilt[3]!);
+      await layer.addMember(fresh.layer, fresh.name);
+      await layer.idle();
+    });
+    // A rebuild, and a resync, that are broken off in the middle.
+    const rebuilding = images("rebuilding", 5);
+    await create(rebuilding.slice(0, 4), { level: 6, chunkSize: 64 * KIB });
+    const second = await withArray(rebuilding.slice(0, 4), {}, async (layer, device) => {
+      await fill(device);
+      await layer.idle();
+      layer.setSpeedLimit({ maxKiB: 8000 });
+      await layer.failMember(0);
+      const fresh = await layerOf(rebuilding[4]!);
+      await layer.addMember(fresh.layer, fresh.name);
+      await passed(layer, "recover", MIB);
+    });
+    const resyncing = images("resyncing", 2);
+    await create(resyncing, { level: 1, version: "1.0", ...BITMAP });
+    const third = await withArray(resyncing, { maxKiB: 8000 }, (layer) => passed(layer, "resync", MIB));
+    const grown = images("grown", 4);
+    await create(grown, { level: 10, version: "1.1", chunkSize: 64 * KIB, size: 2 * MIB, ...BITMAP });
+    await withArray(grown, {}, async (layer) => {
+      await layer.growSize("max");
+      await layer.idle();
+    });
+    const fourth = await withArray(grown, {}, (_layer, device) => fill(device));
+    // Members that come back: one that left cev's array to the kernel, one that left the kernel's to cev.
+    const left = images("left", 3);
+    await create(left, { level: 5, version: "0.90", chunkSize: 64 * KIB, ...BITMAP });
+    const fifth = await withArray(left, {}, async (layer, device) => {
+      await fill(device);
+      await layer.idle();
+      await layer.failMember(0);
+      await device.write(128 * KIB, new Uint8Array(randomBytes(8 * KIB)));
+    });
+    const back = images("back", 3);
+    const leaving = await runOracle({ script: LEAVE, disks: back });
+    expect(leaving.status, leaving.stderr).toBe(0);
+    const sixth = await withArray([back[0]!, back[2]!], {}, async (layer) => {
+      const member = await layerOf(back[1]!);
+      await layer.reAddMember(member.layer, member.name);
+      await layer.idle();
+      expect(await layer.check()).toBe(0);
+    });
+    expect(sixth).toBe(leaving.stdout.trim());
 
-      const arrays = [
-        [rebuilt[0]!, rebuilt[3]!, rebuilt[2]!],
-        rebuilding.slice(1),
-        resyncing,
-        grown,
-        left,
-        back,
-      ];
-      const verdict = await runOracle({
-        script: JUDGE,
-        disks: arrays.flat(),
-        env: { COUNTS: arrays.map(({ length }) => length).join(" "), RE_ADD: "4" },
-      });
-      expect(verdict.status, verdict.stderr).toBe(0);
-      expect(verdict.stderr).toContain("re-added");
-      const hashes = [first, second, third, fourth, fifth, sixth];
-      expect(verdict.stdout.trim().split("\n")).toEqual([
-        ...hashes.map((hash) => `${hash} mismatches 0 degraded 0`),
-        // Only that of the array that was left in the middle, and of the member that came back.
-        "2",
-      ]);
-    },
-  );
+    const arrays = [
+      [rebuilt[0]!, rebuilt[3]!, rebuilt[2]!],
+      rebuilding.slice(1),
+      resyncing,
+      grown,
+      left,
+      back,
+    ];
+    const verdict = await runOracle({
+      script: JUDGE,
+      disks: arrays.flat(),
+      env: { COUNTS: arrays.map(({ length }) => length).join(" "), RE_ADD: "4" },
+    });
+    expect(verdict.status, verdict.stderr).toBe(0);
+    expect(verdict.stderr).toContain("re-added");
+    const hashes = [first, second, third, fourth, fifth, sixth];
+    expect(verdict.stdout.trim().split("\n")).toEqual([
+      ...hashes.map((hash) => `${hash} mismatches 0 degraded 0`),
+      // Only that of the array that was left in the middle, and of the member that came back.
+      "2",
+    ]);
+  });
 });

@@ -124,7 +124,7 @@ describe("cev reads arrays in states that do not last", () => {
 });
 
 describeWith(ORACLE_TOOLS, "cev goes on with arrays in such states", () => {
-  test("and the kernel takes them back", { timeout: 120_000 }, async () => {
+  test("and the kernel takes them back", async () => {
     using disk = new SharedDisk(join(folder, "disk.img"));
     const worked = [];
     for (const { name, images, ...state } of states.values()) {

@@ -39,36 +39,32 @@ cat /sys/block/md0/md/degraded
 `;
 
 describeWith(ORACLE_TOOLS, "an array of a dead server, as docs/raid.md has it", () => {
-  test(
-    "is read without the disk that is lost, made whole again, and taken back by a kernel",
-    { timeout: 60_000 },
-    async () => {
-      const [a, lost, c, d] = ["sda", "sdb", "sdc", "sdd"].map(image);
-      const server = await runOracle({ script: SERVER, disks: [a!, lost!, c!, d!], mode: "power-cut" });
-      expect(server.stderr).toBe("");
-      const hash = server.stdout.trim();
-      const rest = [a!, c!, d!];
+  test("is read without the disk that is lost, made whole again, and taken back by a kernel", async () => {
+    const [a, lost, c, d] = ["sda", "sdb", "sdc", "sdd"].map(image);
+    const server = await runOracle({ script: SERVER, disks: [a!, lost!, c!, d!], mode: "power-cut" });
+    expect(server.stderr).toBe("");
+    const hash = server.stdout.trim();
+    const rest = [a!, c!, d!];
 
-      const stack = await cev(["raid", "detail", ...rest, "--force", "--stack"]);
-      const file = join(folder, "data.yaml");
-      writeFileSync(file, stack.stdout);
-      expect(await hashDevice("md/oracle:data", [file])).toMatchObject({ sha256: hash, status: 0 });
+    const stack = await cev(["raid", "detail", ...rest, "--force", "--stack"]);
+    const file = join(folder, "data.yaml");
+    writeFileSync(file, stack.stdout);
+    expect(await hashDevice("md/oracle:data", [file])).toMatchObject({ sha256: hash, status: 0 });
 
-      const refused = await cev(["raid", "add", ...rest, "--device", image("early")]);
-      expect(refused.stderr).toMatch(/it lacks members, and was not shut down cleanly; .*assemble --force/);
-      expect(refused.status).toBe(1);
-      expect(await cev(["raid", "assemble", ...rest, "--force"])).toMatchObject({ status: 0 });
-      const fresh = image("new");
-      const added = await cev(["raid", "add", ...rest, "--device", fresh]);
-      expect(added.stdout).toBe("new.img has been added\nmd/oracle:data: clean, 4 of 4 devices active\n");
-      const checked = await cev(["raid", "check", ...rest, fresh]);
-      expect(checked).toMatchObject({
-        status: 0,
-        stdout: expect.stringMatching(/^mismatch_cnt 0:/) as string,
-      });
+    const refused = await cev(["raid", "add", ...rest, "--device", image("early")]);
+    expect(refused.stderr).toMatch(/it lacks members, and was not shut down cleanly; .*assemble --force/);
+    expect(refused.status).toBe(1);
+    expect(await cev(["raid", "assemble", ...rest, "--force"])).toMatchObject({ status: 0 });
+    const fresh = image("new");
+    const added = await cev(["raid", "add", ...rest, "--device", fresh]);
+    expect(added.stdout).toBe("new.img has been added\nmd/oracle:data: clean, 4 of 4 devices active\n");
+    const checked = await cev(["raid", "check", ...rest, fresh]);
+    expect(checked).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^mismatch_cnt 0:/) as string,
+    });
 
-      const again = await runOracle({ script: AGAIN, disks: [fresh, ...rest], mode: "snapshot" });
-      expect(again.stdout.trim().split("\n")).toEqual([hash, "0", "0"]);
-    },
-  );
+    const again = await runOracle({ script: AGAIN, disks: [fresh, ...rest], mode: "snapshot" });
+    expect(again.stdout.trim().split("\n")).toEqual([hash, "0", "0"]);
+  });
 });

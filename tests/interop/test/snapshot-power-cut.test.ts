@@ -93,7 +93,7 @@ async function hashByCev({ origin, store }: Cut): Promise<string> {
 }
 
 describeWith(ORACLE_TOOLS, "what a power cut left of a snapshot", () => {
-  test("the kernel sees as cev does, also where it tore the exceptions", { timeout: 60_000 }, async () => {
+  test("the kernel sees as cev does, also where it tore the exceptions", async () => {
     const cuts = await cutsOf(3);
     expect(cuts[1]!.isTorn).toBe(true);
     const judged = [...cuts.slice(0, 2), ...cuts.slice(2 - CUTS)];

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CleanDirectory } from "../clean-directory.ts";
 import { Reader, stepsOf } from "../guide.ts";
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 const top = resolve(import.meta.dirname, "../../..");
 const example = join(top, "examples/custom-layer/cev-checksum");
 const steps = stepsOf(readFileSync(join(top, "docs/writing-a-layer.md"), "utf8"));
