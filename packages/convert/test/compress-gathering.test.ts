@@ -145,3 +145,24 @@ test("parts fill a chunk where nothing is left between them", () => {
   expect(isWhole([part(1, 7)], 8)).toBe(false);
   expect(isWhole([part(0, 7)], 8)).toBe(false);
 });
+
+test("of a request that fails, all chunks have ended when that is told", async () => {
+  const { device, faults } = await open("random", 7);
+  const contents = new Random(6).bytes(6 * CHUNK);
+  await device.write(0, contents);
+  await device.flush();
+  for (const op of [Op.read, Op.write] as const) {
+    faults.reset();
+    faults.add({ op, skipCount: 1, countMax: 1, fault: { kind: "error", code: "CEV_IO" } });
+    const before = faults.requestCount;
+    const request =
+      op === Op.read ? device.read(0, 6 * CHUNK) : device.write(0, new Random(8).bytes(6 * CHUNK));
+    await expect(request).rejects.toMatchObject({ code: "CEV_IO" });
+    const after = faults.requestCount;
+    expect(after - before).toBeGreaterThan(2);
+    for (let turn = 0; turn < 20; turn++) await new Promise<void>((resolve) => environment.later(resolve));
+    expect(faults.requestCount).toBe(after);
+  }
+  faults.reset();
+  await device.close();
+});

@@ -172,3 +172,33 @@ test("a device that shows more than is sure to fit tells when nine tenths are in
   await (await Device.open(again!.layer, environment)).close();
   expect(problems.length).toBe(3);
 });
+
+test("a full device takes changes of many chunks at once as long as there is room for one more: what they replace is given back", async () => {
+  const { device } = await compressed(512 * KIB, 1024 * KIB);
+  const isFull = (error: unknown): boolean => (error as { code: string }).code === "CEV_NO_SPACE";
+  const random = new Random(1);
+  let count = 0;
+  for (;;) {
+    const isDone = await device.write(count * CHUNK, random.bytes(CHUNK)).then(
+      () => true,
+      (error: unknown) => !isFull(error) && Promise.reject(error as Error),
+    );
+    if (!isDone) break;
+    count++;
+  }
+  expect(count).toBeGreaterThan(60);
+  // Neither is there more room than for one, nor is a bin given back before a commit.
+  await device.discard(0, CHUNK);
+  await device.flush();
+  const contents = Array.from({ length: 16 }, () => random.bytes(CHUNK));
+  await Promise.all(contents.map((data, index) => device.write((index + 1) * CHUNK, data)));
+  for (const [index, data] of contents.entries())
+    expect(Buffer.compare(await device.read((index + 1) * CHUNK, CHUNK), data)).toBe(0);
+  // With none at all each of them fails.
+  await device.write(0, random.bytes(CHUNK));
+  const results = await Promise.allSettled(
+    contents.map((_, index) => device.write((count + index) * CHUNK, random.bytes(CHUNK))),
+  );
+  expect(results.every((result) => result.status === "rejected" && isFull(result.reason))).toBe(true);
+  await device.close();
+});

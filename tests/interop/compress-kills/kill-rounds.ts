@@ -18,6 +18,7 @@ const RUN_MAX = 12;
 const WORKERS = 8;
 /** Of either client, before the server is killed. */
 export const WRITES_MIN = 20;
+const CONNECT_TRIES_MAX = 100;
 /** Commands that qemu-io is given: more than it gets through. */
 const QEMU_COMMANDS = 4000;
 
@@ -111,7 +112,15 @@ function writeStack({ folder, isVolatile, chunkSize, seed }: KillOptions): strin
 async function connect(socket: string): Promise<Device> {
   const environment = environmentFrom(globalThis);
   const options = { uri: `nbd+unix:///?socket=${socket}`, reconnectTimeoutMs: 0 };
-  return Device.open(await NbdLayer.at(environment, options), environment);
+  for (let tries = 1; ; tries++)
+    try {
+      return await Device.open(await NbdLayer.at(environment, options), environment);
+    } catch (error) {
+      // There is a moment at which the socket is there, and nobody listens yet.
+      if (tries === CONNECT_TRIES_MAX) throw error;
+      onlyLost(error);
+      await sleep(50);
+    }
 }
 
 interface Shared {

@@ -44,6 +44,10 @@ export class ChunkStore {
   readonly #spareMax: number;
   /** Chunks that are being written, each of which will be pending. */
   #reservedCount = 0;
+  /** Those of them for which no room was found yet. */
+  #starvedCount = 0;
+  /** Chunks that have been written, or cleared. */
+  #endedCount = 0;
   /** Those that wait for one of them to end. */
   #waiting: (() => void)[] = [];
 
@@ -151,6 +155,7 @@ export class ChunkStore {
         throw error;
       }
       this.#loaded.map.set(chunk, entry);
+      this.#endedCount++;
       if (isOwn) this.#cache.put(chunk, data);
       else this.#cache.drop(chunk);
     } finally {
@@ -163,6 +168,7 @@ export class ChunkStore {
     if (this.isHole(chunk)) return;
     await this.#reserve();
     this.#loaded.map.set(chunk, newHole());
+    this.#endedCount++;
     this.#cache.drop(chunk);
     this.#unreserve();
   }
@@ -209,24 +215,29 @@ export class ChunkStore {
     for (const wake of waiting) wake();
   }
 
-  /** A device that shows more than is sure to fit may be full: then what a commit gives back is the last that there is. */
   async #allocate(unitCount: number, offset: number): Promise<number> {
     const { allocator } = this.#loaded;
     let first = allocator.allocate(unitCount);
-    if (first < 0) {
+    while (first < 0) {
+      // A device that shows more than is sure to fit may be full: then what a commit gives back is the last that there is.
+      const endedCount = this.#endedCount;
       await this.#committer.commit();
       first = await this.#trimmer.pause(() => allocator.allocate(unitCount));
+      // What those have replaced that ended meanwhile, or are still being written, will be given back, too.
+      if (first >= 0 || this.#endedCount !== endedCount) continue;
+      if (this.#reservedCount - this.#starvedCount <= 1)
+        throw new CevError("CEV_NO_SPACE", "no room is left for what was compressed", {
+          layer: LAYER,
+          op: "write",
+          offset,
+          hint: "discard what is not needed",
+        });
+      this.#starvedCount++;
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      this.#starvedCount--;
     }
-    if (first >= 0) {
-      this.#tellIfFull();
-      return first;
-    }
-    throw new CevError("CEV_NO_SPACE", "no room is left for what was compressed", {
-      layer: LAYER,
-      op: "write",
-      offset,
-      hint: "discard what is not needed",
-    });
+    this.#tellIfFull();
+    return first;
   }
 
   #tellIfFull(): void {

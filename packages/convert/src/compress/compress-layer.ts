@@ -116,15 +116,7 @@ export class CompressLayer extends AsyncLayer {
   }
 
   override async read(io: Io): Promise<void> {
-    await this.#locked(io, false, async (store) => {
-      for (const part of this.#partsOf(io)) {
-        const { chunk, start, length, dataOffset } = part;
-        const data = await store.read(chunk);
-        const target = io.data.subarray(dataOffset, dataOffset + length);
-        if (data === null) target.fill(0);
-        else target.set(data.subarray(start, start + length));
-      }
-    });
+    await this.#locked(io, false, (store) => this.#eachPart(io, (part) => readPart(store, io, part)));
   }
 
   override async write(io: Io): Promise<void> {
@@ -231,16 +223,21 @@ export class CompressLayer extends AsyncLayer {
 
   /** Runs a change of every chunk of a request, and makes it durable where that was asked for. */
   async #change(io: Io, change: (store: ChunkStore, part: Part) => Promise<void>): Promise<void> {
-    await this.#locked(io, true, async (store) => {
-      let count = 0;
-      for (const part of this.#partsOf(io)) {
-        // Compressing takes the processor: others get their turn.
-        if (++count % CHUNKS_PER_TURN === 0)
-          await new Promise<void>((resolve) => this.#environment.later(resolve));
-        await change(store, part);
-      }
-    });
+    await this.#locked(io, true, (store) => this.#eachPart(io, (part) => change(store, part)));
     await this.#makeDurable(io);
+  }
+
+  /** Some chunks of a request at a time. If one of them fails, the others have ended when that is told: they are in the caller's memory. */
+  async #eachPart(io: Io, run: (part: Part) => Promise<void>): Promise<void> {
+    const parts = [...this.#partsOf(io)];
+    if (parts.length === 1) return run(parts[0]!);
+    for (let at = 0; at < parts.length; at += CHUNKS_PER_TURN) {
+      // Compressing takes the processor: others get their turn.
+      if (at > 0) await new Promise<void>((resolve) => this.#environment.later(resolve));
+      const results = await Promise.allSettled(parts.slice(at, at + CHUNKS_PER_TURN).map(run));
+      const failed = results.find((result) => result.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
+    }
   }
 
   async #makeDurable(io: Io): Promise<void> {
@@ -289,6 +286,17 @@ interface Part {
   readonly length: number;
   /** Where it lies in the memory of the request. */
   readonly dataOffset: number;
+}
+
+async function readPart(
+  store: ChunkStore,
+  io: Io,
+  { chunk, start, length, dataOffset }: Part,
+): Promise<void> {
+  const data = await store.read(chunk);
+  const target = io.data.subarray(dataOffset, dataOffset + length);
+  if (data === null) target.fill(0);
+  else target.set(data.subarray(start, start + length));
 }
 
 /** Fresh memory with what a chunk holds once these parts of it are written. */
