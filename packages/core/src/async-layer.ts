@@ -2,7 +2,7 @@ import { EventState } from "./completion.ts";
 import type { SubmitTarget } from "./compound-io.ts";
 import type { CevError } from "./errors.ts";
 import { ProgramError, isCevError } from "./errors.ts";
-import { Op, ioError, opName, refuse } from "./io.ts";
+import { Op, ioError, opName, refuse, submitTo } from "./io.ts";
 import type { Io } from "./io.ts";
 import { LayerBase } from "./layer.ts";
 
@@ -34,7 +34,7 @@ export abstract class AsyncLayer extends LayerBase {
     // An async function never throws before its first await; one that is not async may.
     let outcome: Promise<void>;
     try {
-      outcome = handler.call(this, io, pass.next);
+      outcome = Promise.resolve(handler.call(this, io, pass.next));
     } catch (error) {
       outcome = Promise.reject(error instanceof Error ? error : new ProgramError(String(error)));
     }
@@ -85,7 +85,7 @@ class Pass {
       this.#settle = { resolve, reject };
       this.#isBelow = true;
       io.pushAction(cameBack, this);
-      target.submit(io);
+      submitTo(target, io);
     });
   };
 

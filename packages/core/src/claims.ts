@@ -46,4 +46,9 @@ export class Claims {
     this.#held.add(entry);
     return { mode, release: () => void this.#held.delete(entry) };
   }
+
+  /** @internal Releases whatever one claimant holds. */
+  releaseAllOf(claimant: Claimant): void {
+    for (const held of this.#held) if (held.claimant === claimant) this.#held.delete(held);
+  }
 }

@@ -107,13 +107,22 @@ export function refuse(io: Io, layer: { readonly name: string }): void {
  * A layer's `submit` threw, which the contract forbids: the `Io`, if it is still under way, fails with `CEV_PROGRAM`, so that
  * nobody waits for ever. If it has gone its way, the error is reported.
  */
-export function submitThrew(io: Io, cause: unknown): void {
+export function submitThrew(io: Io, cause: unknown, layer = "device"): void {
   if (io.state !== EventState.pending) {
     io.runQueue.report(cause);
     return;
   }
   const message = cause instanceof Error ? cause.message : String(cause);
-  io.complete(ioError(io, "CEV_PROGRAM", `the submit of a layer threw: ${message}`, "device", cause));
+  io.complete(ioError(io, "CEV_PROGRAM", `the submit of a layer threw: ${message}`, layer, cause));
+}
+
+/** Submits from where nobody above catches what a layer throws: a completion, a promise, a callback. See `submitThrew`. */
+export function submitTo(layer: { readonly name: string; submit(io: Io): void }, io: Io): void {
+  try {
+    layer.submit(io);
+  } catch (error) {
+    submitThrew(io, error, layer.name);
+  }
 }
 
 /** `Io` objects to use again: nothing is allocated in the steady state. */

@@ -131,6 +131,7 @@ async function openInTurn(layer: Layer): Promise<void> {
     await layer.open();
     layer.claims.openCount = 1;
   } catch (error) {
+    releaseClaimsOf(layer);
     // Why it does not open is what counts; all are closed, also when one of them fails.
     for (const lower of opened.reverse()) await closeTree(lower).catch(() => undefined);
     throw error;
@@ -156,9 +157,19 @@ async function closeInTurn(layer: Layer): Promise<void> {
   }
   layer.claims.openCount = 0;
   const errors: unknown[] = [];
-  await layer.close().catch((error: unknown) => errors.push(error));
+  try {
+    await layer.close();
+  } catch (error) {
+    errors.push(error);
+    releaseClaimsOf(layer);
+  }
   for (const lower of layer.lowers) await closeTree(lower).catch((error: unknown) => errors.push(error));
   if (errors.length > 0) throw errors[0];
+}
+
+/** What a layer has claimed that failed half-way: nobody else would give that back, and those below could not be closed. */
+function releaseClaimsOf(layer: Layer): void {
+  for (const lower of layer.lowers) lower.claims.releaseAllOf(layer);
 }
 
 /** Two that share a layer may open or close it at the same time: one after the other, so that each is counted. */

@@ -1,5 +1,5 @@
 import type { Environment } from "./environment.ts";
-import { Io, IoFlag, Op } from "./io.ts";
+import { Io, IoFlag, Op, submitTo } from "./io.ts";
 import type { SubmitTarget } from "./compound-io.ts";
 import type { Limits } from "./limits.ts";
 
@@ -20,7 +20,7 @@ export async function request(
 ): Promise<void> {
   const io = new Io(environment.runQueue).prepare(op, offset, length, data, 0, flags);
   const done = io.promise();
-  target.submit(io);
+  submitTo(target, io);
   await done;
 }
 

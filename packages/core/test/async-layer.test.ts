@@ -51,6 +51,26 @@ describe("AsyncLayer", () => {
     expect([memory.seen.length, other.seen.length]).toEqual([1, 1]);
   });
 
+  it("a lower whose submit throws fails the request, or is made good, as any error of a lower", async () => {
+    const memory = new MemoryLayer(4096);
+    const thrower = new MemoryLayer(4096, { name: "thrower" });
+    thrower.submit = () => {
+      throw new TypeError("x is not a function");
+    };
+    const failed = read(new Plain(thrower, (io, next) => next(io)));
+    await expect(failed).rejects.toMatchObject({ code: "CEV_PROGRAM", place: { layer: "thrower" } });
+    await expect(failed).rejects.toThrow(/submit of a layer threw: x is not a function/);
+    await read(new Plain(thrower, (io, next) => next(io).catch(() => next(io, memory))));
+    expect(memory.seen.length).toBe(1);
+  });
+
+  it("a method that is not async and returns nothing has answered", async () => {
+    const memory = new MemoryLayer(4096);
+    const silent = (() => undefined) as unknown as () => Promise<void>;
+    await read(new Plain(memory, silent));
+    expect(memory.seen).toEqual([]);
+  });
+
   it("makes an error good by catching it, and an error by throwing one", async () => {
     const memory = new MemoryLayer(4096);
     memory.failure = () => new IoError("CEV_MEDIUM", "bad sector");

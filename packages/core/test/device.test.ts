@@ -147,6 +147,41 @@ describe("Device", () => {
     expect([memory.claims.count, memory.claims.openCount]).toEqual([0, 0]);
   });
 
+  it("a submit that throws at the flush of the end fails the close, and everything is closed all the same", async () => {
+    const { memory, device } = await opened();
+    memory.submit = () => {
+      throw new TypeError("x is not a function");
+    };
+    await expect(device.close()).rejects.toMatchObject({ code: "CEV_PROGRAM" });
+    expect([memory.claims.count, memory.claims.openCount]).toEqual([0, 0]);
+  });
+
+  it("a layer whose close throws at once fails the close, and what is below is closed all the same", async () => {
+    const memory = new MemoryLayer(65_536);
+    const upper = new OffsetLayer(memory, 0);
+    const device = await Device.open(upper, environment);
+    upper.close = () => {
+      throw new TypeError("x is not a function");
+    };
+    await expect(device.close()).rejects.toThrow("x is not a function");
+    expect([upper.claims.count, memory.claims.openCount]).toEqual([0, 0]);
+  });
+
+  it("a layer that fails to open after it has claimed what is below has nothing there any more, which is closed", async () => {
+    const memory = new MemoryLayer(65_536);
+    const upper = new OffsetLayer(memory, 0);
+    const open = upper.open.bind(upper);
+    upper.open = async () => {
+      await open();
+      throw new TypeError("x is not a function");
+    };
+    await openTree(memory);
+    await expect(Device.open(upper, environment)).rejects.toThrow("x is not a function");
+    expect([memory.claims.count, memory.claims.openCount]).toEqual([0, 1]);
+    await closeTree(memory);
+    expect(memory.claims.openCount).toBe(0);
+  });
+
   it("closes by itself at the end of its scope", async () => {
     const memory = new MemoryLayer(65_536);
     {
@@ -171,6 +206,37 @@ describe("Device", () => {
       expect(device.inFlightCount).toBe(0);
       await device.close();
     }
+  });
+
+  it("a layer whose submit throws at the flush after a durable write fails that write", async () => {
+    const memory = new MemoryLayer(65_536, { support: { fua: "none" } });
+    const submit = memory.submit.bind(memory);
+    memory.submit = (io) => {
+      if (io.op === Op.flush) throw new TypeError("x is not a function");
+      submit(io);
+    };
+    const device = await Device.open(memory, environment);
+    const write = device.write(0, new Uint8Array(512), { fua: true });
+    await expect(write).rejects.toMatchObject({ code: "CEV_PROGRAM" });
+    expect(device.inFlightCount).toBe(0);
+  });
+
+  it("a layer whose submit throws fails a write that waited for another one to the same block", async () => {
+    const memory = new MemoryLayer(65_536);
+    const submit = memory.submit.bind(memory);
+    memory.isManual = true;
+    const device = await Device.open(memory, environment);
+    const first = device.write(0, new Uint8Array(10));
+    const second = device.write(0, new Uint8Array(512));
+    memory.submit = (io) => {
+      if (io.op === Op.write && io.length === 512 && io.data[0] === 0 && memory.seen.length > 1)
+        throw new TypeError("x is not a function");
+      submit(io);
+    };
+    memory.finishAll();
+    await first;
+    await expect(second).rejects.toMatchObject({ code: "CEV_PROGRAM" });
+    expect(device.inFlightCount).toBe(0);
   });
 
   it("an abort signal cancels what is under way, and refuses what comes later", async () => {

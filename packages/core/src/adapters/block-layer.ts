@@ -5,7 +5,7 @@ import type { Environment } from "../environment.ts";
 import { CevError } from "../errors.ts";
 import { runAsBelow } from "../extents/run.ts";
 import type { Run } from "../extents/run.ts";
-import { IoFlag, Op, refuse } from "../io.ts";
+import { IoFlag, Op, refuse, submitTo } from "../io.ts";
 import type { Io } from "../io.ts";
 import { LayerBase } from "../layer.ts";
 import type { Layer, LayerDescription } from "../layer.ts";
@@ -139,7 +139,8 @@ export class BlockLayer extends LayerBase {
 
 function submitLocked(lock: RangeLockEntry, { layer, io }: { layer: BlockLayer; io: Io }): void {
   io.pushAction(unlockRange, { owner: layer, lock });
-  layer.lower.submit(io);
+  // Where it had to wait for its lock, this is the completion of another request.
+  submitTo(layer.lower, io);
 }
 
 function unlockRange(_io: Io, held: { readonly owner: BlockLayer; readonly lock: RangeLockEntry }): void {

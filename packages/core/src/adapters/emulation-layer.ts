@@ -2,7 +2,7 @@ import { concatenate } from "../collations.ts";
 import { CompoundIoPool } from "../compound-io.ts";
 import { runAsBelow } from "../extents/run.ts";
 import type { Run } from "../extents/run.ts";
-import { Io, IoFlag, Op, refuse } from "../io.ts";
+import { Io, IoFlag, Op, refuse, submitTo } from "../io.ts";
 import { LayerBase } from "../layer.ts";
 import type { Layer, LayerDescription } from "../layer.ts";
 import type { Limits } from "../limits.ts";
@@ -110,7 +110,7 @@ export class EmulationLayer extends LayerBase {
       }
       io.resume();
     }, null);
-    this.#lower.submit(flush);
+    submitTo(this.#lower, flush);
   }
 }
 
