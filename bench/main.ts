@@ -23,7 +23,7 @@ const PARTS: Record<string, (report: Report) => Promise<void>> = {
 const HELP = `usage: pnpm bench [convert] [core] [crypt] [lvm] [nbd] [raid] [snapshot] [--only=TEXT]
 
 Measures cev side by side with its peers, in alternating runs, and prints ratios; without names, all parts.
---only: of crypt and nbd, the loads alone whose names contain this text.
+--only: of convert, crypt and nbd, the loads alone whose names contain this text.
 
 Examples:
   pnpm bench core
