@@ -42,6 +42,8 @@ export class PendingRun {
   count = 0;
   /** Of the store. */
   firstNew = 0;
+  /** All data is in the store. */
+  isWritten = false;
   /** How many of its chunks have a place in the area of exceptions; and how many of those are recorded. */
   placedCount = 0;
   recordedCount = 0;
@@ -70,6 +72,7 @@ export class PendingRun {
     this.firstOld = firstOld;
     this.count = count;
     this.firstNew = firstNew;
+    this.isWritten = false;
     this.placedCount = 0;
     this.recordedCount = 0;
     this.error = null;
@@ -104,7 +107,7 @@ export class PendingRun {
     this.#host.origin.submit(this.#io);
   }
 
-  /** All data is in the store: the exceptions can be recorded. */
+  /** All data is in the store: the exceptions can be recorded, in their turn. */
   written(): void {
     this.snapshot.record(this);
   }

@@ -55,6 +55,8 @@ export class Snapshot {
   readonly #environment: Environment;
   readonly #onInvalid: SnapshotOptions["onInvalid"];
   readonly #pending: PendingRun[] = [];
+  /** Those that cannot be recorded yet, in the order in which they were given their chunks. */
+  readonly #unwritten: PendingRun[] = [];
   #waiting: InvalidWaiter[] = [];
   #isRecording = false;
   #nextFree: number;
@@ -117,12 +119,24 @@ export class Snapshot {
     this.#nextFree = this.layout.skipMetadata(this.#nextFree + count);
     this.#outstandingCount += count;
     this.#pending.push(run);
+    this.#unwritten.push(run);
   }
 
-  /** Its data is in the store. */
+  /**
+   * Its data is in the store. It is recorded once all are that took their chunks before it: whoever opens the store after a power cut
+   * goes on behind the last chunk that an exception names, and what were gaps before that would be lost.
+   */
   record(run: PendingRun): void {
-    if (this.invalidCause === null) this.commits.add(run);
-    else run.end(this.invalidCause);
+    run.isWritten = true;
+    this.#recordNext();
+  }
+
+  #recordNext(): void {
+    while (this.#unwritten[0]?.isWritten === true) {
+      const run = this.#unwritten.shift()!;
+      if (this.invalidCause === null) this.commits.add(run);
+      else run.end(this.invalidCause);
+    }
   }
 
   /** @internal Some of its exceptions, perhaps all, are on the disk. */
@@ -139,6 +153,10 @@ export class Snapshot {
     const index = this.#pending.indexOf(run);
     const last = this.#pending.pop()!;
     if (last !== run) this.#pending[index] = last;
+    const place = this.#unwritten.indexOf(run);
+    if (place < 0) return;
+    this.#unwritten.splice(place, 1);
+    this.#recordNext();
   }
 
   /** From now on it is of no use: what the origin holds may be written without being kept, once `whenInvalid` has said so. */

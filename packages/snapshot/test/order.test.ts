@@ -1,4 +1,4 @@
-import { BufferPool, Device, Io, IoFlag, Op, environmentFrom } from "@cev/core";
+import { BufferPool, CevError, Device, Io, IoFlag, Op, environmentFrom } from "@cev/core";
 import type { OpenedDevice, Problem } from "@cev/core";
 import { FaultLayer, MemoryLayer, Random } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
@@ -106,6 +106,29 @@ describe("a snapshot", () => {
     expect(steps).toEqual([Op.write, Op.flush, Op.write]);
     expect(originDisk.log.map(({ op }) => op)).toEqual([Op.read, Op.write]);
     expect(write.isUpToDate).toBe(true);
+  });
+
+  test("chunks are recorded in the order in which they take room, so that a power cut leaves no gap of room that is lost", async () => {
+    const { originDisk, storeDisk, snapshot, submit } = await setUp();
+    originDisk.completion = "byHand";
+    // Its chunk waits for the origin.
+    const first = submit(snapshot, Op.write, 0, new Uint8Array(512).fill(1));
+    const second = submit(snapshot, Op.write, 3 * CHUNK, new Uint8Array(CHUNK).fill(2));
+    expect(storeDisk.log.map(({ op, length }) => [op, length])).toEqual([[Op.write, CHUNK]]);
+    expect(second.isUpToDate).toBe(false);
+    originDisk.completeNext();
+    expect(first.isUpToDate).toBe(true);
+    expect(second.isUpToDate).toBe(true);
+  });
+
+  test("a chunk that cannot be had keeps no later one from being recorded", async () => {
+    const { originDisk, snapshot, submit } = await setUp();
+    originDisk.completion = "byHand";
+    const first = submit(snapshot, Op.write, 0, new Uint8Array(512).fill(1));
+    const second = submit(snapshot, Op.write, 3 * CHUNK, new Uint8Array(CHUNK).fill(2));
+    originDisk.pending[0]!.complete(new CevError("CEV_IO", "a test"));
+    expect(first.error?.code).toBe("CEV_IO");
+    expect(second.isUpToDate).toBe(true);
   });
 
   test("what is in the store already costs a write nothing more", async () => {

@@ -1,5 +1,5 @@
 import { Device, Io, IoFlag, Op, environmentFrom } from "@cev/core";
-import type { Environment } from "@cev/core";
+import type { Details, Environment } from "@cev/core";
 import {
   CutRecorder,
   DurabilityModel,
@@ -143,11 +143,12 @@ async function judge(moment: Moment, scene: Scene, options: unknown, random: Ran
     const opened = await openSnapshots({ environment, origin: origin!, stores, options, isReadOnly });
     const contents: Uint8Array[] = [];
     const devices: Device[] = [];
-    for (const [index, { layer, state }] of opened.entries()) {
+    for (const [index, { layer, state, details }] of opened.entries()) {
       if (state === "invalid") {
         expect(scene.canOverflow, "invalid although there is room").toBe(true);
         continue;
       }
+      if (index > 0 && isReadOnly && !scene.canOverflow) expect(lostRoom(details), "room is lost").toBe(0);
       const device = await Device.open(layer, environment, { blockSize: SECTOR });
       devices.push(device);
       const bytes = await device.read(0, device.size);
@@ -157,6 +158,12 @@ async function judge(moment: Moment, scene: Scene, options: unknown, random: Ran
     if (!isReadOnly) await writeAndLook(devices, contents, random);
     for (const device of devices.reverse()) await device.close().catch(() => undefined);
   }
+}
+
+/** Bytes of a store that are given out, and that no exception names. */
+function lostRoom(details: Details): number {
+  const { allocated, metadata, chunks, chunkSize } = details as Readonly<Record<string, number>>;
+  return allocated! - metadata! - chunks! * chunkSize!;
 }
 
 async function writeAndLook(
