@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,6 +5,8 @@ import { join } from "node:path";
 import { Device, environmentFrom } from "@cev/core";
 import { RamdiskLayer } from "@cev/hw-ramdisk";
 import { afterAll, describe, expect, test } from "vitest";
+import { runSource } from "../../scripts/run-source.ts";
+import type { EndedProgram } from "../../scripts/run-source.ts";
 import { copyDevice } from "./copy-device.ts";
 import { addKey, makeImage, makeKeyFile, withImage } from "./encrypted-image.ts";
 
@@ -14,18 +15,7 @@ const environment = environmentFrom(globalThis);
 const folder = mkdtempSync(join(tmpdir(), "cev-encrypted-copy-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(
-    process.execPath,
-    [
-      "--conditions=@cev/source",
-      "--disable-warning=ExperimentalWarning",
-      join(import.meta.dirname, "main.ts"),
-      ...args,
-    ],
-    { encoding: "utf8" },
-  );
-}
+const run = (...args: string[]): EndedProgram => runSource(join(import.meta.dirname, "main.ts"), ...args);
 
 describe("the program", () => {
   const made = join(folder, "made");

@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +7,7 @@ import { environmentFrom } from "@cev/core";
 import type { EventStatus } from "@cev/core";
 import { openImages } from "@cev/stack";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { runSource } from "../../scripts/run-source.ts";
 import { unpackGolden } from "../../tests/interop/golden/unpack.ts";
 import type { UnpackedGolden } from "../../tests/interop/golden/unpack.ts";
 import { watchOneWrite } from "./flow.ts";
@@ -140,15 +140,7 @@ describe("one write through lvm, crypt and raid5 over four files", () => {
   });
 
   test("is printed by the program, with its times", () => {
-    const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      [
-        "--conditions=@cev/source",
-        "--disable-warning=ExperimentalWarning",
-        join(import.meta.dirname, "main.ts"),
-      ],
-      { encoding: "utf8" },
-    );
+    const { status, stdout, stderr } = runSource(join(import.meta.dirname, "main.ts"));
     expect(stderr).toBe("");
     expect(status).toBe(0);
     expect(stdout.match(/^== /gm)).toHaveLength(4);

@@ -1,17 +1,9 @@
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { runSource } from "../../scripts/run-source.ts";
 
 test("a mirror whose server was killed goes on, and only what it missed is copied when it is back", () => {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [
-      "--conditions=@cev/source",
-      "--disable-warning=ExperimentalWarning",
-      join(import.meta.dirname, "main.ts"),
-    ],
-    { encoding: "utf8" },
-  );
+  const { status, stdout, stderr } = runSource(join(import.meta.dirname, "main.ts"));
   expect(stderr).toBe("");
   expect(stdout).toMatch(/^wrote \d+ MiB to a RAID1 over two NBD servers\n/);
   expect(stdout).toMatch(/one was killed in the middle of a write: s0 in sync, s1 failed; 0 bytes differ\n/);

@@ -1,17 +1,9 @@
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { runSource } from "../../scripts/run-source.ts";
 
 test("a RAID6 that lost two members is rebuilt, and no byte is another", () => {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [
-      "--conditions=@cev/source",
-      "--disable-warning=ExperimentalWarning",
-      join(import.meta.dirname, "main.ts"),
-    ],
-    { encoding: "utf8" },
-  );
+  const { status, stdout, stderr } = runSource(join(import.meta.dirname, "main.ts"));
   expect(stderr).toBe("");
   expect(stdout).toMatch(/^wrote 69 MiB to a RAID6 of five members\n/);
   expect(stdout).toMatch(/two members failed, and one MiB was written anew: 0 bytes differ\n/);

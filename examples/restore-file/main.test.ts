@@ -1,9 +1,10 @@
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { runSource } from "../../scripts/run-source.ts";
+import type { EndedProgram } from "../../scripts/run-source.ts";
 import { unpackGolden } from "../../tests/interop/golden/unpack.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "cev-restore-"));
@@ -12,15 +13,7 @@ const passphraseFile = join(folder, "secret");
 writeFileSync(passphraseFile, `${manifest.passphrase ?? ""}\n`);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function restore(...args: string[]): { status: number | null; stdout: Buffer; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [
-    "--conditions=@cev/source",
-    "--disable-warning=ExperimentalWarning",
-    join(import.meta.dirname, "main.ts"),
-    ...args,
-  ]);
-  return { status, stdout, stderr: stderr.toString() };
-}
+const restore = (...args: string[]): EndedProgram => runSource(join(import.meta.dirname, "main.ts"), ...args);
 
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
@@ -31,18 +24,18 @@ describe("one file out of a backup", () => {
       const present = images.filter((_, index) => index !== lost);
       const before = present.map((path) => sha256(readFileSync(path)));
       const file = manifest.files.find(({ path }) => path === "/binary.bin")!;
-      const { status, stdout, stderr } = restore(file.path, "--passphrase-file", passphraseFile, ...present);
+      const { status, bytes, stderr } = restore(file.path, "--passphrase-file", passphraseFile, ...present);
       expect(stderr).toMatch(/degraded/);
-      expect(sha256(stdout)).toBe(file.sha256);
+      expect(sha256(bytes)).toBe(file.sha256);
       expect(status).toBe(0);
       expect(present.map((path) => sha256(readFileSync(path)))).toEqual(before);
     },
   );
 
   test("without the passphrase fails and says why", () => {
-    const { status, stdout, stderr } = restore("/hello.txt", ...images);
+    const { status, bytes, stderr } = restore("/hello.txt", ...images);
     expect(stderr).toMatch(/locked/);
-    expect(stdout).toHaveLength(0);
+    expect(bytes).toHaveLength(0);
     expect(status).toBe(1);
   });
 });

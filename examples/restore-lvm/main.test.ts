@@ -1,10 +1,11 @@
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { main } from "@cev/cli";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { runSource } from "../../scripts/run-source.ts";
+import type { EndedProgram } from "../../scripts/run-source.ts";
 import { unpackGolden } from "../../tests/interop/golden/unpack.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "cev-restore-lvm-"));
@@ -42,15 +43,7 @@ beforeAll(async () => {
   await cev("copy", ...clones, "--device", "vg0/root", "--from", root);
 });
 
-function restore(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [
-    "--conditions=@cev/source",
-    "--disable-warning=ExperimentalWarning",
-    join(import.meta.dirname, "main.ts"),
-    ...args,
-  ]);
-  return { status, stdout: stdout.toString(), stderr: stderr.toString() };
-}
+const restore = (...args: string[]): EndedProgram => runSource(join(import.meta.dirname, "main.ts"), ...args);
 
 const hashOf = (path: string): string => createHash("sha256").update(readFileSync(path)).digest("hex");
 

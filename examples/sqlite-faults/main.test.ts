@@ -1,18 +1,9 @@
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { runSource } from "../../scripts/run-source.ts";
 
 test("SQLite loses nothing to power cuts, everything to a disk that lies about flushes, and bears errors", () => {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [
-      "--conditions=@cev/source",
-      "--disable-warning=ExperimentalWarning",
-      join(import.meta.dirname, "main.ts"),
-      "25",
-    ],
-    { encoding: "utf8" },
-  );
+  const { status, stdout, stderr } = runSource(join(import.meta.dirname, "main.ts"), "25");
   expect(stderr).toBe("");
   for (const mode of ["truncate, synchronous=full", "wal, synchronous=full", "delete, synchronous=extra"])
     expect(stdout).toMatch(

@@ -4,6 +4,7 @@ import { createConnection } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ServerKind } from "./options.ts";
+import { SOURCE_WORDS } from "../../../scripts/run-source.ts";
 
 /** What is to be served, and where. */
 export interface Service {
@@ -26,12 +27,7 @@ export function writeCev(folder: string): string {
 
 /** A shell script that becomes Node with this program. */
 export function writeProgram(path: string, program: string): string {
-  const words = [
-    process.execPath,
-    "--conditions=@cev/source",
-    "--disable-warning=ExperimentalWarning",
-    program,
-  ];
+  const words = [process.execPath, ...SOURCE_WORDS, program];
   const quoted = words.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(" ");
   writeFileSync(path, `#!/bin/sh\nexec ${quoted} "$@"\n`);
   chmodSync(path, 0o755);

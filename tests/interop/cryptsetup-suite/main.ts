@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { readCommandLine } from "../../../scripts/command-line.ts";
+import { SOURCE_WORDS } from "../../../scripts/run-source.ts";
 import { run } from "../src/run.ts";
 
 const SUITE = "luks2-validation-test";
@@ -48,8 +49,9 @@ try {
   const path = join(folder, "path");
   mkdirSync(path);
   const program = fileURLToPath(new URL("./cryptsetup.ts", import.meta.url));
-  const node = [process.execPath, "--conditions=@cev/source", "--disable-warning=ExperimentalWarning"];
-  const words = [...node, program].map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`);
+  const words = [process.execPath, ...SOURCE_WORDS, program].map(
+    (word) => `'${word.replaceAll("'", String.raw`'\''`)}'`,
+  );
   writeFileSync(join(path, "cryptsetup"), `#!/bin/sh\nexec ${words.join(" ")} "$@"\n`);
   chmodSync(join(path, "cryptsetup"), 0o755);
   const script = `cd "$1" && CRYPTSETUP_PATH="$2" exec bash ./${SUITE}`;

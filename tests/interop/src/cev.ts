@@ -5,17 +5,14 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { run } from "./run.ts";
 import type { RunOptions, RunResult } from "./run.ts";
+import { SOURCE_WORDS } from "../../../scripts/run-source.ts";
 
 /** As a test run puts it into one file; else the sources. */
 const BIN =
   process.env["CEV_BIN"] ??
   fileURLToPath(new URL("src/bin.ts", import.meta.resolve("@cev/cli/package.json")));
 /** The `cev` command from its sources, behind Node. */
-export const CEV_COMMAND: readonly string[] = [
-  "--conditions=@cev/source",
-  "--disable-warning=ExperimentalWarning",
-  BIN,
-];
+export const CEV_COMMAND: readonly string[] = [...SOURCE_WORDS, BIN];
 
 /** One device, as `cev inspect --json` shows it. */
 export interface InspectedDevice {
