@@ -1,4 +1,5 @@
 import { isCevError, readBytes, writeBytes } from "@cev/core";
+import type { Environment } from "@cev/core";
 import { Random } from "../random.ts";
 import type { Absences } from "./absences.ts";
 import { imagesAfter } from "./images-after.ts";
@@ -14,7 +15,7 @@ import { Trace, seedOf } from "./seed.ts";
 import { Session } from "./session.ts";
 import type { CutStep, Load, PlannedRequest, Step } from "./step.ts";
 import { Upkeep } from "./upkeep.ts";
-import { workOff } from "./work.ts";
+import { apart, workOff } from "./work.ts";
 
 const SECTOR = 512;
 // What is durable takes so many at most, mostly.
@@ -324,7 +325,13 @@ class Run {
 
   async #choreStep(step: Load & Step & { readonly do: "chore" }): Promise<void> {
     if (!this.#session.isWhole) return;
-    await this.#meanwhile(step, async () => {
+    const { environment } = this.#machine.world;
+    const requests = this.#plan.overlaps ? step.requests : apart(step.requests);
+    const half = Math.ceil(requests.length / 2);
+    const late = requests.slice(half);
+    await this.#meanwhile({ ...step, requests: requests.slice(0, half) }, async () => {
+      // The others come while it is at work.
+      const later = afterTurns(environment, step.turns).then(() => this.#work(late, step.index));
       const { name, kind } = step.chore;
       try {
         for (const finding of await this.#machine.drive(this.#upkeep.chore(step.chore, step.index)))
@@ -332,6 +339,7 @@ class Run {
       } catch (error) {
         this.#judge.error(`${kind}: ${name}`, error, this.#session.excuses);
       }
+      await this.#machine.drive(later);
     });
     await this.#upkeep.settle();
     await this.#session.compare(`${step.chore.kind}: ${step.chore.name}`);
@@ -371,6 +379,16 @@ class Run {
     this.#session.faultOf(disk).lose();
     await this.#session.compare("a disk was lost at the end");
   }
+}
+
+function afterTurns(environment: Environment, turns: number): Promise<void> {
+  return new Promise((resolve) => {
+    const next = (left: number): void => {
+      if (left === 0) resolve();
+      else environment.later(() => next(left - 1));
+    };
+    next(turns);
+  });
 }
 
 /** After it, what one part of the stack holds may not be what another one gives. */

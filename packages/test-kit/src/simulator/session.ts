@@ -13,6 +13,8 @@ import { wordsOf } from "./work.ts";
 
 const SECTOR = 512;
 const READ_LENGTH = 65_536;
+// A mirror has as many, mostly.
+const COPIES_MAX = 3;
 
 /** Settings of a `Session`. */
 export interface SessionOptions {
@@ -37,6 +39,8 @@ export class Session {
   isUnfinished = false;
   /** With lowers missing and writes cut short some layer refuses. */
   readonly refusesDegraded: boolean;
+  /** Something in it can do without one of its lowers. */
+  readonly #hasCopies: boolean;
   readonly #mayOverflow: boolean;
   /** A part was away when the power came back. */
   #wasCutInPart = false;
@@ -49,6 +53,7 @@ export class Session {
     this.#trace = trace;
     const traits = layersOf(plan.top).map(({ kind, options }) => kinds.get(kind)!.traits(options));
     this.refusesDegraded = traits.some((one) => one.refusesDegraded === true);
+    this.#hasCopies = traits.some(({ lossesMax = 0 }) => lossesMax > 0);
     this.#mayOverflow = traits.some((one) => one.mayOverflow === true);
     this.#forgets = traits.some((one) => one.forgets === true);
     const sectorCount = Math.floor(plan.top.size / SECTOR);
@@ -137,28 +142,40 @@ export class Session {
   }
 
   async readAll(): Promise<Uint32Array> {
+    const [words] = await this.#readAll(1);
+    return words!;
+  }
+
+  /** Compares what is read with what was written last: of several reads at once each takes another copy, where there are some. */
+  async compare(when: string): Promise<void> {
+    for (const words of await this.#readAll(this.#hasCopies ? COPIES_MAX : 1)) {
+      const wrong = this.now.firstWrong(words);
+      if (wrong < 0) continue;
+      return this.judge.found(`after ${when}, byte ${wrong * SECTOR} is not what was written last`);
+    }
+  }
+
+  /** All of it, so many times side by side. */
+  async #readAll(count: number): Promise<Uint32Array[]> {
     const { machine } = this;
-    const bytes = new Uint8Array(this.now.sectorCount * SECTOR);
-    for (let at = 0; at < bytes.length; at += READ_LENGTH) {
-      const part = bytes.subarray(at, at + READ_LENGTH);
+    const all = Array.from({ length: count }, () => new Uint8Array(this.now.sectorCount * SECTOR));
+    for (let at = 0; at < all[0]!.length; at += READ_LENGTH) {
+      const parts = all.map((bytes) => bytes.subarray(at, at + READ_LENGTH));
       try {
-        await machine.drive(machine.rig.device!.readInto(at, part));
+        const { device } = machine.rig;
+        await machine.drive(Promise.all(parts.map((part) => device!.readInto(at, part))));
       } catch (error) {
         // Metadata may still be there where the data is not: then it shows only now what there is no more.
         if (isCevError(error) && error.code === "CEV_DEGRADED") throw this.#excusable(textOf(error));
-        this.judge.error(`a read of ${part.length} at byte ${at}`, error, this.excuses);
+        this.judge.error(`a read of ${parts[0]!.length} at byte ${at}`, error, this.excuses);
         throw new Excused();
       }
     }
-    const words = wordsOf(bytes);
-    for (let at = 0; at < words.length; at += SECTOR / 4) this.#trace.add(words[at]!);
-    return words;
-  }
-
-  /** Compares what is read with what was written last. */
-  async compare(when: string): Promise<void> {
-    const wrong = this.now.firstWrong(await this.readAll());
-    if (wrong >= 0) this.judge.found(`after ${when}, byte ${wrong * SECTOR} is not what was written last`);
+    return all.map((bytes) => {
+      const words = wordsOf(bytes);
+      for (let at = 0; at < words.length; at += SECTOR / 4) this.#trace.add(words[at]!);
+      return words;
+    });
   }
 
   /** After a failure, or where one may refuse with disks missing: the run ends. */

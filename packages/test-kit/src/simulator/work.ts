@@ -32,7 +32,7 @@ export async function workOff(
   requests: readonly PlannedRequest[],
   stamp: number,
 ): Promise<number> {
-  const taken = target.overlaps ? requests : requests.filter((request, at) => isFree(request, requests, at));
+  const taken = target.overlaps ? requests : apart(requests);
   const next = taken.values();
   const lane = async (): Promise<void> => {
     for (const request of next) await work(target, request, stamp + request.index * 0x9e3779b1);
@@ -41,7 +41,11 @@ export async function workOff(
   return taken.length;
 }
 
-/** It touches none of those before it. */
+/** Those that touch none before them. */
+export function apart(requests: readonly PlannedRequest[]): readonly PlannedRequest[] {
+  return requests.filter((request, at) => isFree(request, requests, at));
+}
+
 function isFree(
   { what, sector, count }: PlannedRequest,
   all: readonly PlannedRequest[],
