@@ -24,25 +24,29 @@ export function raidChores(isPossible: (options: { readonly [key: string]: Json 
       isPossible,
       async run(site) {
         const { environment, random } = site;
-        await exchange(site);
+        const stepped = await exchange(site, null);
         if (random.chance(0.25)) return;
         // Whoever was left out may come back: at once, or when all bits of the bitmap are gone.
         const delayMs = random.pick([0, 250, LONGER_THAN_BITS_MS, LONGER_THAN_BITS_MS]);
         await new Promise<void>((resolve) => void environment.clock.after(delayMs, resolve));
-        await exchange(site);
+        await exchange(site, stepped);
       },
     },
   ];
 }
 
-async function exchange({ layer, lowers, environment, random }: ChoreSite): Promise<void> {
-  if (!(layer instanceof RaidLayer)) return;
+/** `leaving`: who is to leave; null: any. Returns who has come. */
+async function exchange(
+  { layer, lowers, environment, random }: ChoreSite,
+  leaving: NamedLayer | null,
+): Promise<NamedLayer | null> {
+  if (!(layer instanceof RaidLayer)) return null;
   await layer.idle();
   const { members, spares, faulty } = layer.array;
   const isOneOf = (devices: readonly { readonly name: string }[], { name }: NamedLayer): boolean =>
     devices.some((device) => device.name === name);
   const inUse = lowers.filter((lower) => isOneOf(members, lower));
-  const old = random.pick(inUse);
+  const old = leaving !== null && inUse.includes(leaving) ? leaving : random.pick(inUse);
   // One that was left out before, and may have been a member once; or the same again.
   const next = lowers.find((lower) => !inUse.includes(lower)) ?? old;
   const stepsIn = isOneOf(spares, next);
@@ -51,4 +55,5 @@ async function exchange({ layer, lowers, environment, random }: ChoreSite): Prom
   await layer.removeMember(old.name);
   if (!stepsIn) await takeBack(layer, next, environment);
   await layer.idle();
+  return next;
 }
