@@ -43,6 +43,7 @@ interface Row {
   readonly settings: FileLayerSettings;
   /** The driver opens it in the same way: it has settings of its own. */
   readonly isDriver?: boolean;
+  readonly writeAtOnce?: boolean;
 }
 
 const rows: readonly Row[] = [
@@ -58,18 +59,25 @@ const rows: readonly Row[] = [
     support: WITHOUT_HOLES,
     settings: { holes: null, calls: memoryCalls },
   },
+  {
+    name: "short writes at once",
+    support: WITHOUT_HOLES,
+    settings: { holes: null },
+    writeAtOnce: true,
+  },
   { name: "without holes", support: WITHOUT_HOLES, settings: { holes: null } },
   { name: "on a file system without holes", support: SUPPORT, settings: { holes: refusing } },
   ...(holes === null ? [] : [{ name: "with holes", support: SUPPORT, settings: { holes } }]),
 ];
 
-function subjectOf({ name, support, settings, isDriver = false }: Row): Subject {
+function subjectOf({ name, support, settings, isDriver = false, writeAtOnce = false }: Row): Subject {
   return {
     name: `a file, ${name}`,
     manifest: { support, skip, ...(isDriver ? { reopen: reopenWith(fileDriver) } : {}) },
     async create(bench) {
       const path = await fileOf(bench);
-      const options = { path, ...(isDriver ? { readOnly: false } : {}), create: true, size: SIZE };
+      const ways = { ...(isDriver ? { readOnly: false } : {}), ...(writeAtOnce ? { writeAtOnce } : {}) };
+      const options = { path, ...ways, create: true, size: SIZE };
       return FileLayer.at(bench.environment, options, settings);
     },
   };
