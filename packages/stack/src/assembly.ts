@@ -1,4 +1,4 @@
-import { CevError, JointLayer, closeTree, isCevError, openTree } from "@cev/core";
+import { CevError, JointLayer, closeTree, openTree } from "@cev/core";
 import type {
   AbortSignalLike,
   Claimant,
@@ -12,6 +12,8 @@ import type {
   Problem,
 } from "@cev/core";
 import { checkOpened } from "./check-opened.ts";
+import { validate } from "./driver-options.ts";
+import { openingError, ownError } from "./own-error.ts";
 import { readOnly } from "./read-only-layer.ts";
 import type { AnyDriver } from "./registry.ts";
 import type { DeviceRecord } from "./stack-device.ts";
@@ -31,6 +33,8 @@ export interface AssemblyOptions {
   readonly around: ((layer: Layer, name: string) => Layer) | null;
   /** Put a joint on each device. Default false. */
   readonly isLive?: boolean;
+  /** Where a device is described, for errors: the stack file, and the place in it. By default its name. */
+  readonly placeOf?: (name: string) => string;
   /** A driver by the name that a stack file gives it, looked for from a directory. Throws `CEV_NOT_FOUND`. */
   readonly resolve: (name: string, directory: string) => Promise<AnyDriver>;
 }
@@ -164,7 +168,7 @@ export class Assembly {
     ): Promise<readonly OpenedDevice[]> => {
       const other = await this.options.resolve(name, context.directory);
       checkCount({ name: driver.name, driver: other, lowers });
-      const checked = await other.options["~standard"].validate(options);
+      const checked = await validate(other, options);
       if (checked.issues !== undefined)
         throw new CevError(
           "CEV_INVALID",
@@ -187,7 +191,7 @@ export class Assembly {
       checkOpened(opened);
       return opened;
     } catch (error) {
-      throw ownError(driver, error);
+      throw ownError(driver.name, error);
     }
   }
 
@@ -198,15 +202,24 @@ export class Assembly {
     return { name, driver: null, ...shown, lowers: [], state: "given", details: {}, content: null };
   }
 
+  /** Where a device is described, for errors. */
+  placeOf(name: string): string {
+    return this.options.placeOf?.(name) ?? name;
+  }
+
   /** Opens a device's layer and all below it, once, until the assembly is closed. */
-  async ensureOpen({ name, layer }: DeviceRecord): Promise<Layer> {
+  async ensureOpen({ name, driver, layer }: DeviceRecord): Promise<Layer> {
     if (layer === null) {
       throw new CevError("CEV_KEY_REQUIRED", `${name} is locked`, {
         hint: "give a passphrase or a key file",
       });
     }
     if (!this.#opened.includes(layer)) {
-      await openTree(layer);
+      try {
+        await openTree(layer);
+      } catch (error) {
+        throw openingError(driver, this.placeOf(name), error);
+      }
       this.#opened.push(layer);
     }
     return layer;
@@ -225,13 +238,6 @@ export class Assembly {
   close(): Promise<void> {
     return this.closeLayers([...this.#opened]);
   }
-}
-
-/** Drivers of others throw whatever they like. */
-function ownError(driver: AnyDriver, error: unknown): CevError {
-  if (isCevError(error)) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new CevError("CEV_PROGRAM", `the driver ${driver.name} failed: ${message}`, { cause: error });
 }
 
 function checkCount({

@@ -4,7 +4,7 @@ export function checkOpened(opened: unknown): void {
   for (const [index, device] of (opened as readonly unknown[]).entries()) {
     const at = `of device ${index} that open gave`;
     if (!isRecord(device)) throw new TypeError(`${at.slice(3)} is ${typeof device}, and no object`);
-    const { layer } = device;
+    const { layer, name, state, details } = device;
     if (!isRecord(layer)) throw new TypeError(`the layer ${at} is missing`);
     const missing = [
       ...FUNCTIONS.filter((name) => typeof layer[name] !== "function"),
@@ -12,6 +12,10 @@ export function checkOpened(opened: unknown): void {
     ];
     if (missing.length > 0)
       throw new TypeError(`the layer ${at} lacks ${missing.join(", ")}: extend LayerBase or AsyncLayer`);
+    if (name !== null && typeof name !== "string")
+      throw new TypeError(`the name ${at} is neither text nor null, which is for the only one`);
+    if (typeof state !== "string") throw new TypeError(`the state ${at} is no text, such as "clean"`);
+    if (!isRecord(details)) throw new TypeError(`the details ${at} are no object; there may be none in it`);
   }
 }
 

@@ -165,7 +165,7 @@ async function checkDriverOptions(
     const driver = drivers.get(name);
     if (driver === undefined)
       throw new CevError("CEV_NOT_FOUND", `there are options for ${name}, which is not among the drivers`);
-    await checkOptions(driver.options, given, "the call", [name]);
+    await checkOptions(driver, given, "the call", [name]);
   }
 }
 
@@ -190,7 +190,7 @@ async function addSources(
   const readOnly = new Set((options.readOnlyImages ?? []).map((path) => wholeSource(path, directory)));
   for (const image of named) {
     const { name, source, driver } = image;
-    const checked = await checkOptions(driver.options, image.options, "the images", [name]);
+    const checked = await checkOptions(driver, image.options, "the images", [name]);
     const plan = {
       name,
       driver,
@@ -243,7 +243,7 @@ async function knownEntry(
   { drivers, directory }: { readonly drivers: DriverRegistry; readonly directory: string },
 ): Promise<ExpectedEntry> {
   const driver = await resolveDriver(driverName, drivers, directory);
-  const checked = await checkOptions(driver.options, options, "the call", [driverName]);
+  const checked = await checkOptions(driver, options, "the call", [driverName]);
   const nameOf = (lower: string): string =>
     images.find(({ source }) => source === wholeSource(lower, directory))?.name ?? lower;
   const names = lowers.map(nameOf);

@@ -36,7 +36,7 @@ export async function openSource(
   const { name, driver, options } = image!;
   const opened = await driver.open({
     environment,
-    options: await checkOptions(driver.options, options, "the call", [name]),
+    options: await checkOptions(driver, options, "the call", [name]),
     lowers: [],
     keySource: NO_KEYS,
     isReadOnly,

@@ -114,6 +114,7 @@ export async function buildStack(
     around: options.around ?? null,
     isLive: options.isLive ?? false,
     resolve: (name, directory) => resolveDriver(name, registry, directory),
+    ...(isFound ? {} : { placeOf: (name) => `${source}: ${pathText(["devices", name])}` }),
   });
   const building = new Building({ description: checked, source, options, registry, assembly, isFound });
   try {
@@ -245,7 +246,7 @@ class Building {
       const plan: EntryPlan = {
         name: key,
         driver,
-        options: await checkOptions(driver.options, optionsOf(entry, driver), this.#source, keys),
+        options: await checkOptions(driver, optionsOf(entry, driver), this.#source, keys),
         lowers,
         missing: lacking,
         directory: this.#directory,

@@ -3,6 +3,7 @@ import type { DeviceOptions, Environment, Problem } from "@cev/core";
 import type { Assembly } from "./assembly.ts";
 import type { StackDescription } from "./description.ts";
 import type { LiveStack } from "./live/live-stack.ts";
+import { openingError } from "./own-error.ts";
 import type { DeviceRecord, StackDevice } from "./stack-device.ts";
 
 /** What a stack is made of, once it has been put together. */
@@ -70,7 +71,7 @@ export class Stack implements AsyncDisposable {
 
   /** Opens a device for requests, and all below it that is not open yet. Closed with the stack, or before by itself. */
   async open(name: string, options: DeviceOptions = {}): Promise<Device> {
-    const { layer, name: fullName, lowers } = this.find(name);
+    const { layer, name: fullName, lowers, driver } = this.find(name);
     if (layer === null) {
       throw new CevError("CEV_KEY_REQUIRED", `${fullName} is locked`, {
         source: lowers[0]?.name ?? fullName,
@@ -78,9 +79,13 @@ export class Stack implements AsyncDisposable {
       });
     }
     const isReadOnly = options.isReadOnly === true || this.#parts.assembly.options.isReadOnly;
-    const device = await Device.open(layer, this.environment, { name: fullName, ...options, isReadOnly });
-    this.#open.add(device);
-    return device;
+    try {
+      const device = await Device.open(layer, this.environment, { name: fullName, ...options, isReadOnly });
+      this.#open.add(device);
+      return device;
+    } catch (error) {
+      throw openingError(driver, this.#parts.assembly.placeOf(fullName), error);
+    }
   }
 
   /**

@@ -1,6 +1,8 @@
 import { isCevError } from "@cev/core";
 import type { Details, JointLayer, JointSwap, Layer, Problem } from "@cev/core";
 import type { Assembly } from "../assembly.ts";
+import { ownError } from "../own-error.ts";
+import type { AnyDriver } from "../registry.ts";
 import type { DeviceRecord } from "../stack-device.ts";
 import { jointOf, openOne } from "./plan-change.ts";
 import type { CheckedChange } from "./plan-change.ts";
@@ -53,7 +55,7 @@ export class Places {
         report: this.#report,
         limits,
       });
-      await this.over(joint, swap, layer);
+      await this.#overNew(joint, swap, layer, driver);
       return { driver: driver.name, own: layer, state, details, under };
     } finally {
       // The layer on it has it open by now.
@@ -70,7 +72,7 @@ export class Places {
   ): Promise<void> {
     const opening = { report: this.#report, limits };
     const { layer, state, details } = await openOne(this.#assembly, plan, null, opening);
-    await this.over(jointOf(record), swap, layer);
+    await this.#overNew(jointOf(record), swap, layer, driver);
     Object.assign(record, { driver: driver.name, own: layer, state, details });
   }
 
@@ -114,6 +116,15 @@ export class Places {
     } finally {
       if (joint.isAway) lower.layer = keeper;
       else await this.letGo(keeper);
+    }
+  }
+
+  /** The same, where the layer is one that the driver just made. */
+  async #overNew(joint: JointLayer, swap: JointSwap, layer: Layer, { name }: AnyDriver): Promise<void> {
+    try {
+      await this.over(joint, swap, layer);
+    } catch (error) {
+      throw ownError(name, error);
     }
   }
 

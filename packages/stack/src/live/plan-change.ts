@@ -67,7 +67,7 @@ export async function planOf(
   return {
     name,
     driver,
-    options: await checkOptions(driver.options, optionsOf(entry, driver), "the call", ["options"]),
+    options: await checkOptions(driver, optionsOf(entry, driver), "the call", ["options"]),
     lowers: lower === null ? [] : [lower],
     directory,
     isReadOnly: entry.readOnly === true,

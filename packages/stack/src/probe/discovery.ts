@@ -2,6 +2,7 @@ import { CevError, isCevError } from "@cev/core";
 import type { Details, Finding, Json, OpenedDevice, Problem } from "@cev/core";
 import { NO_KEYS } from "../assembly.ts";
 import type { Assembly } from "../assembly.ts";
+import { validate } from "../driver-options.ts";
 import type { AnyDriver, DriverRegistry } from "../registry.ts";
 import type { DeviceRecord } from "../stack-device.ts";
 import { askDriver, askDrivers, problemOf } from "./ask-drivers.ts";
@@ -204,7 +205,7 @@ export class Discovery {
     let failure: unknown = null;
     try {
       this.#checkBounds(depth, first!);
-      const checked = await driver.options["~standard"].validate(options);
+      const checked = await validate(driver, options);
       if (checked.issues !== undefined) {
         throw new CevError(
           "CEV_INVALID",
