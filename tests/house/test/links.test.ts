@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { filesBelow, readText, top } from "../source-files.ts";
 
@@ -17,6 +17,13 @@ test("every relative link in a document leads to a file", () => {
       .map((link) => `${path}: ${link}`),
   );
   expect(dangling).toEqual([]);
+});
+
+test("the README of tests/interop names every test there, and no other", () => {
+  const tests = filesBelow("tests/interop/test", (path) => path.endsWith(".test.ts"));
+  const rows = readText("tests/interop/README.md").match(/^\| (`[-a-z0-9]+`(, )?)+ \|/gm) ?? [];
+  const named = rows.flatMap((row) => [...row.matchAll(/`([^`]+)`/g)].map(([, name]) => name!));
+  expect(named.toSorted()).toEqual(tests.map((path) => basename(path, ".test.ts")).toSorted());
 });
 
 /** Targets of `[text](target)` outside fenced code, without addresses on the net and without anchors. */
