@@ -5,6 +5,8 @@ import type { AreaBounds } from "./exception-area.ts";
 import { ExceptionTable } from "./exception-table.ts";
 import { BLANK_LENGTH, decodeHeader } from "./store-header.ts";
 import { StoreLayout } from "./store-layout.ts";
+import { gapsBetween } from "./store-room.ts";
+import type { ChunkRange } from "./store-room.ts";
 
 /** What a store held when it was read. */
 export interface StoreContents {
@@ -22,6 +24,8 @@ export interface StoreContents {
   readonly isTorn: boolean;
   /** The lowest chunk of the store from which on none was ever used. */
   readonly nextFree: number;
+  /** What is not used below that: a power cut or an error left it. */
+  readonly gaps: readonly ChunkRange[];
 }
 
 /** What a store is read with. */
@@ -54,7 +58,7 @@ export async function readStore(options: ReadStoreOptions): Promise<StoreContent
   });
   const layout = new StoreLayout(header?.chunkSize ?? options.chunkSize, size);
   const table = new ExceptionTable();
-  const empty = { layout, table, areaIndex: 0, entryCount: 0, isTorn: false, nextFree: 2 };
+  const empty = { layout, table, areaIndex: 0, entryCount: 0, isTorn: false, nextFree: 2, gaps: [] };
   if (layout.chunkCount < 2)
     throw new MetadataError(`the store of ${size} bytes has no room for a chunk of exceptions`, {
       source,
@@ -78,6 +82,7 @@ async function readAreas(
 ): Promise<Omit<StoreContents, "state">> {
   const { layout } = bounds;
   const used = new ExceptionTable();
+  const chunks: number[] = [];
   let nextFree = 2;
   const take = (
     oldChunk: number,
@@ -87,6 +92,7 @@ async function readAreas(
       return { field: "old_chunk", reason: `chunk ${oldChunk} has an exception already` };
     if (!used.add(newChunk, oldChunk))
       return { field: "new_chunk", reason: `chunk ${newChunk} of the store is used already` };
+    chunks.push(newChunk);
     nextFree = Math.max(nextFree, newChunk + 1);
     return null;
   };
@@ -107,7 +113,8 @@ async function readAreas(
       if (count === layout.entriesPerArea) continue;
       area.fill(0, count * 16);
       nextFree = layout.skipMetadata(nextFree);
-      return { layout, table, areaIndex: first + index, entryCount: count, area, isTorn, nextFree };
+      const gaps = gapsBetween(chunks, layout);
+      return { layout, table, areaIndex: first + index, entryCount: count, area, isTorn, nextFree, gaps };
     }
   }
   throw new MetadataError(

@@ -6,6 +6,7 @@ import type { PendingRun, RunKind } from "./pending-run.ts";
 import type { StoreContents } from "./read-store.ts";
 import { encodeHeader } from "./store-header.ts";
 import type { StoreLayout } from "./store-layout.ts";
+import { StoreRoom } from "./store-room.ts";
 import type { StoreTarget } from "./store-target.ts";
 
 /** What a `Snapshot` is made of. */
@@ -59,7 +60,7 @@ export class Snapshot {
   readonly #unwritten: PendingRun[] = [];
   #waiting: InvalidWaiter[] = [];
   #isRecording = false;
-  #nextFree: number;
+  readonly #room: StoreRoom;
   /** Chunks that were given out and are not recorded yet. */
   #outstandingCount = 0;
 
@@ -75,7 +76,7 @@ export class Snapshot {
     this.commits = new CommitQueue(environment, store, contents);
     this.#environment = environment;
     this.#onInvalid = options.onInvalid;
-    this.#nextFree = contents.nextFree;
+    this.#room = new StoreRoom(contents.layout, contents.nextFree, contents.gaps);
   }
 
   get isValid(): boolean {
@@ -85,7 +86,7 @@ export class Snapshot {
   get usage(): Usage {
     const { chunkSize } = this.layout;
     return {
-      allocated: Math.min(this.#nextFree * chunkSize, this.store.limits.size),
+      allocated: Math.min(this.#room.nextFree * chunkSize, this.store.limits.size),
       total: this.store.limits.size,
       metadata: (this.commits.areaCount + 1) * chunkSize,
     };
@@ -110,13 +111,12 @@ export class Snapshot {
   room(count: number): number {
     const { entryCountMax } = this.layout;
     const entries = entryCountMax - this.table.size - this.#outstandingCount;
-    return Math.max(0, Math.min(count, this.layout.runLength(this.#nextFree), entries));
+    return Math.max(0, Math.min(count, this.#room.runLength, entries));
   }
 
   /** Gives chunks of the store to chunks of the origin. Precondition: there is room. */
   begin(run: PendingRun, kind: RunKind, firstOld: number, count: number): void {
-    run.prepare(this, kind, firstOld, count, this.#nextFree);
-    this.#nextFree = this.layout.skipMetadata(this.#nextFree + count);
+    run.prepare(this, kind, firstOld, count, this.#room.take(count));
     this.#outstandingCount += count;
     this.#pending.push(run);
     this.#unwritten.push(run);
@@ -153,6 +153,8 @@ export class Snapshot {
     const index = this.#pending.indexOf(run);
     const last = this.#pending.pop()!;
     if (last !== run) this.#pending[index] = last;
+    // What was to be recorded may still be found on the disk.
+    if (run.placedCount === 0) this.#room.giveBack(run.firstNew, run.count);
     const place = this.#unwritten.indexOf(run);
     if (place < 0) return;
     this.#unwritten.splice(place, 1);

@@ -122,13 +122,18 @@ describe("a snapshot", () => {
   });
 
   test("a chunk that cannot be had keeps no later one from being recorded", async () => {
-    const { originDisk, snapshot, submit } = await setUp();
+    const { originDisk, storeDisk, snapshot, submit } = await setUp();
     originDisk.completion = "byHand";
     const first = submit(snapshot, Op.write, 0, new Uint8Array(512).fill(1));
     const second = submit(snapshot, Op.write, 3 * CHUNK, new Uint8Array(CHUNK).fill(2));
     originDisk.pending[0]!.complete(new CevError("CEV_IO", "a test"));
     expect(first.error?.code).toBe("CEV_IO");
     expect(second.isUpToDate).toBe(true);
+    // What it had taken is there for the next one.
+    const { offset: secondPlace } = storeDisk.log[0]!;
+    submit(snapshot, Op.write, 6 * CHUNK, new Uint8Array(CHUNK).fill(3));
+    const [last] = storeDisk.log.filter(({ op, length }) => op === Op.write && length === CHUNK).slice(-1);
+    expect(last!.offset).toBe(secondPlace - CHUNK);
   });
 
   test("what is in the store already costs a write nothing more", async () => {

@@ -89,6 +89,16 @@ test("chunks of the store may stand in any order", async () => {
   );
   expect([5, 4, 9, 3].map((chunk) => contents.table.get(chunk))).toEqual([9, 3, 5, -1]);
   expect(contents.nextFree).toBe(10);
+  expect(contents.gaps).toEqual([
+    { first: 2, end: 3 },
+    { first: 4, end: 5 },
+    { first: 6, end: 9 },
+  ]);
+});
+
+test("without an exception left out, there are no gaps between them", async () => {
+  const contents = await read(storeOf(exceptionsOf(150)));
+  expect(contents.gaps).toEqual([]);
 });
 
 describe("an exception that cannot be is refused with its place", () => {
