@@ -62,7 +62,7 @@ class Writer {
   #step(): void {
     const random = this.#random;
     // Nothing can happen to disks where there are none.
-    const what = random.below(this.#diskCount === 0 ? 33 : 45);
+    const what = random.below(this.#diskCount === 0 ? 33 : 47);
     if (what < 28) return this.#add({ do: "batch", requests: this.#batch() });
     if (what < 30) return this.#add({ do: "wait", ms: random.pick([1, 30, 250, 6000]) });
     if (what === 30) return this.#isVolatile ? undefined : this.#add({ do: "reopen" });
@@ -70,8 +70,8 @@ class Writer {
     if (what < 36) return this.#isVolatile ? undefined : this.#cut(null);
     if (what < 38) return this.#lose();
     if (what < 40) return this.#mend();
-    if (what < 42) return this.#chore();
-    if (what < 44) return this.#fault();
+    if (what < 44) return this.#chore();
+    if (what < 46) return this.#fault();
     this.#rot();
   }
 
@@ -183,6 +183,8 @@ class Writer {
     if (disk === undefined || this.#isVolatile) return;
     this.#lost = this.#lost.slice(1);
     this.#add({ do: "mend", disk });
+    // As long as nothing is missing again.
+    if (this.#random.chance(0.5)) this.#chore();
   }
 
   #atPlace(what: "insert" | "remove"): void {
