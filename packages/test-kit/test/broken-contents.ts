@@ -1,6 +1,6 @@
 import { IoFlag, Op, refuse } from "@cev/core";
 import type { PoolBuffer } from "@cev/core";
-import { dataOf, flip, isWrite, nothing, when } from "./defect-layer.ts";
+import { HANGS, dataOf, flip, isWrite, nothing, when } from "./defect-layer.ts";
 import type { Broken } from "./defect-layer.ts";
 
 /** Layers with one defect each in what they store, take, or say of themselves. */
@@ -250,7 +250,7 @@ export const BROKEN_CONTENTS: readonly Broken[] = [
   {
     what: "never answers a flush that came after another",
     theme: "contents",
-    finding: /within 300 ms/,
+    finding: HANGS,
     defect: {
       submit: when(
         (io) => io.op === Op.flush,

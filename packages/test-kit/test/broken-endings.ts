@@ -1,5 +1,5 @@
 import { IoFlag, Op, ioError } from "@cev/core";
-import { dataOf, flip, isWrite, when } from "./defect-layer.ts";
+import { HANGS, dataOf, flip, isWrite, when } from "./defect-layer.ts";
 import type { Broken } from "./defect-layer.ts";
 
 /** Layers with one defect each in how they fail, complete, or make things durable. */
@@ -139,7 +139,7 @@ export const BROKEN_ENDINGS: readonly Broken[] = [
   {
     what: "hangs when its lower is lost",
     theme: "errors",
-    finding: /within 300 ms/,
+    finding: HANGS,
     defect: {
       submit: (io, layer) => {
         io.pushAction((done) => {

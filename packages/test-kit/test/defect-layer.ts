@@ -84,6 +84,9 @@ export const when =
     else layer.pass(io);
   };
 
+/** The finding of what never ends; it is waited for so long. */
+export const HANGS: RegExp = /within 300 ms/;
+
 export interface Broken {
   readonly what: string;
   readonly theme: Theme;

@@ -20,6 +20,7 @@ export interface HeaderDefect {
   /** That is none: it thinks for so many turns before it grows. */
   readonly growsAfterTurns?: number;
   readonly altersLimits?: boolean;
+  /** One that it got in another name, as groups do for all their volumes. */
   readonly leaksClaims?: boolean;
   /** What it cannot read of its header is taken to be as usual. */
   readonly guesses?: boolean;
@@ -77,10 +78,13 @@ export class HeaderLayer extends LayerBase {
 
   override async open(): Promise<void> {
     await super.open();
+    const claim = this.lower.claims.acquire({ name: "the headers" }, "read", this.lower.name);
     try {
       decoded(await readBytes(this.lower, this.environment, this.#headerAt, BLOCK));
+      claim.release();
     } catch (error) {
-      if (this.#defect.leaksClaims !== true) this.releaseLowers();
+      this.releaseLowers();
+      if (this.#defect.leaksClaims !== true) claim.release();
       throw error;
     }
   }
