@@ -21,6 +21,14 @@ export interface Errand {
   readonly refusal: { readonly code: ErrorCode; readonly text: string };
 }
 
+/** Its metadata is written anew, and nothing of it changes that anybody could see. */
+export const TAG_ERRAND: Errand = {
+  name: "tag the group",
+  isPossible: () => true,
+  request: { command: "vgchange", group: "vg", addTags: ["seen"] },
+  refusal: { code: "CEV_INVALID", text: "would be changed" },
+};
+
 /** Chores that make a note on the first physical volume: the errand is run when the group is opened next. */
 export function errandChores(errands: readonly Errand[]): Chore[] {
   return errands.map(({ name, isPossible }, index) => ({

@@ -1,7 +1,7 @@
 import { readBytes } from "@cev/core";
 import type { Environment, Layer } from "@cev/core";
 import type { SimulationKind } from "@cev/test-kit";
-import { errandChores, runErrand } from "./lvm-errands.ts";
+import { TAG_ERRAND, errandChores, runErrand } from "./lvm-errands.ts";
 import type { Errand } from "./lvm-errands.ts";
 import {
   DATA_OFFSET,
@@ -33,13 +33,14 @@ const errands: readonly Errand[] = [
     request: { command: "lvextend", group: "vg", volume: "root", extents: "+3" },
     refusal: { code: "CEV_NO_SPACE", text: "" },
   },
+  TAG_ERRAND,
 ];
 
 /** Volumes of a group, opened from its metadata: in pieces, in stripes, and mirrors with a log on disk. */
 export const groupKind: SimulationKind = {
   name: "lvm-group",
   package: "@cev/lvm",
-  planVersion: 2,
+  planVersion: 3,
   traits: () => ({}),
   plan(random, size) {
     const type: VolumeType = random.pick(["linear", "striped", "mirror", "mirror"]);

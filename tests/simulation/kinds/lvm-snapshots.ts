@@ -1,7 +1,7 @@
 import { writeBytes } from "@cev/core";
 import type { Layer, Problem } from "@cev/core";
 import type { SimulationKind, SimulationSite } from "@cev/test-kit";
-import { errandChores, runErrand } from "./lvm-errands.ts";
+import { TAG_ERRAND, errandChores, runErrand } from "./lvm-errands.ts";
 import type { Errand } from "./lvm-errands.ts";
 import { DATA_OFFSET, EXTENT, SECTOR, formatGroup, linear, openGroup, volume } from "./lvm-image.ts";
 import type { Volumes } from "./lvm-image.ts";
@@ -52,6 +52,7 @@ const errands: readonly Errand[] = [
     request: { command: "lvextend", group: "vg", volume: "root", extents: "+1", places: ["n0"] },
     refusal: { code: "CEV_NO_SPACE", text: "" },
   },
+  TAG_ERRAND,
 ];
 
 /**
@@ -61,7 +62,7 @@ const errands: readonly Errand[] = [
 export const snapshotVolumeKind: SimulationKind = {
   name: "lvm-snapshot",
   package: "@cev/lvm",
-  planVersion: 2,
+  planVersion: 3,
   traits: () => ({}),
   plan(random, size) {
     const chunkSize = random.pick([4096, 8192]);
