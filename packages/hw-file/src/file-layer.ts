@@ -217,15 +217,15 @@ export class FileLayer extends LayerBase implements RequestOwner {
   /** @internal A system call has ended. */
   callEnded(request: FileRequest, error: NodeJS.ErrnoException | null, count: number): void {
     this.#underWayCount--;
-    if (request.gathered.length > 0) this.#shareOut(request, error, count);
+    if (request.io === null && request.gathered.length === 0) this.#release(request);
+    else if (request.gathered.length > 0) this.#shareOut(request, error, count);
     else this.#partEnded(request, error, count);
     this.#startWaiting();
   }
 
-  /** @internal The `Io` has ended: its request is free, unless a queue still holds it and frees it when it gets there. */
+  /** @internal */
   requestDone(request: FileRequest): void {
-    request.io = null;
-    if (request.state !== "ended") this.#release(request);
+    this.#release(request);
   }
 
   async #openHandle(): Promise<FileHandle> {
@@ -316,6 +316,7 @@ export class FileLayer extends LayerBase implements RequestOwner {
     }
     if (request.done === 0 && (io.flags & IoFlag.fastZero) !== 0) {
       this.#underWayCount--;
+      request.state = "done";
       return io.fail("CEV_NOT_SUPPORTED", "zeroes cannot be written faster than data here", this.name);
     }
     request.mustWrite = true;
@@ -336,9 +337,14 @@ export class FileLayer extends LayerBase implements RequestOwner {
   /** A call for several requests has ended: each has its share, and those that fell short go on alone. */
   #shareOut(first: FileRequest, error: NodeJS.ErrnoException | null, count: number): void {
     const requests = first.gathered.splice(0);
-    let left = error === null ? count : 0;
+    // Of one that somebody else completed the length is not known any more: the others go alone.
+    let left = error === null && requests.every(({ io }) => io !== null) ? count : 0;
     for (const request of requests) {
-      const share = Math.min(left, request.io!.length);
+      if (request.io === null) {
+        this.#release(request);
+        continue;
+      }
+      const share = Math.min(left, request.io.length);
       left -= share;
       // One that got nothing, perhaps because another one failed, finds out by itself.
       if (share === 0) this.#start(request);
@@ -370,7 +376,9 @@ export class FileLayer extends LayerBase implements RequestOwner {
       this.#underWayCount++;
       this.#environment.clock.after(RETRY_DELAY_MS, () => {
         this.#underWayCount--;
-        this.#start(request);
+        if (request.io !== null) return this.#start(request);
+        this.#release(request);
+        this.#startWaiting();
       });
       return;
     }
@@ -384,12 +392,14 @@ export class FileLayer extends LayerBase implements RequestOwner {
   #fail(request: FileRequest, error: CevError): void {
     const io = request.io!;
     io.transferred = request.done;
+    request.state = "done";
     io.complete(error);
   }
 
   #allDone(request: FileRequest, io: Io): void {
-    if (io.op !== Op.read && (io.flags & IoFlag.fua) !== 0) this.#syncs.add(request);
-    else io.complete();
+    if (io.op !== Op.read && (io.flags & IoFlag.fua) !== 0) return this.#syncs.add(request);
+    request.state = "done";
+    io.complete();
   }
 
   #release(request: FileRequest): void {

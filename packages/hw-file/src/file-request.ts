@@ -1,14 +1,18 @@
-import { Op, ioError } from "@cev/core";
+import { Op, ProgramError, ioError, opName } from "@cev/core";
 import type { CancelTarget, Io } from "@cev/core";
 import type { CallEnded } from "./file-calls.ts";
 
-/** Where a request stands. `waiting`: for a free place, or for the next sync. `ended`: cancelled while it waited. */
-export type RequestState = "free" | "waiting" | "underWay" | "ended";
+/**
+ * Where a request stands. `waiting`: for a free place, or for the next sync. `done`: about to complete. `ended`: completed while it waited, by
+ * a cancel; whoever holds it frees it. Without an `Io`, `underWay`: somebody else completed that, and the system has it still.
+ */
+export type RequestState = "free" | "waiting" | "underWay" | "done" | "ended";
 
 /** What a `FileRequest` tells of its end. */
 export interface RequestOwner {
   readonly name: string;
   callEnded(request: FileRequest, error: NodeJS.ErrnoException | null, count: number): void;
+  /** The `Io` has ended as it should. */
   requestDone(request: FileRequest): void;
 }
 
@@ -49,6 +53,19 @@ export class FileRequest implements CancelTarget {
   }
 }
 
-function leaveRequest(_io: Io, request: FileRequest): void {
-  request.owner.requestDone(request);
+function leaveRequest(io: Io, request: FileRequest): void {
+  request.io = null;
+  if (request.state === "done") request.owner.requestDone(request);
+  else if (request.state !== "ended") leftTooEarly(io, request);
+}
+
+/** The layer above handed it down and completed it all the same: it would complete again here. The stack of the error says who. */
+function leftTooEarly(io: Io, request: FileRequest): void {
+  if (request.state === "waiting") request.state = "ended";
+  const what = `${opName(io.op)} of ${io.length} bytes at ${io.offset}`;
+  io.runQueue.report(
+    new ProgramError(
+      `${request.owner.name}: a request was completed twice: a layer above ended it while it was here (${what})`,
+    ),
+  );
 }

@@ -1,5 +1,4 @@
-import { Op, ioError } from "@cev/core";
-import type { CevError } from "@cev/core";
+import { CevError, Op, ioError } from "@cev/core";
 import type { FileCalls } from "./file-calls.ts";
 import { codeOfErrno } from "./file-errors.ts";
 import type { FileRequest } from "./file-request.ts";
@@ -14,7 +13,7 @@ export class SyncGroup {
   #error: CevError | null = null;
   #fd = -1;
 
-  /** `name`: of the layer, for errors. `release`: takes back a request that was cancelled while it waited. */
+  /** `name`: of the layer, for errors. `release`: takes back a request that was completed elsewhere: cancelled while it waited. */
   constructor(name: string, release: (request: FileRequest) => void) {
     this.#name = name;
     this.#release = release;
@@ -52,12 +51,22 @@ export class SyncGroup {
       // The system forgets what it could not write, and the next sync would succeed without it: from here on none does.
       const code = codeOfErrno(error.code, Op.flush);
       const message = `written data could not be made durable (${error.code ?? error.message}), and what was lost is not known`;
-      this.#error = ioError(requests[0]!.io!, code, message, this.#name, error);
+      const io = requests.find((one) => one.io !== null)?.io ?? null;
+      this.#error =
+        io === null
+          ? new CevError(code, message, { layer: this.#name, cause: error })
+          : ioError(io, code, message, this.#name, error);
     }
     if (this.#waiting.length > 0) this.#start();
-    for (const { io } of requests) {
-      if (this.#error !== null) io!.transferred = 0;
-      io!.complete(this.#error);
+    for (const request of requests) {
+      const { io } = request;
+      if (io === null) {
+        this.#release(request);
+        continue;
+      }
+      if (this.#error !== null) io.transferred = 0;
+      request.state = "done";
+      io.complete(this.#error);
     }
   };
 }
