@@ -1,9 +1,9 @@
 import { Device, closeTree, environmentFrom, openTree } from "@cev/core";
 import type { Support } from "@cev/core";
-import { PowerCutLayer, Random } from "@cev/test-kit";
+import { DurabilityModel, PowerCutLayer, Random } from "@cev/test-kit";
 import { describe, expect, test } from "vitest";
 import { CompressLayer, findSuperblock, formatCompressed } from "../src/index.ts";
-import { History, work } from "./support/crash-rig.ts";
+import { BLOCK, work } from "./support/crash-rig.ts";
 
 const KIB = 1024;
 const hasAllCases = process.env["CEV_ALL_CASES"] !== undefined;
@@ -35,25 +35,17 @@ describe("when the power goes before or after any change", () => {
     async ({ seed, support, faultChance }) => {
       const { image, size } = await blankImage(128 * KIB, 4 * KIB);
       const random = new Random(seed);
-      const options = { support, imagesEach: 1 };
-      const history = new History(size);
-      const moments = await work(environment, {
-        ...options,
-        image,
-        history,
-        seed,
-        requestCount: 60,
-        faultChance,
-      });
+      const model = new DurabilityModel(new Uint8Array(size), BLOCK);
+      const moments = await work(environment, { support, image, model, seed, roundCount: 40, faultChance });
       const looked = moments.length <= momentsMax ? moments : random.shuffled(moments).slice(0, momentsMax);
       let momentCount = moments.length;
-      for (const moment of looked) {
-        const again = { ...options, image: moment.image, seed: moment.seed, requestCount: 4 };
-        const later = await work(environment, { ...again, history: moment.history });
+      for (const [index, moment] of looked.entries()) {
+        const again = { support, image: moment.images[0]!, seed: seed + index, roundCount: 3 };
+        const later = await work(environment, { ...again, model: moment.context });
         momentCount += later.length;
         const [last] = random.shuffled(later);
         if (last === undefined) continue;
-        await work(environment, { ...again, image: last.image, history: last.history, requestCount: 2 });
+        await work(environment, { ...again, image: last.images[0]!, model: last.context, roundCount: 2 });
       }
       expect(momentCount).toBeGreaterThan(400);
     },
