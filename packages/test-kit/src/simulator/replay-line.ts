@@ -7,7 +7,7 @@ import type { Step } from "./step.ts";
 import { Trace } from "./seed.ts";
 
 /** Changes when stacks, scripts or their seeds are drawn in another way: then an old line means something else. */
-export const SIMULATION_VERSION = 7;
+export const SIMULATION_VERSION = 8;
 
 /** The version of a replay line: of the simulator, and of the kinds it draws from. */
 export function simulationVersion(kinds: readonly SimulationKind[]): string {

@@ -124,7 +124,7 @@ class Writer {
 
   #cut(chore: PlannedChore | null): void {
     const random = this.#random;
-    const missing = random.chance(this.#isRedundant ? 0.5 : 0.1) ? random.below(this.#diskCount) : -1;
+    const missing = random.chance(this.#isRedundant ? 0.3 : 0.1) ? random.below(this.#diskCount) : -1;
     const isMissing =
       missing >= 0 &&
       chore === null &&
@@ -135,7 +135,7 @@ class Writer {
     const losing = isMissing || chore !== null ? null : this.#losing();
     if (losing !== null) this.#lost = [losing.disk];
     const { requests, turns } = this.#load(chore === null ? 8 : 60);
-    const isPrompt = chore === null && random.chance(losing === null ? 0.2 : 0.5);
+    const isPrompt = chore === null && random.chance(losing === null ? 0.2 : 0.7);
     this.#add({
       do: "cut",
       policy: random.pick(POLICIES),
@@ -162,10 +162,10 @@ class Writer {
 
   #losing(): CutStep["losing"] {
     const random = this.#random;
-    if (!this.#isRedundant || this.#isWild || this.#lost.length > 0 || !random.chance(0.3)) return null;
+    if (!this.#isRedundant || this.#isWild || this.#lost.length > 0 || !random.chance(0.5)) return null;
     const disk = random.below(this.#diskCount);
     if (!this.#losses.allows([disk])) return null;
-    return { disk, turns: random.chance(0.4) ? 0 : random.between(1, 6), isBack: random.chance(0.5) };
+    return { disk, turns: random.chance(0.6) ? 0 : random.between(1, 6), isBack: random.chance(0.7) };
   }
 
   #lose(): void {
