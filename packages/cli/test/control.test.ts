@@ -363,6 +363,23 @@ describe("the control socket", () => {
     expect(counts.dropped).toBeGreaterThan(500);
   });
 
+  test("has no more to wait for with every answer that a client does not take", async () => {
+    const { path } = await served();
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", onWarning);
+    onTestFinished(() => void process.off("warning", onWarning));
+    const talker = new Talker(path);
+    await talker.until((line) => "protocol" in line);
+    talker.socket.pause();
+    const count = 20_000;
+    for (let id = 1; id <= count; id++) talker.socket.write(`{"id":${id},"command":"tree"}\n`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    talker.socket.resume();
+    await talker.until((line) => line["id"] === count && "answer" in line);
+    expect(warnings).toEqual([]);
+  });
+
   test("is closed although a client does not read", async () => {
     const { path, device, server } = await served();
     const talker = new Talker(path);

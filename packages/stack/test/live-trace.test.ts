@@ -27,6 +27,30 @@ describe("counts and traces", () => {
     ]);
   });
 
+  test("stay with a device when layers come and go on it, and begin at 0 for what is put in", async () => {
+    const { stack } = await openBench();
+    const device = await stack.open("out");
+    const live = stack.live!;
+    const writes = async (): Promise<unknown> => {
+      const { devices } = await live.stats();
+      return Object.fromEntries(devices.map(({ name, ops }) => [name, ops.write.count]));
+    };
+    const write = (): Promise<void> => device.write(0, new Uint8Array(2048));
+    await write();
+    await live.insert("d0", { driver: "filter", name: "lid" });
+    expect(await writes()).toEqual({ d0: 1, lid: 0, d1: 1, top: 1 });
+    await write();
+    await live.replace("lid", { driver: "filter" });
+    await write();
+    expect(await writes()).toEqual({ d0: 3, lid: 2, d1: 3, top: 3 });
+    await live.replace("lid", { driver: "storing", changesContent: true });
+    await write();
+    expect(await writes()).toEqual({ d0: 4, lid: 3, d1: 4, top: 4 });
+    await live.remove("lid", { changesContent: true });
+    await write();
+    expect(await writes()).toEqual({ d0: 5, d1: 5, top: 5 });
+  });
+
   test("show a request as the tree of what it became, also through layers that are put in meanwhile", async () => {
     const { stack } = await openBench();
     const device = await stack.open("out");

@@ -61,6 +61,8 @@ class Connection {
   readonly #live: LiveStack;
   readonly #running = new Map<number, AbortController>();
   readonly #reader = new LineReader();
+  /** Resolves when the socket takes more; null: it does. */
+  #drained: Promise<void> | null = null;
 
   constructor(socket: Socket, live: LiveStack) {
     this.#socket = socket;
@@ -125,6 +127,19 @@ class Connection {
   /** Resolves when the socket takes more. */
   async #send(line: ServerLine): Promise<void> {
     if (!this.#socket.writable || this.#socket.write(`${JSON.stringify(line)}\n`)) return;
-    await Promise.race([once(this.#socket, "drain"), once(this.#socket, "close")]).catch(() => undefined);
+    // All answers that wait do so together.
+    this.#drained ??= this.#drain();
+    await this.#drained;
+  }
+
+  async #drain(): Promise<void> {
+    const over = new AbortController();
+    const { signal } = over;
+    await Promise.race([
+      once(this.#socket, "drain", { signal }),
+      once(this.#socket, "close", { signal }),
+    ]).catch(() => undefined);
+    over.abort();
+    this.#drained = null;
   }
 }

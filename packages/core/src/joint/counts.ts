@@ -53,4 +53,20 @@ export class JointCounts {
     if (io.error === null) counter.bytes += io.length;
     else counter.errorCount++;
   }
+  /** @internal Begins anew: another device stands at this place. */
+  reset(): void {
+    for (const counter of this.#counters) counter.count = counter.bytes = counter.errorCount = 0;
+    this.inFlightMax = this.inFlight;
+  }
+
+  /** @internal A device has moved here, with what it counted elsewhere. */
+  add(other: JointCounts): void {
+    for (const [op, counter] of this.#counters.entries()) {
+      const { count, bytes, errorCount } = other.#counters[op]!;
+      counter.count += count;
+      counter.bytes += bytes;
+      counter.errorCount += errorCount;
+    }
+    this.inFlightMax = Math.max(this.inFlightMax, other.inFlightMax);
+  }
 }

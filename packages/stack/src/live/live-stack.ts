@@ -124,6 +124,8 @@ export class LiveStack {
         const nameOf = this.#nameOf();
         this.#move(target, record);
         target.layer = under;
+        under.counts.add(joint.counts);
+        joint.counts.reset();
         this.parts.devices.splice(this.parts.devices.indexOf(target) + 1, 0, record);
         this.#describe((now) =>
           withInserted(now, { name, above: target.name, entry: checked.entry }, nameOf),
@@ -147,6 +149,8 @@ export class LiveStack {
         await this.#places.letGo(underneath);
         const nameOf = this.#nameOf();
         lower.layer = joint;
+        joint.counts.reset();
+        joint.counts.add(underneath.counts);
         this.#move(record, lower);
         this.parts.devices.splice(this.parts.devices.indexOf(record), 1);
         this.#forgetAliases(record);

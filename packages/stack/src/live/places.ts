@@ -87,6 +87,7 @@ export class Places {
     const underneath = jointOf(lower);
     const { under, ...made } = await this.put(jointOf(record), swap, checked, lower, limits);
     await this.letGo(underneath);
+    under.counts.add(underneath.counts);
     lower.layer = under;
     Object.assign(record, made);
   }
@@ -114,8 +115,10 @@ export class Places {
       if (joint.isAway) await this.#restore(record, lower, swap, last);
       throw error;
     } finally {
-      if (joint.isAway) lower.layer = keeper;
-      else await this.letGo(keeper);
+      if (joint.isAway) {
+        keeper.counts.add(jointOf(lower).counts);
+        lower.layer = keeper;
+      } else await this.letGo(keeper);
     }
   }
 
@@ -153,6 +156,7 @@ export class Places {
     limits: WaitLimits,
   ): Promise<void> {
     const { under, ...made } = await this.put(jointOf(record), swap, checked, lower, limits);
+    under.counts.add(jointOf(lower).counts);
     lower.layer = under;
     Object.assign(record, made);
   }
