@@ -18,6 +18,7 @@ import type { FileCalls } from "./file-calls.ts";
 import { codeOfErrno, missingFile, openError, refusedFile } from "./file-errors.ts";
 import { inspectFile } from "./file-facts.ts";
 import type { FileFacts } from "./file-facts.ts";
+import type { FileLayerSettings } from "./file-layer-settings.ts";
 import { lockFile } from "./file-lock.ts";
 import type { FileLock, LockScope } from "./file-lock.ts";
 import { FileRequest } from "./file-request.ts";
@@ -33,20 +34,6 @@ import type { FileOptions } from "./options.ts";
 import { platformCalls } from "./platform-calls.ts";
 import { RequestQueue } from "./request-queue.ts";
 import { SyncGroup } from "./sync-group.ts";
-
-/** Settings of a `FileLayer` that are not the user's to make. */
-export interface FileLayerSettings {
-  /** How many system calls are under way at once; further requests wait, and neighbours among them share a call. Default 16. */
-  readonly queueDepthMax?: number;
-  /** The system calls; by default those of `node:fs`, and what lies in memory is moved at once. */
-  readonly calls?: FileCalls;
-  /** What reads from page cache at once; null: nothing. By default as the platform lets us, and not used with other `calls`. */
-  readonly cached?: CachedReader | null;
-  /** How holes are punched; null: not at all. By default as the platform lets us. */
-  readonly holes?: HolePuncher | null;
-  /** How holes are found; null: not at all. By default as the platform lets us, and not at all with other `calls`. */
-  readonly finder?: HoleFinder | null;
-}
 
 const QUEUE_DEPTH_DEFAULT = 16;
 const GATHERED_COUNT_MAX = 64;

@@ -1,5 +1,5 @@
 export { FileLayer } from "./file-layer.ts";
-export type { FileLayerSettings } from "./file-layer.ts";
+export type { FileLayerSettings } from "./file-layer-settings.ts";
 export { fileDriver } from "./driver.ts";
 export { fileOptions } from "./options.ts";
 export type { FileOptions } from "./options.ts";
