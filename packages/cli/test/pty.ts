@@ -41,7 +41,7 @@ child = subprocess.Popen(command, stdin=stdin, stdout=slave, stderr=slave, preex
 if given is not None:
     child.stdin.write(given.encode())
     child.stdin.close()
-shown, at, deadline = b"", 0, time.time() + 18
+shown, at, deadline = b"", 0, time.time() + 240
 looks, done = [], []
 while time.time() < deadline:
     ready = select.select([master], [], [], 0.02)[0]
