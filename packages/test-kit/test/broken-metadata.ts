@@ -27,6 +27,9 @@ export const BROKEN_METADATA: readonly Broken[] = [
   broken("is made at another offset from its description", "describe", /describes itself otherwise/, {
     startsElsewhere: true,
   }),
+  broken("has a driver for an interface of some other time", "describe", /was written for version 99/, {
+    interfaceVersion: 99,
+  }),
   broken("forgets that it has grown", "resize", /it grew to 32768 bytes; made again it has 16384/, {
     forgetsSize: true,
   }),

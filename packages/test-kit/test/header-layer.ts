@@ -22,6 +22,8 @@ export interface HeaderDefect {
   readonly altersLimits?: boolean;
   /** One that it got in another name, as groups do for all their volumes. */
   readonly leaksClaims?: boolean;
+  /** Its driver says that it was written for this version of the interface. */
+  readonly interfaceVersion?: number;
   /** What it cannot read of its header is taken to be as usual. */
   readonly guesses?: boolean;
   readonly closesInSilence?: boolean;
@@ -143,7 +145,7 @@ export const createHeader =
 /** Its driver: made from its description it need not look for where its data begins. */
 export const headerDriver = (defect: HeaderDefect): Driver => ({
   name: "header",
-  interfaceVersion: INTERFACE_VERSION,
+  interfaceVersion: defect.interfaceVersion ?? INTERFACE_VERSION,
   summary: "a layer of the tests",
   options: { "~standard": { version: 1, vendor: "test", validate: (value) => ({ value }) } },
   optionsSchema: {},

@@ -1,3 +1,4 @@
+import { interfaceIssue } from "@cev/core";
 import type { Driver, Layer, LayerDescription, OpenContext, OpenedDevice } from "@cev/core";
 import { diskIndexOf } from "./bench-disk.ts";
 import { expectThat, fail } from "./subject.ts";
@@ -21,6 +22,8 @@ export function reopenWith(
       description.driver === driver.name,
       `it says that its driver is ${description.driver}, and it is ${driver.name}`,
     );
+    const issue = interfaceIssue(driver.interfaceVersion);
+    expectThat(issue === null, `the driver ${driver.name} ${issue}`);
     const checked = await driver.options["~standard"].validate(description.options);
     if (checked.issues !== undefined)
       fail(`the driver does not take the options that the layer described: ${checked.issues[0]?.message}`);

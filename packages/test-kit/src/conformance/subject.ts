@@ -58,7 +58,7 @@ export interface Manifest {
   readonly canHideErrors?: boolean;
   /** So many lowers, any of them, may be lost under load, and every request still succeeds. Default 0. */
   readonly lostLowersMax?: number;
-  /** How long anything may take before it counts as lost, in milliseconds of the clock that the layer is given. Default 60,000: machines are slow, and do other things, too. */
+  /** How long anything may take before it counts as lost, in milliseconds of the clock that the layer is given. Default 120,000: machines are slow, and do other things, too. */
   readonly deadlineMs?: number;
   /**
    * Where its environment comes from. "real" (default): for layers that call the system, or anything else that ends in its own time.
@@ -123,7 +123,7 @@ export interface Conformance {
 /** Takes in a test of a theme; `without`: why it is left out, null where it is not. */
 export type AddCheck = (name: string, run: () => Promise<void>, without?: string | null) => void;
 
-const DEADLINE_MS_DEFAULT = 60_000;
+const DEADLINE_MS_DEFAULT = 120_000;
 
 /** How long any one thing may take. */
 export function deadlineMsOf({ manifest }: Subject): number {
