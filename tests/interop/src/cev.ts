@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { run } from "./run.ts";
 import type { RunOptions, RunResult } from "./run.ts";
@@ -70,16 +69,24 @@ export async function hashDevice(
 export class Server implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #ended: Promise<RunResult>;
+  #stdout = "";
 
-  private constructor(child: ChildProcess, ended: Promise<RunResult>) {
+  private constructor(child: ChildProcess) {
     this.#child = child;
-    this.#ended = ended;
+    let stderr = "";
+    child.stdout!.setEncoding("utf8").on("data", (text: string) => (this.#stdout += text));
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    this.#ended = new Promise<RunResult>((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (code) => resolve({ status: code ?? -1, stdout: this.#stdout, stderr }));
+    });
   }
 
   /** Starts `cev serve` on a Unix socket, and waits until it can be connected to. */
   static async onSocket(socket: string, args: readonly string[]): Promise<Server> {
     const server = Server.#start([...args, "--socket", socket]);
-    await server.#until(() => existsSync(socket));
+    // The socket's file is there a moment before it takes connections.
+    await server.#until(() => server.#stdout.includes("\nready; "));
     return server;
   }
 
@@ -114,17 +121,7 @@ export class Server implements AsyncDisposable {
     const child = spawn(process.execPath, [...CEV_COMMAND, "serve", ...args], {
       stdio: ["ignore", "pipe", "pipe"],
     });
-    const ended = new Promise<RunResult>((resolve, reject) => {
-      let stdout = "";
-      let stderr = "";
-      child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-      child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-      child.on("error", reject);
-      child.on("close", (code) => {
-        resolve({ status: code ?? -1, stdout, stderr });
-      });
-    });
-    return new Server(child, ended);
+    return new Server(child);
   }
 
   async #until(isReady: () => boolean | Promise<boolean>): Promise<void> {

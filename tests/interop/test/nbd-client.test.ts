@@ -1,14 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { standardDrivers } from "@cev/cli";
@@ -18,6 +10,7 @@ import type { NbdOptions } from "@cev/nbd";
 import { openImages } from "@cev/stack";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { cev } from "../src/cev.ts";
+import { takesConnections } from "../src/takes-connections.ts";
 import { describeWith } from "../src/tools.ts";
 
 const SIZE = 8 * 1024 * 1024;
@@ -39,7 +32,7 @@ afterEach(async () => {
 async function start(command: string, args: readonly string[], socket: string): Promise<ChildProcess> {
   const child = spawn(command, args, { stdio: "ignore" });
   children.push(child);
-  while (!existsSync(socket)) {
+  while (!(await takesConnections(socket))) {
     if (child.exitCode !== null) throw new Error(`${command} ended with ${child.exitCode}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

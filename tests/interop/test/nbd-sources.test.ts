@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,6 +10,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { CEV_COMMAND, cev, hashDevice, inspect } from "../src/cev.ts";
 import { GoldenCopy } from "../src/golden-copy.ts";
 import { output } from "../src/run.ts";
+import { takesConnections } from "../src/takes-connections.ts";
 import { describeWith } from "../src/tools.ts";
 
 describeWith(["nbdkit", "nbdcopy"], "stacks of the kernel's whose disks lie behind another server", () => {
@@ -24,7 +25,7 @@ describeWith(["nbdkit", "nbdcopy"], "stacks of the kernel's whose disks lie behi
     const socket = join(folder, "nbdkit");
     const args = ["-f", "-U", socket, "file", `dir=${golden.folder}`];
     server = spawn("nbdkit", args, { stdio: "ignore" });
-    while (!existsSync(socket)) {
+    while (!(await takesConnections(socket))) {
       if (server.exitCode !== null) throw new Error(`nbdkit ended with ${server.exitCode}`);
       await sleep(10);
     }
