@@ -111,13 +111,15 @@ exports:
   async #served(stack: string, work: (loop: string) => Promise<void>): Promise<string> {
     const socket = join(this.#folder, "s");
     const server = spawn(process.execPath, [...process.execArgv, CEV, "serve", stack, "--socket", socket], {
-      stdio: ["ignore", "ignore", "pipe"],
+      stdio: ["ignore", "pipe", "pipe"],
     });
+    let said = "";
+    server.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
     let told = "";
     server.stderr.setEncoding("utf8").on("data", (text: string) => (told += text));
     const serverEnded = once(server, "close");
     try {
-      await until(() => existsSync(socket), "cev serve");
+      await until(() => said.includes("ready; "), "cev serve");
       const file = join(this.#folder, "fuse", "disk");
       const fuse = spawn("nbdfuse", [file, `nbd+unix:///disk?socket=${socket}`], { stdio: "ignore" });
       const fuseEnded = once(fuse, "close");
@@ -140,7 +142,7 @@ exports:
 }
 
 async function until(isReady: () => boolean, what: string): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 2400; tries++) {
     if (isReady()) return;
     await sleep(50);
   }
