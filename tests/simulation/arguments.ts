@@ -2,14 +2,14 @@
 import { parseArgs } from "node:util";
 import { parseKeep, parseStack } from "@cev/test-kit";
 import type { Keep, Step } from "@cev/test-kit";
-import { KINDS } from "./kinds/index.ts";
+import { NAMED_KINDS } from "./kinds/index.ts";
 import { MUTANTS } from "./mutants/table.ts";
 
 export const HELP = `sim: random stacks of all layers, random work, faults and power cuts, checked against a model
   --seed S        the first run has this seed, the next one S + 1 (default: the time)
   --steps N       so many steps at least (default 100000)
   --minutes M     as long as this, instead
-  --kinds A,B     only these kinds of layers: ${KINDS.map(({ name }) => name).join(", ")}
+  --kinds A,B     only these kinds of layers: ${NAMED_KINDS.map(({ name }) => name).join(", ")}
   --jobs N        processes beside one another, with every N-th seed each (default 1)
   --failures N    so many failures before one of them ends (default 1)
   --version V     the one run of this seed again, as a replay line says
@@ -85,7 +85,7 @@ function issueOf(values: Values): string | null {
   if (!/^[1-9]\d?$/.test(jobs)) return `--jobs ${jobs} is no number of processes from 1 to 99`;
   if (seeds !== undefined && !/^[1-9]\d?$/.test(seeds))
     return `--seeds ${seeds} is no number of seeds from 1 to 99`;
-  const unknown = kinds?.split(",").find((name) => !KINDS.some((kind) => kind.name === name));
+  const unknown = kinds?.split(",").find((name) => !NAMED_KINDS.some((kind) => kind.name === name));
   if (unknown !== undefined) return `--kinds: there is no kind "${unknown}"`;
   if (mutant !== undefined && !MUTANTS.some(({ name }) => name === mutant))
     return `--mutant: there is no defect "${mutant}"`;

@@ -14,7 +14,7 @@ import { HELP, argumentsOf, notIn } from "./arguments.ts";
 import type { Values } from "./arguments.ts";
 import { runJobs } from "./jobs.ts";
 import type { WorkerLine } from "./jobs.ts";
-import { KINDS } from "./kinds/index.ts";
+import { KINDS, NAMED_KINDS } from "./kinds/index.ts";
 import { MUTANTS } from "./mutants/table.ts";
 import { runMutantSeeds, runMutants } from "./mutants/run.ts";
 
@@ -35,7 +35,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const wanted = values.kinds?.split(",");
-  const kinds = KINDS.filter(({ name }) => wanted?.includes(name) ?? true);
+  const kinds = wanted === undefined ? KINDS : NAMED_KINDS.filter(({ name }) => wanted.includes(name));
   const mutants = MUTANTS.filter(({ name }) => values.mutant === undefined || name === values.mutant);
   const keep = values.keep === undefined ? null : parseKeep(values.keep);
   const stack = values.stack === undefined ? null : parseStack(values.stack);

@@ -32,6 +32,21 @@ export const mirrorKind: SimulationKind = kindOf("raid-mirror", [
   { level: 10, memberCounts: [3, 4], layouts: [0x102, FAR, 0x10201] },
 ]);
 
+/** Pairs of copies, and nothing that they are told to do: where a member that leaves just before the power goes is looked for most of all. */
+export const pairKind: SimulationKind = {
+  ...mirrorKind,
+  name: "raid-pair",
+  planVersion: 1,
+  plan(random, size) {
+    for (;;) {
+      const plan = mirrorKind.plan(random, size);
+      const { level, memberCount, hasSpare, grows } = plan.options as unknown as Shape;
+      if (level === 1 && memberCount === 2 && !hasSpare && !grows) return { ...plan, kind: "raid-pair" };
+    }
+  },
+  chores: [],
+};
+
 /** Data and parity. */
 export const parityKind: SimulationKind = kindOf("raid-parity", [
   { level: 4, memberCounts: [3, 4], layouts: [null] },

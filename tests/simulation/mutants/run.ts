@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { KINDS } from "../kinds/index.ts";
+import { NAMED_KINDS } from "../kinds/index.ts";
 import { record } from "./recorded.ts";
 import type { Mutant } from "./table.ts";
 
@@ -78,7 +78,7 @@ function keepRun({ name, kinds }: Mutant, line: string): void {
   record(
     name,
     { seed: Number(seed), keep, stack },
-    KINDS.filter((kind) => kinds.includes(kind.name)),
+    NAMED_KINDS.filter((kind) => kinds.includes(kind.name)),
   );
 }
 

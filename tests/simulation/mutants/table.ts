@@ -113,7 +113,7 @@ export const MUTANTS: readonly Mutant[] = [
         replace: "if (array.keeper !== null) return this.#resume();",
       },
     ],
-    kinds: ["raid-mirror"],
+    kinds: ["raid-pair"],
   },
   {
     name: "early-exceptions",
