@@ -67,13 +67,25 @@ export async function runKills(options: KillOptions): Promise<KillFigures> {
       const qemu = new QemuIo(socket, versions, random);
       const busy = new Set<number>();
       const worker = (): Promise<void> => work(device, versions, random, { busy, figures });
-      const workers = Array.from({ length: WORKERS }, worker);
+      const working = Promise.all(Array.from({ length: WORKERS }, worker));
+      let isOver = false;
+      const end = (): void => {
+        isOver = true;
+      };
+      working.then(end, end);
       // However slow the machine is, there is something that could be lost.
       const enough = figures.writeCount + WRITES_MIN;
-      while (figures.writeCount < enough || qemu.answeredCount < WRITES_MIN) await sleep(5);
+      while (figures.writeCount < enough || qemu.answeredCount < WRITES_MIN) {
+        if (isOver || (qemu.hasEnded && qemu.answeredCount < WRITES_MIN)) {
+          await server.kill();
+          await working;
+          throw new Error("the server, or qemu-io, ended before it was killed");
+        }
+        await sleep(5);
+      }
       await sleep(random.below(options.workMsMax));
       await server.kill();
-      await Promise.all(workers);
+      await working;
       figures.qemuCount += await qemu.settle();
       await device.close().catch(onlyLost);
       server = await serve();
@@ -175,6 +187,7 @@ class QemuIo {
   readonly #versions: BlockVersions;
   readonly #commands: readonly QemuCommand[];
   readonly #ended: Promise<unknown>;
+  hasEnded = false;
   #said = "";
 
   constructor(socket: string, versions: BlockVersions, random: Random) {
@@ -187,7 +200,9 @@ class QemuIo {
     const child = spawn("qemu-io", ["-f", "raw", "-t", "writeback", `nbd+unix:///?socket=${socket}`], {
       stdio: ["pipe", "pipe", "ignore"],
     });
-    this.#ended = once(child, "close");
+    this.#ended = once(child, "close").then(() => {
+      this.hasEnded = true;
+    });
     child.stdout.setEncoding("utf8").on("data", (text: string) => (this.#said += text));
     child.stdin.on("error", () => undefined);
     child.stdin.end(
