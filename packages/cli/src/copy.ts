@@ -1,8 +1,9 @@
 import { stat } from "node:fs/promises";
 import { CevError } from "@cev/core";
-import type { Device, Problem } from "@cev/core";
+import type { Device } from "@cev/core";
 import { isUri } from "@cev/stack";
 import type { Stack } from "@cev/stack";
+import { closing } from "./closing.ts";
 import { openInput } from "./copy-input.ts";
 import type { CopyInput } from "./copy-input.ts";
 import { reportCopy } from "./copy-report.ts";
@@ -65,23 +66,23 @@ export async function copy(sources: readonly string[], options: CopyOptions): Pr
     onProblem: live.tell,
     signal: interrupt.signal,
   });
-  let copied: Copied;
-  let warned: readonly Problem[];
-  try {
-    warned = warnOf(stack, [options.device], to === undefined ? undefined : isAboutTail);
+  const { copied, warned } = await closing(stack, async () => {
+    const told = warnOf(stack, [options.device], to === undefined ? undefined : isAboutTail);
     live.begin();
     const device = await openDevice(stack, options.device, { isReadOnly });
     const surroundings = { signal: interrupt.signal, live };
-    copied =
-      to === undefined
-        ? await copyIn(stack, device, from!, options, surroundings)
-        : await copyOut(stack, device, to, options, surroundings);
-    interrupt.signal.throwIfAborted();
-    for (const line of unfinishedSyncs(stack)) complain(`warning: ${line}`);
-  } finally {
-    live.progress = null;
-    await stack.close();
-  }
+    try {
+      const done =
+        to === undefined
+          ? await copyIn(stack, device, from!, options, surroundings)
+          : await copyOut(stack, device, to, options, surroundings);
+      interrupt.signal.throwIfAborted();
+      for (const line of unfinishedSyncs(stack)) complain(`warning: ${line}`);
+      return { copied: done, warned: told };
+    } finally {
+      live.progress = null;
+    }
+  });
   const problems = [...warned, ...live.told];
   reportCopy({ device: options.device, ...copied, problems }, options.json === true);
   return copied.lost.length > 0 ? ExitStatus.failed : ExitStatus.done;
@@ -135,7 +136,7 @@ async function copyIn(
 ): Promise<Copied> {
   await refuseOwnImage(stack, path);
   const input = await openInput(path, signal, live.tell);
-  try {
+  return await closing(input, async () => {
     if (input.size !== null && input.size > device.size) throw tooLong(path, input.size, device);
     using progress = new Progress(device.name, input.size ?? device.size, options.progress === true);
     live.progress = progress;
@@ -145,9 +146,7 @@ async function copyIn(
       progress.add(length);
     });
     return { copied, lost: [] };
-  } finally {
-    await input.close();
-  }
+  });
 }
 
 async function writeAll(

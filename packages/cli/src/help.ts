@@ -28,6 +28,7 @@ Names of what is found in images:
   disk0.img  disk0.img/p1  md/<array name or UUID>  luks/<UUID>  <volume group>/<volume>
 
 Exit status: 0 done, 1 failed, 2 called the wrong way.
+With CEV_DEBUG=1 in the environment an error is followed by where it was thrown (for authors of layers).
 `;
 
 export const INSPECT_HELP = `
@@ -42,7 +43,8 @@ on each lock; a lock that none opens is listed as locked.
 
 Exit status: 0 when all is well (also with locks that no key was given for, and with
 degraded arrays), 1 when something is broken: the rest is shown all the same. A file in
-which nothing known is found is broken, too.
+which nothing known is found is broken, too. Of a stack file, a layer that nothing
+else stands on is made, and not opened: what it refuses only then is told by cev copy --to.
 
 --json prints {"devices":[{"name","driver","size","blockSize","lowers","state","details"}],
 "problems":[{"severity","code","message","device"}]}; size and blockSize are bytes, and null

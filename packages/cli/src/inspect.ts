@@ -1,5 +1,6 @@
 import type { Problem } from "@cev/core";
 import type { Stack, StackDevice } from "@cev/stack";
+import { closing } from "./closing.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { complainOf, say } from "./output.ts";
 import { arrayLines, arrayOf } from "./raid/array-lines.ts";
@@ -23,7 +24,7 @@ export async function inspect(sources: readonly string[], options: InspectOption
     isPartial: true,
     only: null,
   });
-  try {
+  await closing(stack, async () => {
     if (options.json === true) say(inspectionJson(stack.devices, stack.problems));
     else {
       for (const line of drawTree(stack.devices)) say(line);
@@ -32,9 +33,7 @@ export async function inspect(sources: readonly string[], options: InspectOption
         if (array !== null) for (const line of ["", ...arrayLines(array)]) say(line);
     }
     complainOf(stack.problems);
-  } finally {
-    await stack.close();
-  }
+  });
   return stack.problems.some((one) => one.severity === "error") ? ExitStatus.failed : ExitStatus.done;
 }
 

@@ -63,11 +63,21 @@ const VOLUME_DRIVER = "@cev/lvm";
 
 const withLowers = (device: StackDevice): StackDevice[] => [device, ...device.lowers.flatMap(withLowers)];
 
-/** Tells of whatever was thrown, in one line; with `CEV_DEBUG` set also where it was thrown. */
+/** Tells of whatever was thrown, in one line; with `CEV_DEBUG` set also where. */
 export function complainOfError(error: unknown): void {
   complain(formatError(error));
-  const isDebugging = (process.env["CEV_DEBUG"] ?? "") !== "";
-  if (isDebugging && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
+  debug(error);
+}
+
+/** With `CEV_DEBUG` set: where an error was thrown, and those that it came of. */
+export function debug(error: unknown): void {
+  if ((process.env["CEV_DEBUG"] ?? "") === "") return;
+  const told = new Set<unknown>();
+  for (let at = error; at instanceof Error && !told.has(at); at = at.cause) {
+    const stack = (at.stack ?? at.message).split("\n").map(plain).join("\n");
+    process.stderr.write(`${told.size === 0 ? "" : "caused by: "}${stack}\n`);
+    told.add(at);
+  }
 }
 
 /** A reader that goes away (`cev inspect … | head -1`) has seen what it wanted: that is no error of ours. */

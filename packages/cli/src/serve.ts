@@ -1,5 +1,6 @@
 import { CevError } from "@cev/core";
 import type { Stack } from "@cev/stack";
+import { closing } from "./closing.ts";
 import { StackControlServer } from "./control/server.ts";
 import { Ending } from "./ending.ts";
 import { ExitStatus } from "./exit-status.ts";
@@ -52,7 +53,14 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
     isLive: options.control !== undefined,
   });
   let control: StackControlServer | null = null;
-  try {
+  const close = async (): Promise<void> => {
+    try {
+      await control?.close();
+    } finally {
+      await ending.outlast(stack.close());
+    }
+  };
+  return await closing({ close }, async () => {
     warnOf(stack, exportNames(stack, options.device));
     const exported = await openExports(stack, options, isReadOnly);
     const { environment } = stack;
@@ -73,12 +81,8 @@ export async function serve(sources: readonly string[], options: ServeOptions): 
     if (!places.includes("stdio")) say("ready; ends with Ctrl-C (SIGINT or SIGTERM)");
     else if (options.verbose === true) note("ready; ends when the client leaves");
     await showSyncs(stack, Promise.race([ending.first, serving.left]));
-    if (!(await serving.end(ending))) return ExitStatus.failed;
-  } finally {
-    await control?.close();
-    await ending.outlast(stack.close());
-  }
-  return ExitStatus.done;
+    return (await serving.end(ending)) ? ExitStatus.done : ExitStatus.failed;
+  });
 }
 
 async function openControl(

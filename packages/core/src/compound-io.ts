@@ -155,7 +155,8 @@ export class CompoundIo implements CancelTarget {
       try {
         this.#submitRest();
       } catch (error) {
-        submitThrew(this.subs[this.#submittedCount - 1]!.io, error);
+        const sub = this.subs[this.#submittedCount - 1]!;
+        submitThrew(sub.io, error, sub.lower.name);
       }
     }
   }
@@ -176,7 +177,7 @@ export class CompoundIo implements CancelTarget {
     try {
       lower.submit(io);
     } catch (error) {
-      submitThrew(io, error);
+      submitThrew(io, error, lower.name);
     }
     return true;
   }

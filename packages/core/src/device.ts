@@ -9,7 +9,7 @@ import { CevError } from "./errors.ts";
 import { extentsOfBytes, knowsExtents } from "./extents/extents-of.ts";
 import type { ExtentsOptions } from "./extents/extents-of.ts";
 import type { Extent } from "./extents/merge.ts";
-import { IoFlag, IoPool, Op, opName, submitThrew, submitTo } from "./io.ts";
+import { IoFlag, IoPool, Op, opName, submitThrew } from "./io.ts";
 import type { Io } from "./io.ts";
 import { closeTree, openTree } from "./layer.ts";
 import type { Layer } from "./layer.ts";
@@ -159,7 +159,7 @@ export class Device implements AsyncDisposable {
     try {
       this.#top.submit(io);
     } catch (error) {
-      submitThrew(io, error);
+      submitThrew(io, error, this.name);
     }
   }
 
@@ -317,7 +317,11 @@ export class Device implements AsyncDisposable {
   #flushTop(): Promise<unknown> {
     const io = this.#ios.acquire().prepare(Op.flush, 0, 0);
     const done = io.promise();
-    submitTo(this.#top, io);
+    try {
+      this.#top.submit(io);
+    } catch (error) {
+      submitThrew(io, error, this.name);
+    }
     return done;
   }
 }

@@ -104,10 +104,10 @@ export function refuse(io: Io, layer: { readonly name: string }): void {
 }
 
 /**
- * A layer's `submit` threw, which the contract forbids: the `Io`, if it is still under way, fails with `CEV_PROGRAM`, so that
+ * The `submit` of a layer, or of one below it, threw, which the contract forbids: the `Io`, if it is still under way, fails with `CEV_PROGRAM`, so that
  * nobody waits for ever. If it has gone its way, the error is reported.
  */
-export function submitThrew(io: Io, cause: unknown, layer = "device"): void {
+export function submitThrew(io: Io, cause: unknown, layer: string): void {
   if (io.state !== EventState.pending) {
     io.runQueue.report(cause);
     return;

@@ -1,11 +1,12 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
-import { CevError } from "@cev/core";
+import { CevError, isCevError } from "@cev/core";
 import type { Json } from "@cev/core";
 import { listenOn } from "@cev/nbd";
 import type { FileOwner } from "@cev/nbd";
 import type { LiveStack } from "@cev/stack";
+import { debug } from "../output.ts";
 import { PROTOCOL, PROTOCOL_VERSION, checkRequest, idOf } from "./protocol.ts";
 import type { Hello, ServerLine } from "./protocol.ts";
 import { execute } from "./session.ts";
@@ -103,6 +104,8 @@ class Connection {
       id = read.id;
       await this.#send({ id, answer: await this.#execute(id, read.message) });
     } catch (error) {
+      // What a layer of somebody's threw: the client has the words alone.
+      if (isCevError(error) && error.code === "CEV_PROGRAM") debug(error);
       await this.#send({ id, error: wireError(error) });
     }
   }

@@ -5,6 +5,7 @@ import type { Problem } from "@cev/core";
 import { runCommand } from "@cev/lvm";
 import type { ArchivedText, CommandContext, CommandProgress, CommandRequest, CommandResult } from "@cev/lvm";
 import { mergeSnapshot } from "@cev/snapshot";
+import { closing } from "../closing.ts";
 import { ExitStatus } from "../exit-status.ts";
 import { hostError } from "../host-error.ts";
 import { Interrupt } from "../interrupt.ts";
@@ -104,7 +105,7 @@ export async function perform(options: ChangeOptions, plan: Change): Promise<Cha
     const problems = found.deviceProblems
       .filter(({ device }) => device === undefined || !work.names.includes(device))
       .map((one) => ({ ...one, severity: "warning" as const }));
-    try {
+    return await closing(stack, async () => {
       if (!isReadOnly)
         for (const device of devices) if (work.occupied.includes(device.name)) await wipe(device);
       return await run({
@@ -116,9 +117,7 @@ export async function perform(options: ChangeOptions, plan: Change): Promise<Cha
         problems,
         stack,
       });
-    } finally {
-      await stack.close();
-    }
+    });
   } catch (error) {
     if (!isDryRun) await removeImages(absent);
     throw error;

@@ -1,5 +1,6 @@
 import { CevError, formatError } from "@cev/core";
 import type { AreaScan, DiskArea, MetadataCopy, PvScan, TextLocation } from "@cev/lvm";
+import { closing } from "../closing.ts";
 import { ExitStatus } from "../exit-status.ts";
 import { complainOf, say } from "../output.ts";
 import type { KeyOptions } from "../sources.ts";
@@ -25,7 +26,7 @@ const MAGIC = "0x204c564d3220785b35412572304e2a3e";
 /** `cev lvm pvck`: what stands on a physical volume, as it is; without `--dump` whether it is sound. Writes nothing. */
 export async function pvCk(words: readonly string[], options: PvCkOptions): Promise<ExitStatus> {
   const found = await findVolumes(sourcesOf(options.devices, words), options);
-  try {
+  return await closing(found.stack, async () => {
     const chosen =
       options.devices === undefined ? found.devices : words.map((word) => deviceNamed(found, word));
     if (chosen.length === 0)
@@ -51,9 +52,7 @@ export async function pvCk(words: readonly string[], options: PvCkOptions): Prom
       complainOf(problems);
     }
     return problems.length > 0 ? ExitStatus.failed : ExitStatus.done;
-  } finally {
-    await found.stack.close();
-  }
+  });
 }
 
 const errorsOf = ({ labelErrors, areas }: PvScan): PvScan["labelErrors"] => [

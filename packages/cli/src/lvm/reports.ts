@@ -1,3 +1,4 @@
+import { closing } from "../closing.ts";
 import { ExitStatus } from "../exit-status.ts";
 import { complainOf, say } from "../output.ts";
 import type { KeyOptions } from "../sources.ts";
@@ -60,7 +61,7 @@ export async function report(
     ),
     options,
   );
-  try {
+  return await closing(found.stack, async () => {
     const groups = viewsOf(found);
     const isJson = options.json === true || options.reportformat === "json";
     // Where devices are named apart, the words of pvs choose among them.
@@ -92,9 +93,7 @@ export async function report(
     }
     complainOf(problems);
     return found.failure === null ? ExitStatus.done : ExitStatus.failed;
-  } finally {
-    await found.stack.close();
-  }
+  });
 }
 
 const JSON_NAMES: Readonly<Record<ReportKind, string>> = { pvs: "pv", vgs: "vg", lvs: "lv" };

@@ -1,6 +1,7 @@
 import { CevError } from "@cev/core";
 import type { Problem } from "@cev/core";
 import { assemble as chooseMembers } from "@cev/raid";
+import { closing } from "../closing.ts";
 import { Ending } from "../ending.ts";
 import { ExitStatus } from "../exit-status.ts";
 import { NbdServing, addressOf } from "../nbd-serving.ts";
@@ -55,7 +56,16 @@ async function assembleAndServe(sources: readonly string[], options: AssembleOpt
   const leaving = new AbortController();
   const session = new ArraySession(array, writableLayerOf(array));
   const control = new ControlServer(session, () => stopped.resolve(undefined));
-  try {
+  const close = async (): Promise<void> => {
+    bars[Symbol.dispose]();
+    try {
+      await control.close();
+    } finally {
+      await ending.outlast(array.stack.close());
+      teller.tell();
+    }
+  };
+  return await closing({ close }, async () => {
     teller.tell();
     // Before a client can come: what its path refuses ends all of it.
     if (controlPath !== null) await control.listen(controlPath);
@@ -80,14 +90,8 @@ async function assembleAndServe(sources: readonly string[], options: AssembleOpt
     leaving.abort(new CevError("CEV_CANCELLED", "the array is being stopped"));
     await watching;
     await control.close();
-    if (!(await serving.end(ending))) return ExitStatus.failed;
-  } finally {
-    bars[Symbol.dispose]();
-    await control.close();
-    await ending.outlast(array.stack.close());
-    teller.tell();
-  }
-  return ExitStatus.done;
+    return (await serving.end(ending)) ? ExitStatus.done : ExitStatus.failed;
+  });
 }
 
 const WATCH_PERIOD_MS = 1000;

@@ -1,4 +1,5 @@
 import type { Problem } from "@cev/core";
+import { closing } from "../closing.ts";
 import { ExitStatus } from "../exit-status.ts";
 import { Interrupt } from "../interrupt.ts";
 import { complainOf, say } from "../output.ts";
@@ -47,13 +48,11 @@ async function detailOfMembers(sources: readonly string[], options: DetailOption
     canWriteDegraded: false,
     driverOptions,
   });
-  try {
+  await closing(array.stack, async () => {
     const problems = [...array.problems, ...array.stack.problems];
     tell(detailOf(array.record), problems, stackText(array.description), options);
     complainOf(problems.map((one) => ({ ...one, severity: "warning" })));
-  } finally {
-    await array.stack.close();
-  }
+  });
 }
 
 function tell(

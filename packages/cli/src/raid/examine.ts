@@ -1,6 +1,7 @@
 import { CevError, formatError, isCevError } from "@cev/core";
 import type { Problem } from "@cev/core";
 import { readBadBlocks, readBitmap } from "@cev/raid";
+import { closing } from "../closing.ts";
 import { ExitStatus } from "../exit-status.ts";
 import { complainOf, say } from "../output.ts";
 import type { KeyOptions } from "../sources.ts";
@@ -28,7 +29,7 @@ export interface ExamineOptions extends KeyOptions {
 export async function examine(sources: readonly string[], options: ExamineOptions): Promise<ExitStatus> {
   const found = await findMembers(sources, options);
   const problems: Problem[] = [...found.problems];
-  try {
+  await closing(found.stack, async () => {
     const examinations: Examination[] = [];
     for (const member of found.members) examinations.push(await examineMember(member, problems));
     if (examinations.length === 0 && problems.length === 0) throw noSuperblock(sources);
@@ -36,9 +37,7 @@ export async function examine(sources: readonly string[], options: ExamineOption
       say(JSON.stringify({ members: examinations.map(examineJson), problems }, null, 2));
     else for (const line of textOf(examinations, options)) say(line);
     complainOf(problems);
-  } finally {
-    await found.stack.close();
-  }
+  });
   return problems.some((one) => one.severity === "error") ? ExitStatus.failed : ExitStatus.done;
 }
 

@@ -2,6 +2,7 @@ import { relative } from "node:path";
 import { CevError } from "@cev/core";
 import type { Problem } from "@cev/core";
 import { isUri } from "@cev/stack";
+import { closing } from "../closing.ts";
 import { ExitStatus } from "../exit-status.ts";
 import { Interrupt } from "../interrupt.ts";
 import { complainOf, say } from "../output.ts";
@@ -85,27 +86,30 @@ async function workOnMembers(
   const excluded = request.command === "add" ? request.devices.map(placeOf) : [];
   const array = await openForWork(sources, options, checkMembers, excluded);
   const telling = new ProblemTeller(array, problems);
-  try {
-    telling.tell();
-    const session = new ArraySession(array, writableLayerOf(array));
-    // Nobody is left to go on with the work when this command has ended.
-    const answer = await session.execute(
-      { ...request, isWaiting: true },
-      (sync) => bars.update(sync),
-      signal,
-    );
-    bars.finish();
-    return answer;
-  } catch (error) {
-    throw signal.aborted
-      ? interrupted(signal.reason as Error, [...sources, ...namedLater(sources, request)])
-      : error;
-  } finally {
+  const close = async (): Promise<void> => {
     // The bar must not be drawn over.
     bars[Symbol.dispose]();
     await array.stack.close();
     telling.tell();
-  }
+  };
+  return await closing({ close }, async () => {
+    try {
+      telling.tell();
+      const session = new ArraySession(array, writableLayerOf(array));
+      // Nobody is left to go on with the work when this command has ended.
+      const answer = await session.execute(
+        { ...request, isWaiting: true },
+        (sync) => bars.update(sync),
+        signal,
+      );
+      bars.finish();
+      return answer;
+    } catch (error) {
+      throw signal.aborted
+        ? interrupted(signal.reason as Error, [...sources, ...namedLater(sources, request)])
+        : error;
+    }
+  });
 }
 
 /** Opens an array for writing, degraded ones too: to make them whole is what the commands are for. */

@@ -313,7 +313,7 @@ export class JointLayer extends LayerBase {
         this.submit(io);
       } catch (error) {
         // Against the contract; the others are not to wait for ever because of that.
-        submitThrew(io, error);
+        submitThrew(io, error, this.name);
       }
     }
   }
