@@ -90,15 +90,16 @@ export class Server implements AsyncDisposable {
     return server;
   }
 
-  /** Starts `cev serve` on a TCP port, and waits until it takes connections. */
-  static async onPort(
-    port: number,
-    canConnect: () => Promise<boolean>,
-    args: readonly string[],
-  ): Promise<Server> {
-    const server = Server.#start([...args, "--listen", `127.0.0.1:${port}`]);
-    await server.#until(canConnect);
+  /** Starts `cev serve` on a TCP port that is free, and waits until it takes connections. */
+  static async onPort(args: readonly string[]): Promise<Server> {
+    const server = Server.#start([...args, "--listen", "127.0.0.1:0"]);
+    await server.#until(() => server.#stdout.includes("\nready; "));
     return server;
+  }
+
+  /** The TCP port that it listens at. */
+  get port(): number {
+    return Number(/nbd:\/\/127\.0\.0\.1:(\d+)\//.exec(this.#stdout)?.[1]);
   }
 
   /** Asks it to end, and gives what it said. */
@@ -124,9 +125,9 @@ export class Server implements AsyncDisposable {
     return new Server(child);
   }
 
-  async #until(isReady: () => boolean | Promise<boolean>): Promise<void> {
+  async #until(isReady: () => boolean): Promise<void> {
     for (let tries = 0; tries < 4000; tries++) {
-      if (await isReady()) return;
+      if (isReady()) return;
       const ended = await Promise.race([this.#ended, later(50)]);
       if (ended !== undefined)
         throw new Error(`cev serve ended with ${ended.status}: ${ended.stdout}${ended.stderr}`);

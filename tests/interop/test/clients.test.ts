@@ -1,5 +1,3 @@
-import { createConnection, createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,6 +11,7 @@ import { describeWith } from "../src/tools.ts";
 const DEVICE = "vg0/other";
 
 interface Place {
+  /** Known once it is started. */
   readonly uri: string;
   readonly start: (args: readonly string[]) => Promise<Server>;
 }
@@ -28,7 +27,7 @@ for (const transport of ["a Unix socket", "TCP"]) {
 
       beforeAll(async () => {
         golden = new GoldenCopy("stack");
-        place = transport === "TCP" ? await onTcp() : onSocket(join(golden.folder, "nbd"));
+        place = transport === "TCP" ? onTcp() : onSocket(join(golden.folder, "nbd"));
         server = await place.start([
           ...golden.images,
           ...golden.keys,
@@ -218,33 +217,16 @@ function onSocket(socket: string): Place {
   };
 }
 
-async function onTcp(): Promise<Place> {
-  const port = await freePort();
-  const canConnect = (): Promise<boolean> =>
-    new Promise((resolve) => {
-      const socket = createConnection(port, "127.0.0.1");
-      socket.on("connect", () => {
-        socket.destroy();
-        resolve(true);
-      });
-      socket.on("error", () => {
-        resolve(false);
-      });
-    });
+function onTcp(): Place {
+  let port = 0;
   return {
-    uri: `nbd://127.0.0.1:${port}/${DEVICE}`,
-    start: (args) => Server.onPort(port, canConnect, args),
+    get uri() {
+      return `nbd://127.0.0.1:${port}/${DEVICE}`;
+    },
+    async start(args) {
+      const server = await Server.onPort(args);
+      port = server.port;
+      return server;
+    },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => {
-        resolve(port);
-      });
-    });
-  });
 }
