@@ -2,12 +2,14 @@ import { FULL_SUPPORT } from "@cev/core";
 import { describe, expect, test } from "vitest";
 import { THEMES, conformanceOf } from "../src/index.ts";
 import { BROKEN_BORDERS } from "./broken-borders.ts";
+import { BROKEN_CACHES } from "./broken-caches.ts";
 import { BROKEN_COMPLETIONS } from "./broken-completions.ts";
 import { BROKEN_CONTENTS } from "./broken-contents.ts";
 import { BROKEN_EXTENTS } from "./broken-extents.ts";
 import { BROKEN_ENDINGS } from "./broken-endings.ts";
 import { BROKEN_METADATA, headerManifest } from "./broken-metadata.ts";
 import { createHeader } from "./header-layer.ts";
+import { cacheManifest, createCache } from "./write-back-layer.ts";
 import { DefectLayer, HANGS } from "./defect-layer.ts";
 import type { Broken } from "./defect-layer.ts";
 
@@ -35,6 +37,7 @@ const BROKEN: readonly Broken[] = [
   ...BROKEN_COMPLETIONS,
   ...BROKEN_METADATA,
   ...BROKEN_BORDERS,
+  ...BROKEN_CACHES,
 ];
 
 describe("a layer that is broken is found, by the theme its defect belongs to:", () => {
@@ -56,6 +59,11 @@ describe("a layer that is broken is found, by the theme its defect belongs to:",
       expect(await findingsOf({ ...sound, manifest: headerManifest({}) })).toEqual([]);
     },
   );
+
+  test.each(THEMES)("nor a cache that is as it should be (%s)", async (theme) => {
+    const sound = { what: "", theme, finding: /-/, defect: {}, create: createCache({}) };
+    expect(await findingsOf({ ...sound, manifest: cacheManifest })).toEqual([]);
+  });
 
   test("nor one that is still growing when the power goes, and goes on with what is no disk of anybody's any more", async () => {
     const slow = {

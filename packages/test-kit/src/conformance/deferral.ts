@@ -1,9 +1,11 @@
 import { Device, EventState, Io, Op, opName } from "@cev/core";
 import type { Environment, Layer } from "@cev/core";
 import type { ModelDevice } from "../model-device.ts";
-import { Bench } from "./bench.ts";
+import { Bench, unexpected } from "./bench.ts";
 import { BenchDisk } from "./bench-disk.ts";
 import { DeferringLayer } from "./deferring-layer.ts";
+import { LateReadsLayer } from "./late-reads-layer.ts";
+import { deniedBy } from "./left-out.ts";
 import { expectThat } from "./subject.ts";
 import type { AddCheck } from "./subject.ts";
 import type { Tested } from "./tested.ts";
@@ -25,6 +27,11 @@ export function deferralChecks(tested: Tested, add: AddCheck): void {
       closeLoaded(bench, await Device.open(bench.top, bench.environment)),
     ),
   );
+  add(
+    "a read that comes back from below only after what it read was overtaken by a flush gives what had been written",
+    () => lateReads(tested),
+    deniedBy(tested, "write") ?? deniedBy(tested, "flush"),
+  );
   add("while an action above holds a request nobody is told that it is done, and others are served", () =>
     Bench.run(tested, { completion: "random", seed: 660 }, holdingAbove),
   );
@@ -40,6 +47,41 @@ async function deferredWork(bench: Bench): Promise<void> {
   const model = await bench.learn();
   for (let count = 0; count < 12; count++) await randomBatch(bench, model, 5);
   await bench.compare(model, "after all requests");
+}
+
+/** Who keeps writes back drops them when they are below: a read that was there earlier does not have them. */
+async function lateReads(tested: Tested): Promise<void> {
+  const late: LateReadsLayer[] = [];
+  const wrap = (layer: Layer): Layer => {
+    if (!(layer instanceof BenchDisk)) return layer;
+    const one = new LateReadsLayer(layer);
+    late.push(one);
+    return one;
+  };
+  await Bench.run(tested, { wrap, seed: 690 }, async (bench) => {
+    if (late.length === 0) return;
+    const model = await bench.learn();
+    for (const { offset, length } of randomRanges(bench, 4)) {
+      const data = bench.random.bytes(length);
+      await bench.succeed(Op.write, offset, length, { data });
+      model.write(offset, data);
+      for (const one of late) one.isCatching = true;
+      const read = bench.submit(Op.read, offset, length);
+      await bench.turns(() => read.state === EventState.done || late.some((one) => one.heldCount > 0));
+      for (const one of late) one.isCatching = false;
+      const flush = bench.submit(Op.flush, 0, 0);
+      // The flush may as well wait for the read.
+      await bench.turns(() => flush.state === EventState.done);
+      for (const one of late) one.release();
+      for (const io of [read, flush]) {
+        await bench.ended(io);
+        if (io.error !== null) throw unexpected(io);
+      }
+      const at = model.firstDifference(offset, read.data);
+      const when = "that was under way below when a flush came, gave a wrong byte";
+      expectThat(at < 0, `a read of ${length} bytes at ${offset}, ${when} at ${at}`);
+    }
+  });
 }
 
 async function holdingAbove(bench: Bench): Promise<void> {

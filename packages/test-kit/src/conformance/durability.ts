@@ -46,6 +46,11 @@ export function durabilityChecks(tested: Tested, add: AddCheck): void {
     () => failedFlush(tested),
     without ?? deniedBy(tested, "flush"),
   );
+  add(
+    "when a write below fails under a flush, the next flush that succeeds covers what that one did not",
+    () => failedWriteBack(tested),
+    without ?? deniedBy(tested, "flush"),
+  );
 }
 
 async function eachSeed(
@@ -165,6 +170,54 @@ async function failFlushOf(
     return true;
   }
   return isOldOrHelpless(bench, model, when);
+}
+
+/** The first write to each lower in turn that a flush waits for fails, then a later one: what keeps writes back has them still. */
+async function failedWriteBack(tested: Tested): Promise<void> {
+  let lowerCount = 1;
+  for (let lower = 0; lower < lowerCount; lower++)
+    for (let skipCount = 0, hasFailed = true; hasFailed && skipCount < 3; skipCount += 2)
+      await Bench.run(tested, { disks: "powerCut", seed: 450 + lower, isOpened: false }, async (bench) => {
+        await bench.start();
+        lowerCount = bench.lowers.length;
+        if (lowerCount === 0) hasFailed = false;
+        else {
+          const outcome = await failWriteOf(bench, tested, lower, skipCount);
+          hasFailed = outcome !== "untried";
+          if (outcome === "helpless") return;
+        }
+        // One that refuses to go on may say so again.
+        await bench.close();
+        bench.checkContract();
+        bench.checkLeft("after close");
+      });
+}
+
+/** "untried": no write was there to fail; "helpless": the layer asks for help before it is opened again. */
+async function failWriteOf(
+  bench: Bench,
+  tested: Tested,
+  lower: number,
+  skipCount: number,
+): Promise<"untried" | "open" | "helpless"> {
+  await bench.succeed(Op.flush, 0, 0);
+  const model = await bench.learn();
+  for (const range of randomRanges(bench, 4)) await change(bench, model, range, 0);
+  const { fault } = bench.lowers[lower]!;
+  fault.add({ op: Op.write, fault: { kind: "error", code: "CEV_IO" }, skipCount, countMax: 1 });
+  await bench.run(Op.flush, 0, 0);
+  const hasFailed = fault.faultCount > 0;
+  fault.reset();
+  if (!hasFailed) return "untried";
+  // It may as well refuse to go on; it may not say that all is well when it is not.
+  const again = await bench.run(Op.flush, 0, 0);
+  if (again.error !== null) return "open";
+  const { canHideErrors = false } = tested.manifest;
+  const when = `a write to lower ${lower} failed under a flush; after the next, which succeeded, and a power cut`;
+  if (canHideErrors) return (await isOldOrHelpless(bench, model, when)) ? "open" : "helpless";
+  await bench.crash();
+  await bench.compare(model, when);
+  return "open";
 }
 
 /** What has redundancy has put a lower aside: it may refuse what it cannot vouch for without it, and must not give anything else. */
