@@ -85,7 +85,7 @@ export const when =
   };
 
 /** The finding of what never ends; it is waited for so long. */
-export const HANGS = /within 300 ms/;
+export const HANGS: Broken["finding"] = /within 300 ms/;
 
 export interface Broken {
   readonly what: string;
