@@ -137,6 +137,21 @@ export const BROKEN_ENDINGS: readonly Broken[] = [
     defect: {},
   },
   {
+    what: "drops a request for which there is no memory",
+    theme: "errors",
+    finding: HANGS,
+    check: /buffer pool is empty/,
+    defect: {
+      submit: when(isWrite, (io, layer) => {
+        const { buffers } = layer.environment;
+        const buffer = buffers.tryAcquire(io.length);
+        if (buffer === null) return;
+        io.pushAction(() => buffers.release(buffer), null);
+        layer.pass(io);
+      }),
+    },
+  },
+  {
     what: "hangs when its lower is lost",
     theme: "errors",
     finding: HANGS,

@@ -1,6 +1,7 @@
 import { IoFlag, Op, opName } from "@cev/core";
 import type { Io } from "@cev/core";
 import { Bench } from "./bench.ts";
+import { withoutMemory } from "./full-pool.ts";
 import { LOSES_ALL, NO_REDUNDANCY } from "./left-out.ts";
 import { closingSweep, openingSweep } from "./opening-faults.ts";
 import { expectThat } from "./subject.ts";
@@ -55,6 +56,10 @@ export function errorChecks(tested: Tested, add: AddCheck): void {
   );
   add("requests below that are late change nothing", () =>
     Bench.run(tested, { completion: "later", seed: 550 }, lateWork),
+  );
+  add(
+    "a request that comes when the buffer pool is empty fails, or goes on when there is memory again, and none is lost",
+    () => Bench.run(tested, { seed: 580 }, withoutMemory),
   );
   const without = isPersistent ? null : LOSES_ALL;
   add(

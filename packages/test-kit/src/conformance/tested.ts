@@ -1,4 +1,5 @@
-import { BufferPool } from "@cev/core";
+import type { BufferPool } from "@cev/core";
+import { BenchPool } from "./bench-pool.ts";
 import type { LowerOptions, Manifest, Subject } from "./subject.ts";
 
 /** What a layer left on its disks when it was closed, to begin from any number of times. */
@@ -22,7 +23,7 @@ export class Tested {
 
   /** Memory for a layer. What lies in it is what the last one left, as in life. */
   takePool(): BufferPool {
-    return this.#pools.pop() ?? new BufferPool();
+    return this.#pools.pop() ?? new BenchPool();
   }
 
   /** For the next one. Only a pool of which nothing is lent, and of which nobody is left who could ask for any. */
