@@ -37,6 +37,10 @@ export function stackSchema(drivers: Iterable<DescribedDriver>): Details {
   };
 }
 
+/** What devices below are named by: one of these is there. */
+const lowerKeysOf = ({ lowers }: DescribedDriver): readonly string[] =>
+  lowers.countMin > 1 ? ["lowers", "members"] : ["lower", "lowers", "members"];
+
 /** If the driver is this one, these are its options. */
 function branchOf(driver: DescribedDriver): Json {
   const { name, summary, lowers } = driver;
@@ -52,6 +56,7 @@ function branchOf(driver: DescribedDriver): Json {
         ...(lowers.countMax > 0 ? COMMON : { readOnly: COMMON["readOnly"]! }),
         ...detailsIn(properties),
       },
+      ...(lowers.countMin > 0 && { anyOf: lowerKeysOf(driver).map((key) => ({ required: [key] })) }),
       required: ["driver", ...(Array.isArray(required) ? (required as readonly Json[]) : [])],
       // Nothing is known of options that are not listed: then any may be given.
       additionalProperties: properties === undefined || additionalProperties,

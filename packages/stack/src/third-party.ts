@@ -1,7 +1,7 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { dirname, isAbsolute, join, normalize, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { CevError } from "@cev/core";
 import { checkDriver, isDriverLike } from "./registry.ts";
@@ -19,6 +19,7 @@ export async function resolveDriver(
   const known = await registry.find(name);
   if (known !== undefined) return known;
   const own = isPath(name) ? resolve(directory, name) : await entryOf(name, directory);
+  if (own !== null && isFolder(own)) throw await folderError(name, own);
   if (own !== null) return driverAmong(name, await importAll(name, own), 1);
   // A package that offers nothing under this name may have a driver of this name among all that it offers.
   const { packageName, subpath } = partsOf(name);
@@ -68,6 +69,19 @@ async function importEntryOf(name: string, directory: string): Promise<string | 
     }
     if (dirname(at) === at) return null;
   }
+}
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+/** A path that leads to no file: what is in the folder is not guessed at, but told. */
+async function folderError(name: string, folder: string): Promise<CevError> {
+  const manifest = await manifestIn(folder);
+  const { exports = null, main = "index.js" } = manifest ?? {};
+  const entry = manifest === null ? null : targetOf(exports === null ? main : exportedAs(exports, "."));
+  const file = `${name.replace(/\/+$/, "")}/${entry === null ? "index.js" : normalize(entry)}`;
+  return new CevError("CEV_INVALID", `the driver ${name} is a folder`, {
+    hint: `name the file of the driver in it${entry === null ? ", such as" : ":"} ${file}`,
+  });
 }
 
 async function manifestIn(folder: string): Promise<Record<string, unknown> | null> {

@@ -154,3 +154,22 @@ describe("drivers that are loaded later", () => {
     expect(code).toBe("CEV_NOT_SUPPORTED");
   });
 });
+
+test.each([
+  [
+    "with a package",
+    { exports: { ".": { import: "./dist/i.js" } } },
+    "name the file of the driver in it: ./mine/dist/i.js",
+  ],
+  ["with a main file", { main: "lib.js" }, "name the file of the driver in it: ./mine/lib.js"],
+  ["with files alone", null, "name the file of the driver in it, such as ./mine/index.js"],
+])("a path that leads to a folder %s is no driver: the file is named", async (_what, manifest, hint) => {
+  const directory = temporaryFolder();
+  mkdirSync(join(directory, "mine"));
+  if (manifest !== null) writeFileSync(join(directory, "mine/package.json"), JSON.stringify(manifest));
+  for (const driver of ["./mine", "./mine/"])
+    expect(await failureOf(found(driver, directory))).toEqual({
+      code: "CEV_INVALID",
+      line: `stack: devices.top: the driver ${driver} is a folder; ${hint}`,
+    });
+});

@@ -139,6 +139,17 @@ test("the schema for editors has a branch for each driver, with its options", ()
   expect(Object.keys(second!.then.properties)).toContain("lower");
 });
 
+test("the schema for editors wants the devices below where the driver has to have some, under one of their names", () => {
+  const two = driverOf({ name: "two", lowers: { countMin: 2, countMax: 9 } });
+  const free = driverOf({ name: "free", lowers: { countMin: 0, countMax: 1 } });
+  const { $defs } = stackSchema([memoryDriver, passDriver, two, free]) as {
+    $defs: { device: { allOf: { then: { anyOf?: { required: string[] }[] } }[] } };
+  };
+  const names = $defs.device.allOf.map(({ then }) => then.anyOf?.flatMap(({ required }) => required));
+  const several = ["lowers", "members"];
+  expect(names).toEqual([undefined, ["lower", ...several], several, undefined]);
+});
+
 describe("a driver by somebody else", () => {
   const SOURCE = `export const driver = {
     name: "theirs", interfaceVersion: 1, summary: "", optionsSchema: {},
