@@ -109,7 +109,7 @@ export class FileLayer extends LayerBase implements RequestOwner {
     this.#ownCalls = settings.calls ?? null;
     this.#cached = settings.cached === undefined ? findCachedReader() : settings.cached;
     this.#calls = systemCalls;
-    this.#syncs = new SyncGroup(this.name, (request) => this.#release(request));
+    this.#syncs = new SyncGroup(this.name, (request) => this.release(request));
     this.#queueDepthMax = settings.queueDepthMax ?? QUEUE_DEPTH_DEFAULT;
   }
 
@@ -204,15 +204,16 @@ export class FileLayer extends LayerBase implements RequestOwner {
   /** @internal A system call has ended. */
   callEnded(request: FileRequest, error: NodeJS.ErrnoException | null, count: number): void {
     this.#underWayCount--;
-    if (request.io === null && request.gathered.length === 0) this.#release(request);
+    if (request.io === null && request.gathered.length === 0) this.release(request);
     else if (request.gathered.length > 0) this.#shareOut(request, error, count);
     else this.#partEnded(request, error, count);
     this.#startWaiting();
   }
 
   /** @internal */
-  requestDone(request: FileRequest): void {
-    this.#release(request);
+  release(request: FileRequest): void {
+    request.state = "free";
+    this.#free.push(request);
   }
 
   async #openHandle(): Promise<FileHandle> {
@@ -247,7 +248,7 @@ export class FileLayer extends LayerBase implements RequestOwner {
         const request = this.#waiting.shift();
         if (request === null) return;
         if (request.state === "ended") {
-          this.#release(request);
+          this.release(request);
           continue;
         }
         this.#gather(request);
@@ -328,7 +329,7 @@ export class FileLayer extends LayerBase implements RequestOwner {
     let left = error === null && requests.every(({ io }) => io !== null) ? count : 0;
     for (const request of requests) {
       if (request.io === null) {
-        this.#release(request);
+        this.release(request);
         continue;
       }
       const share = Math.min(left, request.io.length);
@@ -364,7 +365,7 @@ export class FileLayer extends LayerBase implements RequestOwner {
       this.#environment.clock.after(RETRY_DELAY_MS, () => {
         this.#underWayCount--;
         if (request.io !== null) return this.#start(request);
-        this.#release(request);
+        this.release(request);
         this.#startWaiting();
       });
       return;
@@ -387,10 +388,5 @@ export class FileLayer extends LayerBase implements RequestOwner {
     if (io.op !== Op.read && (io.flags & IoFlag.fua) !== 0) return this.#syncs.add(request);
     request.state = "done";
     io.complete();
-  }
-
-  #release(request: FileRequest): void {
-    request.state = "free";
-    this.#free.push(request);
   }
 }

@@ -12,8 +12,8 @@ export type RequestState = "free" | "waiting" | "underWay" | "done" | "ended";
 export interface RequestOwner {
   readonly name: string;
   callEnded(request: FileRequest, error: NodeJS.ErrnoException | null, count: number): void;
-  /** The `Io` has ended as it should. */
-  requestDone(request: FileRequest): void;
+  /** It is free again. */
+  release(request: FileRequest): void;
 }
 
 /** One `Io` on its way through a `FileLayer`. Reused, with its callback, so that no request allocates. */
@@ -55,7 +55,7 @@ export class FileRequest implements CancelTarget {
 
 function leaveRequest(io: Io, request: FileRequest): void {
   request.io = null;
-  if (request.state === "done") request.owner.requestDone(request);
+  if (request.state === "done") request.owner.release(request);
   else if (request.state !== "ended") leftTooEarly(io, request);
 }
 
