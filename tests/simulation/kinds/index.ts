@@ -5,7 +5,7 @@ import { groupKind } from "./lvm-group.ts";
 import { raidVolumeKind } from "./lvm-raid.ts";
 import { snapshotVolumeKind } from "./lvm-snapshots.ts";
 import { volumeKind } from "./lvm.ts";
-import { mirrorKind, pairKind, parityKind, zonesKind } from "./raid.ts";
+import { exchangeKind, growthKind, mirrorKind, pairKind, parityKind, zonesKind } from "./raid.ts";
 import { cryptKind, driveLinkKind, partitionKind, ramdiskKind } from "./simple.ts";
 import { snapshotKind } from "./snapshot.ts";
 import { thinKind } from "./thin.ts";
@@ -32,7 +32,7 @@ export const KINDS: readonly SimulationKind[] = [
 ];
 
 /** Also those that are looked for by name alone: some of what the others are, more often. */
-export const NAMED_KINDS: readonly SimulationKind[] = [...KINDS, pairKind];
+export const NAMED_KINDS: readonly SimulationKind[] = [...KINDS, pairKind, exchangeKind, growthKind];
 
 /** Packages without a kind, and why. */
 export const WITHOUT_KIND: Readonly<Record<string, string>> = {

@@ -33,19 +33,26 @@ export const mirrorKind: SimulationKind = kindOf("raid-mirror", [
 ]);
 
 /** Pairs of copies, and nothing that they are told to do: where a member that leaves just before the power goes is looked for most of all. */
-export const pairKind: SimulationKind = {
-  ...mirrorKind,
+export const pairKind: SimulationKind = mirrorsOf({
   name: "raid-pair",
-  planVersion: 1,
-  plan(random, size) {
-    for (;;) {
-      const plan = mirrorKind.plan(random, size);
-      const { level, memberCount, hasSpare, grows } = plan.options as unknown as Shape;
-      if (level === 1 && memberCount === 2 && !hasSpare && !grows) return { ...plan, kind: "raid-pair" };
-    }
-  },
+  fits: ({ level, memberCount, hasSpare, grows }) => level === 1 && memberCount === 2 && !hasSpare && !grows,
   chores: [],
-};
+});
+
+/** Those whose members are exchanged, and come back by the bitmap. */
+export const exchangeKind: SimulationKind = mirrorsOf({
+  name: "raid-exchange",
+  fits: ({ level, bitmap, hasSpare, grows }) => level === 1 && bitmap && hasSpare && !grows,
+  chores: ["exchange a member"],
+});
+
+/** Those that grow, and their bitmap with them. */
+export const growthKind: SimulationKind = mirrorsOf({
+  name: "raid-growth",
+  fits: ({ level, memberCount, bitmap, hasSpare, grows }) =>
+    level === 1 && memberCount === 2 && bitmap && !hasSpare && grows,
+  chores: ["grow"],
+});
 
 /** Data and parity. */
 export const parityKind: SimulationKind = kindOf("raid-parity", [
@@ -64,6 +71,31 @@ interface Family {
   readonly level: number;
   readonly memberCounts: readonly number[];
   readonly layouts: readonly (number | null)[];
+}
+
+/** Of the arrays of copies some alone. */
+function mirrorsOf({
+  name,
+  fits,
+  chores,
+}: {
+  readonly name: string;
+  readonly fits: (shape: Shape) => boolean;
+  /** What they are told to do, by name. */
+  readonly chores: readonly string[];
+}): SimulationKind {
+  return {
+    ...mirrorKind,
+    name,
+    planVersion: 1,
+    plan(random, size) {
+      for (;;) {
+        const plan = mirrorKind.plan(random, size);
+        if (fits(plan.options as unknown as Shape)) return { ...plan, kind: name };
+      }
+    },
+    chores: mirrorKind.chores!.filter((chore) => chores.includes(chore.name)),
+  };
 }
 
 /** Arrays of md of some levels, with bitmap and without. */

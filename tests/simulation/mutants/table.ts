@@ -101,7 +101,7 @@ export const MUTANTS: readonly Mutant[] = [
         replace: "",
       },
     ],
-    kinds: ["raid-mirror"],
+    kinds: ["raid-exchange"],
   },
   {
     name: "unnamed-loss",
@@ -254,6 +254,6 @@ export const MUTANTS: readonly Mutant[] = [
         replace: "  checkBitmapRoom(keeper, members, after);\n  const bitmap = grownBitmap(keeper, after);\n",
       },
     ],
-    kinds: ["raid-mirror"],
+    kinds: ["raid-growth"],
   },
 ];
