@@ -253,7 +253,13 @@ describe("the driver", () => {
 
   test("S2 makes a compressed device of a blank one, finds it, and opens it again", async () => {
     const disk = new MemoryLayer(environment, { size: 1024 * KIB });
-    await expect(compressDriver.open(context(disk, {}))).rejects.toMatchObject({ code: "CEV_INVALID" });
+    await expect(compressDriver.open(context(disk, {}))).rejects.toMatchObject({ code: "CEV_NOT_FOUND" });
+    await expect(compressDriver.open(context(disk, { create: {} }, true))).rejects.toThrow(
+      expect.objectContaining({
+        code: "CEV_NOT_FOUND",
+        place: { source: "d0", hint: expect.stringMatching(/when it is opened to be written/) as unknown },
+      }),
+    );
     const [made] = await compressDriver.open(
       context(disk, { create: { chunkSize: 4096, size: 2048 * KIB } }),
     );
@@ -286,7 +292,7 @@ describe("the driver", () => {
     disk.bytes[5000] = 1;
     const before = disk.bytes.slice();
     await expect(compressDriver.open(context(disk, { create: {} }))).rejects.toMatchObject({
-      code: "CEV_INVALID",
+      code: "CEV_NOT_FOUND",
     });
     expect(disk.bytes).toEqual(before);
   });
@@ -301,7 +307,7 @@ describe("the driver", () => {
     disk.bytes.set(Buffer.from(text), offset);
     const before = disk.bytes.slice();
     await expect(compressDriver.open(context(disk, { create: {} }))).rejects.toMatchObject({
-      code: "CEV_INVALID",
+      code: "CEV_NOT_FOUND",
     });
     expect(Buffer.compare(disk.bytes, before)).toBe(0);
   });

@@ -38,7 +38,8 @@ export const compressDriver: Driver<CompressOptions> = {
     const found = await findSuperblock(lower, environment);
     if (typeof found !== "string")
       return [openedDevice(new CompressLayer(lower, { ...settings, superblock: found.superblock }))];
-    if (found === "other" || create === undefined || !canWrite) throw notCompressed(name, found);
+    if (found === "other" || create === undefined || !canWrite)
+      throw notCompressed(name, found, create !== undefined);
     const superblock = planFormat(lower, environment, { ...create, mapMemoryMax });
     return [openedDevice(new CompressLayer(lower, { ...settings, superblock, isNew: true }))];
   },
@@ -58,13 +59,14 @@ async function probe(device: Device): Promise<Finding | null> {
   };
 }
 
-function notCompressed(name: string, found: "blank" | "other"): CevError {
-  return new CevError("CEV_INVALID", `${name} carries no compressed device`, {
+function notCompressed(name: string, found: "blank" | "other", isWanted: boolean): CevError {
+  const blank = isWanted
+    ? "one is made when it is opened to be written"
+    : "with create: {} one is made of it, if it can be written";
+  return new CevError("CEV_NOT_FOUND", `${name} carries no compressed device`, {
     source: name,
     hint:
-      found === "blank"
-        ? "with create: {} one is made of it, if it can be written"
-        : "it holds something else; one is made only where the first 72 KiB are zero",
+      found === "blank" ? blank : "it holds something else; one is made only where the first 72 KiB are zero",
   });
 }
 
