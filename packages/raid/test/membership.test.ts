@@ -239,6 +239,26 @@ describe("components that have become larger", () => {
   });
 });
 
+describe("a RAID10 whose copies lie in the next row", () => {
+  it("takes a single row more for nothing, and has nothing to resync then", async () => {
+    const chunkSize = 16 * KIB;
+    const { bench, data } = await whole({
+      create: { level: 10, layout: 0x10201, chunkSize, size: 16 * chunkSize },
+      memberCount: 3,
+    });
+    await bench.drive(bench.layer.growSize(17 * chunkSize));
+    expect(bench.layer.array.unsynced).toEqual([]);
+    await bench.idle();
+    expect(bench.layer.limits.size).toBe(data.length);
+    expect(await bench.read()).toEqual(data);
+    await bench.drive(bench.layer.growSize(18 * chunkSize));
+    await bench.idle();
+    expect(bench.layer.limits.size).toBeGreaterThan(data.length);
+    expect(await bench.drive(bench.layer.check())).toBe(0);
+    await bench.close();
+  });
+});
+
 describe("a bitmap that grows with its array", () => {
   // While the superblocks are told of the room, and while the array grows.
   it.each([0, 2, 4, 8, 16])("marks what is written %i turns after that began", async (turns) => {

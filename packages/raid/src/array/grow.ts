@@ -111,7 +111,8 @@ export async function growSize(
       const memberSizes = geometry.memberSizes.map(() => sectors * SECTOR);
       const next: Geometry = { ...geometry, memberSizes };
       array.reshape(next);
-      if (options.assumeClean !== true) array.unsync({ start: before, end: after });
+      // Of copies in the next row a single row more is of no use.
+      if (options.assumeClean !== true && after > before) array.unsync({ start: before, end: after });
       // Its bits as they are now: writes have set some since the growing began.
       keeper.rebase({ sizeSectors: sectors }, grownBitmap(keeper, after));
       growth.reshaped();
