@@ -19,7 +19,7 @@ const NAME = "volume";
 export const thinKind: SimulationKind = {
   name: "thin",
   package: "@cev/thin",
-  planVersion: 1,
+  planVersion: 2,
   traits: ({ metadataLength }) => ({ detects: { offset: 0, length: metadataLength as number } }),
   plan(_random, size) {
     const chunkCount = Math.ceil((START + size) / CHUNK) + 1;
@@ -28,7 +28,7 @@ export const thinKind: SimulationKind = {
     const storeLength = 2 * Math.ceil(size / STORE_CHUNK) * STORE_CHUNK + 64 * STORE_CHUNK;
     return {
       kind: "thin",
-      options: { chunkCount, metadataLength: length },
+      options: { chunkCount, metadataLength: length, size: Math.ceil(size / STORE_CHUNK) * STORE_CHUNK },
       lowers: [length, dataChunkCount(chunkCount) * CHUNK, storeLength],
     };
   },
@@ -57,7 +57,8 @@ export const thinKind: SimulationKind = {
     });
     const origin = { name: NAME, layer: thin!.layer };
     const [, snapshot] = await openSnapshot({ ...common, isReadOnly: false }, [origin, store!]);
-    const length = chunkCount * CHUNK - START;
+    // No more than the store has room for.
+    const length = options["size"] as number;
     return new WatchedLayer(new WindowLayer(snapshot!.layer, "partition", { start: START, length }), {
       look: () => comparePool(environment, origin.layer, chunkCount),
       keepsAll: false,
