@@ -38,7 +38,8 @@ if [ "$(cat /sys/block/md0/md/degraded)" != 0 ]; then
   while [ "$(cat /sys/block/md0/md/degraded)" != 0 ]; do sleep 0.05; done
   idle
 fi
-echo check >/sys/block/md0/md/sync_action
+# Busy: a sync has begun since it was looked at.
+until echo check 2>/dev/null >/sys/block/md0/md/sync_action; do sleep 0.05; done
 idle
 [ "$(cat /sys/block/md0/md/mismatch_cnt)" = 0 ] || { echo "mismatches: $(cat /sys/block/md0/md/mismatch_cnt)"; exit 1; }
 echo 3 >/proc/sys/vm/drop_caches

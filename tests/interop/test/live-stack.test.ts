@@ -27,7 +27,8 @@ hash() { sha256sum <"$1" | cut -d' ' -f1; }
 printf %s "$PASSPHRASE" >/run/key
 mdadm --assemble --run /dev/md0 "$@" >&2
 idle
-echo check >/sys/block/md0/md/sync_action
+# Busy: a sync has begun since it was looked at.
+until echo check 2>/dev/null >/sys/block/md0/md/sync_action; do sleep 0.05; done
 idle
 echo "mismatches $(cat /sys/block/md0/md/mismatch_cnt)"
 cryptsetup open --key-file /run/key /dev/md0 plain

@@ -45,7 +45,8 @@ for count in $COUNTS; do
   if [ "$absent" ]; then mdadm $md --re-add "$absent" >&2; fi
   sleep 0.2
   while [ "$(cat $sys/sync_action)" != idle ]; do sleep 0.05; done
-  echo check >$sys/sync_action
+  # Busy: a sync has begun since it was looked at.
+  until echo check 2>/dev/null >$sys/sync_action; do sleep 0.05; done
   while [ "$(cat $sys/sync_action)" != idle ]; do sleep 0.05; done
   echo "$(sha256sum <$md | cut -d' ' -f1) mismatches $(cat $sys/mismatch_cnt) degraded $(cat $sys/degraded)"
   number=$((number + 1))

@@ -32,7 +32,8 @@ sha256sum </dev/md0 | cut -d' ' -f1
 const AGAIN = `
 mdadm --assemble /dev/md0 "$@" 2>/dev/null
 sha256sum </dev/md0 | cut -d' ' -f1
-echo check >/sys/block/md0/md/sync_action
+# Busy: a sync has begun since it was looked at.
+until echo check 2>/dev/null >/sys/block/md0/md/sync_action; do sleep 0.05; done
 mdadm --wait /dev/md0 || :
 cat /sys/block/md0/md/mismatch_cnt
 cat /sys/block/md0/md/degraded
