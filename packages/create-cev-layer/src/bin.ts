@@ -1,4 +1,7 @@
 #!/usr/bin/env node
 import { run } from "./run.ts";
 
-process.exitCode = await run(process.argv.slice(2), process.versions.node);
+process.exitCode = await run(process.argv.slice(2), {
+  nodeVersion: process.versions.node,
+  variables: process.env,
+});

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
-import { relative, resolve } from "node:path";
-import { parseArgs } from "node:util";
-import { STYLES, createLayer } from "./create-layer.ts";
+import { basename, relative, resolve } from "node:path";
+import { argumentsOf } from "./arguments.ts";
+import type { Variables } from "./arguments.ts";
+import { createLayer } from "./create-layer.ts";
 import type { Style } from "./create-layer.ts";
 import { Refusal } from "./refusal.ts";
 import { versionsOf } from "./versions.ts";
@@ -18,10 +19,18 @@ options and its tests.
   --name    of the package, if it is not the folder's: my-layer, @me/my-layer
 `;
 
-/** The command: prints what it did or why not, and returns the exit status. `nodeVersion`: of the Node.js that runs it. */
-export async function run(words: readonly string[], nodeVersion: string): Promise<number> {
+/** What the command sees of the world around it. */
+interface Surroundings {
+  /** Of the Node.js that runs it: "22.2.0". */
+  readonly nodeVersion: string;
+  /** Its environment variables: npm puts the options there that it took for its own. */
+  readonly variables: Variables;
+}
+
+/** The command: prints what it did or why not, and returns the exit status. */
+export async function run(words: readonly string[], around: Surroundings): Promise<number> {
   try {
-    const { values, positionals } = argumentsOf(words);
+    const { values, positionals } = argumentsOf(words, around.variables);
     if (values.help === true) {
       process.stdout.write(HELP);
       return 0;
@@ -30,13 +39,10 @@ export async function run(words: readonly string[], nodeVersion: string): Promis
     if (folder === undefined || rest.length > 0)
       throw new Refusal("name one folder: npm create cev-layer my-layer");
     const style = (values.style ?? "actions") as Style;
-    const files = await createLayer({
-      folder,
-      style,
-      versions: versionsOf(await ownManifest()),
-      ...(values.name === undefined ? {} : { name: values.name }),
-    });
-    process.stdout.write(report(folder, style, files, nodeVersion));
+    const name = values.name ?? basename(resolve(folder));
+    const files = await createLayer({ folder, name, style, versions: versionsOf(await ownManifest()) });
+    const lines = [`${name}: ${files.length} files, a layer in the style of ${style}`, ...nextLines(folder)];
+    process.stdout.write(`${[...lines, ...versionLines(around.nodeVersion)].join("\n")}\n`);
     return 0;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
@@ -45,37 +51,17 @@ export async function run(words: readonly string[], nodeVersion: string): Promis
   }
 }
 
-function argumentsOf(words: readonly string[]): {
-  values: { style?: string | undefined; name?: string | undefined; help?: boolean | undefined };
-  positionals: string[];
-} {
-  try {
-    return parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: { style: { type: "string" }, name: { type: "string" }, help: { type: "boolean", short: "h" } },
-    });
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new Refusal(`${message} (--help says what there is; styles are ${STYLES.join(", ")})`);
-  }
-}
-
 async function ownManifest(): Promise<PackageManifest> {
   return JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8")) as PackageManifest;
 }
 
-function report(folder: string, style: Style, files: readonly string[], nodeVersion: string): string {
+function nextLines(folder: string): string[] {
   const place = relative(process.cwd(), resolve(folder));
-  const lines = [
-    `${folder}: ${files.length} files, a layer in the style of ${style}`,
-    "next:",
-    ...(place === "" ? [] : [`  cd ${place}`]),
-    "  npm install",
-    "  npm test",
-  ];
+  return ["next:", ...(place === "" ? [] : [`  cd ${place}`]), "  npm install", "  npm test"];
+}
+
+function versionLines(nodeVersion: string): string[] {
   const [major = 0, minor = 0] = nodeVersion.split(".").map(Number);
-  if (major < NODE_MIN[0] || (major === NODE_MIN[0] && minor < NODE_MIN[1]))
-    lines.push(`cev and the tests need Node.js ${NODE_MIN.join(".")} or newer, and this is ${nodeVersion}`);
-  return `${lines.join("\n")}\n`;
+  if (major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1])) return [];
+  return [`cev and the tests need Node.js ${NODE_MIN.join(".")} or newer, and this is ${nodeVersion}`];
 }

@@ -1,6 +1,7 @@
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Refusal, STYLES, createLayer, versionsOf } from "../src/index.ts";
 
@@ -21,6 +22,8 @@ describe.each(STYLES)("a layer in the style of %s", (style) => {
     const files = await createLayer({ folder, name: "@me/cev-two-words", style, versions });
     expect(JSON.parse(textOf("package.json"))).toMatchObject({
       name: "@me/cev-two-words",
+      // Or else npm would publish a name with a scope for its owner alone.
+      publishConfig: { access: "public" },
       peerDependencies: { "@cev/core": "^1.2.3" },
       devDependencies: { "@cev/cli": "^3.4.5", "@cev/core": "^1.2.3", "@cev/test-kit": "^2.3.4" },
     });
@@ -120,6 +123,27 @@ test("a style that does not exist is refused", async () => {
   await expect(createLayer({ folder, name: "x", style: "callbacks" as "async", versions })).rejects.toThrow(
     /actions, async/,
   );
+});
+
+test.each([
+  ["20.20.2", 1, /need Node\.js 22\.2 or newer, and this is 20\.20\.2/],
+  ["22.1.0", 1, /this is 22\.1\.0/],
+  ["22.2.0", 0, /^$/],
+  ["26.0.0", 0, /^$/],
+])("the tests say in words whether Node.js %s will do", async (version, status, message) => {
+  await createLayer({ folder, name: "x", versions });
+  const { scripts } = JSON.parse(textOf("package.json")) as { scripts: { pretest: string } };
+  const pretend = `Object.defineProperty(process, "versions", { value: { node: "${version}" } })`;
+  const outcome = spawnSync(scripts.pretest, {
+    shell: true,
+    encoding: "utf8",
+    env: {
+      PATH: `${dirname(process.execPath)}${delimiter}${process.env["PATH"] ?? ""}`,
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(pretend)}`,
+    },
+  });
+  expect(outcome.stderr.trim()).toMatch(message);
+  expect(outcome.status).toBe(status);
 });
 
 describe("versions", () => {

@@ -23,21 +23,22 @@ async function succeed(command: string, folder = "."): Promise<string> {
 }
 
 const styles = [
-  { style: "actions", folder: "my-layer", words: "my-layer" },
+  { style: "actions", folder: "my-layer", name: "my-layer", words: "my-layer" },
   {
     style: "async",
     folder: "other",
+    name: "@me/cev-other",
     words: "other -- --style async --name @me/cev-other",
   },
 ];
 
-describe.each(styles)("npm create cev-layer, in the style of $style", ({ style, folder, words }) => {
+describe.each(styles)("npm create cev-layer, in the style of $style", ({ style, folder, name, words }) => {
   test(
     "makes a package, installs it, and all of its tests pass",
     async () => {
       const created = await succeed(`npm create cev-layer ${words}`);
       expect(created).toContain(
-        `${folder}: 12 files, a layer in the style of ${style}\nnext:\n  cd ${folder}\n`,
+        `${name}: 12 files, a layer in the style of ${style}\nnext:\n  cd ${folder}\n`,
       );
       // Both ask for the same: the second one takes it from the first.
       if (style === "actions") expect(await succeed("npm install", folder)).toMatch(/added \d+ packages/);
