@@ -1,6 +1,7 @@
 import { closeTree, isCevError, openTree, readBytes, writeBytes } from "@cev/core";
 import type { Environment, Layer } from "@cev/core";
 import { snapshotDriver } from "@cev/snapshot";
+import { WindowLayer } from "@cev/stack";
 import type { SimulationKind } from "@cev/test-kit";
 import { sideBySide } from "./side-by-side.ts";
 import { WatchedLayer, lookInto } from "./watched-layer.ts";
@@ -23,7 +24,7 @@ interface Shape {
 export const snapshotKind: SimulationKind = {
   name: "snapshot",
   package: "@cev/snapshot",
-  planVersion: 5,
+  planVersion: 6,
   traits: () => ({}),
   plan(random, size) {
     // No smaller than the blocks of whatever is below.
@@ -64,7 +65,10 @@ export const snapshotKind: SimulationKind = {
       directory: ".",
       report: () => undefined,
     });
-    const layers = opened.map(({ layer }) => layer);
+    // What is below may be larger: the stores have no room for that.
+    const layers = opened.map(
+      ({ layer }) => new WindowLayer(layer, "partition", { start: 0, length: originSize }),
+    );
     const others = shown === null ? [] : layers.filter((_layer, index) => index !== shown);
     return new WatchedLayer(shown === null ? sideBySide(layers, originSize) : layers[shown]!, {
       look: () => compareOthers(environment, others, originSize, isTight),
