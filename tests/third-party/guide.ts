@@ -90,7 +90,7 @@ export class Reader {
         writeFileSync(file, text);
         return;
       case "diff":
-        writeFileSync(file, changed(readFileSync(file, "utf8"), text));
+        writeFileSync(file, changed(path, readFileSync(file, "utf8"), text));
         return;
       case "from":
         if (!readFileSync(file, "utf8").includes(text))
@@ -142,19 +142,27 @@ function patternOf(expected: readonly string[]): RegExp {
   return new RegExp(`^${lines.join("")}$`);
 }
 
-/** A text with the changes of a diff, whose parts begin with @@: each must be at one place, and no other. */
-function changed(text: string, diff: string): string {
-  let result = text;
-  for (const part of diff.split(/^@@.*\n/m).filter((one) => one !== "")) {
-    const lines = part.trimEnd().split("\n");
-    const side = (mark: string): string =>
-      lines
-        .flatMap((line) => (line.startsWith(mark) || !/^[+-]/.test(line) ? [`${line.slice(1)}\n`] : []))
-        .join("");
-    const before = side("-");
-    if (result.split(before).length !== 2)
-      throw new Error(`this is not there, or more than once:\n${before}`);
-    result = result.replace(before, () => side("+"));
+/** A file's text with the changes of a diff, of which each number has to be right: other tools go by them. */
+function changed(path: string, text: string, diff: string): string {
+  const [heading, ...parts] = diff.split(/^(?=@@)/m);
+  if (heading !== `--- a/${path}\n+++ b/${path}\n`)
+    throw new Error(`this diff is not of ${path}:\n${heading}`);
+  const lines = text.split("\n");
+  let shift = 0;
+  for (const part of parts) {
+    const [head, ...body] = part.trimEnd().split("\n");
+    const side = (other: string): string[] =>
+      body.flatMap((line) => (line.startsWith(other) ? [] : [line.slice(1)]));
+    const [before, after] = [side("+"), side("-")];
+    const [, first] = /^@@ -(\d+),/.exec(head!) ?? [];
+    const at = Number(first) - 1 + shift;
+    const right = `@@ -${first},${before.length} +${at + 1},${after.length} @@`;
+    if (head !== right) throw new Error(`${path}: the head of this part is ${head} and should be ${right}`);
+    const there = lines.slice(at, at + before.length).join("\n");
+    if (there !== before.join("\n"))
+      throw new Error(`${path} has this at line ${at + 1}:\n${there}\n… and not:\n${before.join("\n")}`);
+    lines.splice(at, before.length, ...after);
+    shift += after.length - before.length;
   }
-  return result;
+  return lines.join("\n");
 }

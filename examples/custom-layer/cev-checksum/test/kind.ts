@@ -1,4 +1,5 @@
 import { closeTree, openTree } from "@cev/core";
+import { noOpKind } from "@cev/test-kit";
 import type { SimulationKind } from "@cev/test-kit";
 import { ChecksumLayer, findHeader, planHeader } from "../src/index.ts";
 import type { Header } from "../src/index.ts";
@@ -29,3 +30,6 @@ export const checksumKind: SimulationKind = {
     return new ChecksumLayer(disk, { environment, header });
   },
 };
+
+/** What stacks are drawn from. With others, or in another order, a seed means something else. */
+export const kinds: readonly SimulationKind[] = [checksumKind, noOpKind];
