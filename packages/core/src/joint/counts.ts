@@ -53,6 +53,7 @@ export class JointCounts {
     if (io.error === null) counter.bytes += io.length;
     else counter.errorCount++;
   }
+
   /** @internal Begins anew: another device stands at this place. */
   reset(): void {
     for (const counter of this.#counters) counter.count = counter.bytes = counter.errorCount = 0;
