@@ -1,4 +1,4 @@
-import { EmulationLayer, SplitLayer } from "@cev/core";
+import { EmulationLayer, SIZE_MAX, SplitLayer } from "@cev/core";
 import type { Layer, SubmitTarget } from "@cev/core";
 import type { Superblock } from "../metadata/superblock.ts";
 import { insertRange, overlaps, removeRange } from "./unsynced-ranges.ts";
@@ -26,7 +26,6 @@ export type MemberState = "in sync" | "rebuilding" | "failed" | "missing";
 export class Member {
   /** Its role: counts from 0. */
   readonly index: number;
-  readonly #ioLengthMax: number;
   #device: MemberDevice | null = null;
   #state: MemberState = "missing";
   #target: SubmitTarget;
@@ -37,10 +36,8 @@ export class Member {
   /** While it is rebuilt: it was part of the array before, and lacks only what the bitmap marks. */
   isByBitmap = false;
 
-  /** `ioLengthMax`: what its requests are at most, in bytes. */
-  constructor(index: number, device: MemberDevice | null, ioLengthMax: number) {
+  constructor(index: number, device: MemberDevice | null) {
     this.index = index;
-    this.#ioLengthMax = ioLengthMax;
     this.#target = missingTarget(index);
     if (device !== null) this.fill(device, null);
   }
@@ -118,7 +115,8 @@ export class Member {
     const { layer } = device;
     const target =
       recoveredTo !== null && EmulationLayer.isUsefulOver(layer) ? new EmulationLayer(layer) : layer;
-    this.#target = target.limits.ioLengthMax < this.#ioLengthMax ? new SplitLayer(target) : target;
+    // What lies together is sent as one, in chunked levels too: rebuilds, and a zone of one member, go on behind the end of a chunk.
+    this.#target = target.limits.ioLengthMax < SIZE_MAX ? new SplitLayer(target) : target;
   }
 
   /** The same device, with another size. */

@@ -65,7 +65,7 @@ export class RunningArray {
     this.level = options.level;
     this.#geometry = geometry;
     this.#members = devices.map((device, index) => {
-      const member = this.#newMember(index, device);
+      const member = new Member(index, device);
       const position = recoveredTo?.[index] ?? null;
       if (device !== null && position !== null) member.fill(device, position, byBitmap?.[index] === true);
       return member;
@@ -223,15 +223,8 @@ export class RunningArray {
     const members = this.#members;
     this.#geometry = geometry;
     while (members.length > geometry.memberCount) members.pop();
-    while (members.length < geometry.memberCount) members.push(this.#newMember(members.length, null));
+    while (members.length < geometry.memberCount) members.push(new Member(members.length, null));
     this.#count();
-  }
-
-  #newMember(index: number, device: MemberDevice | null): Member {
-    const { chunkSize } = this.#geometry;
-    // Parity levels write what lies together in many stripes as one.
-    const isLong = chunkSize === 0 || this.level.family === "parity";
-    return new Member(index, device, isLong ? Number.MAX_SAFE_INTEGER : chunkSize);
   }
 
   #count(): void {
