@@ -1,4 +1,4 @@
-import { Op, request } from "@cev/core";
+import { Op, READ_ONLY_SUPPORT, request } from "@cev/core";
 import type { Environment, Io, Layer } from "@cev/core";
 import { describe, expect, test } from "vitest";
 import {
@@ -128,6 +128,42 @@ describe("steps of the simulator", () => {
       step.do === "chore" || (step.do === "cut" && step.chore !== null) ? [step.chore!.name] : [],
     );
     expect([...new Set(names)].sort()).toEqual(["complain", "look"]);
+  });
+
+  test("tell nothing to do while a part may only be read, which the rest does without", async () => {
+    let openCount = 0;
+    class ReadOnlyLayer extends NoOpLayer {
+      override readonly support = READ_ONLY_SUPPORT;
+    }
+    const frail: SimulationKind = {
+      ...noOpKind,
+      name: "frail",
+      traits: () => ({ refusesDegraded: true }),
+      open: async ({ whole }) =>
+        openCount++ === 0 ? new NoOpLayer(whole()[0]!.layer) : new ReadOnlyLayer(whole()[0]!.layer),
+      chores: [
+        {
+          name: "work",
+          run: async ({ layer }) => (layer.support.write === "none" ? ["it cannot work"] : []),
+        },
+      ],
+    };
+    const rest: SimulationKind = {
+      ...noOpKind,
+      name: "rest",
+      traits: () => ({ lossesMax: 1 }),
+      open: async ({ whole }) => new NoOpLayer(whole()[1]!.layer),
+    };
+    const top = {
+      ...{ kind: "rest", size: 65_536, options: {} },
+      lowers: [{ kind: "frail", size: 65_536, options: {}, lowers: [DISK] }, DISK],
+    };
+    const chore = { kind: "frail", place: 0, name: "work" };
+    const script = numbered([
+      { ...CUT, chore, ...LOAD },
+      { do: "chore", chore, ...LOAD },
+    ]);
+    expect((await simulate({ ...planOf(rest), top }, script, 1, [frail, rest])).findings).toEqual([]);
   });
 
   test("change bits where a kind says that it notices, and find it out when it does not", async () => {

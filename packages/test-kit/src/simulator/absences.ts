@@ -22,6 +22,11 @@ export class Absences {
     return this.#lost.size > 0 || this.#stale.size > 0;
   }
 
+  /** A part refused to open, or to be written, when the stack was opened last: the rest does without it. */
+  get lacksParts(): boolean {
+    return this.#lacked.length > 0;
+  }
+
   /** Disks that are not there. */
   get lost(): Iterable<number> {
     return this.#lost;

@@ -63,7 +63,8 @@ export class Session {
 
   /** Nothing is missing, has failed, or is half done. */
   get isWhole(): boolean {
-    return !this.absences.hasAny && !this.mayFail && !this.isUnfinished;
+    const { hasAny, lacksParts } = this.absences;
+    return !hasAny && !lacksParts && !this.mayFail && !this.isUnfinished;
   }
 
   get excuses(): Excuses {
