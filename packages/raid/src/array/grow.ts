@@ -68,6 +68,48 @@ export async function growSize(
   options: GrowSizeOptions,
 ): Promise<void> {
   const { array, keeper, gate, sync } = growth;
+  // Refused before anything is interrupted, if it is to be refused.
+  if (planSize(growth, size) === null) return;
+  await sync.between(async () => {
+    // A spare may have taken the place of a member that had failed, and have less room.
+    const plan = planSize(growth, size);
+    if (plan === null) return;
+    const { members, sectors, before, after } = plan;
+    // First the room, then the size: whatever a cut leaves behind has room for the size that the newest tells.
+    if (members.some(({ member, room }) => member.device!.superblock.dataSizeSectors < room)) {
+      await gate.quiesce(() => {
+        for (const { member, room } of members) array.resizeMember(member, room);
+      });
+      await keeper.update();
+    }
+    await gate.quiesce(() => {
+      const { geometry } = array;
+      const memberSizes = geometry.memberSizes.map(() => sectors * SECTOR);
+      const next: Geometry = { ...geometry, memberSizes };
+      array.reshape(next);
+      // Of copies in the next row a single row more is of no use.
+      if (options.assumeClean !== true && after > before) array.unsync({ start: before, end: after });
+      // Its bits as they are now: writes have set some since the growing began.
+      keeper.rebase({ sizeSectors: sectors }, grownBitmap(keeper, after));
+      growth.reshaped();
+    });
+    await keeper.update();
+  });
+}
+
+/** What the members are to become. */
+interface SizePlan {
+  /** With the sectors of data that each has room for. */
+  readonly members: readonly { readonly member: Member; readonly room: number }[];
+  /** Of each member from now on. */
+  readonly sectors: number;
+  /** Bytes of sync space. */
+  readonly before: number;
+  readonly after: number;
+}
+
+/** How the members as they are now grow; null: they have that size. Throws where they cannot. */
+function planSize({ array, keeper }: Growth, size: number | "max"): SizePlan | null {
   const { base } = keeper;
   const { geometry, level } = array;
   refuseVolume(base);
@@ -94,31 +136,12 @@ export async function growSize(
       `the members give ${base.sizeSectors * SECTOR} bytes each already, and cannot give less`,
       "give a larger size",
     );
-  if (sectors === base.sizeSectors) return;
+  if (sectors === base.sizeSectors) return null;
   const grown: Superblock = { ...base, sizeSectors: sectors };
   const before = syncSectors(base) * SECTOR;
   const after = syncSectors(grown) * SECTOR;
   checkBitmapRoom(keeper, members, after);
-  await sync.between(async () => {
-    // First the room, then the size: whatever a cut leaves behind has room for the size that the newest tells.
-    if (members.some(({ member, room }) => member.device!.superblock.dataSizeSectors < room)) {
-      await gate.quiesce(() => {
-        for (const { member, room } of members) array.resizeMember(member, room);
-      });
-      await keeper.update();
-    }
-    await gate.quiesce(() => {
-      const memberSizes = geometry.memberSizes.map(() => sectors * SECTOR);
-      const next: Geometry = { ...geometry, memberSizes };
-      array.reshape(next);
-      // Of copies in the next row a single row more is of no use.
-      if (options.assumeClean !== true && after > before) array.unsync({ start: before, end: after });
-      // Its bits as they are now: writes have set some since the growing began.
-      keeper.rebase({ sizeSectors: sectors }, grownBitmap(keeper, after));
-      growth.reshaped();
-    });
-    await keeper.update();
-  });
+  return { members, sectors, before, after };
 }
 
 /** Sectors of data that a device has room for: behind the metadata all of it, before the metadata up to that. */
