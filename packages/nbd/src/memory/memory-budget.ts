@@ -5,7 +5,7 @@ export interface BudgetUser {
 }
 
 /**
- * How much memory all connections of a server may keep busy together: what requests hold, and the buffers of connections.
+ * How much memory all connections of a server may keep busy together: what requests hold, and what connections have in any case.
  * Only requests are made to wait, first come first served: a long one is not overtaken by short ones for as long as those keep
  * coming. One is always let in where no other holds any memory, however long it is: so nobody waits for ever, and connections
  * that do nothing cannot use it all up.
@@ -42,17 +42,17 @@ export class MemoryBudget {
     return true;
   }
 
-  /** Takes it in any case. */
-  take(bytes: number): void {
-    this.#requestBytes += bytes;
-  }
-
   give(bytes: number): void {
     this.#requestBytes -= bytes;
     this.#tellFirst();
   }
 
-  /** Counts a buffer of a connection, which cannot wait. */
+  /** Gives back what was taken a moment ago, and of no use. Nobody is told: those to whom that could matter were told when it was taken. */
+  undoTake(bytes: number): void {
+    this.#requestBytes -= bytes;
+  }
+
+  /** Counts what a connection has in any case: its buffers, and the little that its only request needs. */
   takeBuffer(bytes: number): void {
     this.#bufferBytes += bytes;
   }

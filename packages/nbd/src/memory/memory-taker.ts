@@ -32,6 +32,8 @@ export class MemoryTaker implements BudgetUser {
   readonly #hasRoom: () => void;
   readonly #ownLength: number;
   #takenLength = 0;
+  /** Has what a connection gets in any case: who waits for others to hold nothing does not wait for that. */
+  #own: MemoryHolder | null = null;
   #waitingForPool: WaitEntry | null = null;
   // Woken since the last try, by which of the two.
   #wokenByPool = false;
@@ -47,7 +49,8 @@ export class MemoryTaker implements BudgetUser {
 
   /** False: there is none now, and `hasRoom` tells when to try again. Throws `CEV_NO_MEMORY` where the system has none. */
   tryTake(holder: MemoryHolder, length: number): boolean {
-    if (!this.#tryBudget(length)) {
+    const isGranted = this.#budget.tryTake(length, this);
+    if (!isGranted && !this.#isOwn(length)) {
       this.#wokenByBudget = false;
       if (this.#wokenByPool) {
         // Of the room there it has no use now: that is for the next, and not for itself.
@@ -60,13 +63,18 @@ export class MemoryTaker implements BudgetUser {
     try {
       hasBytes = this.#tryBytes(holder, length);
     } finally {
-      if (!hasBytes) this.#budget.give(length);
+      // Whoever is first in the queue would tell itself, again and again.
+      if (!hasBytes && isGranted) this.#budget.undoTake(length);
     }
     if (!hasBytes) {
-      // What it could have had of the budget was passed on when it was given back.
+      // Who comes next to the budget was told when this one left the queue, and is not while it has not.
       this.#wokenByPool = this.#wokenByBudget = false;
       this.#waitingForPool ??= this.#buffers.waitForRoom(tellOfPool, this);
       return false;
+    }
+    if (!isGranted) {
+      this.#own = holder;
+      this.#budget.takeBuffer(length);
     }
     holder.taken = length;
     this.#takenLength += length;
@@ -89,7 +97,9 @@ export class MemoryTaker implements BudgetUser {
     if (taken === 0) return;
     holder.taken = 0;
     this.#takenLength -= taken;
-    this.#budget.give(taken);
+    if (this.#own !== holder) return this.#budget.give(taken);
+    this.#own = null;
+    this.#budget.giveBuffer(taken);
   }
 
   /** A wake-up that has led to nothing is for the next. */
@@ -125,11 +135,9 @@ export class MemoryTaker implements BudgetUser {
     this.#hasRoom();
   }
 
-  #tryBudget(length: number): boolean {
-    if (this.#budget.tryTake(length, this)) return true;
-    if (this.#takenLength > 0 || length > this.#ownLength) return false;
-    this.#budget.take(length);
-    return true;
+  /** A connection that holds nothing gets so much in any case. */
+  #isOwn(length: number): boolean {
+    return this.#takenLength === 0 && length <= this.#ownLength;
   }
 
   #tryBytes(holder: MemoryHolder, length: number): boolean {
