@@ -8,43 +8,49 @@ interface Waiting {
 
 /**
  * Delays requests so that there is something to watch: one at a time goes on, the one that is due first, and only when
- * the one before it has come back. However busy the machine is, the order stays the same.
+ * the one before it has come back. The time by which they are due stands still in between: however busy the machine is, the order stays
+ * the same.
  */
 export class Pacer {
   readonly #environment: Environment;
   readonly #waiting: Waiting[] = [];
+  #nowMs = 0;
   #isBusy = false;
 
   constructor(environment: Environment) {
     this.#environment = environment;
   }
 
-  /** Hands the request to the lower after this time or a little later. */
+  /** Hands the request to the lower after this time or later. */
   submit(io: Io, lower: Layer, delayMs: number): void {
-    const { clock } = this.#environment;
-    this.#waiting.push({ dueMs: clock.now() + delayMs, io, lower });
-    this.#waiting.sort((left, right) => left.dueMs - right.dueMs);
-    clock.after(delayMs, () => this.#next());
+    this.#waiting.push({ dueMs: this.#nowMs + delayMs, io, lower });
+    // All that come in one turn of the event loop are there before the first of them goes on.
+    if (!this.#isBusy) this.#wakeLater();
   }
 
-  #next(): void {
-    const [first] = this.#waiting;
-    if (this.#isBusy || first === undefined) return;
-    const early = first.dueMs - this.#environment.clock.now();
-    // Timers count whole milliseconds, and may fire within the one before.
-    if (early > 0) return void this.#environment.clock.after(Math.ceil(early), () => this.#next());
-    this.#waiting.shift();
+  #wakeLater(): void {
     this.#isBusy = true;
+    this.#environment.later(() => {
+      const [first] = this.#inOrder();
+      if (first === undefined) this.#isBusy = false;
+      else this.#environment.clock.after(first.dueMs - this.#nowMs, () => this.#goOn());
+    });
+  }
+
+  #goOn(): void {
+    const first = this.#inOrder().shift()!;
+    this.#nowMs = first.dueMs;
     first.io.pushAction(cameBack, this);
     first.lower.submit(first.io);
   }
 
+  #inOrder(): Waiting[] {
+    return this.#waiting.sort((left, right) => left.dueMs - right.dueMs);
+  }
+
   /** @internal */
   cameBack(): void {
-    this.#environment.later(() => {
-      this.#isBusy = false;
-      this.#next();
-    });
+    this.#wakeLater();
   }
 }
 
