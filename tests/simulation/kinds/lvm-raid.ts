@@ -48,10 +48,12 @@ const FAMILIES: readonly Family[] = [
 export const raidVolumeKind: SimulationKind = {
   name: "lvm-raid",
   package: "@cev/lvm",
-  planVersion: 1,
+  planVersion: 2,
   traits(options) {
-    const { type, memberCount } = options as unknown as Shape;
-    return { lossesMax: lossesMaxOf(type, memberCount), refusesDegraded: isParity(type) };
+    const { type } = options as unknown as Shape;
+    // One that was away together with another one, and comes back later, may have been written apart from it: only LVM can say that it is to
+    // be rebuilt.
+    return { lossesMax: type === "raid0" ? 0 : 1, refusesDegraded: isParity(type) };
   },
   plan(random, size) {
     const { types, memberCounts } = random.pick(FAMILIES);
@@ -108,11 +110,6 @@ export const raidVolumeKind: SimulationKind = {
     return array === null ? [] : verifyArray(array);
   },
 };
-
-function lossesMaxOf(type: string, memberCount: number): number {
-  if (type === "raid0") return 0;
-  return type === "raid1" ? memberCount - 1 : type.startsWith("raid6") ? 2 : 1;
-}
 
 const isParity = (type: string): boolean => /^raid[456]/.test(type);
 

@@ -106,6 +106,8 @@ export class Session {
     if (mayMislead && lacked.length > 0) throw this.#excusable("a part of it cannot be used");
     const words = await this.readAll();
     const wrong = model.firstWrong(words);
+    // Of two halves one may be out of date, and the other one what is noticed to be spoiled: then it is left out.
+    if (wrong >= 0 && this.mayFail && absences.hasAny) throw this.#excusable("a part of it is spoiled");
     if (wrong >= 0) {
       this.judge.found(
         model === this.now
