@@ -71,8 +71,11 @@ export class FileLayer extends LayerBase implements RequestOwner {
   readonly #holes: HolePuncher | null;
   readonly #finder: HoleFinder | null;
   #canTellHoles = false;
+  #inFlightCount = 0;
   #underWayCount = 0;
   #isStarting = false;
+  /** Somebody closes the file, and waits until every request has ended. */
+  #idle: PromiseWithResolvers<void> | null = null;
   #handle: FileHandle | null = null;
   #fd = -1;
   #lock: FileLock | null = null;
@@ -189,7 +192,12 @@ export class FileLayer extends LayerBase implements RequestOwner {
     return this.#ownCalls === null ? bareFileRuns(this.#fd, range) : runOf("data", length);
   }
 
+  /**
+   * Waits for what is under way: a layer above that could not be closed may have left something behind, and the number of a file that is
+   * closed may be another file's when the system gets to it.
+   */
   override async close(): Promise<void> {
+    if (this.#inFlightCount > 0) await (this.#idle ??= Promise.withResolvers()).promise;
     this.#lock?.release();
     this.#lock = null;
     this.#fd = -1;
@@ -216,6 +224,13 @@ export class FileLayer extends LayerBase implements RequestOwner {
     this.#free.push(request);
   }
 
+  /** @internal */
+  left(): void {
+    if (--this.#inFlightCount > 0 || this.#idle === null) return;
+    this.#idle.resolve();
+    this.#idle = null;
+  }
+
   async #openHandle(): Promise<FileHandle> {
     try {
       const { path, isReadOnly } = this;
@@ -229,6 +244,7 @@ export class FileLayer extends LayerBase implements RequestOwner {
 
   #begin(io: Io): FileRequest {
     const request = this.#free.pop() ?? new FileRequest(this);
+    this.#inFlightCount++;
     request.begin(io);
     return request;
   }

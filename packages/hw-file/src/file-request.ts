@@ -12,6 +12,8 @@ export type RequestState = "free" | "waiting" | "underWay" | "done" | "ended";
 export interface RequestOwner {
   readonly name: string;
   callEnded(request: FileRequest, error: NodeJS.ErrnoException | null, count: number): void;
+  /** Its `Io` has ended. */
+  left(): void;
   /** It is free again. */
   release(request: FileRequest): void;
 }
@@ -55,6 +57,7 @@ export class FileRequest implements CancelTarget {
 
 function leaveRequest(io: Io, request: FileRequest): void {
   request.io = null;
+  request.owner.left();
   if (request.state === "done") request.owner.release(request);
   else if (request.state !== "ended") leftTooEarly(io, request);
 }

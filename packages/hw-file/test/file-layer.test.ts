@@ -208,6 +208,31 @@ describe("the queue", () => {
     expect([0, 512, 1023, 1024, 1536, 2048].map((at) => contents[at])).toEqual([1, 2, 2, 3, 0, 5]);
   });
 
+  test("the file stays open until the last request has ended", async () => {
+    const calls = new FakeCalls();
+    calls.fateOf = () => "hold";
+    const path = await newFile("left-behind", new Uint8Array(2048));
+    const layer = await openLayer({ path }, { calls, queueDepthMax: 1 });
+    const left = [
+      submit(layer, Op.write, 0, bytesOf(512, 1)),
+      flushOn(layer),
+      submit(layer, Op.write, 1024, bytesOf(512, 2)),
+    ];
+    const events: string[] = [];
+    const closings = [layer.close(), layer.close()].map((closing) =>
+      closing.then(() => events.push("closed")),
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+    for (const io of left) io.wait(() => events.push("ended"), null);
+    calls.fateOf = () => "pass";
+    calls.release();
+    await Promise.all(closings);
+    expect(events).toEqual(["ended", "ended", "ended", "closed", "closed"]);
+    expect(left.map(({ error }) => error)).toEqual([null, null, null]);
+    const contents = await readFile(path);
+    expect([0, 1024].map((at) => contents[at])).toEqual([1, 2]);
+  });
+
   test("a request that waits is cancelled at once; one that the system has is not", async () => {
     const calls = new FakeCalls();
     calls.fateOf = () => "hold";
