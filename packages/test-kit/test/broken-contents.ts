@@ -128,6 +128,12 @@ export const BROKEN_CONTENTS: readonly Broken[] = [
     defect: { limits: (limits) => ({ ...limits, ioLengthMax: 65_536 }) },
   },
   {
+    what: "sends down requests that are longer than another lower takes than the one it was tried over",
+    theme: "limits",
+    finding: /is longer than/,
+    defect: { limits: (limits) => ({ ...limits, ioLengthMax: 65_536 }) },
+  },
+  {
     what: "sends down requests that are not aligned",
     theme: "contents",
     finding: /not aligned/,

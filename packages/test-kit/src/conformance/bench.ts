@@ -20,6 +20,8 @@ export interface BenchOptions {
   readonly disks?: "memory" | "powerCut";
   /** Of plain disks. Default "atOnce". */
   readonly completion?: CompletionMode;
+  /** The disks take no longer requests, whatever was asked for. Bytes. */
+  readonly ioLengthMax?: number;
   /** What it begins from, instead of empty disks. */
   readonly kept?: Kept | null;
   /** Fails that request to that lower, counted from its making on; the first is 1. */
@@ -155,7 +157,7 @@ export class Bench implements TestBench {
   lower(options: LowerOptions): Layer {
     const index = this.#nextLower++;
     const contents = this.#images[index];
-    const common = { ...options, ...(contents === undefined ? {} : { contents }) };
+    const common = { ...this.#short(options), ...(contents === undefined ? {} : { contents }) };
     const seed = this.random.next();
     const disk =
       this.#options.disks === "powerCut"
@@ -347,6 +349,16 @@ export class Bench implements TestBench {
   async #make(description: LayerDescription | undefined): Promise<Layer> {
     if (description === undefined) return this.#tested.subject.create(this);
     return this.#tested.manifest.reopen?.(description, this) ?? fail("the manifest has no reopen");
+  }
+
+  #short(options: LowerOptions): LowerOptions {
+    const { ioLengthMax } = this.#options;
+    if (ioLengthMax === undefined) return options;
+    const { limits = {} } = options;
+    return {
+      ...options,
+      limits: { ...limits, ioLengthMax: Math.min(limits.ioLengthMax ?? Infinity, ioLengthMax) },
+    };
   }
 
   #newEnvironment(): Environment {

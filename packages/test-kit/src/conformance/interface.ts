@@ -5,6 +5,8 @@ import type { AddCheck } from "./subject.ts";
 import type { Tested } from "./tested.ts";
 import { expectRead } from "./work.ts";
 
+const SHORT_BLOCKS = 16;
+
 /** What a layer says of itself. */
 export function interfaceChecks(tested: Tested, add: AddCheck): void {
   add("limits make sense, support is what the manifest says, and describe is plain data", () =>
@@ -18,6 +20,7 @@ export function limitsChecks(tested: Tested, add: AddCheck): void {
   add("the first block, the last one, and the longest request are served", () =>
     Bench.run(tested, { completion: "random", seed: 300 }, edges),
   );
+  add("over lowers that take short requests only it sends them no longer ones", () => shortLowers(tested));
   add("memory of any kind will do, and what lies around it is left alone", () =>
     Bench.run(tested, { completion: "later", seed: 310 }, memories),
   );
@@ -76,6 +79,18 @@ async function edges(bench: Bench): Promise<void> {
     expectRead(model, offset, (await bench.succeed(Op.read, offset, length)).data);
   }
   await bench.compare(model, "after requests at the edges");
+}
+
+/** However short the requests are that its lowers take, one of its blocks is among them. */
+async function shortLowers(tested: Tested): Promise<void> {
+  let unit = 512;
+  await Bench.run(tested, { seed: 320 }, async (bench) => {
+    const { logicalBlockSize, physicalBlockSize } = bench.layer.limits;
+    unit = Math.max(unit, logicalBlockSize, physicalBlockSize);
+    await bench.succeed(Op.read, 0, bench.blockSize);
+  });
+  const ioLengthMax = SHORT_BLOCKS * unit;
+  await Bench.run(tested, { completion: "random", seed: 320, ioLengthMax }, edges);
 }
 
 async function memories(bench: Bench): Promise<void> {
