@@ -44,6 +44,8 @@ export class PendingRun {
   firstNew = 0;
   /** All data is in the store. */
   isWritten = false;
+  /** Its copy waits for memory, which may be that of writes that come after it. */
+  isWithoutMemory = false;
   /** How many of its chunks have a place in the area of exceptions; and how many of those are recorded. */
   placedCount = 0;
   recordedCount = 0;
@@ -73,6 +75,7 @@ export class PendingRun {
     this.count = count;
     this.firstNew = firstNew;
     this.isWritten = false;
+    this.isWithoutMemory = false;
     this.placedCount = 0;
     this.recordedCount = 0;
     this.error = null;
@@ -93,6 +96,7 @@ export class PendingRun {
     const { environment } = this.#host;
     const length = this.count * this.snapshot.layout.chunkSize;
     const buffer = environment.buffers.tryAcquire(length);
+    this.isWithoutMemory = buffer === null;
     if (buffer === null) {
       environment.buffers.waitForRoom(copyAgain, this);
       return;

@@ -124,7 +124,8 @@ export class Snapshot {
 
   /**
    * Its data is in the store. It is recorded once all are that took their chunks before it: whoever opens the store after a power cut
-   * goes on behind the last chunk that an exception names, and what were gaps before that would be lost.
+   * goes on behind the last chunk that an exception names, and what were gaps before that would be lost. Those that wait for memory are not
+   * waited for: who waits here may have it.
    */
   record(run: PendingRun): void {
     run.isWritten = true;
@@ -132,8 +133,11 @@ export class Snapshot {
   }
 
   #recordNext(): void {
-    while (this.#unwritten[0]?.isWritten === true) {
-      const run = this.#unwritten.shift()!;
+    for (;;) {
+      const place = this.#unwritten.findIndex((run) => !run.isWithoutMemory);
+      const run = this.#unwritten[place];
+      if (run?.isWritten !== true) return;
+      this.#unwritten.splice(place, 1);
       if (this.invalidCause === null) this.commits.add(run);
       else run.end(this.invalidCause);
     }
