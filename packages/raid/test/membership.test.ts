@@ -1,6 +1,6 @@
 import { Op, readBytes, writeBytes } from "@cev/core";
 import { Random } from "@cev/test-kit";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { hasBit } from "../src/metadata/bitmap.ts";
 import { readBitmap } from "../src/metadata/member-scan.ts";
 import { decodeSuperblock } from "../src/metadata/superblock.ts";
@@ -237,6 +237,55 @@ describe("components that have become larger", () => {
     expect(await bench.drive(bench.layer.check())).toBe(0);
     await bench.close();
   });
+});
+
+describe("a member that is removed while a spare steps in for it", () => {
+  it.each([0, 1, 2, 3, 4, 6, 8])("goes alone, %i turns after its failure was recorded", async (turns) => {
+    const { bench, data } = await whole({ create: { level: 1, ...BITMAP }, memberCount: 2, spareCount: 1 });
+    const writes: Promise<void>[] = [];
+    // The spare gets its place between two of them.
+    const write = (): void => void writes.push(bench.device.write(0, data.subarray(0, 4 * KIB)));
+    write();
+    let isRecorded = false;
+    const failing = bench.layer.failMember(1).then(() => void (isRecorded = true));
+    while (!isRecorded) {
+      write();
+      await bench.world.turns(1);
+    }
+    write();
+    await bench.world.turns(turns);
+    write();
+    await bench.drive(Promise.all([failing, bench.layer.removeMember("d1"), ...writes]));
+    await bench.idle();
+    const { members, spares, faulty } = bench.layer.array;
+    expect(members.map(({ name, state }) => [name, state])).toEqual([
+      ["d0", "in sync"],
+      ["d2", "in sync"],
+    ]);
+    expect([spares, faulty]).toEqual([[], []]);
+    expect(await bench.drive(bench.layer.check())).toBe(0);
+    expect(await bench.read()).toEqual(data);
+    await bench.close();
+  });
+});
+
+test("a spare that steps in while it is to be removed is in use, and stays", async () => {
+  const { bench, data } = await whole({ create: { level: 1, ...BITMAP }, memberCount: 2, spareCount: 1 });
+  const writes = [bench.device.write(0, data.subarray(0, 4 * KIB))];
+  let isRecorded = false;
+  const failing = bench.layer.failMember(1).then(() => void (isRecorded = true));
+  while (!isRecorded) {
+    writes.push(bench.device.write(0, data.subarray(0, 4 * KIB)));
+    await bench.world.turns(1);
+  }
+  writes.push(bench.device.write(0, data.subarray(0, 4 * KIB)));
+  const removing = bench.layer.removeMember("d2").catch((error: unknown) => error);
+  await bench.drive(Promise.all([failing, ...writes]));
+  expect(await bench.drive(removing)).toMatchObject({ code: "CEV_BUSY" });
+  await bench.idle();
+  expect(states(bench)).toEqual(["in sync", "in sync"]);
+  expect(await bench.read()).toEqual(data);
+  await bench.close();
 });
 
 describe("a RAID10 whose copies lie in the next row", () => {

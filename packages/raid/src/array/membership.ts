@@ -73,16 +73,15 @@ export class Membership {
   remove(which: string | number): Promise<void> {
     return this.inTurn(async () => {
       const { member, device } = this.#find(which);
-      if (member?.takesWrites === true)
-        throw new CevError("CEV_BUSY", `${device.name} is active device ${member.index} of the array`, {
-          source: device.name,
-          hint: "fail it first",
-        });
+      refuseInUse(member, device);
       const { gate, sync, removeLower } = this.#options;
       await sync.between(async () => {
         await gate.quiesce(() => {
-          if (member === null) this.#array.dropDevice(device);
-          else this.#array.clearMember(member, false);
+          // A spare that was stepping in may have taken its place meanwhile, or it may have stepped in itself.
+          const place = this.#array.members.find((one) => one.device === device) ?? null;
+          refuseInUse(place, device);
+          if (place === null) this.#array.dropDevice(device);
+          else this.#array.clearMember(place, false);
         });
         await this.#keeper.update();
       });
@@ -275,6 +274,14 @@ export class Membership {
     const what = typeof which === "number" ? `no device as active device ${which}` : `no device ${which}`;
     throw new CevError("CEV_NOT_FOUND", `the array has ${what}`, { layer: this.#array.name });
   }
+}
+
+function refuseInUse(member: Member | null, { name }: MemberDevice): void {
+  if (member?.takesWrites === true)
+    throw new CevError("CEV_BUSY", `${name} is active device ${member.index} of the array`, {
+      source: name,
+      hint: "fail it first",
+    });
 }
 
 /**
