@@ -8,7 +8,7 @@ const CHUNK = 4 * KIB;
 
 test("a write that waits for memory holds up nobody whose memory it may be waiting for", async () => {
   const buffers = new BufferPool({ bytesMax: 4 * CHUNK });
-  const environment = { ...environmentFrom(globalThis), buffers };
+  const environment = environmentFrom(globalThis, { buffers });
   const before = new Random(1).bytes(64 * KIB);
   const [, opened] = await openSnapshots({
     environment,
