@@ -15,7 +15,7 @@ import { findCachedReader } from "./cached-reader.ts";
 import type { CachedReader } from "./cached-reader.ts";
 import { systemCalls } from "./file-calls.ts";
 import type { FileCalls } from "./file-calls.ts";
-import { codeOfErrno, missingFile, openError, refusedFile } from "./file-errors.ts";
+import { codeOfErrno, missingFile, refusedFile } from "./file-errors.ts";
 import { inspectFile } from "./file-facts.ts";
 import type { FileFacts } from "./file-facts.ts";
 import type { FileLayerSettings } from "./file-layer-settings.ts";
@@ -28,7 +28,7 @@ import { findHoleFinder } from "./hole-finder.ts";
 import type { HoleFinder } from "./hole-finder.ts";
 import { findHolePuncher } from "./hole-puncher.ts";
 import type { HolePuncher } from "./hole-puncher.ts";
-import { createFile, openExisting } from "./open-file.ts";
+import { openFile } from "./open-file.ts";
 import { checkFileOptions } from "./options.ts";
 import type { FileOptions } from "./options.ts";
 import { platformCalls } from "./platform-calls.ts";
@@ -144,7 +144,9 @@ export class FileLayer extends LayerBase implements RequestOwner {
   }
 
   override async open(): Promise<void> {
-    const handle = await this.#openHandle();
+    const newSize = this.#facts === null ? this.limits.size : null;
+    const isBlockDevice = this.#facts?.isBlockDevice === true;
+    const handle = await openFile(this.path, { isReadOnly: this.isReadOnly, isBlockDevice, newSize });
     try {
       // Between the look and the opening another file may have taken the path.
       const facts = await inspectFile(this.path);
@@ -229,17 +231,6 @@ export class FileLayer extends LayerBase implements RequestOwner {
     if (--this.#inFlightCount > 0 || this.#idle === null) return;
     this.#idle.resolve();
     this.#idle = null;
-  }
-
-  async #openHandle(): Promise<FileHandle> {
-    try {
-      const { path, isReadOnly } = this;
-      const isBlockDevice = this.#facts?.isBlockDevice === true;
-      if (this.#facts === null) return await createFile(path, this.limits.size);
-      return await openExisting(path, { isReadOnly, isBlockDevice });
-    } catch (error) {
-      throw openError(error, this.path, this.isReadOnly);
-    }
   }
 
   #begin(io: Io): FileRequest {
