@@ -250,8 +250,9 @@ export const MUTANTS: readonly Mutant[] = [
         replace: "keeper.rebase({ sizeSectors: sectors }, bitmap);",
       },
       {
-        find: "  checkBitmapRoom(keeper, members, after);\n",
-        replace: "  checkBitmapRoom(keeper, members, after);\n  const bitmap = grownBitmap(keeper, after);\n",
+        find: "  if (planSize(growth, size) === null) return;\n",
+        replace:
+          "  const early = planSize(growth, size);\n  if (early === null) return;\n  const bitmap = grownBitmap(keeper, early.after);\n",
       },
     ],
     kinds: ["raid-growth"],
